@@ -1,0 +1,36 @@
+//! Link arguments of the program: a static-pie laid out by `linker.ld`, without libc.
+use std::env;
+
+fn main() {
+    let root = env::var("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let script = format!("{root}/../linker.ld");
+    let arch = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets CARGO_CFG_TARGET_ARCH");
+    println!("cargo:rerun-if-changed={script}");
+    println!("cargo:rerun-if-changed=build.rs");
+    // The native target is linked through the C compiler, the others by a bare rust-lld.
+    let host = env::var("HOST").expect("cargo sets HOST");
+    let target = env::var("TARGET").expect("cargo sets TARGET");
+    let bare = [
+        format!("-T{script}"),
+        "--build-id=none".into(),
+        "-znorelro".into(),
+        "--no-dynamic-linker".into(),
+        "-ztext".into(),
+        "--gc-sections".into(),
+    ];
+    if host == target && arch == "x86_64" {
+        for argument in ["-nostartfiles", "-nostdlib", "-static-pie"] {
+            println!("cargo:rustc-link-arg-bin=vload={argument}");
+        }
+        for argument in bare {
+            println!("cargo:rustc-link-arg-bin=vload=-Wl,{argument}");
+        }
+    } else {
+        for argument in ["-static", "-pie"] {
+            println!("cargo:rustc-link-arg-bin=vload={argument}");
+        }
+        for argument in bare {
+            println!("cargo:rustc-link-arg-bin=vload={argument}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The one description of system calls: numbers, names, argument kinds. No behaviour.

@@ -1,0 +1,5 @@
+//! x86-64.
+
+mod raw;
+
+pub use raw::{pread64, syscall};

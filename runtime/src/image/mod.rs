@@ -1,0 +1,1 @@
+//! What an executable file says: ELF headers and `#!` lines, judged by the kernel's rules.

@@ -1,0 +1,17 @@
+//! The resident: everything of vload that runs inside the target's process.
+//!
+//! `ARCHITECTURE.md` has the map. The rule for this crate: portable code never asks which
+//! processor it is on; what depends on it has one name in [`arch`] for every architecture.
+#![no_std]
+#![deny(missing_docs)]
+
+#[cfg(test)]
+extern crate std;
+
+extern crate alloc;
+
+pub mod abi;
+pub mod arch;
+pub mod image;
+pub mod patch;
+pub mod sys;

@@ -1,0 +1,1 @@
+//! Finding system-call sites, proving them, choosing a shape, building the patched image.

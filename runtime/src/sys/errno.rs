@@ -1,0 +1,50 @@
+//! Error numbers as values.
+
+/// An error number of the kernel (`errno(3)`), 1 to 4095.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Errno(pub i32);
+
+use linux_raw_sys::errno as e;
+
+macro_rules! errnos {
+    ($($name:ident = $raw:ident, $text:literal;)*) => {
+        impl Errno {
+            $(#[doc = $text] pub const $name: Errno = Errno(e::$raw as i32);)*
+
+            /// What `strerror(3)` would say, for the errors that vload reports itself.
+            pub fn text(self) -> &'static str {
+                $(if self == Self::$name { return $text; })*
+                "error"
+            }
+        }
+    };
+}
+
+errnos! {
+    PERM = EPERM, "Operation not permitted";
+    NOENT = ENOENT, "No such file or directory";
+    SRCH = ESRCH, "No such process";
+    INTR = EINTR, "Interrupted system call";
+    IO = EIO, "Input/output error";
+    TOOBIG = E2BIG, "Argument list too long";
+    NOEXEC = ENOEXEC, "Exec format error";
+    BADF = EBADF, "Bad file descriptor";
+    AGAIN = EAGAIN, "Resource temporarily unavailable";
+    NOMEM = ENOMEM, "Cannot allocate memory";
+    ACCES = EACCES, "Permission denied";
+    FAULT = EFAULT, "Bad address";
+    BUSY = EBUSY, "Device or resource busy";
+    EXIST = EEXIST, "File exists";
+    NOTDIR = ENOTDIR, "Not a directory";
+    ISDIR = EISDIR, "Is a directory";
+    INVAL = EINVAL, "Invalid argument";
+    NFILE = ENFILE, "Too many open files in system";
+    MFILE = EMFILE, "Too many open files";
+    TXTBSY = ETXTBSY, "Text file busy";
+    NOSPC = ENOSPC, "No space left on device";
+    ROFS = EROFS, "Read-only file system";
+    NAMETOOLONG = ENAMETOOLONG, "File name too long";
+    NOSYS = ENOSYS, "Function not implemented";
+    LOOP = ELOOP, "Too many levels of symbolic links";
+    LIBBAD = ELIBBAD, "Accessing a corrupted shared library";
+}

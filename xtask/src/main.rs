@@ -1,0 +1,2 @@
+//! `cargo xtask`: the way to everything but a plain build.
+fn main() {}
