@@ -1,1 +1,17 @@
 //! Programs run natively and under vload, and compared.
+//!
+//! [`cases`] lists what is run, one declarative [`case::Case`] each. [`programs`] compiles what
+//! they need, [`execute`] runs one of them once, [`compare`] judges two such runs, and [`runner`]
+//! does all that for every case and mode and counts. The binary `compare` is its command line, and
+//! the binary `confine` gives a program the restrictions under which vload must work too.
+
+pub mod arch;
+pub mod binfmt;
+pub mod case;
+pub mod cases;
+pub mod compare;
+pub mod count;
+pub mod execute;
+pub mod needs;
+pub mod programs;
+pub mod runner;

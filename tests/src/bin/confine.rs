@@ -1,0 +1,200 @@
+//! Runs a program under one restriction that it may meet in containers and on shared hosts:
+//! `confine RESTRICTION PROGRAM [ARG]...`.
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, ValueEnum};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, apply_filter,
+};
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+
+/// Runs a program under one restriction.
+#[derive(Parser)]
+struct Options {
+    restriction: Restriction,
+    program: OsString,
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Restriction {
+    /// Memory that was not executable never becomes so: PR_SET_MDWE
+    Mdwe,
+    /// Executing a program never adds rights: PR_SET_NO_NEW_PRIVS
+    NoNewPrivs,
+    /// A seccomp filter like Docker's default
+    Docker,
+    /// ptrace answers EPERM
+    DenyPtrace,
+    /// process_vm_readv and process_vm_writev answer EPERM
+    DenyProcessVm,
+    /// prctl(PR_SET_SYSCALL_USER_DISPATCH) answers EPERM
+    DenyUserDispatch,
+    /// memfd_create answers EPERM
+    DenyMemfd,
+    /// personality answers EPERM
+    DenyPersonality,
+    /// unshare answers EPERM
+    DenyUnshare,
+}
+
+fn main() -> ExitCode {
+    match confine(&Options::parse()) {
+        Ok(never) => match never {},
+        Err(error) => {
+            eprintln!("confine: {error:#}");
+            ExitCode::from(125)
+        }
+    }
+}
+
+fn confine(options: &Options) -> Result<Infallible> {
+    match options.restriction {
+        Restriction::Mdwe => {
+            const PR_SET_MDWE: i32 = 65;
+            const PR_MDWE_REFUSE_EXEC_GAIN: libc::c_ulong = 1;
+            prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN).context("PR_SET_MDWE")?;
+        }
+        Restriction::NoNewPrivs => {
+            prctl(libc::PR_SET_NO_NEW_PRIVS, 1).context("PR_SET_NO_NEW_PRIVS")?;
+        }
+        Restriction::Docker => {
+            install(docker_clone3()?)?;
+            install(docker()?)?;
+        }
+        Restriction::DenyPtrace => deny(&[libc::SYS_ptrace])?,
+        Restriction::DenyProcessVm => {
+            deny(&[libc::SYS_process_vm_readv, libc::SYS_process_vm_writev])?
+        }
+        Restriction::DenyUserDispatch => {
+            const PR_SET_SYSCALL_USER_DISPATCH: u64 = 59;
+            let rule = rule(0, SeccompCmpOp::Eq, PR_SET_SYSCALL_USER_DISPATCH)?;
+            install(denying(BTreeMap::from([(libc::SYS_prctl, vec![rule])]))?)?;
+        }
+        Restriction::DenyMemfd => deny(&[libc::SYS_memfd_create])?,
+        Restriction::DenyPersonality => deny(&[libc::SYS_personality])?,
+        Restriction::DenyUnshare => deny(&[libc::SYS_unshare])?,
+    }
+    let error = Command::new(&options.program).args(&options.arguments).exec();
+    Err(error).with_context(|| format!("cannot run {}", options.program.display()))
+}
+
+fn prctl(option: i32, value: libc::c_ulong) -> io::Result<()> {
+    // SAFETY: both options that are passed here take a number and zeros, and touch no memory.
+    match unsafe { libc::prctl(option, value, 0, 0, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Puts a filter on this process; it stays across execve.
+fn install(filter: SeccompFilter) -> Result<()> {
+    let program: BpfProgram = filter.try_into().context("cannot compile the filter")?;
+    apply_filter(&program).context("cannot install the filter")
+}
+
+/// Lets the calls of `numbers` answer EPERM.
+fn deny(numbers: &[i64]) -> Result<()> {
+    install(denying(numbers.iter().map(|&number| (number, Vec::new())).collect())?)
+}
+
+fn denying(rules: BTreeMap<i64, Vec<SeccompRule>>) -> Result<SeccompFilter> {
+    filter(rules, SeccompAction::Allow, SeccompAction::Errno(libc::EPERM as u32))
+}
+
+fn filter(
+    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    otherwise: SeccompAction,
+    matched: SeccompAction,
+) -> Result<SeccompFilter> {
+    let arch = std::env::consts::ARCH.try_into().context("no seccomp on this machine")?;
+    SeccompFilter::new(rules, otherwise, matched, arch).context("a bad filter")
+}
+
+fn rule(argument: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule> {
+    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
+    Ok(SeccompRule::new(vec![condition])?)
+}
+
+/// The call that Docker answers with ENOSYS, so that libc falls back to clone, whose flags a
+/// filter can see.
+fn docker_clone3() -> Result<SeccompFilter> {
+    let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    filter(rules, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32))
+}
+
+/// Docker's profile (moby, profiles/seccomp/default.json) without capabilities: what is not
+/// allowed answers EPERM, calls that the profile does not know among it.
+fn docker() -> Result<SeccompFilter> {
+    /// The calls that the profile knows and does not allow.
+    const DENIED: [i64; 43] = [
+        libc::SYS_acct,
+        libc::SYS_add_key,
+        libc::SYS_bpf,
+        libc::SYS_clock_adjtime,
+        libc::SYS_clock_settime,
+        libc::SYS_delete_module,
+        libc::SYS_fanotify_init,
+        libc::SYS_finit_module,
+        libc::SYS_fsconfig,
+        libc::SYS_fsmount,
+        libc::SYS_fsopen,
+        libc::SYS_fspick,
+        libc::SYS_get_mempolicy,
+        libc::SYS_init_module,
+        libc::SYS_io_uring_enter,
+        libc::SYS_io_uring_register,
+        libc::SYS_io_uring_setup,
+        libc::SYS_kcmp,
+        libc::SYS_kexec_load,
+        libc::SYS_keyctl,
+        libc::SYS_mbind,
+        libc::SYS_mount,
+        libc::SYS_mount_setattr,
+        libc::SYS_move_mount,
+        libc::SYS_move_pages,
+        libc::SYS_open_by_handle_at,
+        libc::SYS_open_tree,
+        libc::SYS_perf_event_open,
+        libc::SYS_pivot_root,
+        libc::SYS_quotactl,
+        libc::SYS_quotactl_fd,
+        libc::SYS_reboot,
+        libc::SYS_request_key,
+        libc::SYS_set_mempolicy,
+        libc::SYS_setdomainname,
+        libc::SYS_sethostname,
+        libc::SYS_setns,
+        libc::SYS_settimeofday,
+        libc::SYS_swapoff,
+        libc::SYS_swapon,
+        libc::SYS_umount2,
+        libc::SYS_unshare,
+        libc::SYS_userfaultfd,
+    ];
+    /// `personality` values that the profile lets through.
+    const PERSONALITIES: [u64; 5] = [0, 8, 0x20000, 0x20008, 0xffff_ffff];
+    /// CLONE_NEW* in the flags of clone.
+    const NEW_NAMESPACES: u64 = 0x7e02_0000;
+    /// The newest call that the profile knows, futex_requeue.
+    const NEWEST: i64 = 456;
+    let mut allowed: BTreeMap<i64, Vec<SeccompRule>> = (0..=NEWEST)
+        .filter(|number| !DENIED.contains(number))
+        .map(|number| (number, Vec::new()))
+        .collect();
+    let personalities = PERSONALITIES.map(|value| rule(0, SeccompCmpOp::Eq, value));
+    allowed.insert(libc::SYS_personality, personalities.into_iter().collect::<Result<_>>()?);
+    let clone = rule(0, SeccompCmpOp::MaskedEq(NEW_NAMESPACES), 0)?;
+    allowed.insert(libc::SYS_clone, vec![clone]);
+    if allowed.remove(&libc::SYS_set_mempolicy_home_node).is_none() {
+        bail!("a call of the profile has no number");
+    }
+    filter(allowed, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
+}

@@ -1,0 +1,137 @@
+//! Counting calls: strace's summary natively against vload's own.
+
+use crate::execute::{Bench, Host, Outcome};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::fs;
+
+/// The counts of a summary table, by name of the call.
+type Counts = BTreeMap<String, u64>;
+
+/// Where the summaries are written, in the folder that the program runs in.
+const SUMMARY: &str = "summary";
+
+/// Compares the calls of a case, counted natively by strace and by `vload trace -c`.
+///
+/// A name whose count differs between two native runs is compared by presence. The first
+/// `execve` is made by strace's own child natively, and by nobody under vload.
+pub fn compare(bench: &Bench<'_>) -> Result<()> {
+    let strace = ["strace", "-f", "-c", "-o", SUMMARY];
+    let (first, native) = summary(bench, &strace).context("strace")?;
+    let (second, _) = summary(bench, &strace).context("strace again")?;
+    let vload = bench.machine.vload.display().to_string();
+    let mut trace = vec![vload.as_str()];
+    trace.extend(bench.mode.options.iter().map(String::as_str));
+    trace.extend(["trace", "-c", "-o", SUMMARY, "--"]);
+    let (ours, hosted) = summary(bench, &trace).context("vload trace -c")?;
+    if native.stdout != hosted.stdout || native.end != hosted.end {
+        bail!(
+            "the program ran differently: natively {}, under vload {} with standard error {:?}",
+            native.end,
+            hosted.end,
+            hosted.error_text()
+        );
+    }
+    let found = differences(&first, &second, &ours);
+    if !found.is_empty() {
+        bail!("calls differ: {}", found.join(", "));
+    }
+    Ok(())
+}
+
+fn summary(bench: &Bench<'_>, words: &[&str]) -> Result<(Counts, Outcome)> {
+    let outcome = bench.run(Host::Words(words))?;
+    let path = bench.folder().join(SUMMARY);
+    let text = fs::read_to_string(&path).with_context(|| {
+        format!("no summary; {} with standard error {:?}", outcome.end, outcome.error_text())
+    })?;
+    Ok((parse(&text)?, outcome))
+}
+
+/// What `ours` has otherwise than both native runs.
+fn differences(first: &Counts, second: &Counts, ours: &Counts) -> Vec<String> {
+    let mut names: Vec<_> = first.keys().chain(second.keys()).chain(ours.keys()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut found = Vec::new();
+    for name in names {
+        let count = |counts: &Counts| counts.get(name).copied().unwrap_or(0);
+        let (first, second, ours) = (count(first), count(second), count(ours));
+        let agrees = if first != second {
+            // In one native run but not in the other: nothing can be said.
+            first == 0 || second == 0 || ours > 0
+        } else if name == "execve" {
+            ours == first || ours + 1 == first
+        } else {
+            ours == first
+        };
+        if !agrees {
+            found.push(format!("{name} natively {first}, under vload {ours}"));
+        }
+    }
+    found
+}
+
+/// Reads strace's summary: `% time seconds usecs/call calls errors syscall`, the errors left
+/// blank where there are none, and a `total` row.
+fn parse(text: &str) -> Result<Counts> {
+    let mut counts = Counts::new();
+    let mut total = None;
+    for line in text.lines() {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let (Some(name), Some(calls)) = (words.last(), words.get(3)) else { continue };
+        // The header and the rules have no number there.
+        let Ok(calls) = calls.parse() else { continue };
+        if *name == "total" {
+            total = Some(calls);
+        } else if counts.insert((*name).to_owned(), calls).is_some() {
+            bail!("two rows for {name}");
+        }
+    }
+    let total: u64 = total.with_context(|| format!("no row `total` in {text:?}"))?;
+    let sum: u64 = counts.values().sum();
+    if total != sum {
+        bail!("the rows sum up to {sum}, the total says {total}");
+    }
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{differences, parse};
+
+    const TABLE: &str = "\
+% time     seconds  usecs/call     calls    errors syscall
+------ ----------- ----------- --------- --------- ----------------
+ 60.00    0.000300         300         1           execve
+ 40.00    0.000200           5        38         1 openat
+------ ----------- ----------- --------- --------- ----------------
+100.00    0.000500          12        39         1 total
+";
+
+    #[test]
+    fn reads_a_summary() {
+        let counts = parse(TABLE).expect("a table of strace");
+        assert_eq!(counts.get("openat"), Some(&38));
+        assert_eq!(counts.len(), 2);
+        assert!(parse(&TABLE.replace(" 39 ", " 40 ")).is_err(), "a total that is no sum");
+        assert!(parse("").is_err());
+    }
+
+    #[test]
+    fn judges_counts() {
+        let table = |rows: &[(&str, u64)]| {
+            rows.iter().map(|&(name, count)| (name.to_owned(), count)).collect()
+        };
+        let native = table(&[("execve", 1), ("read", 3), ("futex", 5)]);
+        let other = table(&[("execve", 1), ("read", 3), ("futex", 6)]);
+        let ours = table(&[("read", 3), ("futex", 9)]);
+        assert_eq!(differences(&native, &other, &ours), Vec::<String>::new());
+        let fewer = table(&[("read", 2), ("futex", 9)]);
+        assert_eq!(differences(&native, &other, &fewer).len(), 1);
+        let none = table(&[("read", 3)]);
+        assert_eq!(differences(&native, &other, &none).len(), 1);
+        let more = table(&[("read", 3), ("futex", 9), ("clock_gettime", 1)]);
+        assert_eq!(differences(&native, &other, &more).len(), 1);
+    }
+}

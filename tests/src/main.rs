@@ -1,0 +1,98 @@
+//! Runs programs natively and under vload and compares the two.
+
+use anyhow::Context;
+use clap::Parser;
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use vload_tests::arch::Arch;
+use vload_tests::case::Mode;
+use vload_tests::runner::{Plan, run};
+use vload_tests::{binfmt, cases};
+
+/// Runs programs natively and under vload and compares the two.
+#[derive(Parser)]
+struct Options {
+    /// The vload under test
+    #[arg(long)]
+    vload: PathBuf,
+    /// What it was built for
+    #[arg(long, default_value = "x86_64")]
+    arch: Arch,
+    /// Where compiled programs are kept
+    #[arg(long)]
+    build_dir: PathBuf,
+    /// Only cases whose name contains this
+    #[arg(long)]
+    filter: Option<String>,
+    /// Only this suite
+    #[arg(long)]
+    suite: Option<String>,
+    /// Only with this set of shapes forced
+    #[arg(long)]
+    shapes: Option<String>,
+    /// Only in this mode
+    #[arg(long)]
+    mode: Option<String>,
+    /// A case that cannot run is a failure
+    #[arg(long)]
+    require_all: bool,
+    /// How many cases run at once
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// Leave the work folder behind
+    #[arg(long)]
+    keep: bool,
+    /// Only name the cases
+    #[arg(long)]
+    list: bool,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let cases = cases::all();
+    if options.list {
+        for case in cases {
+            println!("{}", case.name);
+        }
+        return ExitCode::SUCCESS;
+    }
+    match compare(options, &cases) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("compare: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(options: Options, cases: &[vload_tests::case::Case]) -> anyhow::Result<ExitCode> {
+    if let Some(emulator) = options.arch.emulator() {
+        binfmt::enter(&emulator)?;
+    }
+    let mut modes = match options.shapes {
+        Some(set) => vec![Mode::shapes(&set)],
+        // The others have one shape, and no choice of it.
+        None if options.arch != Arch::X86_64 => vec![Mode::plain()],
+        None => Mode::all(),
+    };
+    if let Some(name) = options.mode {
+        modes.retain(|mode| mode.name == name);
+    }
+    let this = env::current_exe().context("cannot tell this program's path")?;
+    let plan = Plan {
+        confine: this.with_file_name("confine"),
+        vload: options.vload,
+        arch: options.arch,
+        build_dir: options.build_dir,
+        filter: options.filter,
+        suite: options.suite,
+        modes,
+        require_all: options.require_all,
+        jobs: options.jobs,
+        keep: options.keep,
+    };
+    let tally = run(&plan, cases)?;
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

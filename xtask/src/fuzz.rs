@@ -1,0 +1,29 @@
+//! `cargo xtask fuzz`: the fuzz target in `fuzz/`.
+
+use crate::arch::Arch;
+use crate::command::{self, succeed};
+use anyhow::Result;
+use clap::Args;
+
+/// Options of `cargo xtask fuzz`.
+#[derive(Args)]
+pub struct Options {
+    /// How many inputs to try
+    #[arg(long, default_value_t = 5_000_000)]
+    runs: u64,
+    /// Further arguments for libFuzzer, such as a corpus folder
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// Builds the fuzz target and gives it `--runs` inputs.
+///
+/// It is built without a sanitizer, which would need a nightly compiler: the parsers under test
+/// hold no `unsafe`, so that what they can do wrong is to panic, overflow or hang.
+pub fn fuzz(options: &Options) -> Result<()> {
+    let manifest = command::root().join("fuzz/Cargo.toml");
+    let mut cargo = command::cargo();
+    cargo.args(["run", "--release", "--target", Arch::X86_64.triple(), "--manifest-path"]);
+    cargo.arg(manifest).arg("--").arg(format!("-runs={}", options.runs));
+    succeed(cargo.args(&options.arguments))
+}

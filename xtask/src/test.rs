@@ -1,0 +1,198 @@
+//! `cargo xtask test`: the unit tests, then every program natively and under vload.
+
+use crate::arch::{Arch, Choice};
+use crate::{build, command};
+use anyhow::{Context, Result};
+use clap::Args;
+use std::io::{BufRead, BufReader};
+use std::ops::AddAssign;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+/// Options of `cargo xtask test`.
+#[derive(Args)]
+pub struct Options {
+    /// What to test
+    #[arg(long, default_value = "x86_64")]
+    pub arch: Choice,
+    /// A program that is missing is a failure
+    #[arg(long)]
+    pub require_all: bool,
+    /// Only the cases whose name contains this
+    #[arg(long)]
+    pub filter: Option<String>,
+    /// Only this suite: unit, or one that the comparison has
+    #[arg(long)]
+    pub suite: Option<String>,
+    /// Run every case with this set of shapes forced, instead of in every mode
+    #[arg(long)]
+    pub shapes: Option<String>,
+}
+
+/// How many tests passed and failed.
+#[derive(Clone, Copy, Default)]
+pub struct Tally {
+    /// Those that passed.
+    pub passed: usize,
+    /// Those that failed.
+    pub failed: usize,
+}
+
+impl Tally {
+    /// One test that passed, or failed with `error`, which is printed.
+    pub fn one(name: &str, outcome: Result<()>) -> Self {
+        match outcome {
+            Ok(()) => Tally { passed: 1, failed: 0 },
+            Err(error) => {
+                println!("FAILED {name}: {error:#}");
+                Tally { passed: 0, failed: 1 }
+            }
+        }
+    }
+
+    /// Prints the last line, and gives what the process exits with.
+    pub fn report(self) -> ExitCode {
+        println!("{} passed, {} failed", self.passed, self.failed);
+        if self.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+/// Runs every test that was asked for.
+pub fn test(options: &Options) -> ExitCode {
+    tests(options).report()
+}
+
+/// Runs every test that was asked for and counts them.
+pub fn tests(options: &Options) -> Tally {
+    let mut tally = Tally::default();
+    let only_unit = options.suite.as_deref() == Some("unit");
+    let wants_unit = only_unit || (options.suite.is_none() && options.filter.is_none());
+    let mut first = true;
+    for &arch in options.arch.arches() {
+        let vload = match build::vload(arch, false, false) {
+            Ok(vload) => vload,
+            Err(error) => {
+                tally += Tally::one(&format!("build {}", arch.name()), Err(error));
+                continue;
+            }
+        };
+        if first && wants_unit {
+            tally += counted("unit tests", unit_tests(&vload, arch));
+        }
+        first = false;
+        if !only_unit {
+            let name = format!("comparison {}", arch.name());
+            tally += counted(&name, comparison(options, arch, &vload));
+        }
+    }
+    tally
+}
+
+fn counted(name: &str, outcome: Result<Tally>) -> Tally {
+    outcome.unwrap_or_else(|error| Tally::one(name, Err(error)))
+}
+
+/// `cargo test` of the crates that have unit tests.
+fn unit_tests(vload: &Path, arch: Arch) -> Result<Tally> {
+    let mut cargo = command::cargo();
+    cargo.args(["test", "--no-fail-fast", "--package", "vload-runtime"]);
+    cargo.args(["--package", "vload-tests", "--package", "xtask"]);
+    if arch == Arch::X86_64 {
+        cargo.env("VLOAD_TEST_BINARY", vload);
+    }
+    let mut tally = Tally::default();
+    let success = each_line(&mut cargo, |line| {
+        if let Some(counts) = line.strip_prefix("test result: ") {
+            tally += cargo_counts(counts).unwrap_or_default();
+        }
+    })?;
+    // A crate that does not compile leaves no result line.
+    if !success && tally.failed == 0 {
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+/// `N passed; N failed` of `ok. N passed; N failed; N ignored; …`.
+fn cargo_counts(text: &str) -> Option<Tally> {
+    let (_, counts) = text.split_once(". ")?;
+    let mut numbers = counts.split("; ").map(|part| part.split(' ').next()?.parse().ok());
+    Some(Tally { passed: numbers.next()??, failed: numbers.next()?? })
+}
+
+/// The programs, natively and under vload.
+fn comparison(options: &Options, arch: Arch, vload: &Path) -> Result<Tally> {
+    let mut cargo = command::cargo();
+    cargo.args(["run", "--quiet", "--package", "vload-tests", "--bin", "compare", "--"]);
+    cargo.arg("--vload").arg(vload).args(["--arch", arch.name()]);
+    cargo.arg("--build-dir").arg(command::target_dir().join("test-programs"));
+    for (flag, value) in
+        [("--filter", &options.filter), ("--suite", &options.suite), ("--shapes", &options.shapes)]
+    {
+        if let Some(value) = value {
+            cargo.args([flag, value]);
+        }
+    }
+    if options.require_all {
+        cargo.arg("--require-all");
+    }
+    let mut last = String::new();
+    let success = each_line(&mut cargo, |line| {
+        if !line.is_empty() {
+            last = line.into();
+        }
+    })?;
+    let mut tally = own_counts(&last).with_context(|| format!("no counts in {last:?}"))?;
+    if !success && tally.failed == 0 {
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+/// The counts of `N passed, N failed`.
+fn own_counts(line: &str) -> Option<Tally> {
+    let (passed, rest) = line.split_once(" passed, ")?;
+    let failed = rest.strip_suffix(" failed")?;
+    Some(Tally { passed: passed.parse().ok()?, failed: failed.parse().ok()? })
+}
+
+/// Runs `command`, prints each line of its output and shows it to `look`; whether it succeeded.
+fn each_line(command: &mut Command, mut look: impl FnMut(&str)) -> Result<bool> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {}", command::shown(command)))?;
+    let stdout = child.stdout.take().context("no pipe from the child")?;
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        look(&line);
+    }
+    Ok(child.wait()?.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cargo_counts, own_counts};
+
+    #[test]
+    fn reads_the_counts_of_cargo() {
+        let tally = cargo_counts("FAILED. 12 passed; 3 failed; 0 ignored; 0 measured");
+        assert_eq!(tally.map(|tally| (tally.passed, tally.failed)), Some((12, 3)));
+    }
+
+    #[test]
+    fn reads_the_counts_of_the_comparison() {
+        let tally = own_counts("104 passed, 2 failed");
+        assert_eq!(tally.map(|tally| (tally.passed, tally.failed)), Some((104, 2)));
+        assert!(own_counts("not a result").is_none());
+    }
+}
