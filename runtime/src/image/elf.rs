@@ -112,11 +112,7 @@ impl Elf {
         let mut bytes = [0; 64];
         let bytes = bytes.get_mut(..class.header_size()).unwrap_or_default();
         read_exact(source, 0, bytes).map_err(|errno| {
-            let what = if errno == Errno::IO {
-                What::TruncatedHeader
-            } else {
-                What::Unreadable
-            };
+            let what = if errno == Errno::IO { What::TruncatedHeader } else { What::Unreadable };
             Refusal::new(errno, what)
         })?;
         let libbad = |what| Refusal::new(Errno::LIBBAD, what);
@@ -162,10 +158,7 @@ impl Elf {
             span: 0..0,
             align: 0,
             phdr_vaddr: 0,
-            code: Range {
-                start: u64::MAX,
-                end: 0,
-            },
+            code: Range { start: u64::MAX, end: 0 },
             data: 0..0,
             property: None,
         };
@@ -320,9 +313,7 @@ impl Elf {
         if self.loads == 0 {
             return 0;
         }
-        self.span
-            .end
-            .wrapping_sub(limits.page_start(self.span.start))
+        self.span.end.wrapping_sub(limits.page_start(self.span.start))
     }
 
     /// The alignment of the load bias: at least a page (`maximum_alignment`).
@@ -404,11 +395,7 @@ impl<S: Source + ?Sized> Iterator for ProgramHeaders<'_, S> {
         }
         let index = self.next;
         let header = self.read(index);
-        self.next = if header.is_ok() {
-            index + 1
-        } else {
-            self.phnum
-        };
+        self.next = if header.is_ok() { index + 1 } else { self.phnum };
         Some(header.map(|header| (index, header)))
     }
 }

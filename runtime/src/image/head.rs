@@ -53,11 +53,7 @@ impl Head {
 
     /// The refusal for a file that no format takes (`search_binary_handler`).
     pub fn unknown(&self) -> Refusal {
-        let what = if self.len == 0 {
-            What::Empty
-        } else {
-            What::UnknownFormat
-        };
+        let what = if self.len == 0 { What::Empty } else { What::UnknownFormat };
         Refusal::new(Errno::NOEXEC, what)
     }
 }
@@ -98,14 +94,8 @@ mod tests {
     fn formats() {
         let refused = |file: &[u8]| classify(file).unwrap_err();
         assert_eq!(refused(b""), Refusal::new(Errno::NOEXEC, What::Empty));
-        assert_eq!(
-            refused(b"\x7fEL"),
-            Refusal::new(Errno::NOEXEC, What::UnknownFormat)
-        );
-        assert_eq!(
-            refused(b"#"),
-            Refusal::new(Errno::NOEXEC, What::UnknownFormat)
-        );
+        assert_eq!(refused(b"\x7fEL"), Refusal::new(Errno::NOEXEC, What::UnknownFormat));
+        assert_eq!(refused(b"#"), Refusal::new(Errno::NOEXEC, What::UnknownFormat));
         assert_eq!(refused(b" #!/bin/sh\n").errno, Errno::NOEXEC);
         assert_eq!(classify(b"\x7fELF".as_slice()), Ok(Format::Elf));
         assert_eq!(classify(b"#!".as_slice()), Ok(Format::Script));
@@ -120,10 +110,7 @@ mod tests {
                 Err(Errno::IO)
             }
         }
-        assert_eq!(
-            classify(&Bad),
-            Err(Refusal::new(Errno::IO, What::Unreadable))
-        );
+        assert_eq!(classify(&Bad), Err(Refusal::new(Errno::IO, What::Unreadable)));
     }
 
     /// `exec_binprm`: the program and five interpreters.

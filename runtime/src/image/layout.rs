@@ -138,14 +138,8 @@ mod tests {
     /// Sizes and offsets of the System V ABI, "Object Files".
     #[test]
     fn layouts() {
-        assert_eq!(
-            (Class::Elf32.header_size(), Class::Elf32.phentsize()),
-            (52, 32)
-        );
-        assert_eq!(
-            (Class::Elf64.header_size(), Class::Elf64.phentsize()),
-            (64, 56)
-        );
+        assert_eq!((Class::Elf32.header_size(), Class::Elf32.phentsize()), (52, 32));
+        assert_eq!((Class::Elf64.header_size(), Class::Elf64.phentsize()), (64, 56));
         let bytes: [u8; 64] = core::array::from_fn(|at| at as u8);
         let le = |at: usize, len: usize| {
             (0..len).fold(0, |value, i| value | (at as u64 + i as u64) << (8 * i))
@@ -153,25 +147,13 @@ mod tests {
         let header = Class::Elf32.header(&bytes).unwrap();
         assert_eq!((header.class, header.kind as u64), (4, le(16, 2)));
         assert_eq!((header.entry, header.phoff), (le(24, 4), le(28, 4)));
-        assert_eq!(
-            (header.phentsize as u64, header.phnum as u64),
-            (le(42, 2), le(44, 2))
-        );
+        assert_eq!((header.phentsize as u64, header.phnum as u64), (le(42, 2), le(44, 2)));
         let header = Class::Elf64.header(&bytes).unwrap();
-        assert_eq!(
-            (header.machine as u64, header.flags as u64),
-            (le(18, 2), le(48, 4))
-        );
+        assert_eq!((header.machine as u64, header.flags as u64), (le(18, 2), le(48, 4)));
         assert_eq!((header.entry, header.phoff), (le(24, 8), le(32, 8)));
-        assert_eq!(
-            (header.phentsize as u64, header.phnum as u64),
-            (le(54, 2), le(56, 2))
-        );
+        assert_eq!((header.phentsize as u64, header.phnum as u64), (le(54, 2), le(56, 2)));
         let segment = Class::Elf32.program_header(&bytes).unwrap();
-        assert_eq!(
-            (segment.flags as u64, segment.offset),
-            (le(24, 4), le(4, 4))
-        );
+        assert_eq!((segment.flags as u64, segment.offset), (le(24, 4), le(4, 4)));
         assert_eq!((segment.filesz, segment.memsz), (le(16, 4), le(20, 4)));
         let segment = Class::Elf64.program_header(&bytes).unwrap();
         assert_eq!((segment.flags as u64, segment.vaddr), (le(4, 4), le(16, 8)));

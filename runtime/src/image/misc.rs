@@ -29,21 +29,14 @@ enum Rule<'a> {
     /// The file name's last extension.
     Extension(&'a [u8]),
     /// Bytes at an offset, in hexadecimal, with a mask of the same length or none.
-    Magic {
-        offset: usize,
-        magic: &'a [u8],
-        mask: Option<&'a [u8]>,
-    },
+    Magic { offset: usize, magic: &'a [u8], mask: Option<&'a [u8]> },
 }
 
 impl<'a> Entry<'a> {
     /// Parses what reading the entry's file gave (`entry_status`). `None` if it is not an
     /// entry.
     pub fn parse(text: &'a [u8]) -> Option<Self> {
-        let mut lines = text
-            .strip_suffix(b"\n")
-            .unwrap_or(text)
-            .split(|&byte| byte == b'\n');
+        let mut lines = text.strip_suffix(b"\n").unwrap_or(text).split(|&byte| byte == b'\n');
         let enabled = match lines.next()? {
             b"enabled" => true,
             b"disabled" => false,
@@ -82,11 +75,7 @@ impl<'a> Entry<'a> {
             |text: &[u8]| text.len().is_multiple_of(2) && text.iter().all(u8::is_ascii_hexdigit);
         let valid =
             fits && hex(magic) && mask.is_none_or(|mask| hex(mask) && mask.len() == magic.len());
-        valid.then_some(Rule::Magic {
-            offset,
-            magic,
-            mask,
-        })
+        valid.then_some(Rule::Magic { offset, magic, mask })
     }
 
     /// Whether the entry takes a file that begins with `head` and was executed by `path`: the
@@ -101,11 +90,7 @@ impl<'a> Entry<'a> {
                 let dot = path.iter().rposition(|&byte| byte == b'.');
                 dot.and_then(|dot| path.get(dot + 1..)) == Some(extension)
             }
-            Rule::Magic {
-                offset,
-                magic,
-                mask,
-            } => {
+            Rule::Magic { offset, magic, mask } => {
                 let bytes = head.bytes.get(offset..).unwrap_or(&[]);
                 (0..magic.len() / 2).all(|at| {
                     let mask = mask.map_or(Some(0xff), |mask| hex_byte(mask, at));

@@ -21,6 +21,8 @@ mod refusal;
 mod script;
 mod segment;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use elf::{Elf, Kind, PATH_MAX, ProgramHeaders, Stack};
 pub use head::{Format, HEAD_SIZE, Head, Nesting, classify};

@@ -18,20 +18,12 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal that `execve` returns to its caller.
     pub const fn new(errno: Errno, what: What) -> Self {
-        Self {
-            errno,
-            fatal: false,
-            what,
-        }
+        Self { errno, fatal: false, what }
     }
 
     /// A refusal past the point of no return.
     pub const fn fatal(errno: Errno, what: What) -> Self {
-        Self {
-            errno,
-            fatal: true,
-            what,
-        }
+        Self { errno, fatal: true, what }
     }
 
     /// The exit status that shells and `env(1)` give a program they cannot execute: 127 when
@@ -131,22 +123,13 @@ impl fmt::Display for What {
                 write!(f, "program header {index}: file size above memory size")
             }
             Self::AddressSpace(index) => {
-                write!(
-                    f,
-                    "program header {index}: reaches beyond the address space"
-                )
+                write!(f, "program header {index}: reaches beyond the address space")
             }
             Self::Unaligned(index) => {
-                write!(
-                    f,
-                    "program header {index}: offset and address differ within a page"
-                )
+                write!(f, "program header {index}: offset and address differ within a page")
             }
             Self::TailBeyondEnd(index) => {
-                write!(
-                    f,
-                    "program header {index}: its last page is beyond the end of the file"
-                )
+                write!(f, "program header {index}: its last page is beyond the end of the file")
             }
             Self::Entry(entry) => write!(f, "entry point {entry:#x} is beyond the address space"),
             Self::NoInterpreter => f.write_str("the #! line names no interpreter"),

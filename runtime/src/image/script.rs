@@ -61,11 +61,7 @@ impl Script {
                 *byte = 0;
             }
         }
-        Ok(Self {
-            line,
-            interp,
-            argument,
-        })
+        Ok(Self { line, interp, argument })
     }
 
     /// The refusal for a well-formed script that was given by a descriptor with `FD_CLOEXEC`:
@@ -99,10 +95,7 @@ fn blank(byte: u8) -> bool {
 /// The first position from `first` to `last`, both included, whose byte is `wanted`.
 fn find(line: &[u8], first: usize, last: usize, wanted: impl Fn(u8) -> bool) -> Option<usize> {
     let range = line.get(first..=last)?;
-    range
-        .iter()
-        .position(|&byte| wanted(byte))
-        .map(|at| first + at)
+    range.iter().position(|&byte| wanted(byte)).map(|at| first + at)
 }
 
 #[cfg(test)]
@@ -116,9 +109,7 @@ mod tests {
         match Script::read(file) {
             Ok(script) => Ok((
                 script.interp().to_bytes().to_vec(),
-                script
-                    .argument()
-                    .map(|argument| argument.to_bytes().to_vec()),
+                script.argument().map(|argument| argument.to_bytes().to_vec()),
             )),
             Err(refusal) => {
                 assert_eq!((refusal.errno, refusal.fatal), (Errno::NOEXEC, false));
@@ -145,10 +136,7 @@ mod tests {
         assert_eq!(parse(b"#!/bin/sh\n"), is(b"/bin/sh", None));
         assert_eq!(parse(b"#! \t/bin/sh \t \nrest"), is(b"/bin/sh", None));
         assert_eq!(parse(b"#!/bin/sh -e\n"), is(b"/bin/sh", Some(b"-e")));
-        assert_eq!(
-            parse(b"#!/bin/sh\t -e  -x \t\n"),
-            is(b"/bin/sh", Some(b"-e  -x"))
-        );
+        assert_eq!(parse(b"#!/bin/sh\t -e  -x \t\n"), is(b"/bin/sh", Some(b"-e  -x")));
         assert_eq!(parse(b"#!/bin/sh\r\n"), is(b"/bin/sh\r", None));
     }
 
@@ -196,14 +184,8 @@ mod tests {
     /// `load_script`: "Truncating the arguments is fine", to the 255th byte, and then trimmed.
     #[test]
     fn argument_at_the_end() {
-        assert_eq!(
-            parse(&long(250, b" abcdef\n")),
-            is(&[b'x'; 250], Some(b"ab"))
-        );
-        assert_eq!(
-            parse(&long(250, b" a  cdef\n")),
-            is(&[b'x'; 250], Some(b"a"))
-        );
+        assert_eq!(parse(&long(250, b" abcdef\n")), is(&[b'x'; 250], Some(b"ab")));
+        assert_eq!(parse(&long(250, b" a  cdef\n")), is(&[b'x'; 250], Some(b"a")));
         assert_eq!(parse(&long(250, b"     def\n")), is(&[b'x'; 250], None));
     }
 

@@ -18,10 +18,7 @@ pub struct Limits {
 impl Limits {
     /// The architecture's usual address space with this page size.
     pub const fn new(page_size: u64) -> Self {
-        Self {
-            page_size,
-            task_size: native::TASK_SIZE,
-        }
+        Self { page_size, task_size: native::TASK_SIZE }
     }
 
     /// `ELF_PAGESTART`.
@@ -70,11 +67,7 @@ impl Segment {
     /// The protection of the file's pages (`make_prot`).
     pub fn prot(&self) -> u32 {
         let flag = |flag, prot| {
-            if self.header.flags & flag != 0 {
-                prot
-            } else {
-                0
-            }
+            if self.header.flags & flag != 0 { prot } else { 0 }
         };
         flag(PF_R, PROT_READ) | flag(PF_W, PROT_WRITE) | flag(PF_X, PROT_EXEC)
     }
@@ -89,13 +82,7 @@ impl Segment {
     ///
     /// [`Elf::check_load`]: super::Elf::check_load
     pub fn place(&self, bias: u64, limits: &Limits) -> Option<Placement> {
-        let ProgramHeader {
-            offset,
-            vaddr,
-            filesz,
-            memsz,
-            ..
-        } = self.header;
+        let ProgramHeader { offset, vaddr, filesz, memsz, .. } = self.header;
         let into_page = limits.page_offset(vaddr);
         let start = bias.wrapping_add(vaddr);
         let page = limits.page_start(start);
@@ -107,17 +94,8 @@ impl Segment {
         let (file_end, memory_end) = (end(filesz)?, end(memsz)?);
         let memory_page_end = limits.page_align(memory_end);
         if filesz == 0 {
-            let bss = if memsz == 0 {
-                page..page
-            } else {
-                page..memory_page_end
-            };
-            return Some(Placement {
-                file: page..page,
-                offset: 0,
-                tail: page..page,
-                bss,
-            });
+            let bss = if memsz == 0 { page..page } else { page..memory_page_end };
+            return Some(Placement { file: page..page, offset: 0, tail: page..page, bss });
         }
         let offset = offset.checked_sub(into_page)?;
         if limits.page_offset(offset) != 0 {
@@ -125,19 +103,11 @@ impl Segment {
         }
         let file_page_end = limits.page_align(file_end);
         let (tail, bss) = if memsz > filesz {
-            (
-                file_end..file_page_end,
-                file_page_end..memory_page_end.max(file_page_end),
-            )
+            (file_end..file_page_end, file_page_end..memory_page_end.max(file_page_end))
         } else {
             (file_page_end..file_page_end, file_page_end..file_page_end)
         };
-        Some(Placement {
-            file: page..file_page_end,
-            offset,
-            tail,
-            bss,
-        })
+        Some(Placement { file: page..file_page_end, offset, tail, bss })
     }
 
     /// What the kernel finds wrong with the segment itself while it maps it; all of it is past
@@ -149,20 +119,10 @@ impl Segment {
         limits: &Limits,
         interp: bool,
     ) -> Result<(), Refusal> {
-        let ProgramHeader {
-            offset,
-            vaddr,
-            filesz,
-            memsz,
-            flags,
-            ..
-        } = self.header;
+        let ProgramHeader { offset, vaddr, filesz, memsz, flags, .. } = self.header;
         let errno = if interp { Errno::NOMEM } else { Errno::INVAL };
         if filesz > memsz {
-            return Err(Refusal::fatal(
-                errno,
-                What::FileLargerThanMemory(self.index),
-            ));
+            return Err(Refusal::fatal(errno, What::FileLargerThanMemory(self.index)));
         }
         let end = vaddr.checked_add(memsz);
         let fits = if interp {
@@ -186,10 +146,7 @@ impl Segment {
         if memsz > filesz && filesz != 0 && flags & PF_W != 0 && limits.page_offset(tail) != 0 {
             let mut byte = [0];
             if source.read_at(limits.page_start(tail), &mut byte) == Ok(0) {
-                return Err(Refusal::fatal(
-                    Errno::FAULT,
-                    What::TailBeyondEnd(self.index),
-                ));
+                return Err(Refusal::fatal(Errno::FAULT, What::TailBeyondEnd(self.index)));
             }
         }
         Ok(())

@@ -34,9 +34,7 @@ impl Source for Fd {
 impl Source for [u8] {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> sys::Result<usize> {
         verify_area(offset, buf.len())?;
-        let start = usize::try_from(offset)
-            .unwrap_or(usize::MAX)
-            .min(self.len());
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.len());
         let there = self.get(start..).unwrap_or(&[]);
         let len = there.len().min(buf.len());
         if let (Some(to), Some(from)) = (buf.get_mut(..len), there.get(..len)) {
@@ -67,11 +65,7 @@ pub(super) fn read_exact<S: Source + ?Sized>(
     offset: u64,
     buf: &mut [u8],
 ) -> sys::Result<()> {
-    if source.read_at(offset, buf)? == buf.len() {
-        Ok(())
-    } else {
-        Err(Errno::IO)
-    }
+    if source.read_at(offset, buf)? == buf.len() { Ok(()) } else { Err(Errno::IO) }
 }
 
 #[cfg(test)]
@@ -88,10 +82,7 @@ mod tests {
         assert_eq!(file.read_at(10, &mut buf), Ok(0));
         assert_eq!(file.read_at(1 << 40, &mut buf), Ok(0));
         assert_eq!(file.read_at(i64::MAX as u64 - 4, &mut buf), Ok(0));
-        assert_eq!(
-            file.read_at(i64::MAX as u64 - 3, &mut buf),
-            Err(Errno::INVAL)
-        );
+        assert_eq!(file.read_at(i64::MAX as u64 - 3, &mut buf), Err(Errno::INVAL));
         assert_eq!(file.read_at(u64::MAX, &mut buf), Err(Errno::INVAL));
     }
 
@@ -107,11 +98,7 @@ mod tests {
         let (fd, slice) = (Fd(file.as_raw_fd()), b"0123456789".as_slice());
         for offset in [0, 8, 10, 1 << 40, i64::MAX as u64 - 3, u64::MAX] {
             let (mut a, mut b) = ([0; 4], [0; 4]);
-            assert_eq!(
-                fd.read_at(offset, &mut a),
-                slice.read_at(offset, &mut b),
-                "at {offset}"
-            );
+            assert_eq!(fd.read_at(offset, &mut a), slice.read_at(offset, &mut b), "at {offset}");
             assert_eq!(a, b, "at {offset}");
         }
     }
