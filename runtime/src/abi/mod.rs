@@ -1,1 +1,61 @@
 //! The one description of system calls: numbers, names, argument kinds. No behaviour.
+//!
+//! [`lookup`] finds a call by number, [`by_name`] by name; traces, claims and tests read the
+//! same rows. `calls.rs` has them.
+
+mod calls;
+mod compact;
+mod kind;
+mod service;
+mod structs;
+#[cfg(test)]
+mod tests;
+mod x32;
+
+pub use compact::{Call, MAX_ARGS, NUMBERS};
+pub use kind::{Arg, Returns};
+pub use service::Service;
+pub use structs::Struct;
+pub use x32::{X32_BIT, x32};
+
+use compact::{CALLS, INDEXES};
+
+/// Whose numbers a call is made by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[repr(u8)]
+pub enum Table {
+    /// The `syscall` instruction of a 64-bit x86 process.
+    X86_64,
+    /// A 32-bit x86 process, and `int $0x80` in a 64-bit one.
+    I386,
+    /// aarch64.
+    Aarch64,
+    /// riscv64.
+    Riscv64,
+}
+
+impl Table {
+    /// The table of the processor that this is compiled for.
+    pub const NATIVE: Table = crate::arch::NATIVE_TABLE;
+
+    /// The other table that a native process can enter the kernel by, where there is one.
+    pub const COMPAT: Option<Table> = crate::arch::COMPAT_TABLE;
+}
+
+/// The call with `number` in `table`.
+pub fn lookup(table: Table, number: u32) -> Option<&'static Call> {
+    let index = INDEXES
+        .get(table as usize)?
+        .get(usize::try_from(number).ok()?)?;
+    CALLS.get(usize::from(*index))
+}
+
+/// The number and description of the call that `table` has under `name`.
+pub fn by_name(table: Table, name: &str) -> Option<(u32, &'static Call)> {
+    calls(table).find(|(_, call)| call.name() == name)
+}
+
+/// All calls of `table` with their numbers, in the order of the numbers.
+pub fn calls(table: Table) -> impl Iterator<Item = (u32, &'static Call)> {
+    (0..NUMBERS as u32).filter_map(move |number| Some((number, lookup(table, number)?)))
+}

@@ -1,0 +1,186 @@
+//! The rows as they lie in the program: no pointers, so nothing to relocate at start.
+
+use super::calls::ROWS;
+use super::{Arg, Returns, Service};
+
+/// No call takes more.
+pub const MAX_ARGS: usize = 6;
+
+/// How many tables of numbers there are, in the order of [`super::Table`].
+pub(super) const TABLES: usize = 4;
+
+/// Stands where an architecture does not have the call.
+pub(super) const NO_NUMBER: u16 = u16::MAX;
+
+/// A row as it is written; it exists at compile time only.
+pub(super) struct Row {
+    pub name: &'static str,
+    pub numbers: [u16; TABLES],
+    pub args: &'static [Arg],
+    pub returns: Returns,
+    pub service: Option<Service>,
+}
+
+/// A system call: its name, arguments and result.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    name_at: u16,
+    name_len: u8,
+    arg_count: u8,
+    args: [Arg; MAX_ARGS],
+    returns: Returns,
+    service: Option<Service>,
+}
+
+impl Call {
+    /// The kernel's name for it.
+    pub fn name(&self) -> &'static str {
+        let start = usize::from(self.name_at);
+        NAMES
+            .get(start..start + usize::from(self.name_len))
+            .unwrap_or_default()
+    }
+
+    /// What its arguments are, as many as it takes.
+    pub fn args(&self) -> &[Arg] {
+        self.args
+            .get(..usize::from(self.arg_count))
+            .unwrap_or_default()
+    }
+
+    /// What it gives when it succeeds.
+    pub const fn returns(&self) -> Returns {
+        self.returns
+    }
+
+    /// The call that it is to a module, if modules are offered it.
+    pub const fn service(&self) -> Option<Service> {
+        self.service
+    }
+}
+
+impl core::fmt::Debug for Call {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+const fn names_len() -> usize {
+    let mut len = 0;
+    let mut row = 0;
+    while row < ROWS.len() {
+        len += ROWS[row].name.len();
+        row += 1;
+    }
+    len
+}
+
+const fn concatenated() -> [u8; names_len()] {
+    let mut bytes = [0; names_len()];
+    let mut at = 0;
+    let mut row = 0;
+    while row < ROWS.len() {
+        let name = ROWS[row].name.as_bytes();
+        let mut i = 0;
+        while i < name.len() {
+            bytes[at] = name[i];
+            at += 1;
+            i += 1;
+        }
+        row += 1;
+    }
+    bytes
+}
+
+static NAME_BYTES: [u8; names_len()] = concatenated();
+
+static NAMES: &str = match core::str::from_utf8(&NAME_BYTES) {
+    Ok(names) => names,
+    Err(_) => panic!("names are identifiers"),
+};
+
+const fn compacted() -> [Call; ROWS.len()] {
+    let empty = Call {
+        name_at: 0,
+        name_len: 0,
+        arg_count: 0,
+        args: [Arg::Value; MAX_ARGS],
+        returns: Returns::Int,
+        service: None,
+    };
+    let mut calls = [empty; ROWS.len()];
+    let mut name_at = 0;
+    let mut row = 0;
+    while row < ROWS.len() {
+        let Row {
+            name,
+            args,
+            returns,
+            service,
+            ..
+        } = &ROWS[row];
+        assert!(name_at + name.len() <= u16::MAX as usize && name.len() <= u8::MAX as usize);
+        let call = &mut calls[row];
+        call.name_at = name_at as u16;
+        call.name_len = name.len() as u8;
+        call.arg_count = args.len() as u8;
+        let mut i = 0;
+        while i < args.len() {
+            call.args[i] = args[i];
+            i += 1;
+        }
+        call.returns = *returns;
+        call.service = *service;
+        name_at += name.len();
+        row += 1;
+    }
+    calls
+}
+
+pub(super) static CALLS: [Call; ROWS.len()] = compacted();
+
+const fn highest_number() -> usize {
+    let mut highest = 0;
+    let mut row = 0;
+    while row < ROWS.len() {
+        let mut table = 0;
+        while table < TABLES {
+            let number = ROWS[row].numbers[table];
+            if number != NO_NUMBER && number as usize > highest {
+                highest = number as usize;
+            }
+            table += 1;
+        }
+        row += 1;
+    }
+    highest
+}
+
+/// One more than the highest number of any table.
+pub const NUMBERS: usize = highest_number() + 1;
+
+const fn indexed() -> [[u16; NUMBERS]; TABLES] {
+    let mut indexes = [[NO_NUMBER; NUMBERS]; TABLES];
+    let mut row = 0;
+    while row < ROWS.len() {
+        let mut table = 0;
+        while table < TABLES {
+            let number = ROWS[row].numbers[table];
+            if number != NO_NUMBER {
+                let entry = &mut indexes[table][number as usize];
+                assert!(*entry == NO_NUMBER, "two rows claim one number");
+                *entry = row as u16;
+            }
+            table += 1;
+        }
+        row += 1;
+    }
+    indexes
+}
+
+/// By table and number, the index into [`CALLS`].
+pub(super) static INDEXES: [[u16; NUMBERS]; TABLES] = indexed();
+
+/// All three are read-only and shared by every process: small, so that they cost few pages.
+const _: () =
+    assert!(size_of_val(&CALLS) + size_of_val(&INDEXES) + size_of_val(&NAME_BYTES) < 24 * 1024);
