@@ -15,3 +15,4 @@ pub mod arch;
 pub mod image;
 pub mod patch;
 pub mod sys;
+pub mod trace;

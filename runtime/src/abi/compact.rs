@@ -36,16 +36,12 @@ impl Call {
     /// The kernel's name for it.
     pub fn name(&self) -> &'static str {
         let start = usize::from(self.name_at);
-        NAMES
-            .get(start..start + usize::from(self.name_len))
-            .unwrap_or_default()
+        NAMES.get(start..start + usize::from(self.name_len)).unwrap_or_default()
     }
 
     /// What its arguments are, as many as it takes.
     pub fn args(&self) -> &[Arg] {
-        self.args
-            .get(..usize::from(self.arg_count))
-            .unwrap_or_default()
+        self.args.get(..usize::from(self.arg_count)).unwrap_or_default()
     }
 
     /// What it gives when it succeeds.
@@ -112,13 +108,7 @@ const fn compacted() -> [Call; ROWS.len()] {
     let mut name_at = 0;
     let mut row = 0;
     while row < ROWS.len() {
-        let Row {
-            name,
-            args,
-            returns,
-            service,
-            ..
-        } = &ROWS[row];
+        let Row { name, args, returns, service, .. } = &ROWS[row];
         assert!(name_at + name.len() <= u16::MAX as usize && name.len() <= u8::MAX as usize);
         let call = &mut calls[row];
         call.name_at = name_at as u16;

@@ -5,6 +5,8 @@
 
 mod calls;
 mod compact;
+mod entry;
+pub mod errno;
 mod kind;
 mod service;
 mod structs;
@@ -13,6 +15,7 @@ mod tests;
 mod x32;
 
 pub use compact::{Call, MAX_ARGS, NUMBERS};
+pub use entry::Entry;
 pub use kind::{Arg, Returns};
 pub use service::Service;
 pub use structs::Struct;
@@ -44,9 +47,7 @@ impl Table {
 
 /// The call with `number` in `table`.
 pub fn lookup(table: Table, number: u32) -> Option<&'static Call> {
-    let index = INDEXES
-        .get(table as usize)?
-        .get(usize::try_from(number).ok()?)?;
+    let index = INDEXES.get(table as usize)?.get(usize::try_from(number).ok()?)?;
     CALLS.get(usize::from(*index))
 }
 

@@ -227,10 +227,7 @@ mod tests {
             (Struct::Pollfd, size_of::<raw::pollfd>()),
             (Struct::EpollEvent, size_of::<raw::epoll_event>()),
             (Struct::FutexWaitv, size_of::<raw::futex_waitv>()),
-            (
-                Struct::CapHeader,
-                size_of::<raw::__user_cap_header_struct>(),
-            ),
+            (Struct::CapHeader, size_of::<raw::__user_cap_header_struct>()),
         ];
         for (name, size) in native {
             if let Some(ours) = name.size(Table::NATIVE) {

@@ -10,26 +10,16 @@ fn no_name_twice_in_a_table() {
     for table in TABLES {
         let mut seen = HashSet::new();
         for (number, call) in calls(table) {
-            assert!(
-                seen.insert(call.name()),
-                "{table:?} {number} {}",
-                call.name()
-            );
-            assert_eq!(
-                by_name(table, call.name()).map(|(number, _)| number),
-                Some(number)
-            );
+            assert!(seen.insert(call.name()), "{table:?} {number} {}", call.name());
+            assert_eq!(by_name(table, call.name()).map(|(number, _)| number), Some(number));
         }
     }
 }
 
 #[test]
 fn every_row_is_reached() {
-    let reached: HashSet<_> = TABLES
-        .into_iter()
-        .flat_map(calls)
-        .map(|(_, call)| core::ptr::from_ref(call))
-        .collect();
+    let reached: HashSet<_> =
+        TABLES.into_iter().flat_map(calls).map(|(_, call)| core::ptr::from_ref(call)).collect();
     assert_eq!(reached.len(), CALLS.len());
 }
 
@@ -49,18 +39,12 @@ fn arguments_name_the_arguments_they_need() {
             let fits = match arg {
                 Arg::PathAt(_) => matches!(partner, Some(Arg::DirFd)),
                 Arg::SockAddrOut(_) => matches!(partner, Some(Arg::InOut(Struct::CInt))),
-                _ => matches!(
-                    partner,
-                    Some(Arg::Size | Arg::Unsigned | Arg::Int | Arg::Long)
-                ),
+                _ => matches!(partner, Some(Arg::Size | Arg::Unsigned | Arg::Int | Arg::Long)),
             };
             assert!(fits, "{call:?} argument {index}: {arg:?} with {partner:?}");
         }
         let dirs = args.iter().filter(|arg| **arg == Arg::DirFd).count();
-        let paths = args
-            .iter()
-            .filter(|arg| matches!(arg, Arg::PathAt(_)))
-            .count();
+        let paths = args.iter().filter(|arg| matches!(arg, Arg::PathAt(_))).count();
         assert_eq!(dirs, paths, "{call:?}");
     }
 }
@@ -76,15 +60,9 @@ fn halves_of_an_offset_come_in_pairs() {
 #[test]
 fn variants_are_one_service() {
     for (service, names) in [
-        (
-            Service::Stat,
-            &["stat", "lstat", "fstat", "newfstatat", "statx"][..],
-        ),
+        (Service::Stat, &["stat", "lstat", "fstat", "newfstatat", "statx"][..]),
         (Service::Open, &["open", "creat", "openat", "openat2"]),
-        (
-            Service::Utimens,
-            &["utime", "utimes", "futimesat", "utimensat"],
-        ),
+        (Service::Utimens, &["utime", "utimes", "futimesat", "utimensat"]),
         (Service::Dup, &["dup", "dup2", "dup3"]),
     ] {
         for name in names {
@@ -103,10 +81,7 @@ fn what_architectures_disagree_on() {
         args(Table::X86_64, "clone").and_then(|args| args.get(3)),
         Some(&Arg::Out(Struct::CInt))
     );
-    assert_eq!(
-        args(Table::Aarch64, "clone").and_then(|args| args.get(3)),
-        Some(&Arg::Value)
-    );
+    assert_eq!(args(Table::Aarch64, "clone").and_then(|args| args.get(3)), Some(&Arg::Value));
     assert!(by_name(Table::Aarch64, "riscv_hwprobe").is_none());
     assert!(by_name(Table::Riscv64, "renameat").is_none());
 }
@@ -131,18 +106,14 @@ fn header(path: &str) -> Vec<(String, u32)> {
         if words.next() != Some("#define") {
             continue;
         }
-        let name = words.next().and_then(|word| {
-            word.strip_prefix("__NR_")
-                .or_else(|| word.strip_prefix("__NR3264_"))
-        });
+        let name = words
+            .next()
+            .and_then(|word| word.strip_prefix("__NR_").or_else(|| word.strip_prefix("__NR3264_")));
         if let (Some(name), Some(Ok(number))) = (name, words.next().map(str::parse)) {
             numbers.push((name.to_string(), number));
         }
     }
-    assert!(
-        text.is_empty() || numbers.len() > 300,
-        "{path} is not read as it is written"
-    );
+    assert!(text.is_empty() || numbers.len() > 300, "{path} is not read as it is written");
     numbers
 }
 
@@ -150,10 +121,7 @@ fn header(path: &str) -> Vec<(String, u32)> {
 #[test]
 fn numbers_are_those_of_the_system_headers() {
     for (path, table) in [
-        (
-            "/usr/include/x86_64-linux-gnu/asm/unistd_64.h",
-            Table::X86_64,
-        ),
+        ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", Table::X86_64),
         ("/usr/include/asm/unistd_64.h", Table::X86_64),
         ("/usr/include/x86_64-linux-gnu/asm/unistd_32.h", Table::I386),
         ("/usr/include/asm/unistd_32.h", Table::I386),
@@ -164,12 +132,7 @@ fn numbers_are_those_of_the_system_headers() {
         for (name, number) in header(path) {
             // The generic header also has marks that are no calls, calls that architectures opt
             // into, and those of 32-bit machines (403 to 423).
-            let absent = [
-                "arch_specific_syscall",
-                "syscalls",
-                "sync_file_range2",
-                "renameat",
-            ];
+            let absent = ["arch_specific_syscall", "syscalls", "sync_file_range2", "renameat"];
             if generic && (absent.contains(&name.as_str()) || (403..424).contains(&number)) {
                 continue;
             }

@@ -1,21 +1,38 @@
 //! Error numbers as values.
 
 /// An error number of the kernel (`errno(3)`), 1 to 4095.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Errno(pub i32);
 
+use crate::abi::errno;
+use core::fmt;
 use linux_raw_sys::errno as e;
+
+impl Errno {
+    /// Its name, `ENOENT`, if it has one.
+    pub fn name(self) -> Option<&'static str> {
+        errno::name(self.0)
+    }
+
+    /// What `strerror(3)` would say.
+    pub fn text(self) -> &'static str {
+        errno::text(self.0).unwrap_or("Unknown error")
+    }
+}
+
+impl fmt::Debug for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "errno {}", self.0),
+        }
+    }
+}
 
 macro_rules! errnos {
     ($($name:ident = $raw:ident, $text:literal;)*) => {
         impl Errno {
             $(#[doc = $text] pub const $name: Errno = Errno(e::$raw as i32);)*
-
-            /// What `strerror(3)` would say, for the errors that vload reports itself.
-            pub fn text(self) -> &'static str {
-                $(if self == Self::$name { return $text; })*
-                "error"
-            }
         }
     };
 }
@@ -47,4 +64,18 @@ errnos! {
     NOSYS = ENOSYS, "Function not implemented";
     LOOP = ELOOP, "Too many levels of symbolic links";
     LIBBAD = ELIBBAD, "Accessing a corrupted shared library";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_texts() {
+        assert_eq!(std::format!("{:?}", Errno::NOENT), "ENOENT");
+        assert_eq!(std::format!("{:?}", Errno(4000)), "errno 4000");
+        assert_eq!(Errno::LIBBAD.text(), "Accessing a corrupted shared library");
+        assert_eq!(Errno(4000).text(), "Unknown error");
+        assert_eq!(Errno(4000).name(), None);
+    }
 }

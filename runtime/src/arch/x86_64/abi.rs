@@ -10,7 +10,7 @@ pub const COMPAT_TABLE: Option<Table> = Some(Table::I386);
 
 #[cfg(test)]
 mod tests {
-    use crate::abi::{Table, calls, lookup};
+    use crate::abi::{Call, Entry, Table, X32_BIT, calls, lookup};
     use linux_raw_sys::general::*;
 
     macro_rules! numbered {
@@ -117,5 +117,15 @@ mod tests {
             .map(|(_, call)| call.name())
             .collect();
         assert_eq!(more, ["uprobe"]);
+    }
+
+    #[test]
+    fn one_number_is_three_calls() {
+        let x32 = (X32_BIT | 1) as usize;
+        assert_eq!(Entry::native(x32), Entry::X32);
+        assert_eq!(Entry::X32.call(x32).map(Call::name), Some("write"));
+        assert_eq!(Entry::native(1), Entry::Native);
+        assert_eq!(Entry::Native.call(1).map(Call::name), Some("write"));
+        assert_eq!(Entry::Compat.call(1).map(Call::name), Some("exit"));
     }
 }
