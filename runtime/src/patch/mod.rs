@@ -1,1 +1,45 @@
 //! Finding system-call sites, proving them, choosing a shape, building the patched image.
+//!
+//! [`analyze`] is a pure function of a file's bytes: it looks for everything that could be a site
+//! ([`Entry`]), proves from the starts that the file itself names which of them are, and chooses
+//! for each how it is redirected ([`Shape`]). [`Plan::build`] writes the result as one block of
+//! bytes, which [`Blob::parse`] opens again wherever it comes from.
+//!
+//! | module | knows |
+//! |---|---|
+//! | `elf`, `bytes` | headers and checked reads |
+//! | `starts` | the addresses that a file names |
+//! | `run`, `code` | decoding between them, and the proof |
+//! | `near`, `around` | what a shape must know about a site's surroundings |
+//! | `plan` | the order of all that |
+//! | `stub`, `build`, `blob` | the image |
+//!
+//! What depends on the processor is in [`crate::arch::patch`].
+
+mod around;
+mod blob;
+mod build;
+mod bytes;
+mod code;
+mod elf;
+mod insn;
+mod near;
+mod plan;
+mod run;
+mod shape;
+mod site;
+mod starts;
+mod stub;
+
+pub use around::{Around, Room};
+pub use blob::{Blob, BlobView, SiteRecord, TextRun};
+pub use insn::{Entry, Flow, Insn};
+pub use near::Names;
+pub use plan::{Error, Plan, analyze};
+pub use run::{Kind, Run, Step};
+pub use shape::{Shape, ShapeSet};
+pub use site::{KEEPS_NEXT, KEEPS_SITE, Refusal, Refused, Site, SiteDesc};
+pub use stub::{Link, Stub};
+
+#[cfg(test)]
+mod tests;

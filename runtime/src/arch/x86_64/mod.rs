@@ -1,7 +1,5 @@
 //! x86-64.
 
-mod abi;
-mod raw;
-
-pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
-pub use raw::{pread64, syscall};
+mod decode;
+mod decode_tables;
+pub mod patch;

@@ -1,0 +1,152 @@
+//! The stub of a site, and the bytes of text that lead to it.
+//!
+//! ```text
+//! start:  [moved instructions]
+//! test:   movzbl LINK+N(%rip), %ecx          # the number is known and below 1024, else:
+//!                                            #   mov LINK+1032(%rip), %rcx
+//!                                            #   movzwl %ax, %r11d
+//!                                            #   movzbl (%rcx,%r11), %ecx
+//!         jrcxz pass
+//!         lea desc(%rip), %rcx
+//!         jmp *LINK+1024(%rip)
+//! pass:   syscall                            # the gate
+//! resume: [moved instructions]
+//!         jmp tail
+//! desc:   SiteDesc
+//! ```
+//!
+//! rcx and r11 are free because the kernel overwrites them (Intel SDM, SYSCALL); no instruction
+//! of the test writes flags; nothing is pushed, so the red zone and the shadow stack stay as they
+//! are. `int $0x80` overwrites no register, so its stub saves rcx in the thread block instead and
+//! always goes to the resident.
+
+use super::decode;
+use super::shapes::JUMP;
+use crate::patch::{Entry, KEEPS_SITE, Link, Shape, Site, SiteDesc, Stub};
+
+/// `mov %rcx, %gs:0x38`: the slot of the thread block where the `int $0x80` entry finds it.
+const SAVE_RCX: [u8; 9] = [0x65, 0x48, 0x89, 0x0c, 0x25, 0x38, 0, 0, 0];
+const JMP: u8 = 0xe9;
+const JMP_SHORT: u8 = 0xeb;
+const INT3: u8 = 0xcc;
+const NOP: u8 = 0x90;
+
+/// Appends the stub of `site`. `original` has the bytes from `site.head` to `site.tail`. `None`
+/// if something it names is out of reach.
+pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
+    stub.begin();
+    let before = (site.vaddr - site.head) as usize;
+    let syscall = original.get(before..before + 2)?;
+    relocate(stub, original.get(..before)?, site.head)?;
+    let test = stub.here();
+    stub.shows(site.vaddr);
+    // Bytes whose displacement to the descriptor is known only at the end.
+    let lea;
+    match site.entry {
+        Entry::Syscall => {
+            match site.number.and_then(|number| u16::try_from(number).ok()) {
+                Some(number) if number < Link::CONSTANTS => {
+                    relative(stub, &[0x0f, 0xb6, 0x0d], stub.link + u64::from(number))?;
+                }
+                _ => {
+                    relative(stub, &[0x48, 0x8b, 0x0d], stub.link + Link::TABLE)?;
+                    stub.put(&[0x44, 0x0f, 0xb7, 0xd8]);
+                    stub.put(&[0x42, 0x0f, 0xb6, 0x0c, 0x19]);
+                }
+            }
+            // jrcxz over the lea and the jump.
+            stub.put(&[0xe3, 7 + 6]);
+            lea = stub.here();
+            stub.put(&[0x48, 0x8d, 0x0d, 0, 0, 0, 0]);
+            relative(stub, &[0xff, 0x25], stub.link + Link::SYSCALL)?;
+        }
+        Entry::Int80 => {
+            stub.put(&SAVE_RCX);
+            lea = stub.here();
+            stub.put(&[0x48, 0x8d, 0x0d, 0, 0, 0, 0]);
+            relative(stub, &[0xff, 0x25], stub.link + Link::INT80)?;
+        }
+    }
+    let gate = stub.here();
+    stub.put(syscall);
+    let resume = stub.here();
+    stub.shows(site.vaddr + 2);
+    relocate(stub, original.get(before + 2..)?, site.vaddr + 2)?;
+    stub.shows(site.tail);
+    relative(stub, &[JMP], site.tail)?;
+    stub.align(4, INT3);
+    let desc = stub.here();
+    let field = u32::try_from(desc - (lea + 7)).ok()?;
+    stub.patch(lea + 3, &field.to_le_bytes());
+    let back = |address: u64| u8::try_from(desc - address).ok();
+    let record = SiteDesc {
+        site: i32::try_from(site.vaddr.wrapping_sub(desc) as i64).ok()?,
+        resume: back(resume)?,
+        gate: back(gate)?,
+        entry: site.entry as u8,
+        keeps: site.keeps,
+        start: u16::try_from(desc - stub.start()).ok()?,
+        shape: site.shape as u8,
+        test: back(test)?,
+    };
+    stub.put(&record.to_bytes());
+    stub.end();
+    Some(())
+}
+
+/// Appends `opcode` with an operand of four bytes that names `target`.
+fn relative(stub: &mut Stub, opcode: &[u8], target: u64) -> Option<()> {
+    stub.put(opcode);
+    let field = displacement(stub.here() + 4, target)?;
+    stub.put(&field);
+    Some(())
+}
+
+fn displacement(from: u64, to: u64) -> Option<[u8; 4]> {
+    Some(i32::try_from(to.wrapping_sub(from) as i64).ok()?.to_le_bytes())
+}
+
+/// Appends instructions that were at `address`; an operand that is relative to them is adjusted.
+fn relocate(stub: &mut Stub, mut code: &[u8], mut address: u64) -> Option<()> {
+    while !code.is_empty() {
+        let insn = decode(code, address)?;
+        let (bytes, rest) = code.split_at_checked(usize::from(insn.len))?;
+        stub.shows(address);
+        let end = stub.here() + u64::from(insn.len);
+        stub.put(bytes);
+        address += u64::from(insn.len);
+        if insn.relative != 0 {
+            let at = usize::from(insn.relative);
+            let field = i32::from_le_bytes(*bytes.get(at..)?.first_chunk()?);
+            let target = address.wrapping_add_signed(i64::from(field));
+            let field = displacement(end, target)?;
+            stub.patch(end - u64::from(insn.len) + u64::from(insn.relative), &field);
+        }
+        code = rest;
+    }
+    Some(())
+}
+
+/// Makes the changes of text that lead from `site` to its stub at `stub`. `write` replaces bytes
+/// at an address of the file.
+pub fn rewrite(site: &Site, stub: u64, write: &mut dyn FnMut(u64, &[u8])) -> Option<()> {
+    let short = |to: u64| -> Option<[u8; 2]> {
+        let distance = i8::try_from(to.wrapping_sub(site.vaddr + 2) as i64).ok()?;
+        Some([JMP_SHORT, distance as u8])
+    };
+    if site.shape == Shape::Trap {
+        write(site.vaddr, &[INT3, NOP]);
+        return Some(());
+    }
+    let mut long = [JMP; JUMP as usize];
+    long[1..].copy_from_slice(&displacement(site.jump + JUMP, stub)?);
+    // What nothing reaches any more faults if something does.
+    for address in site.head..site.tail {
+        write(address, &[INT3]);
+    }
+    if site.jump != site.vaddr && site.keeps & KEEPS_SITE != 0 {
+        write(site.vaddr, &short(site.jump)?);
+    }
+    write(site.jump, &long);
+    Some(())
+}

@@ -1,0 +1,61 @@
+//! What the portable [`crate::patch`] asks of a processor. Every architecture has these names:
+//!
+//! | name | gives |
+//! |---|---|
+//! | `MACHINE` | the `e_machine` of its files |
+//! | `SITE_LEN` | the length of a site |
+//! | `REACH` | how far from a site a shape may change or use a byte |
+//! | `SHORT_REACH` | how far a branch reaches that [`references`] does not report |
+//! | `decode` | one instruction |
+//! | `candidates` | everything in text that looks like a site |
+//! | `references` | every address that a long branch or an address operand in text may name |
+//! | `short_branch` | the target if the bytes may be a short branch |
+//! | `is_filler` | whether an instruction is padding |
+//! | `has_skipped_prefix` | whether programs jump behind the instruction's first byte |
+//! | `is_relative_relocation` | whether a relocation's addend is an address of the file |
+//! | `number_before` | the call number that the code before a site fixes |
+//! | `apply` | one shape for one site, if it fits |
+//! | `emit` | the stub of a site |
+//! | `rewrite` | the changes of text that a site's shape makes |
+
+mod emit;
+mod motion;
+mod scan;
+mod shapes;
+
+pub use super::decode::decode;
+pub use emit::{emit, rewrite};
+pub use scan::{candidates, references, short_branch};
+pub use shapes::{apply, number_before};
+
+use goblin::elf64::header::EM_X86_64;
+use goblin::elf64::reloc::{R_X86_64_IRELATIVE, R_X86_64_RELATIVE};
+
+/// The machine that files for this processor name.
+pub const MACHINE: u16 = EM_X86_64;
+
+/// `syscall` and `int $0x80` are two bytes.
+pub const SITE_LEN: u64 = 2;
+
+/// A short jump reaches 127 bytes and lands on a long one of 5.
+pub const REACH: u64 = 160;
+
+/// A branch with a displacement of one byte reaches no further.
+pub const SHORT_REACH: u64 = 130;
+
+/// Whether the instruction is padding: `nop` of any length, or `int3`.
+pub fn is_filler(bytes: &[u8]) -> bool {
+    let rest = bytes.iter().position(|byte| !matches!(byte, 0x66 | 0x2e | 0x48));
+    matches!(rest.and_then(|at| bytes.get(at..)), Some([0x90 | 0xcc, ..] | [0x0f, 0x1f, ..]))
+}
+
+/// Whether the instruction begins with `lock`: libraries jump behind it while there is but one
+/// thread (glibc sysdeps/x86/atomic-machine.h, `catomic_*`).
+pub fn has_skipped_prefix(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0xf0)
+}
+
+/// Whether a relocation's addend is an address of the file itself.
+pub fn is_relative_relocation(kind: u32) -> bool {
+    matches!(kind, R_X86_64_RELATIVE | R_X86_64_IRELATIVE)
+}

@@ -1,0 +1,176 @@
+//! Writing the patched image of a [`Plan`]: one block of bytes that a loader maps piece by piece.
+
+use super::blob::{Header, MAGIC, POINT, REFUSED, RUN, SITE, TABLES, VERSION, write_site};
+use super::bytes::clamp;
+use super::plan::{PAGE, Plan, Text};
+use super::stub::{Emitted, Point, Stub};
+use crate::arch;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// A text of up to this many bytes is copied whole, so that it stays one mapping.
+const WHOLE: u64 = 4 << 20;
+
+/// A run of patched text: the file offset it replaces and its bytes.
+struct Run {
+    offset: u64,
+    vaddr: u64,
+    bytes: Vec<u8>,
+}
+
+impl Plan<'_> {
+    /// Where the stubs go unless the caller knows better: behind the file's last segment.
+    #[must_use]
+    pub fn default_stub_vaddr(&self) -> u64 {
+        self.span.end
+    }
+
+    /// The patched image with its stubs at `stub_vaddr`, an address of the file's own numbering,
+    /// and `key` stored as it is. `None` if the stubs are out of the text's reach or not aligned
+    /// to a page.
+    #[must_use]
+    pub fn build(&self, stub_vaddr: Option<u64>, key: [u64; 6]) -> Option<Vec<u8>> {
+        let stub_vaddr = stub_vaddr.unwrap_or(self.span.end);
+        if !stub_vaddr.is_multiple_of(PAGE) {
+            return None;
+        }
+        // The length does not depend on the addresses, but the link page is behind the stubs.
+        let measured = self.emit(stub_vaddr, stub_vaddr)?.0.len() as u64;
+        let stub_len = measured.next_multiple_of(PAGE);
+        let link = stub_vaddr.checked_add(stub_len)?;
+        link.checked_add(PAGE)?;
+        let (stubs, points, emitted) = self.emit(stub_vaddr, link)?;
+        let runs = self.rewrite(stub_vaddr, &emitted)?;
+        Some(self.write(stub_vaddr, key, &stubs, &points, &emitted, &runs))
+    }
+
+    fn emit(&self, vaddr: u64, link: u64) -> Option<(Vec<u8>, Vec<Point>, Vec<Emitted>)> {
+        let mut stub = Stub::new(vaddr, link);
+        for site in &self.sites {
+            arch::patch::emit(&mut stub, site, self.original(site.head..site.tail)?)?;
+        }
+        Some(stub.finish())
+    }
+
+    /// The file's bytes at a range of addresses in text.
+    fn original(&self, range: Range<u64>) -> Option<&[u8]> {
+        let text = self.text_of(range.start)?;
+        let from = text.offset + (range.start - text.range.start);
+        let len = range.end - range.start;
+        Some(clamp(self.file, from..from + len)).filter(|bytes| bytes.len() as u64 == len)
+    }
+
+    fn text_of(&self, vaddr: u64) -> Option<&Text> {
+        self.texts.iter().find(|text| text.range.contains(&vaddr))
+    }
+
+    /// The runs of text with every site's changes made.
+    fn rewrite(&self, stub_vaddr: u64, emitted: &[Emitted]) -> Option<Vec<Run>> {
+        let mut changes: Vec<(u64, u8)> = Vec::new();
+        for (site, stub) in self.sites.iter().zip(emitted) {
+            let stub = stub_vaddr + u64::from(stub.start);
+            arch::patch::rewrite(site, stub, &mut |address, bytes| {
+                changes.extend((address..).zip(bytes.iter().copied()));
+            })?;
+        }
+        let pages: BTreeSet<u64> = changes.iter().map(|change| change.0 & !(PAGE - 1)).collect();
+        let mut runs = Vec::new();
+        for text in &self.texts {
+            let mut ranges: Vec<Range<u64>> = Vec::new();
+            for &page in pages.range(text.range.clone()) {
+                match ranges.last_mut() {
+                    _ if text.range.end - text.range.start <= WHOLE => {
+                        ranges = [text.range.clone()].into();
+                        break;
+                    }
+                    Some(last) if last.end == page => last.end += PAGE,
+                    _ => ranges.push(page..page + PAGE),
+                }
+            }
+            runs.extend(ranges.into_iter().map(|range| self.copy(text, range)));
+        }
+        for (address, byte) in changes {
+            let run = runs.iter_mut().find(|run: &&mut Run| {
+                (run.vaddr..run.vaddr + run.bytes.len() as u64).contains(&address)
+            })?;
+            let at = (address - run.vaddr) as usize;
+            *run.bytes.get_mut(at)? = byte;
+        }
+        Some(runs)
+    }
+
+    /// The file's bytes for a range of pages, zeros behind its end.
+    fn copy(&self, text: &Text, range: Range<u64>) -> Run {
+        let offset = text.offset + (range.start - text.range.start);
+        let len = range.end - range.start;
+        let mut bytes = Vec::with_capacity(len as usize);
+        bytes.extend_from_slice(clamp(self.file, offset..offset + len));
+        bytes.resize(len as usize, 0);
+        Run { offset, vaddr: range.start, bytes }
+    }
+
+    fn write(
+        &self,
+        stub_vaddr: u64,
+        key: [u64; 6],
+        stubs: &[u8],
+        points: &[Point],
+        emitted: &[Emitted],
+        runs: &[Run],
+    ) -> Vec<u8> {
+        let counts = [runs.len(), self.sites.len(), points.len(), self.refused.len()];
+        let sizes = [RUN, SITE, POINT, REFUSED];
+        let tables: usize = counts.iter().zip(sizes).map(|(count, size)| count * size).sum();
+        let page = PAGE as usize;
+        let stub_offset = (TABLES + tables).next_multiple_of(page);
+        let stub_len = stubs.len().next_multiple_of(page);
+        let texts: usize = runs.iter().map(|run| run.bytes.len()).sum();
+        let mut out = Vec::with_capacity(stub_offset + stub_len + texts);
+        let header = Header {
+            magic: MAGIC,
+            version: VERSION,
+            has_traps: self.sites.iter().any(|site| site.shape == super::Shape::Trap),
+            shapes: self.shapes,
+            key,
+            stub_vaddr,
+            stub_len: stub_len as u64,
+            stub_offset: stub_offset as u64,
+            counts: counts.map(|count| count as u32),
+        };
+        header.write(&mut out);
+        let own_points = |index: usize, stub: &Emitted| {
+            let end = emitted.get(index + 1).map_or(points.len(), |next| next.points as usize);
+            stub.points as usize..end
+        };
+        let mut place = (stub_offset + stub_len) as u64;
+        for run in runs {
+            let len = run.bytes.len() as u64;
+            for field in [run.offset, len, run.vaddr, place] {
+                out.extend_from_slice(&field.to_le_bytes());
+            }
+            place += len;
+        }
+        for (index, (site, stub)) in self.sites.iter().zip(emitted).enumerate() {
+            write_site(&mut out, site, stub, own_points(index, stub).len() as u32);
+        }
+        for (index, (site, stub)) in self.sites.iter().zip(emitted).enumerate() {
+            for point in points.get(own_points(index, stub)).unwrap_or(&[]) {
+                out.extend_from_slice(&point.offset.to_le_bytes());
+                let delta = point.shown.wrapping_sub(site.vaddr) as i32;
+                out.extend_from_slice(&delta.to_le_bytes());
+            }
+        }
+        for refused in &self.refused {
+            out.extend_from_slice(&refused.vaddr.to_le_bytes());
+            out.extend_from_slice(&[refused.reason as u8, refused.entry as u8, 0, 0, 0, 0, 0, 0]);
+        }
+        out.resize(stub_offset, 0);
+        out.extend_from_slice(stubs);
+        out.resize(stub_offset + stub_len, 0);
+        for run in runs {
+            out.extend_from_slice(&run.bytes);
+        }
+        out
+    }
+}

@@ -1,0 +1,237 @@
+//! The code around the candidates: which run each belongs to, decoded once.
+
+use super::elf::Elf;
+use super::insn::Flow;
+use super::run::{Kind, Run};
+use super::site::Refusal;
+use super::starts::Landmarks;
+use crate::arch;
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// All code of a file, decoded where asked.
+pub struct Code<'a> {
+    elf: &'a Elf<'a>,
+    /// What the file names.
+    pub marks: Landmarks,
+    runs: BTreeMap<u64, (Range<u64>, Result<Run, Refusal>)>,
+    reached: Option<Reached>,
+}
+
+/// The instructions that control reaches from the named starts: a bit a byte of text.
+struct Reached {
+    texts: Vec<(Range<u64>, Vec<u64>)>,
+}
+
+impl Reached {
+    /// Sets the bit of `address`; whether it was clear and there is one.
+    fn insert(&mut self, address: u64) -> bool {
+        let Some((text, bits)) = self.texts.iter_mut().find(|text| text.0.contains(&address))
+        else {
+            return false;
+        };
+        let at = address - text.start;
+        let Some(word) = bits.get_mut((at / 64) as usize) else { return false };
+        let fresh = *word >> (at % 64) & 1 == 0;
+        *word |= 1 << (at % 64);
+        fresh
+    }
+
+    fn has(&self, address: u64) -> bool {
+        self.texts.iter().any(|(text, bits)| {
+            text.contains(&address) && {
+                let at = address - text.start;
+                bits.get((at / 64) as usize).is_some_and(|word| word >> (at % 64) & 1 != 0)
+            }
+        })
+    }
+}
+
+impl<'a> Code<'a> {
+    /// Nothing is decoded yet.
+    pub fn new(elf: &'a Elf<'a>) -> Self {
+        Self { elf, marks: Landmarks::collect(elf), runs: BTreeMap::new(), reached: None }
+    }
+
+    /// The range between named starts that contains `address`.
+    fn range_of(&self, address: u64) -> Result<Range<u64>, Refusal> {
+        let section = self.marks.code_of(address).ok_or(Refusal::NotCode)?;
+        if let Some(extent) = self.marks.extent_of(address) {
+            return Ok(extent.start..extent.end.min(section.end));
+        }
+        // Behind the last FDE, code goes on where that one ends.
+        let next = self.marks.extents.partition_point(|extent| extent.start <= address);
+        let before = next.checked_sub(1).and_then(|index| self.marks.extents.get(index));
+        let start = self
+            .marks
+            .start_before(address)
+            .into_iter()
+            .chain(before.map(|extent| extent.end))
+            .filter(|&start| start >= section.start)
+            .max()
+            .ok_or(Refusal::NoStart)?;
+        let end = self.marks.start_after(address).map_or(section.end, |next| next.min(section.end));
+        Ok(start..end)
+    }
+
+    /// The run that contains `address`, and its range also where it is not proven.
+    pub fn run_of(&mut self, address: u64) -> (Range<u64>, Result<&Run, Refusal>) {
+        let known = self.runs.range(..=address).next_back();
+        let key = match known.filter(|(_, run)| run.0.contains(&address)) {
+            Some((&key, _)) => key,
+            None => match self.range_of(address) {
+                Err(reason) => return (address..address + 1, Err(reason)),
+                Ok(range) => {
+                    let run = self.decode(&range);
+                    let key = range.start;
+                    self.runs.insert(key, (range, run));
+                    key
+                }
+            },
+        };
+        match self.runs.get(&key) {
+            Some((range, run)) => (range.clone(), run.as_ref().map_err(|&reason| reason)),
+            None => (address..address + 1, Err(Refusal::NoStart)),
+        }
+    }
+
+    /// The proven run that contains `address`, if it was decoded already.
+    pub fn known(&self, address: u64) -> Option<&Run> {
+        let (range, run) = self.runs.range(..=address).next_back()?.1;
+        run.as_ref().ok().filter(|_| range.contains(&address))
+    }
+
+    fn decode(&self, range: &Range<u64>) -> Result<Run, Refusal> {
+        let code = self.elf.slice(range.start, range.end - range.start);
+        let code = code.ok_or(Refusal::NotCode)?;
+        let starts = self.marks.starts_in(range.start + 1..range.end);
+        let swept = Run::sweep(code, range.start, starts);
+        match (&self.reached, swept) {
+            (Some(reached), Err(_)) => {
+                let addresses = range.clone().filter(|&address| reached.has(address));
+                Run::reached(code, range.clone(), addresses)
+            }
+            (_, swept) => swept,
+        }
+    }
+
+    /// Follows control from every named start, and makes a start of whatever a direct call
+    /// reaches. All runs are decoded anew afterwards.
+    pub fn explore(&mut self) {
+        let texts = self.elf.loads.iter().filter(|load| load.executable());
+        let mut reached = Reached {
+            texts: texts
+                .map(|load| (load.range(), vec![0; load.filesz.div_ceil(64) as usize]))
+                .collect(),
+        };
+        let mut open = self.marks.starts.clone();
+        let mut called = Vec::new();
+        while let Some(start) = open.pop() {
+            let Some(text) = self.elf.at(start) else { continue };
+            let mut at = 0;
+            while reached.insert(start + at as u64) {
+                let Some(insn) =
+                    text.get(at..).and_then(|rest| arch::patch::decode(rest, start + at as u64))
+                else {
+                    break;
+                };
+                match insn.flow {
+                    Flow::Branch(target) | Flow::Jump(target) => open.push(target),
+                    Flow::Call(target) => {
+                        open.push(target);
+                        called.push(target);
+                    }
+                    _ => {}
+                }
+                if insn.flow.ends() {
+                    break;
+                }
+                at += usize::from(insn.len);
+            }
+        }
+        let elf = self.elf;
+        self.marks.add_starts(called.into_iter().filter(|&start| elf.is_text(start)));
+        self.reached = Some(reached);
+        self.runs.clear();
+    }
+
+    /// Whether the function that contains `site` has an indirect jump that may lead anywhere
+    /// inside it, or landing pads that could not be read.
+    pub fn is_indirect(&self, run: &Run, site: u64) -> bool {
+        if let Some(extent) = self.marks.extent_of(site) {
+            return extent.opaque || !run.tables.is_empty();
+        }
+        let starts = self.marks.starts_in(run.range.clone());
+        let before = starts.iter().chain(&run.calls).filter(|&&start| start <= site).max();
+        let after = starts.iter().chain(&run.calls).filter(|&&start| start > site).min();
+        let from = before.copied().unwrap_or(run.range.start);
+        let to = after.copied().unwrap_or(run.range.end);
+        run.tables.iter().any(|&jump| from <= jump && jump < to)
+    }
+
+    /// Decodes everything within `range`, and gives every address that a short branch there
+    /// names. Where code is not proven, every byte counts as a branch's first.
+    pub fn short_targets(&mut self, range: Range<u64>, add: &mut dyn FnMut(u64)) {
+        let mut at = range.start;
+        while at < range.end {
+            let text = self.elf.at(at);
+            let (bounds, run) = self.run_of(at);
+            let whole = match run {
+                Ok(run) => {
+                    run.targets.iter().for_each(|&target| add(target));
+                    run.whole
+                }
+                Err(_) => false,
+            };
+            let end = bounds.end.min(range.end).max(at + 1);
+            if !whole {
+                for address in at..end {
+                    let rest = text.and_then(|text| text.get((address - at) as usize..));
+                    rest.and_then(|rest| arch::patch::short_branch(rest, address))
+                        .into_iter()
+                        .for_each(&mut *add);
+                }
+            }
+            at = end;
+        }
+    }
+
+    /// Filler that control never reaches: behind an end, up to the next instruction that is none.
+    /// `named` says which addresses something names. Only what was decoded counts.
+    pub fn padding(&self, named: &dyn Fn(u64) -> bool) -> Vec<Range<u64>> {
+        let mut found: Vec<Range<u64>> = Vec::new();
+        let mut open: Option<Range<u64>> = None;
+        // Where the last instruction ended if control does not go on behind it.
+        let mut dead = None;
+        for run in self.runs.values().filter_map(|run| run.1.as_ref().ok()) {
+            for step in &run.steps {
+                let at = run.address(step);
+                let next = at + u64::from(step.len);
+                let filler = step.kind == Kind::Filler;
+                if dead == Some(at) && filler && !named(at) {
+                    let from = open.take().map_or(at, |pad| pad.start);
+                    open = Some(from..next);
+                    dead = Some(next);
+                    continue;
+                }
+                found.extend(open.take().filter(|pad| self.is_outside(run, pad, dead == Some(at))));
+                dead = (step.kind == Kind::End).then_some(next);
+            }
+        }
+        found.extend(open);
+        found
+    }
+
+    /// Whether filler that ends at `run` or inside it is of no function whose indirect jumps are
+    /// unknown.
+    fn is_outside(&self, run: &Run, pad: &Range<u64>, adjacent: bool) -> bool {
+        let begins = |address: u64| {
+            self.marks.starts.binary_search(&address).is_ok() || run.calls.contains(&address)
+        };
+        (adjacent && begins(pad.end))
+            || !run.range.contains(&pad.start)
+            || !self.is_indirect(run, pad.start)
+    }
+}

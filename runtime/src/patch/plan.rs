@@ -1,0 +1,214 @@
+//! From the bytes of a file to what will be done to each of its sites.
+
+use super::around::{Around, Room};
+use super::code::Code;
+use super::elf::Elf;
+use super::insn::Entry;
+use super::near::{Names, Near};
+use super::shape::{Shape, ShapeSet};
+use super::site::{Refusal, Refused, Site};
+use crate::arch;
+use crate::arch::patch::REACH;
+use alloc::vec::Vec;
+use core::ops::Range;
+use goblin::elf64::header::ET_EXEC;
+
+/// Why a file cannot be patched at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// It is no ELF64 program or library for this processor.
+    NotElf,
+}
+
+/// What will be done to a file.
+#[derive(Debug)]
+pub struct Plan<'a> {
+    pub(super) file: &'a [u8],
+    pub(super) shapes: ShapeSet,
+    pub(super) sites: Vec<Site>,
+    pub(super) refused: Vec<Refused>,
+    pub(super) texts: Vec<Text>,
+    pub(super) span: Range<u64>,
+}
+
+/// An executable segment, in whole pages.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    pub range: Range<u64>,
+    pub offset: u64,
+}
+
+/// The size of a page on every machine that the patched image may be mapped on.
+pub(super) const PAGE: u64 = 4096;
+
+/// Finds every candidate of `file`, proves what can be proven, and chooses a shape out of
+/// `shapes` for each proven site but those that `skip` names by their address in the file.
+pub fn analyze<'a>(
+    file: &'a [u8],
+    shapes: &ShapeSet,
+    skip: &dyn Fn(u64) -> bool,
+) -> Result<Plan<'a>, Error> {
+    let elf = Elf::parse(file, arch::patch::MACHINE).ok_or(Error::NotElf)?;
+    let mut plan = Plan::empty(&elf, shapes);
+    let mut candidates = Vec::new();
+    for load in elf.loads.iter().filter(|load| load.executable()) {
+        let text = elf.slice(load.vaddr, load.filesz).unwrap_or(&[]);
+        arch::patch::candidates(text, |at, entry| {
+            let vaddr = load.vaddr + at as u64;
+            if load.writable() {
+                plan.refused.push(Refused { vaddr, entry, reason: Refusal::Writable });
+            } else if skip(vaddr) {
+                plan.refused.push(Refused { vaddr, entry, reason: Refusal::Skipped });
+            } else {
+                candidates.push((vaddr, entry));
+            }
+        });
+    }
+    if !candidates.is_empty() {
+        plan.prove(&elf, &candidates);
+    }
+    Ok(plan)
+}
+
+impl<'a> Plan<'a> {
+    fn empty(elf: &Elf<'a>, shapes: &ShapeSet) -> Self {
+        let mut span = 0..0;
+        if let (Some(first), Some(last)) = (elf.loads.first(), elf.loads.last()) {
+            span = first.vaddr & !(PAGE - 1)..(last.vaddr + last.memsz).next_multiple_of(PAGE);
+        }
+        let texts = elf.loads.iter().filter(|load| load.executable()).map(|load| {
+            let skew = load.vaddr % PAGE;
+            let range = load.vaddr - skew..load.range().end.next_multiple_of(PAGE);
+            Text { range, offset: load.offset.saturating_sub(skew) }
+        });
+        Self {
+            file: elf.data,
+            shapes: *shapes,
+            sites: Vec::new(),
+            refused: Vec::new(),
+            texts: texts.collect(),
+            span,
+        }
+    }
+
+    fn prove(&mut self, elf: &Elf<'_>, candidates: &[(u64, Entry)]) {
+        let mut code = Code::new(elf);
+        let unproven = |code: &mut Code<'_>, vaddr| code.run_of(vaddr).1.is_err();
+        if candidates.iter().any(|&(vaddr, _)| unproven(&mut code, vaddr)) {
+            code.explore();
+        }
+        let mut proven = Vec::new();
+        for &(vaddr, entry) in candidates {
+            match Self::judge(&mut code, vaddr) {
+                Ok(()) => proven.push((vaddr, entry)),
+                Err(reason) => self.refused.push(Refused { vaddr, entry, reason }),
+            }
+        }
+        self.refused.sort_unstable_by_key(|refused| refused.vaddr);
+        if !proven.is_empty() {
+            self.choose(elf, &mut code, &proven);
+        }
+    }
+
+    fn judge(code: &mut Code<'_>, vaddr: u64) -> Result<(), Refusal> {
+        let run = code.run_of(vaddr).1?;
+        match run.index_of(vaddr) {
+            Some(_) => Ok(()),
+            None if run.whole => Err(Refusal::Inside),
+            None => Err(Refusal::NoStart),
+        }
+    }
+
+    fn choose(&mut self, elf: &Elf<'_>, code: &mut Code<'_>, proven: &[(u64, Entry)]) {
+        let near = Near::new(elf, proven.iter().map(|site| site.0), REACH);
+        let names = collect_names(elf, code, &near, proven);
+        let mut room = Room::new(code.padding(&|address| names.any_in(address..address + 1)));
+        for &(vaddr, _) in proven {
+            room.take(vaddr..vaddr + arch::patch::SITE_LEN);
+        }
+        for &(vaddr, entry) in proven {
+            let Some(run) = code.known(vaddr) else { continue };
+            let (Some(index), Some(text)) =
+                (run.index_of(vaddr), elf.slice(run.range.start, run.range.end - run.range.start))
+            else {
+                continue;
+            };
+            let indirect = code.is_indirect(run, vaddr);
+            let mut around =
+                Around { text, run, index, vaddr, entry, indirect, names: &names, room: &mut room };
+            let number = arch::patch::number_before(&around);
+            let site = self
+                .shapes
+                .iter()
+                .find_map(|shape| arch::patch::apply(shape, number, &mut around))
+                .unwrap_or_else(|| around.site(Shape::Trap, number));
+            room.take(site.head..site.tail);
+            self.sites.push(site);
+        }
+    }
+
+    /// The proven sites, by address.
+    #[must_use]
+    pub fn sites(&self) -> &[Site] {
+        &self.sites
+    }
+
+    /// The candidates that stay as they are, by address.
+    #[must_use]
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// Whether nothing of the file changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sites.is_empty()
+    }
+}
+
+/// Everything that names an address near a proven site.
+fn collect_names(
+    elf: &Elf<'_>,
+    code: &mut Code<'_>,
+    near: &Near,
+    proven: &[(u64, Entry)],
+) -> Names {
+    let mut names = Vec::new();
+    let mut add = |name: u64| {
+        if near.has(name) {
+            names.push(name);
+        }
+    };
+    code.marks.starts.iter().chain(&code.marks.labels).for_each(|&name| add(name));
+    for load in elf.loads.iter().filter(|load| load.executable()) {
+        let text = elf.slice(load.vaddr, load.filesz).unwrap_or(&[]);
+        arch::patch::references(text, load.vaddr, &mut add);
+    }
+    if elf.kind == ET_EXEC {
+        absolute_words(elf, &mut add);
+    }
+    let reach = REACH + arch::patch::SHORT_REACH;
+    let mut done = 0;
+    for &(vaddr, _) in proven {
+        let from = vaddr.saturating_sub(reach).max(done);
+        done = vaddr + reach;
+        code.short_targets(from..done, &mut add);
+    }
+    Names::new(names)
+}
+
+/// A program that is not position independent names addresses by value, in data as in code: every
+/// four bytes of it may be one.
+fn absolute_words(elf: &Elf<'_>, add: &mut dyn FnMut(u64)) {
+    let texts = || elf.loads.iter().filter(|load| load.executable()).map(|load| load.range());
+    let (low, high) = (texts().map(|text| text.start).min(), texts().map(|text| text.end).max());
+    let (Some(low), Some(high)) = (low, high) else { return };
+    for load in &elf.loads {
+        for word in elf.slice(load.vaddr, load.filesz).unwrap_or(&[]).windows(4) {
+            let value = u64::from(u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
+            if low <= value && value < high {
+                add(value);
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A proven site, what will be done to it, and why a candidate was refused.
+
+use super::insn::Entry;
+use super::shape::Shape;
+
+/// The address of the site still starts code that makes the call again.
+pub const KEEPS_SITE: u8 = 1;
+/// The address behind the site is still an instruction.
+pub const KEEPS_NEXT: u8 = 2;
+
+/// A proven site and its shape. All addresses are those of the file, without load bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// The address of the system-call instruction.
+    pub vaddr: u64,
+    /// How it enters the kernel.
+    pub entry: Entry,
+    /// How it is redirected.
+    pub shape: Shape,
+    /// [`KEEPS_SITE`] and [`KEEPS_NEXT`].
+    pub keeps: u8,
+    /// The call number, where the code before the site fixes it.
+    pub number: Option<u32>,
+    /// The first instruction that moves into the stub; `vaddr` if none before the site does.
+    pub head: u64,
+    /// Where control returns to: behind the last instruction that moved into the stub.
+    pub tail: u64,
+    /// Where the long jump to the stub is: in the window, or in padding.
+    pub jump: u64,
+}
+
+/// Why a candidate is not a proven site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Refusal {
+    /// The bytes are inside another instruction of proven code: never executed as a call.
+    Inside = 0,
+    /// No start that the file names leads here.
+    NoStart = 1,
+    /// The code around it does not decode.
+    Undecodable = 2,
+    /// Something names an address inside an instruction of the code around it.
+    Misaligned = 3,
+    /// The segment is writable: the program may write its own code there.
+    Writable = 4,
+    /// The bytes are in a segment that is executed from but in a section that is not code.
+    NotCode = 5,
+    /// The caller asked for it to be left alone.
+    Skipped = 6,
+}
+
+impl Refusal {
+    /// Whether the call may be made without vload noticing.
+    #[must_use]
+    pub fn is_hole(self) -> bool {
+        self != Self::Inside
+    }
+
+    /// The refusal of that number.
+    #[must_use]
+    pub fn from_raw(raw: u8) -> Option<Self> {
+        const ALL: [Refusal; 7] = [
+            Refusal::Inside,
+            Refusal::NoStart,
+            Refusal::Undecodable,
+            Refusal::Misaligned,
+            Refusal::Writable,
+            Refusal::NotCode,
+            Refusal::Skipped,
+        ];
+        ALL.into_iter().find(|refusal| *refusal as u8 == raw)
+    }
+}
+
+/// A candidate that stays as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its address in the file.
+    pub vaddr: u64,
+    /// How it would enter the kernel.
+    pub entry: Entry,
+    /// Why.
+    pub reason: Refusal,
+}
+
+/// What the resident's entry is told about the site it was entered from: the address of this
+/// record, which lies behind the stub's code. All distances count back from the record itself, so
+/// that it needs no relocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(4))]
+pub struct SiteDesc {
+    /// The address of the site minus the address of this record.
+    pub site: i32,
+    /// How far back the stub goes on when the call is done.
+    pub resume: u8,
+    /// How far back the stub's own system-call instruction is.
+    pub gate: u8,
+    /// An [`Entry`].
+    pub entry: u8,
+    /// [`KEEPS_SITE`] and [`KEEPS_NEXT`].
+    pub keeps: u8,
+    /// How far back the stub's first instruction is.
+    pub start: u16,
+    /// A [`Shape`].
+    pub shape: u8,
+    /// How far back the test of the wanted calls is, which a call made again begins with.
+    pub test: u8,
+}
+
+impl SiteDesc {
+    /// The record as it stands in the stub.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; size_of::<Self>()] {
+        let mut bytes = [0; size_of::<Self>()];
+        bytes[..4].copy_from_slice(&self.site.to_le_bytes());
+        bytes[4..8].copy_from_slice(&[self.resume, self.gate, self.entry, self.keeps]);
+        bytes[8..10].copy_from_slice(&self.start.to_le_bytes());
+        bytes[10..].copy_from_slice(&[self.shape, self.test]);
+        bytes
+    }
+}

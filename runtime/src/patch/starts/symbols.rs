@@ -1,0 +1,67 @@
+//! `.symtab`, and `.dynsym` through the dynamic section.
+
+use super::Landmarks;
+use crate::patch::bytes::{Reader, clamp, u16_at, u32_at, u64_at};
+use crate::patch::elf::Elf;
+use goblin::elf64::dynamic::{DT_GNU_HASH, DT_HASH, DT_SYMTAB};
+use goblin::elf64::section_header::SHT_SYMTAB;
+use goblin::elf64::sym::{SIZEOF_SYM, STT_FUNC, STT_GNU_IFUNC, STT_TLS, st_type};
+
+/// Adds functions as starts, and all else that has an address as labels.
+pub fn collect(elf: &Elf<'_>, found: &mut Landmarks) {
+    for section in elf.sections.iter().filter(|section| section.kind == SHT_SYMTAB) {
+        table(section.bytes, found);
+    }
+    if let Some(symbols) = dynamic(elf) {
+        table(symbols, found);
+    }
+}
+
+fn table(symbols: &[u8], found: &mut Landmarks) {
+    for symbol in symbols.chunks_exact(SIZEOF_SYM) {
+        let (Some(&info), Some(section), Some(value)) =
+            (symbol.get(4), u16_at(symbol, 6), u64_at(symbol, 8))
+        else {
+            return;
+        };
+        match st_type(info) {
+            _ if section == 0 || value == 0 => {}
+            STT_FUNC | STT_GNU_IFUNC => found.starts.push(value),
+            STT_TLS => {}
+            _ => found.labels.push(value),
+        }
+    }
+}
+
+/// The dynamic symbol table. Its length is nowhere: the hash tables imply it.
+fn dynamic<'a>(elf: &Elf<'a>) -> Option<&'a [u8]> {
+    let symbols = elf.at(elf.tag(DT_SYMTAB)?)?;
+    let count = match elf.tag(DT_HASH) {
+        Some(hash) => u32_at(elf.at(hash)?, 4)?,
+        None => gnu_hash_count(elf.at(elf.tag(DT_GNU_HASH)?)?)?,
+    };
+    Some(clamp(symbols, 0..u64::from(count) * SIZEOF_SYM as u64))
+}
+
+/// One more than the highest index that a `DT_GNU_HASH` table's chains reach.
+fn gnu_hash_count(table: &[u8]) -> Option<u32> {
+    let mut reader = Reader::new(table);
+    let (buckets, first) = (reader.u32()?, reader.u32()?);
+    let bloom = reader.u32()?;
+    let _shift = reader.u32()?;
+    reader.take(usize::try_from(u64::from(bloom) * 8).ok()?)?;
+    let mut last = 0;
+    for _ in 0..buckets {
+        last = last.max(reader.u32()?);
+    }
+    if last < first {
+        return Some(first);
+    }
+    reader.take(usize::try_from(u64::from(last - first) * 4).ok()?)?;
+    loop {
+        last = last.checked_add(1)?;
+        if reader.u32()? & 1 != 0 {
+            return Some(last);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The stubs of one file as they are emitted, one behind the other.
+
+use alloc::vec::Vec;
+
+/// The page behind the stubs, one for each process: what a stub reads and where it leaves to.
+pub struct Link;
+
+impl Link {
+    /// The first bytes of the page are one "wanted" byte for each call number below this.
+    pub const CONSTANTS: u16 = 1024;
+    /// Where the address of the resident's entry for system calls is.
+    pub const SYSCALL: u64 = 1024;
+    /// Where the address of the wanted table of all numbers is, a byte for each low 16 bits.
+    pub const TABLE: u64 = 1032;
+    /// Where the address of the resident's entry for `int $0x80` is.
+    pub const INT80: u64 = 1040;
+}
+
+/// From this offset on, a program counter in the stubs stands for this address of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Point {
+    /// The offset in the stubs.
+    pub offset: u32,
+    /// The address that the kernel would have shown.
+    pub shown: u64,
+}
+
+/// Where one site's stub is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Emitted {
+    /// The offset of its first instruction.
+    pub start: u32,
+    /// The offset behind its descriptor.
+    pub end: u32,
+    /// Its first point.
+    pub points: u32,
+}
+
+/// Stubs under construction.
+pub struct Stub {
+    bytes: Vec<u8>,
+    vaddr: u64,
+    /// The address of the link page.
+    pub link: u64,
+    points: Vec<Point>,
+    emitted: Vec<Emitted>,
+    start: usize,
+    first_point: usize,
+}
+
+impl Stub {
+    /// Stubs that will be at `vaddr`, with the link page at `link`.
+    pub fn new(vaddr: u64, link: u64) -> Self {
+        Self {
+            bytes: Vec::new(),
+            vaddr,
+            link,
+            points: Vec::new(),
+            emitted: Vec::new(),
+            start: 0,
+            first_point: 0,
+        }
+    }
+
+    /// Begins the stub of a site.
+    pub fn begin(&mut self) {
+        self.start = self.bytes.len();
+        self.first_point = self.points.len();
+    }
+
+    /// Ends the stub that was begun.
+    pub fn end(&mut self) {
+        self.emitted.push(Emitted {
+            start: self.start as u32,
+            end: self.bytes.len() as u32,
+            points: self.first_point as u32,
+        });
+    }
+
+    /// The address of the stub that was begun.
+    pub fn start(&self) -> u64 {
+        self.vaddr + self.start as u64
+    }
+
+    /// The address of the next byte.
+    pub fn here(&self) -> u64 {
+        self.vaddr + self.bytes.len() as u64
+    }
+
+    /// Appends code.
+    pub fn put(&mut self, code: &[u8]) {
+        self.bytes.extend_from_slice(code);
+    }
+
+    /// Replaces bytes at an address that has been passed.
+    pub fn patch(&mut self, address: u64, code: &[u8]) {
+        let at = (address - self.vaddr) as usize;
+        if let Some(place) = self.bytes.get_mut(at..at + code.len()) {
+            place.copy_from_slice(code);
+        }
+    }
+
+    /// Appends `filler` up to a multiple of `align`.
+    pub fn align(&mut self, align: usize, filler: u8) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(align), filler);
+    }
+
+    /// From here on, a signal handler is shown `address`.
+    pub fn shows(&mut self, address: u64) {
+        let point = Point { offset: self.bytes.len() as u32, shown: address };
+        let own = self.points.get_mut(self.first_point..).and_then(|points| points.last_mut());
+        match own {
+            Some(last) if last.offset == point.offset => *last = point,
+            _ => self.points.push(point),
+        }
+    }
+
+    /// The code, its points, and where each site's stub is.
+    pub fn finish(self) -> (Vec<u8>, Vec<Point>, Vec<Emitted>) {
+        (self.bytes, self.points, self.emitted)
+    }
+}
