@@ -5,6 +5,7 @@ use super::insn::Flow;
 use super::run::{Kind, Run};
 use super::site::Refusal;
 use super::starts::Landmarks;
+use super::tables;
 use crate::arch;
 use alloc::collections::BTreeMap;
 use alloc::vec;
@@ -108,13 +109,15 @@ impl<'a> Code<'a> {
         let code = code.ok_or(Refusal::NotCode)?;
         let starts = self.marks.starts_in(range.start + 1..range.end);
         let swept = Run::sweep(code, range.start, starts);
-        match (&self.reached, swept) {
+        let mut run = match (&self.reached, swept) {
             (Some(reached), Err(_)) => {
                 let addresses = range.clone().filter(|&address| reached.has(address));
                 Run::reached(code, range.clone(), addresses)
             }
             (_, swept) => swept,
-        }
+        }?;
+        tables::resolve(self.elf, &self.marks, &mut run, code);
+        Ok(run)
     }
 
     /// Follows control from every named start, and makes a start of whatever a direct call
@@ -161,14 +164,14 @@ impl<'a> Code<'a> {
     /// inside it, or landing pads that could not be read.
     pub fn is_indirect(&self, run: &Run, site: u64) -> bool {
         if let Some(extent) = self.marks.extent_of(site) {
-            return extent.opaque || !run.tables.is_empty();
+            return extent.opaque || !run.unresolved.is_empty();
         }
         let starts = self.marks.starts_in(run.range.clone());
         let before = starts.iter().chain(&run.calls).filter(|&&start| start <= site).max();
         let after = starts.iter().chain(&run.calls).filter(|&&start| start > site).min();
         let from = before.copied().unwrap_or(run.range.start);
         let to = after.copied().unwrap_or(run.range.end);
-        run.tables.iter().any(|&jump| from <= jump && jump < to)
+        run.unresolved.iter().any(|&jump| from <= jump && jump < to)
     }
 
     /// Decodes everything within `range`, and gives every address that a short branch there
@@ -180,7 +183,7 @@ impl<'a> Code<'a> {
             let (bounds, run) = self.run_of(at);
             let whole = match run {
                 Ok(run) => {
-                    run.targets.iter().for_each(|&target| add(target));
+                    run.targets.iter().chain(&run.cases).for_each(|&target| add(target));
                     run.whole
                 }
                 Err(_) => false,

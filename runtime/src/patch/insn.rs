@@ -25,11 +25,12 @@ pub enum Flow {
     Call(u64),
     /// Somewhere else, and perhaps back.
     CallIndirect,
-    /// Somewhere else. With `table` it may be anywhere in the same function; without, the
-    /// address comes from one fixed word, which holds the start of a function.
+    /// Somewhere else. A pointer that was read from memory was put there by a relocation, by an
+    /// address operand or as a constant of a program that is not position independent, so what
+    /// names it is known; one that was computed may come from a table of distances.
     JumpIndirect {
-        /// Whether the target may be inside the function.
-        table: bool,
+        /// Whether the pointer comes from a register, so that it may have been computed.
+        computed: bool,
     },
     /// Nowhere that the code says: a return.
     Stop,

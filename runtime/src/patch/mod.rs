@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `elf`, `bytes` | headers and checked reads |
 //! | `starts` | the addresses that a file names |
-//! | `run`, `code` | decoding between them, and the proof |
+//! | `run`, `code`, `tables` | decoding between them, and the proof |
 //! | `near`, `around` | what a shape must know about a site's surroundings |
 //! | `plan` | the order of all that |
 //! | `stub`, `build`, `blob` | the image |
@@ -30,6 +30,7 @@ mod shape;
 mod site;
 mod starts;
 mod stub;
+mod tables;
 
 pub use around::{Around, Room};
 pub use blob::{Blob, BlobView, SiteRecord, TextRun};

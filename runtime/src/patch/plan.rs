@@ -126,24 +126,35 @@ impl<'a> Plan<'a> {
         for &(vaddr, _) in proven {
             room.take(vaddr..vaddr + arch::patch::SITE_LEN);
         }
-        for &(vaddr, entry) in proven {
-            let Some(run) = code.known(vaddr) else { continue };
-            let (Some(index), Some(text)) =
-                (run.index_of(vaddr), elf.slice(run.range.start, run.range.end - run.range.start))
-            else {
-                continue;
-            };
-            let indirect = code.is_indirect(run, vaddr);
-            let mut around =
-                Around { text, run, index, vaddr, entry, indirect, names: &names, room: &mut room };
-            let number = arch::patch::number_before(&around);
-            let site = self
-                .shapes
-                .iter()
-                .find_map(|shape| arch::patch::apply(shape, number, &mut around))
-                .unwrap_or_else(|| around.site(Shape::Trap, number));
-            room.take(site.head..site.tail);
-            self.sites.push(site);
+        let mut open: Vec<(u64, Entry)> = proven.to_vec();
+        for turn in [Turn::OwnBytes, Turn::OnlyPadding, Turn::Any] {
+            open.retain(|&(vaddr, entry)| {
+                let Some(mut around) = surroundings(elf, code, &names, &mut room, vaddr, entry)
+                else {
+                    return true;
+                };
+                let Some(site) = self.fit(&mut around, turn) else { return true };
+                room.take(site.head..site.tail);
+                self.sites.push(site);
+                false
+            });
+        }
+        self.sites.sort_unstable_by_key(|site| site.vaddr);
+    }
+
+    /// The shape of one site, if this is its turn.
+    fn fit(&self, around: &mut Around<'_>, turn: Turn) -> Option<Site> {
+        let number = arch::patch::number_before(around);
+        let mut fits = |shape| arch::patch::apply(shape, number, around);
+        let own = |shape: &Shape| *shape != Shape::Pad && *shape != Shape::Trap;
+        match turn {
+            Turn::OwnBytes => self.shapes.iter().take_while(own).find_map(fits),
+            Turn::OnlyPadding if self.shapes.iter().filter(own).any(|s| fits(s).is_some()) => None,
+            Turn::OnlyPadding => self.shapes.iter().find(|s| *s == Shape::Pad).and_then(fits),
+            Turn::Any => {
+                let site = self.shapes.iter().find_map(fits);
+                Some(site.unwrap_or_else(|| around.site(Shape::Trap, number)))
+            }
         }
     }
 
@@ -164,6 +175,34 @@ impl<'a> Plan<'a> {
     pub fn is_empty(&self) -> bool {
         self.sites.is_empty()
     }
+}
+
+/// Padding is shared by all sites in reach of it, so those that nothing else fits come before
+/// those that could do without.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// Shapes that come before padding in the set.
+    OwnBytes,
+    /// Sites that no other shape fits.
+    OnlyPadding,
+    /// The rest, in the set's order.
+    Any,
+}
+
+/// A proven site with what its shapes may know.
+fn surroundings<'a>(
+    elf: &Elf<'a>,
+    code: &'a Code<'_>,
+    names: &'a Names,
+    room: &'a mut Room,
+    vaddr: u64,
+    entry: Entry,
+) -> Option<Around<'a>> {
+    let run = code.known(vaddr)?;
+    let index = run.index_of(vaddr)?;
+    let text = elf.slice(run.range.start, run.range.end - run.range.start)?;
+    let indirect = code.is_indirect(run, vaddr);
+    Some(Around { text, run, index, vaddr, entry, indirect, names, room })
 }
 
 /// Everything that names an address near a proven site.

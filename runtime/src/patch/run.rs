@@ -29,6 +29,8 @@ pub enum Kind {
     Movable,
     /// It can be neither moved nor is it an end.
     Fixed,
+    /// A conditional branch.
+    Branch,
     /// A site.
     Site,
     /// Control does not go on behind it.
@@ -48,8 +50,11 @@ pub struct Run {
     pub targets: Vec<u64>,
     /// Where its direct calls lead.
     pub calls: Vec<u64>,
-    /// Its indirect jumps that may lead anywhere inside their function.
-    pub tables: Vec<u64>,
+    /// Its jumps to an address that was computed in a way that is not understood: they may lead
+    /// anywhere inside their function.
+    pub unresolved: Vec<u64>,
+    /// Where its jumps through tables of distances lead.
+    pub cases: Vec<u64>,
     /// Whether every byte of the range was decoded, not just what control reaches.
     pub whole: bool,
 }
@@ -61,7 +66,8 @@ impl Run {
             steps: Vec::new(),
             targets: Vec::new(),
             calls: Vec::new(),
-            tables: Vec::new(),
+            unresolved: Vec::new(),
+            cases: Vec::new(),
             whole,
         }
     }
@@ -135,15 +141,18 @@ impl Run {
             Flow::Next if !insn.fixed => kind = Kind::Movable,
             Flow::Next | Flow::CallIndirect => {}
             Flow::Site(_) => kind = Kind::Site,
-            Flow::Branch(target) => self.targets.push(target),
+            Flow::Branch(target) => {
+                self.targets.push(target);
+                kind = Kind::Branch;
+            }
             Flow::Call(target) => self.calls.push(target),
             Flow::Jump(target) => {
                 self.targets.push(target);
                 kind = Kind::End;
             }
-            Flow::JumpIndirect { table } => {
-                if table {
-                    self.tables.push(self.range.start + at as u64);
+            Flow::JumpIndirect { computed } => {
+                if computed {
+                    self.unresolved.push(self.range.start + at as u64);
                 }
                 kind = Kind::End;
             }

@@ -258,9 +258,7 @@ pub fn decode(bytes: &[u8], address: u64) -> Option<Insn> {
             0xfe if modrm.reg() > 1 => return None,
             0xff => match modrm.reg() {
                 2 => Flow::CallIndirect,
-                // Through one fixed word: a procedure linkage table or a tail call, never a
-                // jump table, whose address has an index.
-                4 => Flow::JumpIndirect { table: modrm.rip == 0 },
+                4 => Flow::JumpIndirect { computed: modrm.byte >> 6 == 3 },
                 3 | 5 => {
                     odd = true;
                     Flow::Stop

@@ -10,6 +10,9 @@
 //! | `candidates` | everything in text that looks like a site |
 //! | `references` | every address that a long branch or an address operand in text may name |
 //! | `short_branch` | the target if the bytes may be a short branch |
+//! | `is_named_jump` | whether a computed jump goes to an address that something else names |
+//! | `distance_jump` | whether a computed jump adds a table's base and an entry of it |
+//! | `address_operand` | the address that an instruction makes relative to itself |
 //! | `is_filler` | whether an instruction is padding |
 //! | `has_skipped_prefix` | whether programs jump behind the instruction's first byte |
 //! | `is_relative_relocation` | whether a relocation's addend is an address of the file |
@@ -19,12 +22,14 @@
 //! | `rewrite` | the changes of text that a site's shape makes |
 
 mod emit;
+mod jumps;
 mod motion;
 mod scan;
 mod shapes;
 
 pub use super::decode::decode;
 pub use emit::{emit, rewrite};
+pub use jumps::{Distance, address_operand, distance_jump, is_named_jump};
 pub use scan::{candidates, references, short_branch};
 pub use shapes::{apply, number_before};
 

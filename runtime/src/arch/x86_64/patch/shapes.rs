@@ -48,12 +48,10 @@ fn motion_of(around: &Around<'_>, step: &Step) -> Option<Motion> {
 /// The call number, if every way to the site leads through instructions that fix it.
 pub fn number_before(around: &Around<'_>) -> Option<u32> {
     for step in around.backward().take(MAX_LOOK_BACK) {
-        if !matches!(step.kind, Kind::Movable | Kind::Filler) {
-            return None;
-        }
         let found = match step.kind {
-            Kind::Filler => Motion::Nothing,
-            _ => motion_of(around, step)?,
+            Kind::Filler | Kind::Branch => Motion::Nothing,
+            Kind::Fixed | Kind::Site | Kind::End => return None,
+            Kind::Movable => motion_of(around, step)?,
         };
         let at = around.run.address(step);
         match found {
