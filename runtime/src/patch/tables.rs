@@ -31,13 +31,11 @@ pub fn resolve(elf: &Elf<'_>, marks: &Landmarks, run: &mut Run, code: &[u8]) {
             _ => unresolved.push(jump),
         }
     }
-    if by_distance {
-        if let Some(cases) = cases(elf, marks, run, code).filter(|cases| !cases.is_empty()) {
-            run.cases = cases;
-            unresolved.retain(|&jump| {
-                run.index_of(jump).is_none_or(|index| !arch::patch::distance_jump(run, code, index))
-            });
-        }
+    let cases = if by_distance { cases(elf, marks, run, code) } else { None };
+    if let Some(cases) = cases.filter(|cases| !cases.is_empty()) {
+        let by_distance = |index| arch::patch::distance_jump(run, code, index);
+        unresolved.retain(|&jump| !run.index_of(jump).is_some_and(by_distance));
+        run.cases = cases;
     }
     run.unresolved = unresolved;
 }
