@@ -16,6 +16,13 @@ pub struct Options {
     arguments: Vec<String>,
 }
 
+/// The coverage that libFuzzer is steered by; `cargo fuzz` passes the same.
+const COVERAGE: &str = "-Cpasses=sancov-module \
+    -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
+    -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares";
+
 /// Builds the fuzz target and gives it `--runs` inputs.
 ///
 /// It is built without a sanitizer, which would need a nightly compiler: the parsers under test
@@ -25,5 +32,6 @@ pub fn fuzz(options: &Options) -> Result<()> {
     let mut cargo = command::cargo();
     cargo.args(["run", "--release", "--target", Arch::X86_64.triple(), "--manifest-path"]);
     cargo.arg(manifest).arg("--").arg(format!("-runs={}", options.runs));
+    cargo.env("RUSTFLAGS", COVERAGE);
     succeed(cargo.args(&options.arguments))
 }
