@@ -1,27 +1,19 @@
 //! Runs a program under one restriction that it may meet in containers and on shared hosts:
 //! `confine RESTRICTION PROGRAM [ARG]...`.
 
-use anyhow::{Context, Result, bail};
-use clap::{Parser, ValueEnum};
+use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, apply_filter,
 };
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
-
-/// Runs a program under one restriction.
-#[derive(Parser)]
-struct Options {
-    restriction: Restriction,
-    program: OsString,
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    arguments: Vec<OsString>,
-}
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Restriction {
@@ -46,7 +38,8 @@ enum Restriction {
 }
 
 fn main() -> ExitCode {
-    match confine(&Options::parse()) {
+    // Not parsed as options: the program's arguments are passed on as they are, `--` too.
+    match confine(env::args_os().skip(1)) {
         Ok(never) => match never {},
         Err(error) => {
             eprintln!("confine: {error:#}");
@@ -55,8 +48,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn confine(options: &Options) -> Result<Infallible> {
-    match options.restriction {
+fn confine(mut words: impl Iterator<Item = OsString>) -> Result<Infallible> {
+    let restriction = words.next().unwrap_or_default();
+    let restriction = Restriction::from_str(&restriction.to_string_lossy(), false)
+        .map_err(|_| anyhow!("no restriction {}", restriction.display()))?;
+    let program = words.next().context("no program")?;
+    match restriction {
         Restriction::Mdwe => {
             const PR_SET_MDWE: i32 = 65;
             const PR_MDWE_REFUSE_EXEC_GAIN: libc::c_ulong = 1;
@@ -82,8 +79,8 @@ fn confine(options: &Options) -> Result<Infallible> {
         Restriction::DenyPersonality => deny(&[libc::SYS_personality])?,
         Restriction::DenyUnshare => deny(&[libc::SYS_unshare])?,
     }
-    let error = Command::new(&options.program).args(&options.arguments).exec();
-    Err(error).with_context(|| format!("cannot run {}", options.program.display()))
+    let error = Command::new(&program).args(words).exec();
+    Err(error).with_context(|| format!("cannot run {}", program.display()))
 }
 
 fn prctl(option: i32, value: libc::c_ulong) -> io::Result<()> {

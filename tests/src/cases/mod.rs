@@ -1,12 +1,44 @@
 //! What is run, suite by suite.
 
+mod calls;
+mod confined;
+mod counts;
+mod exec;
+mod identity;
+mod programs;
+mod servers;
+mod signals;
 mod stack;
+mod trace;
 
 use crate::case::Case;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    let mut cases = Vec::new();
-    cases.extend(stack::cases());
-    cases
+    let suites: [fn() -> Vec<Case>; 10] = [
+        stack::cases,
+        identity::cases,
+        calls::cases,
+        signals::cases,
+        exec::cases,
+        confined::cases,
+        counts::cases,
+        trace::cases,
+        programs::cases,
+        servers::cases,
+    ];
+    suites.into_iter().flat_map(|suite| suite()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_name_is_there_once() {
+        let cases = super::all();
+        let names: HashSet<_> = cases.iter().map(|case| &case.name).collect();
+        assert_eq!(names.len(), cases.len());
+        assert!(cases.iter().all(|case| case.name.contains('/')), "a name has a suite");
+    }
 }

@@ -1,41 +1,86 @@
-//! What a new program finds: its initial stack, for every way a program can be linked.
+//! What a new program finds: its initial stack for every way it can be linked, memory, addresses.
 
-use crate::arch::Arch;
 use crate::case::Case;
+use crate::needs::Need;
 use crate::programs::Build;
 
-/// Every way that a C program can be linked, by name.
-fn linkings(source: &'static str) -> Vec<(&'static str, Build, bool)> {
+/// Position-independent or not, static or not, with segments aligned to more than a page.
+fn linkings(source: &'static str) -> Vec<(&'static str, Build)> {
     let c = |suffix, flags| Build::c_with(source, suffix, flags);
     vec![
-        ("pie", c("pie", &["-pie", "-fPIE"]), true),
-        ("no-pie", c("no-pie", &["-no-pie"]), true),
-        ("static", c("static", &["-static"]), true),
-        ("static-pie", c("static-pie", &["-static-pie", "-fPIE"]), true),
-        ("64k-pages", c("64k", &["-Wl,-z,max-page-size=65536"]), true),
-        ("2m-pages", c("2m", &["-Wl,-z,max-page-size=2097152"]), true),
-        ("2m-pages-no-pie", c("2m-no-pie", &["-no-pie", "-Wl,-z,max-page-size=2097152"]), true),
-        ("no-phdr-page", c("noseparate", &["-Wl,-z,noseparate-code"]), true),
-        ("execstack", c("execstack", &["-Wl,-z,execstack"]), true),
-        ("musl", Build::musl(source, "musl", &[]), false),
-        ("musl-static", Build::musl(source, "musl-static", &["-static"]), false),
-        (
-            "musl-static-pie",
-            Build::musl(source, "musl-static-pie", &["-static-pie", "-fPIE"]),
-            false,
-        ),
+        ("pie", c("pie", &["-pie", "-fPIE"])),
+        ("no-pie", c("no-pie", &["-no-pie"])),
+        ("static", c("static", &["-static"])),
+        ("static-pie", c("static-pie", &["-static-pie", "-fPIE"])),
+        ("64k-pages", c("64k", &["-Wl,-z,max-page-size=65536"])),
+        ("2m-pages", c("2m", &["-Wl,-z,max-page-size=2097152"])),
+        ("2m-pages-no-pie", c("2m-no-pie", &["-no-pie", "-Wl,-z,max-page-size=2097152"])),
+        ("code-with-headers", c("noseparate", &["-Wl,-z,noseparate-code"])),
+        ("execstack", c("execstack", &["-Wl,-z,execstack"])),
+    ]
+}
+
+fn musl_linkings(source: &'static str) -> Vec<(&'static str, Build)> {
+    vec![
+        ("musl", Build::musl(source, "musl", &[])),
+        ("musl-static", Build::musl(source, "musl-static", &["-static"])),
+        ("musl-static-pie", Build::musl(source, "musl-static-pie", &["-static-pie", "-fPIE"])),
     ]
 }
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for (name, build, everywhere) in linkings("initial.c") {
-        let case = Case::new(format!("stack/initial-{name}"))
+    let initial = |name: &str, build| {
+        Case::new(format!("stack/initial-{name}"))
             .build(build)
             .run(&["{0}", "one", "", "two words", "--three", "-c"])
-            .variable("EMPTY", "");
-        cases.push(if everywhere { case.everywhere() } else { case.on(&[Arch::X86_64]) });
+            .variable("EMPTY", "")
+    };
+    let bss = |name: &str, build| Case::new(format!("stack/bss-{name}")).build(build);
+    let mut cases = Vec::new();
+    for (name, build) in linkings("initial.c") {
+        cases.push(initial(name, build).everywhere());
     }
+    for (name, build) in musl_linkings("initial.c") {
+        cases.push(initial(name, build));
+    }
+    for (name, build) in linkings("bss.c") {
+        cases.push(bss(name, build).everywhere());
+    }
+    for (name, build) in musl_linkings("bss.c") {
+        cases.push(bss(name, build));
+    }
+    let growth = Build::c("growth.c");
+    let aslr = |name: &str| {
+        Case::new(format!("stack/aslr-{name}")).needs(Need::File("/proc/self/exe")).seconds(40)
+    };
+    cases.extend([
+        Case::new("stack/growth").build(growth).everywhere(),
+        Case::new("stack/growth-static").build(Build::c_with("growth.c", "static", &["-static"])),
+        Case::new("stack/growth-unlimited").build(growth).within(&[
+            "/bin/sh",
+            "-c",
+            r#"ulimit -s unlimited && exec "$@""#,
+            "sh",
+        ]),
+        Case::new("stack/growth-large-limit").build(growth).within(&[
+            "/bin/sh",
+            "-c",
+            r#"ulimit -s 65536 && exec "$@""#,
+            "sh",
+        ]),
+        Case::new("stack/growth-no-randomisation").build(growth).within(&["setarch", "-R"]),
+        Case::new("stack/initial-no-randomisation")
+            .build(Build::c_with("initial.c", "pie", &["-pie", "-fPIE"]))
+            .within(&["setarch", "-R"]),
+        Case::new("stack/initial-no-arguments")
+            .build(Build::c_with("initial.c", "pie", &["-pie", "-fPIE"]))
+            .run(&["{0}"])
+            .everywhere(),
+        aslr("pie").build(Build::c("aslr.c")),
+        aslr("static-pie").build(Build::c_with("aslr.c", "static-pie", &["-static-pie", "-fPIE"])),
+        aslr("no-pie").build(Build::c_with("aslr.c", "no-pie", &["-no-pie"])),
+        aslr("no-randomisation").build(Build::c("aslr.c")).within(&["setarch", "-R"]),
+    ]);
     cases
 }

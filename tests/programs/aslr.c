@@ -1,0 +1,48 @@
+/* Addresses differ from run to run, in as many bits as natively. */
+#include "check.h"
+#include <sys/auxv.h>
+
+enum { KINDS = 5, RUNS = 48 };
+static const char *names[KINDS] = {"program", "libc", "stack", "heap", "vdso"};
+static const int wanted[KINDS] = {24, 24, 20, 10, 10};
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        int local;
+        unsigned long seen[KINDS] = {(unsigned long)main, (unsigned long)printf,
+                                     (unsigned long)&local, (unsigned long)sbrk(0),
+                                     getauxval(AT_SYSINFO_EHDR)};
+        return write(1, seen, sizeof seen) == sizeof seen ? 0 : 1;
+    }
+    unsigned long first[KINDS], changed[KINDS] = {0};
+    for (int run = 0; run < RUNS; run++) {
+        int ends[2];
+        MUST(pipe(ends));
+        pid_t child = MUST(fork());
+        if (child == 0) {
+            dup2(ends[1], 1);
+            execl(argv[0], argv[0], "child", (char *)0);
+            _exit(1);
+        }
+        close(ends[1]);
+        unsigned long seen[KINDS];
+        CHECK(read(ends[0], seen, sizeof seen) == sizeof seen);
+        close(ends[0]);
+        int status;
+        waitpid(child, &status, 0);
+        CHECK(status == 0);
+        for (int kind = 0; kind < KINDS; kind++) {
+            if (run == 0)
+                first[kind] = seen[kind];
+            changed[kind] |= seen[kind] ^ first[kind];
+        }
+    }
+    for (int kind = 0; kind < KINDS; kind++) {
+        int bits = __builtin_popcountl(changed[kind]);
+        printf("%s: %s\n", names[kind], bits >= wanted[kind] ? "random"
+                                         : bits             ? "hardly random"
+                                                            : "fixed");
+    }
+    return 0;
+}

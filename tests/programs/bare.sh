@@ -1,0 +1,13 @@
+#!/bin/sh
+# bare.sh FOLDER PROGRAM [ARG]...: inside a bwrap with CAP_SYS_ADMIN, covers /tmp with a file system
+# that nothing can be executed from, but for FOLDER below it.
+set -e
+folder=$1
+shift
+mount --bind "$folder" /mnt
+mount -t tmpfs -o noexec tmpfs /tmp
+mkdir -p "$folder"
+mount --move /mnt "$folder"
+mount -o remount,bind,ro "$folder"
+cd "$folder"
+exec "$@"

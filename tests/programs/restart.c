@@ -1,0 +1,81 @@
+/* Calls that a signal interrupts: restarted with SA_RESTART, EINTR without. */
+#include "check.h"
+#include <poll.h>
+#include <sys/select.h>
+#include <sys/time.h>
+#include <time.h>
+
+static volatile int handled;
+static int ends[2];
+
+static void handler(int signal)
+{
+    (void)signal;
+    if (++handled == 3 && write(ends[1], "x", 1) != 1)
+        _exit(1);
+}
+
+static void timer(int on)
+{
+    struct itimerval value = {0};
+    if (on)
+        value.it_value.tv_usec = value.it_interval.tv_usec = 5000;
+    setitimer(ITIMER_REAL, &value, NULL);
+}
+
+static void attempt(const char *what, int flags)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    MUST(sigaction(SIGALRM, &action, NULL));
+    char byte = '-';
+    handled = 0;
+    timer(1);
+    errno = 0;
+    ssize_t got = read(ends[0], &byte, 1);
+    timer(0);
+    printf("%s read: %zd %c %s, handled %s\n", what, got, byte, got < 0 ? strerror(errno) : "",
+           handled >= 3 ? "three times" : handled ? "once" : "never");
+    /* Beyond the count at which the handler writes. */
+    handled = 10;
+    timer(1);
+    struct pollfd poll_on = {.fd = ends[0], .events = POLLIN};
+    int ready = poll(&poll_on, 1, 1000);
+    printf("%s poll: %d %s\n", what, ready, ready < 0 ? strerror(errno) : "");
+    struct timespec second = {.tv_sec = 1}, left = {0};
+    int slept = nanosleep(&second, &left);
+    printf("%s nanosleep: %d %s, time left %d\n", what, slept, strerror(errno),
+           left.tv_nsec > 500000000 || left.tv_sec > 0);
+    int paused = pause();
+    printf("%s pause: %d %s\n", what, paused, strerror(errno));
+    timer(0);
+}
+
+int main(void)
+{
+    MUST(pipe(ends));
+    attempt("restarting", SA_RESTART);
+    attempt("interrupted", 0);
+    pid_t child = MUST(fork());
+    if (child == 0) {
+        usleep(50000);
+        _exit(5);
+    }
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigaction(SIGALRM, &action, NULL);
+    handled = 10;
+    timer(1);
+    report("wait", child);
+    timer(0);
+    /* Stopping and continuing restarts a sleep by restart_syscall (signal(7)). */
+    child = MUST(fork());
+    if (child == 0) {
+        struct timespec tenth = {.tv_nsec = 100000000};
+        _exit(nanosleep(&tenth, NULL) == 0 ? 6 : 7);
+    }
+    usleep(20000);
+    kill(child, SIGSTOP);
+    usleep(20000);
+    kill(child, SIGCONT);
+    report("stopped", child);
+    return 0;
+}

@@ -1,0 +1,46 @@
+//! System calls as such: inline ones, registers, threads, clones, code that comes and goes.
+
+use crate::arch::Arch;
+use crate::case::Case;
+use crate::programs::Build;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let static_c = |source| Build::c_with(source, "static", &["-static"]);
+    vec![
+        Case::new("calls/inline").build(Build::c("raw.c")).everywhere(),
+        Case::new("calls/inline-static").build(static_c("raw.c")).everywhere(),
+        Case::new("calls/inline-unoptimised").build(Build::c_with("raw.c", "o0", &["-O0"])),
+        Case::new("calls/inline-small").build(Build::c_with("raw.c", "os", &["-Os"])),
+        Case::new("calls/int80").build(Build::c("int80.c")),
+        Case::new("calls/registers").build(Build::c("registers.c")),
+        Case::new("calls/registers-static").build(static_c("registers.c")),
+        Case::new("calls/threads").build(Build::c("threads.c")).run(&["{0}", "200"]).everywhere(),
+        Case::new("calls/threads-static").build(static_c("threads.c")).run(&["{0}", "200"]),
+        Case::new("calls/threads-musl")
+            .build(Build::musl("threads.c", "musl-static", &["-static"]))
+            .run(&["{0}", "200"]),
+        Case::new("calls/cancel").build(Build::c("cancel.c")).on(&[Arch::X86_64, Arch::I686]),
+        Case::new("calls/cancel-static").build(static_c("cancel.c")),
+        Case::new("calls/spawn").build(Build::c("spawn.c")).everywhere(),
+        Case::new("calls/spawn-static").build(static_c("spawn.c")),
+        Case::new("calls/spawn-musl").build(Build::musl("spawn.c", "musl", &[])),
+        Case::new("calls/vfork").build(Build::c("vforks.c")).on(&[Arch::X86_64, Arch::I686]),
+        Case::new("calls/clone").build(Build::c("clones.c")).on(&[Arch::X86_64, Arch::I686]),
+        Case::new("calls/dlopen").build(Build::c_with("dlopens.c", "", &["-ldl"])),
+        Case::new("calls/clocks").build(Build::c("clocks.c")).everywhere(),
+        Case::new("calls/clocks-static").build(static_c("clocks.c")),
+        Case::new("calls/made-by-the-program").build(Build::c("jit.c")),
+        Case::new("calls/read-implies-exec").build(Build::c("jit.c")).within(&["setarch", "-X"]),
+        Case::new("calls/executable-stack").build(Build::c_with(
+            "jit.c",
+            "execstack",
+            &["-Wl,-z,execstack"],
+        )),
+        Case::new("calls/trampolines").build(Build::c("trampolines.c")).everywhere(),
+        Case::new("calls/trampolines-static").build(static_c("trampolines.c")),
+        Case::new("calls/exceptions").build(Build::cxx("exceptions.cpp")),
+        Case::new("calls/go").build(Build::go("hello.go")).run(&["{0}", "x"]),
+        Case::new("calls/go-processes").build(Build::go("processes.go")),
+    ]
+}

@@ -1,0 +1,40 @@
+//! Programs whose calls are counted by strace and by vload.
+
+use crate::case::Case;
+use crate::programs::Build;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str| Case::new(format!("count/{name}")).counted();
+    let program = |name: &str, build| case(name).build(build);
+    let static_c = |source| Build::c_with(source, "static", &["-static"]);
+    vec![
+        case("true").run(&["/bin/true"]),
+        case("ls").run(&["ls", "-l", "/usr/bin"]),
+        case("python").needs_program("python3").run(&["python3", "-c", "import json"]),
+        program("static", static_c("hello.c")),
+        program("musl-static", Build::musl("hello.c", "musl-static", &["-static"])),
+        program("musl", Build::musl("hello.c", "musl", &[])),
+        program("go", Build::go("hello.go")),
+        program("inline", Build::c("raw.c")),
+        program("inline-static", static_c("raw.c")),
+        program("int80", Build::c("int80.c")),
+        program("handler", Build::c("handler.c")),
+        program("threads", Build::c("threads.c")),
+        program("threads-static", static_c("threads.c")),
+        program("children", Build::c("spawn.c")),
+        program("vforks", Build::c("vforks.c")),
+        program("clocks", Build::c("clocks.c")),
+        case("dash").needs_program("dash").run(&[
+            "dash",
+            "-c",
+            "for i in 1 2 3 4 5; do /bin/true; done",
+        ]),
+        case("bash").run(&["bash", "-c", "for i in 1 2 3; do /bin/true; done; echo $(echo x)"]),
+        case("python-threads")
+            .needs_program("python3")
+            .run(&["python3", "{programs}/hello-threads.py"]),
+        program("exceptions", Build::cxx("exceptions.cpp")),
+        case("script").given("script", 0o755, "#!/bin/sh\necho $1\n").run(&["./script", "x"]),
+    ]
+}

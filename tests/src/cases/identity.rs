@@ -1,0 +1,46 @@
+//! Who the program is: `/proc`, `ps`, its descriptors.
+
+use crate::case::{Case, Rule};
+use crate::programs::Build;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new("identity/proc")
+            .build(Build::c("identity.c"))
+            .run(&["{0}", "an argument", ""])
+            .rule(Rule::Replace(r"PID \d+", "PID")),
+        Case::new("identity/proc-static").build(Build::c_with(
+            "identity.c",
+            "static",
+            &["-static"],
+        )),
+        Case::new("identity/proc-script")
+            .given(
+                "script",
+                0o755,
+                "#!/bin/sh\nreadlink /proc/$$/exe\ntr '\\0' '|' </proc/$$/cmdline\n\
+                                     cat /proc/$$/comm\nps -o comm=,args= -p $$\n",
+            )
+            .run(&["./script", "first", "second"]),
+        Case::new("identity/shell")
+            .shell("readlink /proc/$$/exe /proc/self/exe; cat /proc/self/comm /proc/$$/comm"),
+        Case::new("identity/descriptors").build(Build::c("descriptors.c")),
+        Case::new("identity/descriptors-listed").run(&["ls", "/proc/self/fd"]),
+        Case::new("identity/descriptors-closed")
+            .build(Build::c("target.c"))
+            .run(&["{0}"])
+            .within(&["/bin/sh", "-c", r#"exec "$@" <&- 2>&-"#, "sh"]),
+        Case::new("identity/descriptors-inherited").build(Build::c("target.c")).within(&[
+            "/bin/bash",
+            "-c",
+            r#"exec 9</dev/null 255</dev/null "$@""#,
+            "sh",
+        ]),
+        Case::new("identity/mask-inherited")
+            .build(Build::c("masks.c"))
+            .build(Build::c("target.c"))
+            .within(&["{0}", "exec"])
+            .run(&["{1}"]),
+    ]
+}

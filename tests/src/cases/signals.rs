@@ -1,0 +1,37 @@
+//! Signals: delivery, contexts, stacks, masks, interrupted calls, deaths.
+
+use crate::arch::Arch;
+use crate::case::Case;
+use crate::programs::Build;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    const X86: &[Arch] = &[Arch::X86_64, Arch::I686];
+    let static_c = |source| Build::c_with(source, "static", &["-static"]);
+    vec![
+        Case::new("signals/handler").build(Build::c("handler.c")).everywhere(),
+        Case::new("signals/handler-static").build(static_c("handler.c")),
+        Case::new("signals/handler-musl").build(Build::musl("handler.c", "musl", &[])),
+        Case::new("signals/longjmp").build(Build::c("jumps.c")).on(X86),
+        Case::new("signals/longjmp-static").build(static_c("jumps.c")),
+        Case::new("signals/restart").build(Build::c("restart.c")).on(X86),
+        Case::new("signals/restart-musl").build(Build::musl(
+            "restart.c",
+            "musl-static",
+            &["-static"],
+        )),
+        Case::new("signals/altstack").build(Build::c("altstack.c")).on(X86),
+        Case::new("signals/profile").build(Build::c("profile.c")).on(X86).seconds(60),
+        Case::new("signals/profile-static").build(static_c("profile.c")).seconds(60),
+        Case::new("signals/pipe").build(Build::c("pipes.c")).on(X86),
+        Case::new("signals/deaths").build(Build::c("deaths.c")).on(X86),
+        Case::new("signals/deaths-static").build(static_c("deaths.c")),
+        Case::new("signals/faults").build(Build::c("faults.c")).on(X86),
+        Case::new("signals/masks").build(Build::c("masks.c")).on(X86),
+        Case::new("signals/masks-across-exec")
+            .build(Build::c("masks.c"))
+            .build(Build::c("target.c"))
+            .run(&["{0}", "exec", "{1}", "argument"])
+            .on(X86),
+    ]
+}

@@ -1,0 +1,135 @@
+//! What `vload trace` prints.
+
+use crate::case::Case;
+use crate::execute::{Bench, Host, Outcome};
+use crate::programs::Build;
+use anyhow::{Context, Result, bail, ensure};
+use regex_lite::Regex;
+use std::fs;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new("trace/lines").build(Build::c("raw.c")).check(lines),
+        Case::new("trace/children").shell("/bin/true; /bin/echo x").check(children),
+        Case::new("trace/standard-error").shell("exec 2>/dev/null; echo x").check(standard_error),
+        Case::new("trace/hidden").build(Build::c("descriptors.c")).check(hidden),
+        Case::new("trace/killed").shell("echo one; kill -9 $$").check(killed),
+        Case::new("trace/many-writers")
+            .shell("for i in 1 2 3 4 5 6 7 8; do (ls -l /usr/bin | wc -l) & done; wait")
+            .check(many_writers),
+        Case::new("trace/status").shell("exit 7").check(status),
+        Case::new("trace/first-instruction").run(&["/bin/true"]).check(first_instruction),
+    ]
+}
+
+/// Where the trace is written, in the folder that the program runs in.
+const OUTPUT: &str = "trace";
+
+/// Runs the case under `vload trace -o`, and gives the lines.
+fn traced(bench: &Bench<'_>) -> Result<(Outcome, Vec<String>)> {
+    let vload = bench.machine.vload.display().to_string();
+    let mut words = vec![vload.as_str()];
+    words.extend(bench.mode.options.iter().map(String::as_str));
+    words.extend(["trace", "-o", OUTPUT, "--"]);
+    let outcome = bench.run(Host::Words(&words))?;
+    let text = fs::read(bench.folder().join(OUTPUT)).with_context(|| {
+        format!("no trace; {} with standard error {:?}", outcome.end, outcome.error_text())
+    })?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    ensure!(text.is_empty() || text.ends_with('\n'), "the last line is not complete");
+    Ok((outcome, text.lines().map(str::to_owned).collect()))
+}
+
+/// Every line is a call, or says how a process ended.
+fn well_formed(lines: &[String]) -> Result<()> {
+    let call = Regex::new(
+        r"^(\[pid +\d+\] )?[a-z_0-9]+\(.*\) += (-?\d+|0x[0-9a-f]+|\?)( [A-Z0-9_]+ \(.*\)| .*)?$",
+    )?;
+    let end = Regex::new(r"^(\[pid +\d+\] )?\+\+\+ (exited with \d+|killed by .*) \+\+\+$")?;
+    match lines.iter().find(|line| !call.is_match(line) && !end.is_match(line)) {
+        Some(line) => bail!("not a call: {line:?}"),
+        None => Ok(()),
+    }
+}
+
+fn count(lines: &[String], part: &str) -> usize {
+    lines.iter().filter(|line| line.contains(part)).count()
+}
+
+fn lines(bench: &Bench<'_>) -> Result<()> {
+    let (_, lines) = traced(bench)?;
+    well_formed(&lines)?;
+    ensure!(!lines.iter().any(|line| line.starts_with("[pid")), "a pid where there is one process");
+    let inline = count(&lines, "getppid(");
+    ensure!(inline == 1001, "{inline} of 1001 calls of getppid");
+    ensure!(count(&lines, "exit_group(") == 1, "no exit_group");
+    Ok(())
+}
+
+fn children(bench: &Bench<'_>) -> Result<()> {
+    let (outcome, lines) = traced(bench)?;
+    well_formed(&lines)?;
+    ensure!(outcome.text() == "x\n", "the program printed {:?}", outcome.text());
+    let ends = count(&lines, "exit_group(");
+    ensure!(ends >= 2, "{ends} processes ended, at least 2 did");
+    ensure!(lines.iter().any(|line| line.starts_with("[pid")), "no pid");
+    Ok(())
+}
+
+fn standard_error(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.machine.vload.display().to_string();
+    let outcome = bench.run(Host::Words(&[&vload, "trace", "--"]))?;
+    let text = outcome.error_text();
+    ensure!(outcome.text() == "x\n", "the program printed {:?}", outcome.text());
+    ensure!(text.contains("exit_group("), "the trace ended with standard error: {text:?}");
+    Ok(())
+}
+
+/// The target sees the same descriptors as without a trace.
+fn hidden(bench: &Bench<'_>) -> Result<()> {
+    let native = bench.run(Host::Native)?;
+    let (outcome, _) = traced(bench)?;
+    ensure!(
+        native.text() == outcome.text(),
+        "natively {:?}, traced {:?}",
+        native.text(),
+        outcome.text()
+    );
+    Ok(())
+}
+
+fn killed(bench: &Bench<'_>) -> Result<()> {
+    let native = bench.run(Host::Native)?;
+    let (outcome, lines) = traced(bench)?;
+    ensure!(native.end == outcome.end, "natively {}, traced {}", native.end, outcome.end);
+    well_formed(&lines)?;
+    ensure!(count(&lines, "write(1,") + count(&lines, "write(0x1,") == 1, "the write is missing");
+    ensure!(count(&lines, "kill(") <= 1, "kill twice");
+    Ok(())
+}
+
+fn many_writers(bench: &Bench<'_>) -> Result<()> {
+    let (outcome, lines) = traced(bench)?;
+    ensure!(outcome.text().lines().count() == 8, "the program printed {:?}", outcome.text());
+    well_formed(&lines)?;
+    let ends = count(&lines, "exit_group(");
+    ensure!(ends >= 17, "{ends} processes ended, at least 17 did");
+    Ok(())
+}
+
+fn status(bench: &Bench<'_>) -> Result<()> {
+    let native = bench.run(Host::Native)?;
+    let (outcome, _) = traced(bench)?;
+    ensure!(native.end == outcome.end, "natively {}, traced {}", native.end, outcome.end);
+    Ok(())
+}
+
+/// The first call of ld.so is there: brk in every glibc.
+fn first_instruction(bench: &Bench<'_>) -> Result<()> {
+    let (_, lines) = traced(bench)?;
+    let first = lines.first().context("an empty trace")?;
+    ensure!(first.starts_with("brk("), "the first line is {first:?}");
+    ensure!(count(&lines, "arch_prctl(") == 1, "no arch_prctl of ld.so");
+    Ok(())
+}
