@@ -18,7 +18,6 @@ pub fn cases() -> Vec<Case> {
         program("go", Build::go("hello.go")),
         program("inline", Build::c("raw.c")),
         program("inline-static", static_c("raw.c")),
-        program("int80", Build::c("int80.c")),
         program("handler", Build::c("handler.c")),
         program("threads", Build::c("threads.c")),
         program("threads-static", static_c("threads.c")),

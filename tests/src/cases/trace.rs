@@ -44,7 +44,7 @@ fn traced(bench: &Bench<'_>) -> Result<(Outcome, Vec<String>)> {
 /// Every line is a call, or says how a process ended.
 fn well_formed(lines: &[String]) -> Result<()> {
     let call = Regex::new(
-        r"^(\[pid +\d+\] )?[a-z_0-9]+\(.*\) += (-?\d+|0x[0-9a-f]+|\?)( [A-Z0-9_]+ \(.*\)| .*)?$",
+        r"^(\[pid +\d+\] )?(\[(int80|x32)\] )?[a-z_0-9]+\(.*\) += (-?\d+|0x[0-9a-f]+|\?)( [A-Z0-9_]+ \(.*\)| .*)?$",
     )?;
     let end = Regex::new(r"^(\[pid +\d+\] )?\+\+\+ (exited with \d+|killed by .*) \+\+\+$")?;
     match lines.iter().find(|line| !call.is_match(line) && !end.is_match(line)) {
