@@ -1,7 +1,7 @@
 //! What a processor's shapes may know about a site and the code around it.
 
 use super::insn::{Entry, Insn};
-use super::near::Names;
+use super::names::Names;
 use super::run::{Run, Step};
 use super::shape::Shape;
 use super::site::{KEEPS_NEXT, KEEPS_SITE, Site};

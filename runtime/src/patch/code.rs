@@ -7,7 +7,7 @@ use super::site::Refusal;
 use super::starts::Landmarks;
 use super::tables;
 use crate::arch;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -17,6 +17,8 @@ pub struct Code<'a> {
     elf: &'a Elf<'a>,
     /// What the file names.
     pub marks: Landmarks,
+    /// The starts of runs that an unresolved jump of another run may lead into.
+    entered: BTreeSet<u64>,
     runs: BTreeMap<u64, (Range<u64>, Result<Run, Refusal>)>,
     reached: Option<Reached>,
 }
@@ -53,7 +55,13 @@ impl Reached {
 impl<'a> Code<'a> {
     /// Nothing is decoded yet.
     pub fn new(elf: &'a Elf<'a>) -> Self {
-        Self { elf, marks: Landmarks::collect(elf), runs: BTreeMap::new(), reached: None }
+        Self {
+            elf,
+            marks: Landmarks::collect(elf),
+            entered: BTreeSet::new(),
+            runs: BTreeMap::new(),
+            reached: None,
+        }
     }
 
     /// The range between named starts that contains `address`.
@@ -163,6 +171,9 @@ impl<'a> Code<'a> {
     /// Whether the function that contains `site` has an indirect jump that may lead anywhere
     /// inside it, or landing pads that could not be read.
     pub fn is_indirect(&self, run: &Run, site: u64) -> bool {
+        if self.entered.contains(&run.range.start) {
+            return true;
+        }
         if let Some(extent) = self.marks.extent_of(site) {
             return extent.opaque || !run.unresolved.is_empty();
         }
@@ -172,6 +183,28 @@ impl<'a> Code<'a> {
         let from = before.copied().unwrap_or(run.range.start);
         let to = after.copied().unwrap_or(run.range.end);
         run.unresolved.iter().any(|&jump| from <= jump && jump < to)
+    }
+
+    /// A jump at `source` leads into the middle of the run that contains `target`, so both may be
+    /// parts of one function, as compilers split the unlikely part off: the cases of the one may
+    /// be in the other. `add` gets what is known of them.
+    pub fn join(&mut self, source: u64, target: u64, add: &mut dyn FnMut(u64)) {
+        let unresolved = match self.run_of(source).1 {
+            Ok(run) => match run.index_of(source).and_then(|index| run.steps.get(index)) {
+                Some(step) if matches!(step.kind, Kind::Branch | Kind::End) => {
+                    run.cases.iter().for_each(|&case| add(case));
+                    !run.unresolved.is_empty()
+                }
+                // The bytes of a jump inside another instruction.
+                Some(_) => false,
+                None => !run.whole,
+            },
+            Err(_) => true,
+        };
+        if unresolved {
+            let start = self.run_of(target).0.start;
+            self.entered.insert(start);
+        }
     }
 
     /// Decodes everything within `range`, and gives every address that a short branch there

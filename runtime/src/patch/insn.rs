@@ -60,3 +60,25 @@ pub struct Insn {
     /// Where control goes next.
     pub flow: Flow,
 }
+
+/// How an instruction may name an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// It calls it.
+    Call,
+    /// It jumps to it, on a condition or without.
+    Jump,
+    /// It makes a pointer to it.
+    Address,
+}
+
+/// An address that an instruction may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// How.
+    pub kind: Naming,
+    /// The address of the instruction.
+    pub source: u64,
+    /// The address it names.
+    pub target: u64,
+}

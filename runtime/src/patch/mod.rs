@@ -10,7 +10,7 @@
 //! | `elf`, `bytes` | headers and checked reads |
 //! | `starts` | the addresses that a file names |
 //! | `run`, `code`, `tables` | decoding between them, and the proof |
-//! | `near`, `around` | what a shape must know about a site's surroundings |
+//! | `names`, `near`, `around` | what a shape must know about a site's surroundings |
 //! | `plan` | the order of all that |
 //! | `stub`, `build`, `blob` | the image |
 //!
@@ -23,6 +23,7 @@ mod bytes;
 mod code;
 mod elf;
 mod insn;
+mod names;
 mod near;
 mod plan;
 mod run;
@@ -34,8 +35,8 @@ mod tables;
 
 pub use around::{Around, Room};
 pub use blob::{Blob, BlobView, SiteRecord, TextRun};
-pub use insn::{Entry, Flow, Insn};
-pub use near::Names;
+pub use insn::{Entry, Flow, Insn, Naming, Reference};
+pub use names::Names;
 pub use plan::{Error, Plan, analyze};
 pub use run::{Kind, Run, Step};
 pub use shape::{Shape, ShapeSet};

@@ -15,17 +15,15 @@ pub struct Near {
 }
 
 impl Near {
-    /// Marks every line within `reach` of one of `sites`.
-    pub fn new(elf: &Elf<'_>, sites: impl Iterator<Item = u64>, reach: u64) -> Self {
+    /// Marks every line that one of the ranges touches.
+    pub fn new(elf: &Elf<'_>, ranges: impl Iterator<Item = Range<u64>>) -> Self {
         let texts = elf.loads.iter().filter(|load| load.executable());
         let empty = |load: &super::elf::Load| {
             let words = load.filesz.div_ceil(LINE * 64) as usize;
             (load.range(), vec![0; words])
         };
         let mut near = Self { texts: texts.map(empty).collect() };
-        for site in sites {
-            near.mark(site.saturating_sub(reach)..site + reach);
-        }
+        ranges.for_each(|range| near.mark(range));
         near
     }
 
@@ -51,23 +49,5 @@ impl Near {
                 bits.get((line / 64) as usize).is_some_and(|word| word >> (line % 64) & 1 != 0)
             }
         })
-    }
-}
-
-/// A sorted set of addresses that something outside names.
-pub struct Names(Vec<u64>);
-
-impl Names {
-    /// Sorts what was collected.
-    pub fn new(mut addresses: Vec<u64>) -> Self {
-        addresses.sort_unstable();
-        addresses.dedup();
-        Self(addresses)
-    }
-
-    /// Whether any address of the range is named.
-    pub fn any_in(&self, range: Range<u64>) -> bool {
-        let next = self.0.partition_point(|&name| name < range.start);
-        self.0.get(next).is_some_and(|&name| name < range.end)
     }
 }

@@ -4,14 +4,12 @@ use super::around::{Around, Room};
 use super::code::Code;
 use super::elf::Elf;
 use super::insn::Entry;
-use super::near::{Names, Near};
+use super::names::Names;
 use super::shape::{Shape, ShapeSet};
 use super::site::{Refusal, Refused, Site};
 use crate::arch;
-use crate::arch::patch::REACH;
 use alloc::vec::Vec;
 use core::ops::Range;
-use goblin::elf64::header::ET_EXEC;
 
 /// Why a file cannot be patched at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,10 +118,10 @@ impl<'a> Plan<'a> {
     }
 
     fn choose(&mut self, elf: &Elf<'_>, code: &mut Code<'_>, proven: &[(u64, Entry)]) {
-        let near = Near::new(elf, proven.iter().map(|site| site.0), REACH);
-        let names = collect_names(elf, code, &near, proven);
+        let sites: Vec<u64> = proven.iter().map(|site| site.0).collect();
+        let names = Names::collect(elf, code, &sites);
         let mut room = Room::new(code.padding(&|address| names.any_in(address..address + 1)));
-        for &(vaddr, _) in proven {
+        for vaddr in sites {
             room.take(vaddr..vaddr + arch::patch::SITE_LEN);
         }
         let mut open: Vec<(u64, Entry)> = proven.to_vec();
@@ -203,51 +201,4 @@ fn surroundings<'a>(
     let text = elf.slice(run.range.start, run.range.end - run.range.start)?;
     let indirect = code.is_indirect(run, vaddr);
     Some(Around { text, run, index, vaddr, entry, indirect, names, room })
-}
-
-/// Everything that names an address near a proven site.
-fn collect_names(
-    elf: &Elf<'_>,
-    code: &mut Code<'_>,
-    near: &Near,
-    proven: &[(u64, Entry)],
-) -> Names {
-    let mut names = Vec::new();
-    let mut add = |name: u64| {
-        if near.has(name) {
-            names.push(name);
-        }
-    };
-    code.marks.starts.iter().chain(&code.marks.labels).for_each(|&name| add(name));
-    for load in elf.loads.iter().filter(|load| load.executable()) {
-        let text = elf.slice(load.vaddr, load.filesz).unwrap_or(&[]);
-        arch::patch::references(text, load.vaddr, &mut add);
-    }
-    if elf.kind == ET_EXEC {
-        absolute_words(elf, &mut add);
-    }
-    let reach = REACH + arch::patch::SHORT_REACH;
-    let mut done = 0;
-    for &(vaddr, _) in proven {
-        let from = vaddr.saturating_sub(reach).max(done);
-        done = vaddr + reach;
-        code.short_targets(from..done, &mut add);
-    }
-    Names::new(names)
-}
-
-/// A program that is not position independent names addresses by value, in data as in code: every
-/// four bytes of it may be one.
-fn absolute_words(elf: &Elf<'_>, add: &mut dyn FnMut(u64)) {
-    let texts = || elf.loads.iter().filter(|load| load.executable()).map(|load| load.range());
-    let (low, high) = (texts().map(|text| text.start).min(), texts().map(|text| text.end).max());
-    let (Some(low), Some(high)) = (low, high) else { return };
-    for load in &elf.loads {
-        for word in elf.slice(load.vaddr, load.filesz).unwrap_or(&[]).windows(4) {
-            let value = u64::from(u32::from_le_bytes([word[0], word[1], word[2], word[3]]));
-            if low <= value && value < high {
-                add(value);
-            }
-        }
-    }
 }

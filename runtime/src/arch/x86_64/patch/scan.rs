@@ -1,6 +1,6 @@
 //! Scans over whole texts, sixteen bytes at a time. SSE2 is part of every x86-64.
 
-use crate::patch::Entry;
+use crate::patch::{Entry, Naming, Reference};
 use core::arch::x86_64::{
     __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_set1_epi8,
 };
@@ -70,7 +70,7 @@ pub fn candidates(text: &[u8], mut found: impl FnMut(usize, Entry)) {
 
 /// Gives every address that the text may name by four bytes relative to it, as if every byte
 /// began an instruction: `call` and `jmp`, conditional jumps, `xbegin`, `lea`.
-pub fn references(text: &[u8], vaddr: u64, add: &mut dyn FnMut(u64)) {
+pub fn references(text: &[u8], vaddr: u64, add: &mut dyn FnMut(Reference)) {
     let test = |lane: Lane, next: Lane| {
         lane.matches(0xfe, 0xe8)
             | lane.matches(0xff, 0x0f) & next.matches(0xf0, 0x80)
@@ -78,11 +78,17 @@ pub fn references(text: &[u8], vaddr: u64, add: &mut dyn FnMut(u64)) {
             | lane.matches(0xff, 0xc7) & next.matches(0xff, 0xf8)
     };
     pairs(text, test, |at| {
-        let opcode = text.get(at).map_or(1, |byte| usize::from(byte & 0xfe != 0xe8)) + 1;
+        let (kind, opcode) = match text.get(at) {
+            Some(0xe8) => (Naming::Call, 1),
+            Some(0xe9) => (Naming::Jump, 1),
+            Some(0x8d) => (Naming::Address, 2),
+            _ => (Naming::Jump, 2),
+        };
         let field = text.get(at + opcode..).and_then(|rest| rest.first_chunk::<4>());
         if let Some(&field) = field {
             let end = vaddr.wrapping_add((at + opcode + 4) as u64);
-            add(end.wrapping_add_signed(i64::from(i32::from_le_bytes(field))));
+            let target = end.wrapping_add_signed(i64::from(i32::from_le_bytes(field)));
+            add(Reference { kind, source: vaddr.wrapping_add(at as u64), target });
         }
     });
 }
