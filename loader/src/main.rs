@@ -1,8 +1,54 @@
-//! The program `vload`.
+//! The program `vload`: starts before the target, maps it and its interp, and hands over.
+//!
+//! The way through the files: `arch/*` (first instruction, self-relocation) → `start` → `command`
+//! (what is asked) → `find` (which file) → `map` (its segments) → `stack` (what the kernel would have
+//! put there) → `identity` (what the kernel shows of the process) → `handover`.
 #![no_std]
 #![no_main]
-use runtime as _;
+#![deny(missing_docs)]
+
+extern crate alloc;
+
+mod arch;
+mod auxv;
+mod builtins;
+mod command;
+mod find;
+mod handover;
+mod help;
+mod identity;
+mod map;
+mod message;
+mod output;
+mod stack;
+mod start;
+mod summary;
+mod vectors;
+
+use core::panic::PanicInfo;
+
+use runtime::log::{Line, emergency};
+
+#[global_allocator]
+static HEAP: runtime::memory::Heap = runtime::memory::Heap;
+
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
+fn panic(info: &PanicInfo<'_>) -> ! {
+    let mut line = Line::new();
+    line.text("vload: internal error: ");
+    let _cut = core::fmt::Write::write_fmt(&mut line, format_args!("{info}"));
+    line.text(" (version ").text(env!("CARGO_PKG_VERSION")).text(")\n");
+    line.text("vload: this is a fault of vload, not of the program. Please report it.\n");
+    emergency(line.bytes());
+    runtime::sys::exit(125)
+}
+
+/// Named by the prebuilt `core`, which was built to unwind. Nothing unwinds here.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+/// As [`rust_eh_personality`].
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() -> ! {
+    runtime::sys::exit(125)
 }

@@ -17,3 +17,36 @@ pub use i686::*;
 pub use riscv64::*;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::*;
+
+// `linker.ld` gives these symbols their values in the program. Programs that only use parts of this
+// crate (tests, fuzz targets) are linked without it, and have no resident.
+core::arch::global_asm!(
+    ".section .bss.vload_image, \"aw\", %nobits",
+    ".weak __image_start, __image_end, __text_start, __text_end, __gate_start, __gate_end",
+    ".hidden __image_start, __image_end, __text_start, __text_end, __gate_start, __gate_end",
+    "__image_start:",
+    "__image_end:",
+    "__text_start:",
+    "__text_end:",
+    "__gate_start:",
+    "__gate_end:",
+    ".byte 0",
+    ".previous",
+);
+
+unsafe extern "C" {
+    static __image_start: u8;
+    static __image_end: u8;
+    static __text_start: u8;
+    static __text_end: u8;
+}
+
+/// The addresses of the resident's image: first, and one past the last.
+pub fn image_range() -> (usize, usize) {
+    (&raw const __image_start as usize, &raw const __image_end as usize)
+}
+
+/// Whether `pc` is in the resident's text.
+pub fn image_contains(pc: usize) -> bool {
+    (&raw const __text_start as usize..&raw const __text_end as usize).contains(&pc)
+}

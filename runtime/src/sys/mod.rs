@@ -1,11 +1,16 @@
 //! vload's own system calls: typed, without libc, entered through [`crate::arch`]'s raw entry.
 
 mod errno;
+mod files;
+mod memory;
+mod process;
 
 pub use errno::Errno;
+pub use files::*;
+pub use memory::*;
+pub use process::*;
 
 use crate::arch;
-use linux_raw_sys::general as nr;
 
 /// What a system call of vload's own gives: a value, or the kernel's error number.
 pub type Result<T> = core::result::Result<T, Errno>;
@@ -16,16 +21,21 @@ pub fn check(raw: isize) -> Result<usize> {
     if (-4095..0).contains(&raw) { Err(Errno(-raw as i32)) } else { Ok(raw as usize) }
 }
 
-/// `pread64(2)`: reads at `offset` into `buf`; short reads happen at the end of a file.
-pub fn pread(fd: i32, buf: &mut [u8], offset: u64) -> Result<usize> {
-    // SAFETY: the kernel writes at most `buf.len()` bytes at `buf`, which is exclusively ours.
-    check(unsafe {
-        arch::pread64(fd, buf.as_mut_ptr(), buf.len(), offset)
-    })
+/// Turns a [`Result`] back into what the kernel would have left in the result register.
+pub fn raw(result: Result<usize>) -> isize {
+    match result {
+        Ok(value) => value as isize,
+        Err(Errno(number)) => -(number as isize),
+    }
 }
 
-/// `close(2)`. The descriptor is gone whatever the kernel answers.
-pub fn close(fd: i32) {
-    // SAFETY: no memory of ours is passed.
-    let _ = unsafe { arch::syscall(nr::__NR_close as usize, [fd as usize, 0, 0, 0, 0, 0]) };
+/// Makes call `number` for vload itself; signals do not matter to it.
+///
+/// # Safety
+/// Whatever the call does to memory and descriptors must be sound.
+unsafe fn call<const N: usize>(number: u32, given: [usize; N]) -> Result<usize> {
+    let mut args = [0; 6];
+    args[..N].copy_from_slice(&given);
+    // SAFETY: the caller's promise.
+    check(unsafe { arch::syscall(number as usize, args) })
 }

@@ -1,0 +1,105 @@
+//! x86-64: first instruction and self-relocation.
+
+use core::arch::{asm, global_asm};
+
+// The kernel starts a static-pie without an interp at any address; the words that hold addresses
+// must be corrected before the first line of Rust, which may read one. The linker makes
+// R_X86_64_RELATIVE entries only (`-z text`, no symbols): *(base + r_offset) = base + r_addend.
+global_asm!(
+    r#"
+    .section .text.start, "ax", @progbits
+    .globl _start
+_start:
+    xorl    %ebp, %ebp                  # the outermost frame (System V ABI, 3.4.1)
+    movq    %rsp, %rdi                  # argument: the kernel's stack
+    leaq    __image_start(%rip), %rax
+    leaq    __rela_start(%rip), %rcx
+    leaq    __rela_end(%rip), %rdx
+1:  cmpq    %rdx, %rcx
+    jae     2f
+    movq    0(%rcx), %r8                # r_offset
+    movq    16(%rcx), %r9               # r_addend
+    addq    %rax, %r9
+    movq    %r9, (%rax,%r8)
+    addq    $24, %rcx
+    jmp     1b
+2:  andq    $-16, %rsp
+    call    vload_start
+    ud2
+    .previous
+    "#,
+    options(att_syntax)
+);
+
+/// Calls `then(argument)` on the stack that ends at `top`.
+///
+/// # Safety
+/// `top` must be the end of enough writable memory that nothing uses, and a multiple of 16.
+pub unsafe fn on_stack(top: usize, argument: usize, then: extern "C" fn(usize) -> !) -> ! {
+    // SAFETY: the old stack is not used again, because `then` does not return.
+    unsafe {
+        asm!(
+            "mov rsp, {top}",
+            "xor ebp, ebp",
+            "call {then}",
+            "ud2",
+            top = in(reg) top,
+            then = in(reg) then,
+            in("rdi") argument,
+            options(noreturn)
+        )
+    }
+}
+
+/// Where a position-independent program with an interp starts to be placed (`ELF_ET_DYN_BASE`,
+/// arch/x86/include/asm/elf.h), and how many random bits of pages are added (`mmap_rnd_bits`, at its
+/// default).
+pub const DYN_BASE: (u64, u32) = (0x5555_5555_4000, 28);
+/// How far behind the program the heap may start (`arch_randomize_brk`, arch/x86/kernel/process.c).
+pub const BRK_RANGE: u64 = 0x0200_0000;
+
+/// Copies forward, one byte after the other.
+///
+/// # Safety
+/// As for `memcpy`, or `memmove` with `to` below `from`.
+pub unsafe fn copy_forward(to: *mut u8, from: *const u8, len: usize) {
+    // SAFETY: the caller's promise; DF is clear by the ABI.
+    unsafe {
+        asm!("rep movsb", inout("rdi") to => _, inout("rsi") from => _, inout("rcx") len => _,
+             options(nostack, preserves_flags));
+    }
+}
+
+/// Copies backward, for ranges that overlap.
+///
+/// # Safety
+/// As for `memmove`.
+pub unsafe fn copy_backward(to: *mut u8, from: *const u8, len: usize) {
+    // SAFETY: the caller's promise; DF is set for the one instruction.
+    unsafe {
+        asm!("std", "rep movsb", "cld",
+             inout("rdi") to.wrapping_add(len).wrapping_sub(1) => _,
+             inout("rsi") from.wrapping_add(len).wrapping_sub(1) => _,
+             inout("rcx") len => _, options(nostack));
+    }
+}
+
+/// Fills memory.
+///
+/// # Safety
+/// `to` must be valid for `len` bytes.
+pub unsafe fn fill(to: *mut u8, byte: u8, len: usize) {
+    // SAFETY: the caller's promise; DF is clear by the ABI.
+    unsafe {
+        asm!("rep stosb", inout("rdi") to => _, inout("rcx") len => _, in("al") byte,
+             options(nostack, preserves_flags));
+    }
+}
+
+/// Whether a program without `PT_GNU_STACK` gets an executable stack (arch/x86/include/asm/elf.h).
+pub const STACK_IS_EXECUTABLE: bool = false;
+
+/// What the target sees of an auxiliary entry that the kernel made for vload.
+pub fn auxiliary(_kind: u32, value: usize) -> usize {
+    value
+}

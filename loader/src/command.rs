@@ -1,0 +1,235 @@
+//! The command line.
+
+use core::ffi::CStr;
+use core::fmt;
+
+use runtime::patch::ShapeSet;
+use runtime::process::OPTIONS;
+
+use crate::help;
+use crate::message::Shown;
+use crate::vectors::Vectors;
+
+/// What is asked.
+pub enum Command {
+    /// A program is to be run.
+    Run(Run),
+    /// A text is to be printed.
+    Say(&'static str),
+    /// It makes no sense.
+    Wrong(Wrong),
+}
+
+/// A program to run; the options that cross an exec are in [`OPTIONS`].
+pub struct Run {
+    /// The program as given.
+    pub program: &'static CStr,
+    /// The index of its first argument, its name, in vload's own vector.
+    pub first: usize,
+    /// `--log`.
+    pub log: Option<&'static [u8]>,
+    /// `vload trace`.
+    pub trace: Option<Trace>,
+    /// `-o`.
+    pub trace_file: Option<&'static CStr>,
+}
+
+/// What a trace shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Trace {
+    /// A line for each call.
+    Lines,
+    /// A table (`-c`).
+    Counts,
+}
+
+/// Why a command line makes no sense.
+pub enum Wrong {
+    /// There is no program.
+    NoProgram,
+    /// No such option.
+    Option(&'static [u8]),
+    /// An option lacks its value.
+    Value(&'static [u8]),
+    /// A value is not one of the option's.
+    BadValue(&'static [u8], &'static [u8]),
+    /// An option that only `trace` takes.
+    TraceOnly(&'static [u8]),
+    /// A word kept for what is not there yet.
+    Verb(&'static [u8]),
+    /// More options than can be handed on.
+    TooLong,
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoProgram => f.write_str("no program to run"),
+            Self::Option(option) => write!(f, "unknown option '{}'", Shown(option)),
+            Self::Value(option) => write!(f, "option '{}' needs a value", Shown(option)),
+            Self::BadValue(option, value) => {
+                write!(f, "option '{}' has no value '{}'", Shown(option), Shown(value))
+            }
+            Self::TraceOnly(option) => {
+                write!(f, "option '{}' belongs to 'vload trace'", Shown(option))
+            }
+            Self::Verb(verb) => write!(
+                f,
+                "'{0}' is not in this version; a program of that name runs with 'vload run {0}'",
+                Shown(verb)
+            ),
+            Self::TooLong => f.write_str("the options are too long"),
+        }
+    }
+}
+
+/// Words that are verbs of the command line and not built yet.
+const KEPT: [&[u8]; 13] = [
+    b"check", b"doctor", b"bisect", b"insmod", b"lsmod", b"rmmod", b"mount", b"umount", b"enter",
+    b"ps", b"root", b"jail", b"new",
+];
+
+/// Reads the command line.
+pub fn parse(vectors: &Vectors) -> Command {
+    let mut reader = Reader { vectors, index: 1, trace: None, log: None, trace_file: None };
+    match reader.read() {
+        Ok(command) => command,
+        Err(wrong) => Command::Wrong(wrong),
+    }
+}
+
+struct Reader<'a> {
+    vectors: &'a Vectors,
+    index: usize,
+    trace: Option<Trace>,
+    log: Option<&'static [u8]>,
+    trace_file: Option<&'static CStr>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) -> Result<Command, Wrong> {
+        let mut first_word = true;
+        loop {
+            let word = self.vectors.arg(self.index).ok_or(Wrong::NoProgram)?;
+            let bytes = word.to_bytes();
+            if bytes == b"--" {
+                self.index += 1;
+                return self.program();
+            }
+            if bytes.len() > 1 && bytes[0] == b'-' {
+                self.index += 1;
+                if let Some(text) = self.option(bytes)? {
+                    return Ok(Command::Say(text));
+                }
+                continue;
+            }
+            if !core::mem::take(&mut first_word) {
+                return self.program();
+            }
+            match bytes {
+                b"run" => self.index += 1,
+                b"trace" => {
+                    self.index += 1;
+                    self.trace = Some(Trace::Lines);
+                }
+                b"help" => return Ok(Command::Say(help::TEXT)),
+                _ if KEPT.contains(&bytes) => return Err(Wrong::Verb(bytes)),
+                _ => return self.program(),
+            }
+        }
+    }
+
+    fn program(&mut self) -> Result<Command, Wrong> {
+        let program = self.vectors.arg(self.index).ok_or(Wrong::NoProgram)?;
+        match self.trace {
+            Some(Trace::Lines) => keep("trace", b"lines")?,
+            Some(Trace::Counts) => keep("trace", b"counts")?,
+            None => {}
+        }
+        Ok(Command::Run(Run {
+            program,
+            first: self.index,
+            log: self.log,
+            trace: self.trace,
+            trace_file: self.trace_file,
+        }))
+    }
+
+    /// One option; gives a text when it asks for one.
+    fn option(&mut self, word: &'static [u8]) -> Result<Option<&'static str>, Wrong> {
+        let (name, given) = match word.iter().position(|&byte| byte == b'=') {
+            Some(equals) if word.starts_with(b"--") => (&word[..equals], Some(&word[equals + 1..])),
+            _ => (word, None),
+        };
+        match name {
+            b"-h" | b"--help" => return Ok(Some(help::TEXT)),
+            b"-V" | b"--version" => return Ok(Some(help::VERSION)),
+            b"--log" => self.log(name, given)?,
+            b"--shapes" => {
+                let set = self.value(name, given)?;
+                let known = core::str::from_utf8(set).is_ok_and(|set| ShapeSet::parse(set).is_ok());
+                if !known {
+                    return Err(Wrong::BadValue(name, set));
+                }
+                keep("shapes", set)?;
+            }
+            b"--skip" => {
+                let value = self.value(name, given)?;
+                keep("skip", value)?;
+            }
+            b"--plain" => {
+                let value = self.value(name, given)?;
+                keep("plain", value)?;
+            }
+            b"--no-cache" => keep("no-cache", b"")?,
+            b"--test-private-pages" => keep("test-private-pages", b"")?,
+            b"-c" | b"-f" | b"-o" if self.trace.is_none() => return Err(Wrong::TraceOnly(name)),
+            b"-c" => self.trace = Some(Trace::Counts),
+            // strace's "follow": vload always does.
+            b"-f" => {}
+            b"-o" => {
+                let file = self.vectors.arg(self.index).ok_or(Wrong::Value(name))?;
+                self.index += 1;
+                self.trace_file = Some(file);
+            }
+            _ => return Err(Wrong::Option(word)),
+        }
+        Ok(None)
+    }
+
+    fn log(&mut self, name: &'static [u8], given: Option<&'static [u8]>) -> Result<(), Wrong> {
+        let value = self.value(name, given)?;
+        let colon = value.iter().rposition(|&byte| byte == b':');
+        let (file, level) = match colon {
+            Some(colon) => (&value[..colon], Some(&value[colon + 1..])),
+            None => (value, None),
+        };
+        match level {
+            Some(level) if runtime::log::Level::named(level).is_some() => {
+                keep("log-level", level)?;
+                self.log = Some(file);
+            }
+            // A colon in a file's name.
+            _ => self.log = Some(value),
+        }
+        Ok(())
+    }
+
+    fn value(
+        &mut self,
+        name: &'static [u8],
+        given: Option<&'static [u8]>,
+    ) -> Result<&'static [u8], Wrong> {
+        if let Some(value) = given {
+            return Ok(value);
+        }
+        let value = self.vectors.arg(self.index).ok_or(Wrong::Value(name))?;
+        self.index += 1;
+        Ok(value.to_bytes())
+    }
+}
+
+fn keep(name: &str, value: &[u8]) -> Result<(), Wrong> {
+    // SAFETY: one thread, and the target has not run.
+    if unsafe { OPTIONS.add(name, value) } { Ok(()) } else { Err(Wrong::TooLong) }
+}

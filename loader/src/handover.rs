@@ -1,0 +1,275 @@
+//! The program is mapped, the stack is built, and the target begins.
+
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use runtime::image::{Elf, Kind, Limits, Script, Stack};
+use runtime::process::resolve::{self, Failure, Resolved, Step};
+use runtime::thread::Block;
+use runtime::view::{OWN, PROGRAM};
+use runtime::{arch as resident, process, signal, sys};
+
+use crate::arch;
+use crate::auxv::{AT_BASE, AT_ENTRY, AT_EXECFN, AT_PHDR, AT_PHENT, AT_PHNUM};
+use crate::find;
+use crate::identity::{self, Addresses};
+use crate::map::{self, Mapped, Place};
+use crate::message::{NOT_EXECUTABLE, Shown, fail};
+use crate::stack::{self, Contents};
+use crate::vectors::Vectors;
+use linux_raw_sys::general::{PROT_EXEC, PROT_READ, PROT_WRITE};
+
+// linux/personality.h
+const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
+const READ_IMPLIES_EXEC: u32 = 0x0040_0000;
+
+static FIRST_BLOCK: AtomicPtr<Block> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Records the block on whose stack we run.
+pub fn set_first_block(block: *mut Block) {
+    FIRST_BLOCK.store(block, Ordering::Relaxed);
+}
+
+/// A program to become.
+pub struct Target<'a> {
+    /// What the kernel started us with.
+    pub vectors: Vectors,
+    /// The target's arguments.
+    pub argv: &'a [usize],
+    /// Its environment.
+    pub envp: &'a [usize],
+    /// The path by which it is executed.
+    pub execfn: &'a CStr,
+    /// Its file.
+    pub fd: i32,
+    /// Its path means nothing to an interpreter.
+    pub inaccessible: bool,
+    /// Another vload has checked it already, or the kernel would have found out too late to say.
+    pub resumed: bool,
+}
+
+/// Becomes the target.
+pub fn run(target: Target<'_>) -> ! {
+    let mut argv: Vec<usize> = target.argv.into();
+    let mut rewritten = false;
+    let file = target.fd;
+    let resolved = resolve::resolve(file, target.execfn, target.inaccessible, &mut |step, path| {
+        rewritten = true;
+        rewrite(&mut argv, &step, path);
+    });
+    let resolved = match resolved {
+        Ok(resolved) => resolved,
+        Err(failure) => refuse(&target, &failure),
+    };
+    let limits = Limits::new(process::page_size() as u64);
+    let personality = sys::personality();
+    if personality & READ_IMPLIES_EXEC != 0 || resolved.elf.read_implies_exec() {
+        process::set_read_implies_exec();
+    }
+    // SAFETY: one thread, and the target has not run.
+    unsafe { PROGRAM.set_path(&find::real_path(resolved.program, target.execfn)) };
+    runtime::log!(Info, "{:?} is {:?}", target.execfn, PROGRAM.path());
+
+    let random = personality & ADDR_NO_RANDOMIZE == 0;
+    let (program, interp) = match map_all(&resolved, &limits, random) {
+        Ok(mapped) => mapped,
+        Err(error) => lost(&target, format_args!("cannot be mapped: {} ({})", error.text(), error.name().unwrap_or("?"))),
+    };
+    resolved.close(-1);
+    let entry = |elf: &Elf, mapped: &Mapped| (elf.header.entry as usize).wrapping_add(mapped.bias);
+    let start = match (&resolved.interp, &interp) {
+        (Some((_, elf)), Some(mapped)) => entry(elf, mapped),
+        _ => entry(&resolved.elf, &program),
+    };
+
+    let mut auxv = auxiliary(&target.vectors, &resolved.elf, &program, interp.as_ref());
+    let spilled = !core::ptr::eq(target.envp, target.vectors.envp);
+    let contents = Contents {
+        argv: &argv,
+        envp: target.envp,
+        auxv: &mut auxv,
+        execfn: target.execfn,
+        copy: (rewritten || spilled, spilled),
+    };
+    // SAFETY: we run on the resident's stack, `argv` and `auxv` are copies on the heap, and what is
+    // below the vectors' end was the vectors and the first function's frame.
+    let built = unsafe { stack::build(contents, target.vectors.end) };
+    make_executable(&resolved.elf, built.sp);
+    identity::set_name(target.execfn);
+    identity::set_memory_map(&built, &auxv, &addresses(&resolved.elf, &program, &interp, random));
+    enter(built.sp, start)
+}
+
+/// Gives a script's or a foreign file's interpreter its arguments (`load_script`, `load_misc_binary`).
+fn rewrite(argv: &mut Vec<usize>, step: &Step<'_>, path: &CStr) {
+    let keep = |text: &CStr| text.to_bytes_with_nul().to_vec().leak().as_ptr() as usize;
+    let replaced = match step {
+        Step::Misc { keeps_argv0: true, .. } => 0,
+        _ => 1.min(argv.len()),
+    };
+    let mut front = Vec::new();
+    match step {
+        Step::Script(script) => front_of_script(script, &mut |text| front.push(keep(text))),
+        Step::Misc { interpreter, .. } => front.push(keep(interpreter)),
+    }
+    front.push(keep(path));
+    argv.splice(..replaced, front);
+}
+
+fn front_of_script(script: &Script, push: &mut dyn FnMut(&CStr)) {
+    push(script.interp());
+    if let Some(argument) = script.argument() {
+        push(argument);
+    }
+}
+
+fn map_all(resolved: &Resolved, limits: &Limits, random: bool) -> sys::Result<(Mapped, Option<Mapped>)> {
+    let place = if resolved.interp.is_some() { Place::Program { random } } else { Place::Anywhere };
+    let program = map::image(resolved.program, &resolved.elf, place, limits)?;
+    let interp = match &resolved.interp {
+        Some((fd, elf)) => Some(map::image(*fd, elf, Place::Anywhere, limits)?),
+        None => None,
+    };
+    Ok((program, interp))
+}
+
+/// The kernel's auxiliary vector with the target's addresses.
+fn auxiliary(
+    vectors: &Vectors,
+    elf: &Elf,
+    program: &Mapped,
+    interp: Option<&Mapped>,
+) -> Vec<[usize; 2]> {
+    let at = |address: u64| (address as usize).wrapping_add(program.bias);
+    let mut auxv: Vec<[usize; 2]> = vectors.auxv.into();
+    for pair in &mut auxv {
+        pair[1] = match pair[0] as u32 {
+            AT_PHDR => at(elf.phdr_vaddr),
+            AT_PHENT => usize::from(elf.header.phentsize),
+            AT_PHNUM => usize::from(elf.header.phnum),
+            AT_ENTRY => at(elf.header.entry),
+            AT_BASE => interp.map_or(0, |mapped| mapped.bias),
+            // Put in when the string has its place.
+            AT_EXECFN => pair[1],
+            kind => arch::auxiliary(kind, pair[1]),
+        };
+    }
+    auxv
+}
+
+fn addresses(elf: &Elf, program: &Mapped, interp: &Option<Mapped>, random: bool) -> Addresses {
+    let at = |address: u64| (address as usize).wrapping_add(program.bias);
+    // The heap follows a program; behind a static-pie, which lies among the mappings, there is no
+    // room for it, and it stays where the kernel has put it for vload.
+    let brk = if interp.is_some() || elf.kind == Kind::Exec {
+        let slack = if random { sys::random().unwrap_or(0) % arch::BRK_RANGE } else { 0 };
+        program.end + (slack as usize & !(process::page_size() - 1))
+    } else {
+        0
+    };
+    let code = if elf.code.start < elf.code.end { elf.code.clone() } else { 0..0 };
+    Addresses {
+        code: (at(code.start), at(code.end)),
+        data: (at(elf.data.start), at(elf.data.end)),
+        brk,
+    }
+}
+
+/// An executable stack, where the program asks for one (`setup_arg_pages`).
+fn make_executable(elf: &Elf, sp: usize) {
+    const PROT_GROWSDOWN: u32 = 0x0100_0000;
+    if elf.stack == Stack::Executable || (elf.stack == Stack::Default && arch::STACK_IS_EXECUTABLE) {
+        let page = process::page_size();
+        let prot = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN;
+        // SAFETY: the stack gets a right more.
+        if let Err(error) = unsafe { sys::mprotect(sp & !(page - 1), page, prot) } {
+            runtime::log!(Warn, "the stack cannot be made executable: {}", error.text());
+        }
+    }
+}
+
+/// Binds the first thread's block and jumps.
+fn enter(sp: usize, start: usize) -> ! {
+    let block = FIRST_BLOCK.load(Ordering::Relaxed);
+    // SAFETY: the block is the one we run on, and this the only thread.
+    let ready = unsafe {
+        (*block).sighand = &raw const SIGHAND;
+        (*block).descriptors = &raw const OWN;
+        (*block).tid.store(sys::gettid(), Ordering::Relaxed);
+        let (stack, size) = (*block).signal_stack;
+        resident::bind_thread_block(block).and_then(|()| sys::set_kernel_altstack(stack, size))
+    };
+    if let Err(error) = ready {
+        fail(
+            NOT_EXECUTABLE,
+            format_args!("the kernel refuses the resident its registers or its stack: {}", error.text()),
+        );
+    }
+    signal::install(&SIGHAND);
+    // SAFETY: the stack is complete, the entry point is the image's, the block is bound.
+    unsafe { resident::enter_target(sp, start) }
+}
+
+static SIGHAND: signal::SigHand = signal::SigHand::new();
+
+/// The target cannot be executed.
+fn refuse(target: &Target<'_>, failure: &Failure) -> ! {
+    let refusal = &failure.refusal;
+    if failure.is_unknown_format() && !target.resumed {
+        natively(target.execfn, target.argv, &target.vectors);
+    }
+    if target.resumed && refusal.fatal {
+        // The kernel finds out past the point of no return, and so have we.
+        die();
+    }
+    let path = failure.path();
+    let named = if path == target.execfn { c"" } else { path };
+    let separator = if named.is_empty() { "" } else { ": " };
+    fail(
+        i32::from(refusal.exit_status()),
+        format_args!(
+            "{}{separator}{}: {refusal} ({})",
+            Shown(target.execfn.to_bytes()),
+            Shown(named.to_bytes()),
+            refusal.errno.name().unwrap_or("?"),
+        ),
+    )
+}
+
+/// The image cannot be mapped: natively the process is gone by then.
+fn lost(target: &Target<'_>, why: core::fmt::Arguments<'_>) -> ! {
+    if target.resumed {
+        die();
+    }
+    fail(NOT_EXECUTABLE, format_args!("{}: {why}", Shown(target.execfn.to_bytes())))
+}
+
+/// As `bprm_execve` ends a process that has lost its image (fs/exec.c).
+fn die() -> ! {
+    const SIGSEGV: i32 = 11;
+    let default = resident::KernelAction::default();
+    let set = sys::signal_action(SIGSEGV, Some(&default), None);
+    debug_assert!(set.is_ok());
+    sys::set_signal_mask(0);
+    // Not reached unless the signal could not be sent.
+    let _ = sys::raise(SIGSEGV);
+    sys::exit(128 + SIGSEGV)
+}
+
+/// Executes the file without vload.
+pub fn natively(path: &CStr, argv: &[usize], vectors: &Vectors) -> ! {
+    for slot in OWN.all() {
+        if slot.get() >= 0 {
+            sys::close(slot.get());
+        }
+    }
+    let argv: Vec<usize> = argv.iter().copied().chain([0]).collect();
+    let envp: Vec<usize> = vectors.envp.iter().copied().chain([0]).collect();
+    let result = sys::execveat(sys::CWD, path, argv.as_ptr() as usize, envp.as_ptr() as usize, 0);
+    let error = result.err().unwrap_or(sys::Errno::NOEXEC);
+    fail(
+        NOT_EXECUTABLE,
+        format_args!("{}: {} ({})", Shown(path.to_bytes()), error.text(), error.name().unwrap_or("?")),
+    )
+}

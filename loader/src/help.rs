@@ -1,0 +1,36 @@
+//! `--help`, `--version`.
+
+/// `vload --version`.
+pub const VERSION: &str = concat!("vload ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// `vload --help`.
+pub const TEXT: &str = "\
+Usage: vload [OPTIONS] [--] PROGRAM [ARG]...
+       vload run [OPTIONS] [--] PROGRAM [ARG]...
+       vload trace [-c] [-o FILE] [OPTIONS] [--] PROGRAM [ARG]...
+
+Runs PROGRAM, and every program it starts, with all their system calls passing
+through vload, inside their own processes. A PROGRAM without a slash is looked
+up in PATH. vload becomes the program: same process, same exit status.
+
+trace: print one line for each system call, on standard error
+  -c               count calls, errors and time instead; a table at the end
+  -o FILE          write to FILE instead of standard error
+  -f               accepted for strace's sake: children are always followed
+
+Options that find a fault:
+  --log FILE[:LEVEL]   write what vload does to FILE; LEVEL is error, warn,
+                       info (the default) or debug
+  --shapes SET         ways of patching that may be used, a list of direct,
+                       mov, pad, before, after, pun, trap; 'trap' always fits
+  --skip FILE[:SITE]   leave FILE, or its site at hexadecimal address SITE,
+                       unpatched
+  --plain NAME         run programs called NAME natively
+  --no-cache           keep nothing on disk of what was learned about files
+
+  -h, --help           print this text
+  -V, --version        print the version
+
+Exit status: PROGRAM's; 125 when vload's own options are wrong, 126 when
+PROGRAM cannot be executed, 127 when it is not found.
+";

@@ -1,0 +1,110 @@
+//! vload's own descriptors, and what crosses an exec in one.
+
+use core::ffi::CStr;
+
+use alloc::vec::Vec;
+use alloc::ffi::CString;
+use runtime::process::spill;
+use runtime::session;
+use runtime::sys::{self, Errno, Result};
+use runtime::view::{self, OWN};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fd::IntoRawFd;
+
+use crate::auxv::AT_EXECFN;
+use crate::command::Trace;
+use crate::message::{NOT_EXECUTABLE, Shown, USAGE, fail};
+use crate::vectors::{Vectors, string};
+
+/// Opens vload's own file, to be executed for every program the target starts, and the session.
+pub fn open_own(vectors: &Vectors) {
+    let own = rustix::fs::openat(CWD, c"/proc/self/exe", OFlags::PATH, Mode::empty()).or_else(|error| {
+        // Without /proc: by the name under which the kernel was given it.
+        match vectors.aux(AT_EXECFN) {
+            Some(name) => rustix::fs::openat(CWD, string(name), OFlags::PATH, Mode::empty()),
+            None => Err(error),
+        }
+    });
+    match own {
+        Ok(fd) => OWN.exe.set(hide(fd.into_raw_fd())),
+        Err(error) => fail(
+            NOT_EXECUTABLE,
+            format_args!("vload's own file cannot be opened (error {}): programs that the target starts could not be followed", error.raw_os_error()),
+        ),
+    }
+    // Without a session each process keeps what it learns to itself.
+    if let Ok(fd) = session::create() {
+        OWN.session.set(hide(fd));
+    }
+}
+
+fn hide(fd: i32) -> i32 {
+    view::move_away(fd).unwrap_or(fd)
+}
+
+/// Opens the file of `--log`.
+pub fn open_log(path: &[u8]) {
+    OWN.log.set(hide(open_for_writing(path, OFlags::APPEND)));
+}
+
+fn open_for_writing(path: &[u8], how: OFlags) -> i32 {
+    let flags = OFlags::WRONLY | OFlags::CREATE | how;
+    let opened = CString::new(path)
+        .map_err(|_| rustix::io::Errno::INVAL)
+        .and_then(|path| rustix::fs::openat(CWD, path.as_c_str(), flags, Mode::from_raw_mode(0o666)));
+    match opened {
+        Ok(fd) => fd.into_raw_fd(),
+        Err(error) => {
+            let error = Errno(error.raw_os_error());
+            fail(USAGE, format_args!("{}: {}", Shown(path), error.text()))
+        }
+    }
+}
+
+/// Opens where the trace goes: `-o FILE`, or a copy of standard error that `2>` does not move. A
+/// table is printed by the parent, on its own.
+pub fn open_trace(file: Option<&CStr>, trace: Trace) {
+    match (file, trace) {
+        (Some(path), _) => {
+            let fd = open_for_writing(path.to_bytes(), OFlags::TRUNC | OFlags::APPEND);
+            OWN.trace.set(hide(fd));
+        }
+        (None, Trace::Lines) => match view::hide(2) {
+            Ok(fd) => OWN.trace.set(fd),
+            Err(error) => fail(
+                USAGE,
+                format_args!("standard error cannot be used for the trace: {}; give a file with -o", error.text()),
+            ),
+        },
+        (None, Trace::Counts) => {}
+    }
+}
+
+/// The vectors that did not fit beside vload's own arguments. They stay mapped until the hand-over
+/// has put them on the stack.
+pub fn read_spilled(fd: i32) -> Result<(&'static [usize], &'static [usize])> {
+    let size = sys::fstat(fd)?.size as usize;
+    let start = sys::map_private(fd, 0, size)?;
+    sys::close(fd);
+    let head = size_of::<spill::Header>();
+    if size < head {
+        return Err(Errno::INVAL);
+    }
+    // SAFETY: mapped just now, page-aligned and longer than a header; it stays mapped.
+    let (header, strings) = unsafe {
+        (
+            (start as *const spill::Header).read(),
+            core::slice::from_raw_parts((start + head) as *const u8, size - head),
+        )
+    };
+    let mut addresses = Vec::new();
+    let mut rest = strings;
+    for _ in 0..header.arguments.saturating_add(header.environment) {
+        let end = rest.iter().position(|&byte| byte == 0).ok_or(Errno::INVAL)?;
+        addresses.push(rest.as_ptr() as usize);
+        rest = &rest[end + 1..];
+    }
+    let addresses = addresses.leak();
+    let (argv, envp) = addresses.split_at(header.arguments as usize);
+    Ok((argv, envp))
+}

@@ -1,0 +1,150 @@
+//! From the kernel's stack to a decision: a command line, or a program that a vload before us was
+//! asked to execute.
+
+use runtime::log::{self, Level};
+use runtime::process::{self, OPTIONS, PRIVATE_ARGUMENTS, Resumed};
+use runtime::thread::POOL;
+use runtime::view::OWN;
+use runtime::{layer, patch, session, sys, text};
+
+use crate::auxv::AT_PAGESZ;
+use crate::command::{self, Command, Run};
+use crate::find;
+use crate::handover::{self, Target};
+use crate::message::{NOT_EXECUTABLE, Shown, USAGE, fail};
+use crate::output;
+use crate::vectors::Vectors;
+
+/// Called by the first instructions, relocated, on the kernel's stack. The rest runs on the stack
+/// that will be the resident's, so that the kernel's is free to be built anew.
+///
+/// # Safety
+/// Called once, by `_start`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn vload_start(sp: usize) -> ! {
+    let Ok(block) = POOL.take() else {
+        fail(NOT_EXECUTABLE, format_args!("no memory for the resident's stack"));
+    };
+    handover::set_first_block(block);
+    // SAFETY: the block is fresh and nothing uses its stack.
+    unsafe { crate::arch::on_stack((*block).stack_top, sp, main) }
+}
+
+extern "C" fn main(sp: usize) -> ! {
+    // SAFETY: `sp` is the kernel's, and only read so far.
+    let vectors = unsafe { Vectors::at(sp) };
+    if let Some(size) = vectors.aux(AT_PAGESZ) {
+        process::set_page_size(size);
+    }
+    match vectors.arg(1).and_then(|argument| Resumed::read(argument.to_bytes())) {
+        Some(resumed) if vectors.argv.len() >= PRIVATE_ARGUMENTS => resume(vectors, resumed),
+        _ => begin(vectors),
+    }
+}
+
+/// A person's command line.
+fn begin(vectors: Vectors) -> ! {
+    // SAFETY: the environment's end is followed by the auxiliary vector, which rustix reads.
+    unsafe { rustix::param::init(vectors.envp.as_ptr() as *mut *mut u8) };
+    let run = match command::parse(&vectors) {
+        Command::Run(run) => run,
+        Command::Say(text) => {
+            let shown = sys::write_all(1, text.as_bytes());
+            sys::exit(i32::from(shown.is_err()));
+        }
+        Command::Wrong(message) => fail(USAGE, format_args!("{message}\nTry 'vload --help'.")),
+    };
+    output::open_own(&vectors);
+    if let Some(path) = run.log {
+        output::open_log(path);
+    }
+    if let Some(mode) = run.trace {
+        output::open_trace(run.trace_file, mode);
+    }
+    configure();
+    let (path, fd) = find::program(&vectors, run.program);
+    let fd = match fd {
+        Some(fd) => fd,
+        None => find::open(&path),
+    };
+    let argv = &vectors.argv[run.first..];
+    if is_plain(path.to_bytes()) {
+        handover::natively(&path, argv, &vectors);
+    }
+    if run.counts() {
+        crate::summary::with_parent();
+    }
+    handover::run(Target { vectors, argv, envp: vectors.envp, execfn: &path, fd, inaccessible: false, resumed: false })
+}
+
+fn is_plain(path: &[u8]) -> bool {
+    let base = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+    OPTIONS.values("plain").any(|name| name == path || name == base)
+}
+
+/// What the options say, for this process.
+fn configure() {
+    let level = OPTIONS.values("log-level").next().and_then(Level::named);
+    if OWN.log.get() >= 0 {
+        log::set_level(level.unwrap_or(Level::Info));
+    }
+    if let Some(set) = OPTIONS.values("shapes").last()
+        && let Some(set) = core::str::from_utf8(set).ok().and_then(|set| patch::ShapeSet::parse(set).ok())
+    {
+        text::set_shapes(set);
+    }
+    if OPTIONS.has("test-private-pages") {
+        text::PRIVATE_PAGES.store(true, core::sync::atomic::Ordering::Relaxed);
+    }
+    layer::want_base();
+    let mode = match OPTIONS.values("trace").last() {
+        Some(b"counts") => layer::TraceMode::Counts,
+        Some(_) => layer::TraceMode::Lines,
+        None => layer::TraceMode::Off,
+    };
+    layer::set_trace_mode(mode, OPTIONS.has("many"));
+}
+
+/// Another vload executed us in place of the target.
+fn resume(vectors: Vectors, resumed: Resumed) -> ! {
+    for (slot, fd) in OWN.all().into_iter().zip(resumed.own) {
+        slot.set(fd);
+    }
+    let options = vectors.arg(2).map_or(&b""[..], core::ffi::CStr::to_bytes);
+    // SAFETY: one thread, and the target has not run.
+    let taken = unsafe { OPTIONS.take(options) };
+    if !taken || (resumed.own[1] >= 0 && session::join(resumed.own[1]).is_err()) {
+        fail(NOT_EXECUTABLE, format_args!("not started by a vload of this version"));
+    }
+    configure();
+    let execfn = vectors.arg(3).unwrap_or(c"");
+    let (argv, envp) = if resumed.spilled >= 0 {
+        match output::read_spilled(resumed.spilled) {
+            Ok(vectors) => vectors,
+            Err(error) => fail(
+                NOT_EXECUTABLE,
+                format_args!("{}: the argument vector is lost: {}", Shown(execfn.to_bytes()), error.text()),
+            ),
+        }
+    } else {
+        (&vectors.argv[PRIVATE_ARGUMENTS..], vectors.envp)
+    };
+    let fd = if resumed.program >= 0 { resumed.program } else { find::open(execfn) };
+    layer::report_exec(resumed.number, resumed.arguments);
+    handover::run(Target {
+        vectors,
+        argv,
+        envp,
+        execfn,
+        fd,
+        inaccessible: resumed.inaccessible,
+        resumed: true,
+    })
+}
+
+/// Whether the run keeps a parent to print a table.
+impl Run {
+    fn counts(&self) -> bool {
+        self.trace == Some(command::Trace::Counts)
+    }
+}

@@ -1,0 +1,460 @@
+//! The gate: every way into the kernel and out of it, and the way from a stub to the resident and
+//! back. All of it lies in section `.gate`, on pages of its own.
+//!
+//! A stub arrives here with the address of its site description in rcx. At a `syscall` rcx and
+//! r11 are free (the kernel clobbers them); at an `int $0x80` nothing is, and the stub has put rcx
+//! in the thread block. The target's stack is not touched: the handler may have 2 KiB of it (Go)
+//! and data in the red zone.
+//!
+//! What a signal finds, by the interrupted address (`signal/arrive.rs` acts on it):
+//! - between `vload_entry` and the call of Rust, and in Rust: the resident; the signal is held;
+//! - from `vload_forward_check` up to and including the `syscall`: the call has not been made (or
+//!   the kernel wants it made again); it is aborted;
+//! - from `vload_exit_start` to `vload_exit_end`: the caller's registers are all in its
+//!   [`CallRegs`], its vector state is back in place; the signal is delivered as if the caller
+//!   already ran.
+
+use core::arch::global_asm;
+use core::mem::{offset_of, size_of};
+
+use super::call_regs::{CallRegs, VECTOR_AREA};
+use crate::thread::Block;
+
+global_asm!(
+    r#"
+    .section .gate, "ax", @progbits
+    .balign 64
+
+    .hidden vload_syscall
+    .globl vload_syscall
+vload_syscall:                          # rdi = number, rsi = six arguments
+    movq    %rdi, %rax
+    movq    %rsi, %r11
+    movq    0(%r11), %rdi
+    movq    8(%r11), %rsi
+    movq    16(%r11), %rdx
+    movq    24(%r11), %r10
+    movq    32(%r11), %r8
+    movq    40(%r11), %r9
+    syscall
+    ret
+
+    .hidden vload_forward
+    .globl vload_forward
+vload_forward:                          # rdi = number, rsi = six arguments, rdx = block
+    movq    %rdi, %rax
+    movq    %rsi, %r11
+    movq    %rdx, %rcx
+    movq    0(%r11), %rdi
+    movq    8(%r11), %rsi
+    movq    16(%r11), %rdx
+    movq    24(%r11), %r10
+    movq    32(%r11), %r8
+    movq    40(%r11), %r9
+    .hidden vload_forward_check
+    .globl vload_forward_check
+vload_forward_check:
+    cmpl    $0, {held}(%rcx)            # a signal came before the call: make it after the handler
+    jne     vload_forward_abort
+    syscall
+    .hidden vload_forward_done
+    .globl vload_forward_done
+vload_forward_done:
+    ret
+    .hidden vload_forward_abort
+    .globl vload_forward_abort
+vload_forward_abort:
+    movq    $-512, %rax                 # -ERESTARTSYS, which the kernel never shows
+    ret
+
+    # The same for a call of an int $0x80 site: the i386 convention, rbx and rbp included. The
+    # block stays in r11, which int $0x80 preserves.
+    .hidden vload_forward_compat
+    .globl vload_forward_compat
+vload_forward_compat:                   # rdi = number, rsi = six arguments, rdx = block
+    pushq   %rbx
+    pushq   %rbp
+    movq    %rdi, %rax
+    movq    %rdx, %r11
+    movq    %rsi, %rbp
+    movq    0(%rbp), %rbx
+    movq    8(%rbp), %rcx
+    movq    16(%rbp), %rdx
+    movq    24(%rbp), %rsi
+    movq    32(%rbp), %rdi
+    movq    40(%rbp), %rbp
+    .hidden vload_forward_compat_check
+    .globl vload_forward_compat_check
+vload_forward_compat_check:
+    cmpl    $0, {held}(%r11)
+    jne     vload_forward_compat_abort
+    int     $0x80
+    .hidden vload_forward_compat_done
+    .globl vload_forward_compat_done
+vload_forward_compat_done:
+    popq    %rbp
+    popq    %rbx
+    ret
+    .hidden vload_forward_compat_abort
+    .globl vload_forward_compat_abort
+vload_forward_compat_abort:
+    movq    $-512, %rax
+    jmp     vload_forward_compat_done
+
+    # clone(2) and clone3(2) with CLONE_VM. The child shares the stack pointer until it takes its
+    # own, so between the syscall and the movq below it touches no memory.
+    .hidden vload_clone_vm
+    .globl vload_clone_vm
+vload_clone_vm:                         # rdi = number, rsi = six arguments, rdx = child's stack,
+    pushq   %rbx                        # rcx = child's block
+    pushq   %rbp
+    movq    %rdx, %rbx
+    movq    %rcx, %rbp
+    movq    %rdi, %rax
+    movq    %rsi, %r11
+    movq    0(%r11), %rdi
+    movq    8(%r11), %rsi
+    movq    16(%r11), %rdx
+    movq    24(%r11), %r10
+    movq    32(%r11), %r8
+    movq    40(%r11), %r9
+    syscall
+    testq   %rax, %rax
+    jz      1f
+    popq    %rbp
+    popq    %rbx
+    ret
+1:  movq    %rbx, %rsp                  # the child: rsp = vector area, CallRegs above it
+    leaq    {vectors}(%rsp), %rdi
+    movq    %rbp, %rsi
+    xorl    %ebp, %ebp
+    call    vload_child_start
+    jmp     vload_leave
+
+    # int $0x80: every register is the caller's; the stub has put rcx at gs:spill+40.
+    .hidden vload_entry_compat
+    .globl vload_entry_compat
+vload_entry_compat:
+    movq    %rsp, %gs:{spill}
+    movq    %gs:{stack_top}, %rsp
+    pushq   %rcx                        # desc
+    pushq   %gs:{spill}                 # rsp
+    pushfq                              # flags
+    pushq   %rcx                        # rip, set by Rust
+    pushq   %rax                        # number
+    pushq   %rdi
+    pushq   %rsi
+    pushq   %rdx
+    pushq   %gs:{spill}+40              # rcx
+    jmp     2f
+
+    .hidden vload_entry
+    .globl vload_entry
+vload_entry:
+    movq    %rsp, %gs:{spill}           # no instruction before the pushfq changes the flags
+    movq    %gs:{stack_top}, %rsp
+    pushq   %rcx                        # desc
+    pushq   %gs:{spill}                 # rsp
+    pushfq                              # flags
+    pushq   %rcx                        # rip, set by Rust
+    pushq   %rax                        # number
+    pushq   %rdi
+    pushq   %rsi
+    pushq   %rdx
+    pushq   %rcx
+2:  pushq   %rax
+    pushq   %r8
+    pushq   %r9
+    pushq   %r10
+    pushq   %r11
+    pushq   %rbx
+    pushq   %rbp
+    pushq   %r12
+    pushq   %r13
+    pushq   %r14
+    pushq   %r15
+    cld                                 # the C ABI wants DF clear
+    movq    %rsp, %rdi
+    movq    %rsp, %gs:{regs}
+    subq    ${vectors}, %rsp            # stack_top and CallRegs are multiples of 16
+    stmxcsr 256(%rsp)
+    movaps  %xmm0, 0(%rsp)
+    movaps  %xmm1, 16(%rsp)
+    movaps  %xmm2, 32(%rsp)
+    movaps  %xmm3, 48(%rsp)
+    movaps  %xmm4, 64(%rsp)
+    movaps  %xmm5, 80(%rsp)
+    movaps  %xmm6, 96(%rsp)
+    movaps  %xmm7, 112(%rsp)
+    movaps  %xmm8, 128(%rsp)
+    movaps  %xmm9, 144(%rsp)
+    movaps  %xmm10, 160(%rsp)
+    movaps  %xmm11, 176(%rsp)
+    movaps  %xmm12, 192(%rsp)
+    movaps  %xmm13, 208(%rsp)
+    movaps  %xmm14, 224(%rsp)
+    movaps  %xmm15, 240(%rsp)
+    movq    %gs:{this}, %rsi
+    call    vload_resident_call         # (regs, block)
+
+vload_leave:                            # rsp = vector area
+    ldmxcsr 256(%rsp)
+    movaps  0(%rsp), %xmm0
+    movaps  16(%rsp), %xmm1
+    movaps  32(%rsp), %xmm2
+    movaps  48(%rsp), %xmm3
+    movaps  64(%rsp), %xmm4
+    movaps  80(%rsp), %xmm5
+    movaps  96(%rsp), %xmm6
+    movaps  112(%rsp), %xmm7
+    movaps  128(%rsp), %xmm8
+    movaps  144(%rsp), %xmm9
+    movaps  160(%rsp), %xmm10
+    movaps  176(%rsp), %xmm11
+    movaps  192(%rsp), %xmm12
+    movaps  208(%rsp), %xmm13
+    movaps  224(%rsp), %xmm14
+    movaps  240(%rsp), %xmm15
+    addq    ${vectors}, %rsp
+
+    .hidden vload_exit_start
+    .globl vload_exit_start
+vload_exit_start:
+    cmpl    $0, %gs:{held}              # a signal that came after this line is not held
+    jne     vload_exit_held
+    cmpl    $0, %gs:{exit_mask_set}
+    je      3f
+    movl    $14, %eax                   # rt_sigprocmask(SIG_SETMASK, &block->exit_mask, 0, 8)
+    movl    $2, %edi
+    movq    %gs:{this}, %rsi
+    leaq    {exit_mask}(%rsi), %rsi
+    xorl    %edx, %edx
+    movl    $8, %r10d
+    syscall
+3:  movq    {rip}(%rsp), %rcx
+    movq    %rcx, %gs:{jump}
+    popq    %r15
+    popq    %r14
+    popq    %r13
+    popq    %r12
+    popq    %rbp
+    popq    %rbx
+    popq    %r11
+    popq    %r10
+    popq    %r9
+    popq    %r8
+    popq    %rax
+    popq    %rcx
+    popq    %rdx
+    popq    %rsi
+    popq    %rdi
+    leaq    16(%rsp), %rsp              # number, rip
+    popfq
+    popq    %rsp
+    jmp     *%gs:{jump}
+    .hidden vload_exit_end
+    .globl vload_exit_end
+vload_exit_end:
+    ud2
+
+vload_exit_held:
+    movq    %rsp, %rdi
+    subq    ${vectors}, %rsp
+    movq    %gs:{this}, %rsi
+    call    vload_resident_deliver      # (regs, block)
+    jmp     vload_leave
+
+    # rt_sigreturn(2) on a frame of the target's, all signals blocked: the frame unblocks them.
+    .hidden vload_sigreturn
+    .globl vload_sigreturn
+vload_sigreturn:                        # rdi = stack pointer
+    movq    %rdi, %rsp
+    movl    $15, %eax
+    syscall
+    ud2
+
+    # Where the resident's own signal handler returns. The bytes are those that unwinders know.
+    .balign 16
+    .hidden vload_restorer
+    .globl vload_restorer
+vload_restorer:
+    movq    $15, %rax
+    syscall
+    ud2
+
+    # exit(2) of a thread whose block is given back: the store is the last use of its memory.
+    .hidden vload_exit_thread
+    .globl vload_exit_thread
+vload_exit_thread:                      # rdi = status, rsi = &block->state
+    movl    $60, %eax
+    movl    $0, (%rsi)
+    syscall
+    ud2
+
+    # The first instruction of the target: all registers zero, as ELF_PLAT_INIT leaves them
+    # (arch/x86/include/asm/elf.h).
+    .hidden vload_enter_target
+    .globl vload_enter_target
+vload_enter_target:                     # rdi = stack pointer, rsi = entry point
+    movq    %rsi, %gs:{jump}
+    movq    %rdi, %rsp
+    xorl    %eax, %eax
+    xorl    %ebx, %ebx
+    xorl    %ecx, %ecx
+    xorl    %edx, %edx
+    xorl    %esi, %esi
+    xorl    %edi, %edi
+    xorl    %ebp, %ebp
+    xorl    %r8d, %r8d
+    xorl    %r9d, %r9d
+    xorl    %r10d, %r10d
+    xorl    %r11d, %r11d
+    xorl    %r12d, %r12d
+    xorl    %r13d, %r13d
+    xorl    %r14d, %r14d
+    xorl    %r15d, %r15d
+    jmp     *%gs:{jump}
+
+    .previous
+    "#,
+    this = const offset_of!(Block, this),
+    stack_top = const offset_of!(Block, stack_top),
+    spill = const offset_of!(Block, spill),
+    regs = const offset_of!(Block, regs),
+    jump = const offset_of!(Block, jump),
+    held = const offset_of!(Block, held_flag),
+    exit_mask_set = const offset_of!(Block, exit_mask_set),
+    exit_mask = const offset_of!(Block, exit_mask),
+    rip = const offset_of!(CallRegs, rip),
+    vectors = const VECTOR_AREA,
+    options(att_syntax)
+);
+
+// The pushes above are the layout of `CallRegs`; `patch` compiles spill+40 into int $0x80 stubs.
+const _: () = assert!(size_of::<CallRegs>() == 0xa0);
+const _: () = assert!(offset_of!(Block, spill) + 40 == 0x38);
+
+#[allow(improper_ctypes, reason = "blocks cross by address between Rust and the assembly above")]
+unsafe extern "C" {
+    static __gate_start: u8;
+    static __gate_end: u8;
+    fn vload_entry();
+    fn vload_entry_compat();
+    fn vload_forward(number: usize, args: *const [usize; 6], block: *const Block) -> isize;
+    fn vload_forward_check();
+    fn vload_forward_done();
+    fn vload_forward_abort();
+    fn vload_forward_compat(number: usize, args: *const [usize; 6], block: *const Block) -> isize;
+    fn vload_forward_compat_check();
+    fn vload_forward_compat_done();
+    fn vload_forward_compat_abort();
+    fn vload_exit_start();
+    fn vload_exit_end();
+    fn vload_sigreturn(sp: usize) -> !;
+    fn vload_restorer();
+    fn vload_exit_thread(status: usize, state: *const u32) -> !;
+    fn vload_enter_target(sp: usize, entry: usize) -> !;
+}
+
+/// A half-open range of addresses, and where to go on when a signal finds the thread in it.
+#[derive(Clone, Copy)]
+pub struct WindowAddresses {
+    /// First address.
+    pub start: usize,
+    /// One past the last.
+    pub end: usize,
+    /// Where a thread found inside goes on.
+    pub escape: usize,
+}
+
+/// The instructions of [`forward`] and [`forward_compat`] at which the call has not been made, or
+/// is to be made again.
+pub fn forward_windows() -> [WindowAddresses; 2] {
+    [
+        WindowAddresses {
+            start: vload_forward_check as *const () as usize,
+            end: vload_forward_done as *const () as usize,
+            escape: vload_forward_abort as *const () as usize,
+        },
+        WindowAddresses {
+            start: vload_forward_compat_check as *const () as usize,
+            end: vload_forward_compat_done as *const () as usize,
+            escape: vload_forward_compat_abort as *const () as usize,
+        },
+    ]
+}
+
+/// The way out to the target, on which its state is all in its [`CallRegs`].
+pub fn exit_window() -> WindowAddresses {
+    let start = vload_exit_start as *const () as usize;
+    WindowAddresses { start, end: vload_exit_end as *const () as usize, escape: start }
+}
+
+/// The pages of the resident from which the kernel is entered.
+pub fn gate_range() -> (usize, usize) {
+    (&raw const __gate_start as usize, &raw const __gate_end as usize)
+}
+
+/// The addresses that go into a link page: entry of `syscall` sites, entry of `int $0x80` sites.
+pub fn syscall_entries() -> (usize, usize) {
+    (vload_entry as *const () as usize, vload_entry_compat as *const () as usize)
+}
+
+/// `sa_restorer` of the resident's own handlers.
+pub fn restorer() -> usize {
+    vload_restorer as *const () as usize
+}
+
+/// The result of a call that [`forward`] did not make because a signal was there first
+/// (`ERESTARTSYS` of include/linux/errno.h, which never reaches a program).
+pub const ABORTED: isize = -512;
+
+/// Makes a call on the target's behalf that a signal may interrupt.
+///
+/// # Safety
+/// The arguments must be the target's own, or sound for the kernel to act on.
+pub unsafe fn forward(number: usize, args: &[usize; 6], block: &Block) -> isize {
+    // SAFETY: `vload_forward` keeps the C calling convention; the call is the caller's promise.
+    unsafe { vload_forward(number, args, block) }
+}
+
+/// Makes a call of an `int $0x80` site on the target's behalf that a signal may interrupt.
+///
+/// # Safety
+/// As for [`forward`].
+pub unsafe fn forward_compat(number: usize, args: &[usize; 6], block: &Block) -> isize {
+    // SAFETY: `vload_forward_compat` keeps the C calling convention (int $0x80 preserves what it
+    // does not save); the call is the caller's promise.
+    let result = unsafe { vload_forward_compat(number, args, block) };
+    // The i386 entry gives a 32-bit result.
+    if result == ABORTED { result } else { result as i32 as isize }
+}
+
+/// Leaves the resident through `rt_sigreturn(2)` on the frame at `sp`.
+///
+/// # Safety
+/// `sp` must be where the target's own `rt_sigreturn` would have found its frame, and all signals
+/// must be blocked.
+pub unsafe fn sigreturn(sp: usize) -> ! {
+    // SAFETY: the kernel checks the frame and kills the process when it is bad.
+    unsafe { vload_sigreturn(sp) }
+}
+
+/// Ends the calling thread and gives its block back by storing 0 in `state`.
+///
+/// # Safety
+/// All signals must be blocked, and nothing may use the block's memory after the store.
+pub unsafe fn exit_thread(status: usize, state: *const u32) -> ! {
+    // SAFETY: the code between the store and the kernel uses registers only.
+    unsafe { vload_exit_thread(status, state) }
+}
+
+/// Jumps to the target's first instruction.
+///
+/// # Safety
+/// `sp` must point to a complete initial stack and `entry` into mapped text; the thread block
+/// must be bound.
+pub unsafe fn enter_target(sp: usize, entry: usize) -> ! {
+    // SAFETY: the caller's promise.
+    unsafe { vload_enter_target(sp, entry) }
+}

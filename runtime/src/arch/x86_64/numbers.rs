@@ -1,0 +1,88 @@
+//! Call numbers and constants that differ between architectures.
+
+use crate::layer::Legacy;
+use linux_raw_sys::general as nr;
+
+/// `fcntl` (`fcntl64` on 32-bit machines).
+pub const FCNTL: u32 = nr::__NR_fcntl;
+/// `mmap` (`mmap2` on 32-bit machines).
+pub const MMAP: usize = nr::__NR_mmap as usize;
+/// `clock_gettime` with 64-bit times (`clock_gettime64` on 32-bit machines).
+pub const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime;
+/// `O_NOFOLLOW`.
+pub const O_NOFOLLOW: usize = nr::O_NOFOLLOW as usize;
+
+const DUP2: usize = nr::__NR_dup2 as usize;
+const READLINK: usize = nr::__NR_readlink as usize;
+const OPEN: usize = nr::__NR_open as usize;
+const STAT: usize = nr::__NR_stat as usize;
+const ACCESS: usize = nr::__NR_access as usize;
+const NEWFSTATAT: usize = nr::__NR_newfstatat as usize;
+const FORK: usize = nr::__NR_fork as usize;
+const VFORK: usize = nr::__NR_vfork as usize;
+const ARCH_PRCTL: usize = nr::__NR_arch_prctl as usize;
+/// The x32 `execve` (arch/x86/entry/syscalls/syscall_64.tbl), without the bit of its table.
+const X32_EXECVE: usize = 520;
+const X32_BIT: usize = 0x4000_0000;
+
+/// Whether `number` is the x32 `execve`.
+pub fn is_x32_exec(number: usize) -> bool {
+    number == X32_BIT | X32_EXECVE
+}
+
+/// What the system layer wants on this architecture alone.
+pub const WANTED: &[usize] = &[
+    DUP2, READLINK, OPEN, STAT, ACCESS, NEWFSTATAT, FORK, VFORK, ARCH_PRCTL, X32_EXECVE,
+];
+
+/// The calls that only this architecture's table has.
+pub fn legacy(number: usize) -> Option<Legacy> {
+    Some(match number {
+        DUP2 => Legacy::Dup2,
+        READLINK => Legacy::Readlink,
+        OPEN => Legacy::Open,
+        STAT | ACCESS => Legacy::Stat,
+        NEWFSTATAT => Legacy::Fstatat,
+        FORK | VFORK => Legacy::Fork,
+        ARCH_PRCTL => Legacy::SetThreadRegister,
+        _ => return None,
+    })
+}
+
+/// Whether an `arch_prctl(2)` sets the gs base (`ARCH_SET_GS`).
+pub fn sets_thread_register(args: &[usize; 6]) -> bool {
+    args[0] == 0x1001
+}
+
+/// The flags of a call that starts a process, if `number` is one without a flags argument.
+pub fn implied_clone_flags(number: usize) -> Option<usize> {
+    const CLONE_VFORK_VM_SIGCHLD: usize = 0x4000 | 0x100 | 17;
+    match number {
+        FORK => Some(17),
+        VFORK => Some(CLONE_VFORK_VM_SIGCHLD),
+        _ => None,
+    }
+}
+
+/// What an `int $0x80` number means natively.
+pub enum Compat {
+    /// The native call of this number, with the same arguments.
+    Same(usize),
+    /// `execve(2)` with 32-bit vectors.
+    Exec,
+}
+
+/// The i386 calls that start and end processes (arch/x86/entry/syscalls/syscall_32.tbl).
+pub fn native_of_compat(number: usize) -> Option<Compat> {
+    Some(match number {
+        1 => Compat::Same(nr::__NR_exit as usize),
+        2 => Compat::Same(FORK),
+        6 => Compat::Same(nr::__NR_close as usize),
+        11 => Compat::Exec,
+        63 => Compat::Same(DUP2),
+        190 => Compat::Same(VFORK),
+        252 => Compat::Same(nr::__NR_exit_group as usize),
+        330 => Compat::Same(nr::__NR_dup3 as usize),
+        _ => return None,
+    })
+}

@@ -1,0 +1,54 @@
+//! A call on its way through the layers.
+
+use crate::abi::Entry;
+use crate::arch::{self, CallRegs};
+use crate::patch::SiteDesc;
+use crate::thread::Block;
+use crate::view::Descriptors;
+
+/// One system call of the target.
+pub struct Call<'a> {
+    /// The caller's registers.
+    pub regs: &'a mut CallRegs,
+    /// The calling thread's block.
+    pub block: &'a mut Block,
+    /// The call number.
+    pub number: usize,
+    /// The arguments; a layer may change them before it passes the call on.
+    pub args: [usize; 6],
+    /// How it entered.
+    pub entry: Entry,
+}
+
+impl<'a> Call<'a> {
+    /// The call that a site's stub brought.
+    pub fn new(regs: &'a mut CallRegs, block: &'a mut Block, site: &SiteDesc) -> Self {
+        let number = regs.number();
+        let entry = if site.entry == 0 { Entry::native(number) } else { Entry::Compat };
+        let args = match entry {
+            Entry::Native | Entry::X32 => regs.args(),
+            Entry::Compat => regs.compat_args(),
+        };
+        Self { number, args, entry, regs, block }
+    }
+
+    /// vload's descriptors as numbered in the caller's table.
+    pub fn descriptors(&self) -> &'static Descriptors {
+        // SAFETY: a bound block has its descriptors: the static ones, or those in the block of a
+        // vfork child, which outlives the calls of that child.
+        unsafe { &*self.block.descriptors }
+    }
+
+    /// Makes the call with the arguments as they are now. [`arch::ABORTED`] when a signal came
+    /// first.
+    pub fn pass(&mut self) -> isize {
+        // SAFETY: the arguments are the target's, or were put in by a layer that owns what they
+        // point to.
+        unsafe {
+            match self.entry {
+                Entry::Native | Entry::X32 => arch::forward(self.number, &self.args, self.block),
+                Entry::Compat => arch::forward_compat(self.number, &self.args, self.block),
+            }
+        }
+    }
+}

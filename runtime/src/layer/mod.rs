@@ -1,0 +1,51 @@
+//! What a call means: the layers, newest first, and below them the system itself.
+
+mod call;
+mod system;
+mod trace;
+mod wanted;
+
+pub use call::Call;
+pub use system::Legacy;
+pub use trace::{Mode as TraceMode, many as many_processes, report_exec, set_mode as set_trace_mode};
+pub use wanted::{TABLE, fill_link_page, want_base, want_everything, want_signal_masks};
+
+use crate::abi::Entry;
+use crate::arch::{ABORTED, CallRegs};
+use crate::patch::SiteDesc;
+use crate::signal;
+use crate::thread::Block;
+
+/// Where a stub's call arrives (`arch/*/entry`).
+///
+/// # Safety
+/// Called by the entry code alone, on the thread's resident stack.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Block) {
+    let at = regs.desc as usize;
+    // SAFETY: the stub passed the address of its own description.
+    let site = unsafe { &*(at as *const SiteDesc) };
+    let resume = at - usize::from(site.resume);
+    let address = at.wrapping_add_signed(site.site as isize);
+    block.exit_mask_set = 0;
+    regs.set_pc(resume);
+    loop {
+        let mut call = Call::new(regs, block, site);
+        let compat = call.entry == Entry::Compat;
+        let result = trace::call(&mut call);
+        if result != ABORTED {
+            regs.set_result(result);
+            if !compat {
+                regs.set_clobbers(address + crate::arch::SYSCALL_INSTRUCTION);
+            }
+            return;
+        }
+        // A signal came before the call had an effect. Its handler runs first, then the target
+        // makes the call again, as it does natively.
+        regs.rearm();
+        if signal::is_held(block) {
+            regs.set_pc(at - usize::from(site.test));
+            return;
+        }
+    }
+}

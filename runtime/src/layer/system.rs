@@ -1,0 +1,179 @@
+//! The oldest layer: the system as it is, but for what vload must know or hide.
+
+use super::Call;
+use crate::abi::Entry;
+use crate::arch::numbers as own;
+use crate::process;
+use crate::signal;
+use crate::sys;
+use crate::text;
+use crate::view;
+use linux_raw_sys::general as nr;
+
+macro_rules! numbers {
+    ($($name:ident = $number:ident;)*) => { $(const $name: usize = nr::$number as usize;)* };
+}
+
+numbers! {
+    CLOSE = __NR_close;
+    DUP3 = __NR_dup3;
+    CLOSE_RANGE = __NR_close_range;
+    READLINKAT = __NR_readlinkat;
+    OPENAT = __NR_openat;
+    STATX = __NR_statx;
+    FACCESSAT = __NR_faccessat;
+    FACCESSAT2 = __NR_faccessat2;
+    EXECVE = __NR_execve;
+    EXECVEAT = __NR_execveat;
+    CLONE = __NR_clone;
+    CLONE3 = __NR_clone3;
+    EXIT = __NR_exit;
+    EXIT_GROUP = __NR_exit_group;
+    RT_SIGACTION = __NR_rt_sigaction;
+    RT_SIGRETURN = __NR_rt_sigreturn;
+    RT_SIGPROCMASK = __NR_rt_sigprocmask;
+    SIGALTSTACK = __NR_sigaltstack;
+    MUNMAP = __NR_munmap;
+}
+
+/// What this layer wants whatever the others do.
+pub const WANTED: &[usize] = &[
+    CLOSE, DUP3, CLOSE_RANGE, own::FCNTL as usize, READLINKAT, OPENAT, STATX, FACCESSAT, FACCESSAT2, EXECVE,
+    EXECVEAT, CLONE, CLONE3, EXIT, EXIT_GROUP, RT_SIGACTION, RT_SIGRETURN, SIGALTSTACK, MUNMAP, own::MMAP,
+];
+
+/// What it wants besides in a process with trap sites.
+pub const MASKS: &[usize] = &[RT_SIGPROCMASK];
+
+/// The meaning of a call when no layer above has given it another.
+pub fn call(call: &mut Call<'_>) -> isize {
+    match call.entry {
+        Entry::Native => {}
+        Entry::Compat => return compat(call),
+        Entry::X32 => return x32(call),
+    }
+    match call.number {
+        CLOSE => view::close(call),
+        DUP3 => view::duplicate_onto(call),
+        CLOSE_RANGE => view::close_range(call),
+        READLINKAT => view::readlink(call, 1),
+        OPENAT => view::open(call, 1),
+        FACCESSAT => view::stat(call, 1, true),
+        FACCESSAT2 => {
+            let follows = call.args[3] & AT_SYMLINK_NOFOLLOW == 0;
+            view::stat(call, 1, follows)
+        }
+        STATX => {
+            let follows = call.args[2] & AT_SYMLINK_NOFOLLOW == 0;
+            view::stat(call, 1, follows)
+        }
+        EXECVE => {
+            let [path, argv, envp, ..] = call.args;
+            process::exec(call, process::ExecRequest { dirfd: sys::CWD, path, argv, envp, flags: 0 })
+        }
+        EXECVEAT => {
+            let [dirfd, path, argv, envp, flags, _] = call.args;
+            let dirfd = dirfd as i32;
+            process::exec(call, process::ExecRequest { dirfd, path, argv, envp, flags })
+        }
+        CLONE | CLONE3 => process::clone(call),
+        EXIT => process::exit(call),
+        EXIT_GROUP => process::exit_group(call),
+        RT_SIGACTION => {
+            // SAFETY: a bound block has its handlers.
+            let sighand = unsafe { &*call.block.sighand };
+            sys::raw(signal::rt_sigaction(sighand, &call.args))
+        }
+        RT_SIGRETURN => signal::rt_sigreturn(call.block, call.regs),
+        RT_SIGPROCMASK => masks(call),
+        SIGALTSTACK => {
+            let (sp, [new, old, ..]) = (call.regs.sp(), call.args);
+            sys::raw(signal::sigaltstack(&mut call.block.altstack, sp, new, old))
+        }
+        MUNMAP => text::munmap(call),
+        own::MMAP => text::mmap(call),
+        number if number == own::FCNTL as usize => view::fcntl(call),
+        number => match own::legacy(number) {
+            Some(kind) => legacy(call, kind),
+            None => call.pass(),
+        },
+    }
+}
+
+const AT_SYMLINK_NOFOLLOW: usize = nr::AT_SYMLINK_NOFOLLOW as usize;
+
+/// Calls that newer architectures have dropped for a more general one.
+fn legacy(call: &mut Call<'_>, kind: Legacy) -> isize {
+    match kind {
+        Legacy::Dup2 => view::duplicate_onto(call),
+        Legacy::Readlink => view::readlink(call, 0),
+        Legacy::Open => view::open(call, 0),
+        Legacy::Stat => view::stat(call, 0, true),
+        Legacy::Fstatat => {
+            let follows = call.args[3] & AT_SYMLINK_NOFOLLOW == 0;
+            view::stat(call, 1, follows)
+        }
+        Legacy::Fork => process::clone(call),
+        // The register that finds the thread block is not the target's to set.
+        Legacy::SetThreadRegister if own::sets_thread_register(&call.args) => {
+            crate::log!(Error, "the program sets the gs base: refused (see the limits)");
+            sys::raw(Err(sys::Errno::PERM))
+        }
+        Legacy::SetThreadRegister => call.pass(),
+    }
+}
+
+/// What [`legacy`] knows.
+#[derive(Clone, Copy)]
+pub enum Legacy {
+    /// `dup2(2)`.
+    Dup2,
+    /// `readlink(2)`.
+    Readlink,
+    /// `open(2)`.
+    Open,
+    /// `stat(2)`, `access(2)`: a path that is followed comes first.
+    Stat,
+    /// `newfstatat(2)`.
+    Fstatat,
+    /// `fork(2)`, `vfork(2)`.
+    Fork,
+    /// `arch_prctl(2)` and its likes.
+    SetThreadRegister,
+}
+
+fn masks(call: &mut Call<'_>) -> isize {
+    if !signal::has_traps() {
+        return call.pass();
+    }
+    if signal::is_held(call.block) {
+        return crate::arch::ABORTED;
+    }
+    sys::raw(signal::rt_sigprocmask(call.block, &call.args))
+}
+
+/// An x32 number: only kernels built for it have these. An exec has vectors of 32-bit pointers.
+fn x32(call: &mut Call<'_>) -> isize {
+    if own::is_x32_exec(call.number) {
+        let [path, argv, envp, ..] = call.args;
+        return process::exec_compat(call, path, argv, envp);
+    }
+    call.pass()
+}
+
+/// `int $0x80` in 64-bit code. What starts and ends processes and threads has its native meaning;
+/// the rest goes to the kernel's 32-bit entry as it came.
+fn compat(call: &mut Call<'_>) -> isize {
+    match own::native_of_compat(call.number) {
+        Some(own::Compat::Same(number)) => {
+            call.number = number;
+            call.entry = Entry::Native;
+            self::call(call)
+        }
+        Some(own::Compat::Exec) => {
+            let [path, argv, envp, ..] = call.args;
+            process::exec_compat(call, path, argv, envp)
+        }
+        None => call.pass(),
+    }
+}

@@ -1,0 +1,138 @@
+//! `vload trace`: the layer above all others. It prints a line for each call, or counts.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::{Call, system};
+use crate::abi::Entry;
+use crate::arch::{self, ABORTED};
+use crate::session;
+use crate::sys;
+use crate::trace::line::{Line, MAX_LEN};
+use crate::view::OWN;
+use linux_raw_sys::general as nr;
+
+/// What the layer does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Mode {
+    /// It is not there.
+    Off = 0,
+    /// A line for each call.
+    Lines = 1,
+    /// A count for each call (`-c`).
+    Counts = 2,
+}
+
+static MODE: AtomicU32 = AtomicU32::new(0);
+/// Whether there is, or was, more than one process.
+static MANY: AtomicBool = AtomicBool::new(false);
+
+/// Puts the layer in place.
+pub fn set_mode(mode: Mode, many: bool) {
+    MODE.store(mode as u32, Ordering::Relaxed);
+    MANY.store(many, Ordering::Relaxed);
+    if mode != Mode::Off {
+        super::want_everything();
+    }
+}
+
+/// Whether lines name their process.
+pub fn many() -> bool {
+    MANY.load(Ordering::Relaxed)
+}
+
+/// The call, seen on its way down and up again.
+pub fn call(call: &mut Call<'_>) -> isize {
+    match MODE.load(Ordering::Relaxed) {
+        0 => system::call(call),
+        1 => traced(call),
+        _ => counted(call),
+    }
+}
+
+fn traced(call: &mut Call<'_>) -> isize {
+    let before = (call.entry, call.number, call.args);
+    if does_not_return(call) {
+        print(before, None);
+    }
+    if starts_a_process(call) {
+        // From now on lines of two processes may stand side by side.
+        MANY.store(true, Ordering::Relaxed);
+    }
+    let result = system::call(call);
+    if !is_new_process(call, result) {
+        print(before, Some(result));
+    }
+    result
+}
+
+fn counted(call: &mut Call<'_>) -> isize {
+    let (entry, number) = (call.entry, call.number);
+    if does_not_return(call) {
+        count(entry, number, false, 0);
+    }
+    let start = arch::ticks();
+    let result = system::call(call);
+    if !is_new_process(call, result) {
+        let error = (-4095..0).contains(&result);
+        count(entry, number, error, arch::ticks().wrapping_sub(start));
+    }
+    result
+}
+
+fn count(entry: Entry, number: usize, error: bool, ticks: u64) {
+    if let Some(counters) = session::counters() {
+        counters.add(entry, number, error, ticks);
+    }
+}
+
+/// Calls after which there is nobody to ask: they are reported before they are made.
+fn does_not_return(call: &Call<'_>) -> bool {
+    const NEVER: [u32; 3] = [nr::__NR_exit, nr::__NR_exit_group, nr::__NR_rt_sigreturn];
+    match call.entry {
+        Entry::Native => NEVER.contains(&(call.number as u32)),
+        _ => matches!(call.number, 1 | 119 | 173 | 252),
+    }
+}
+
+fn starts_a_process(call: &Call<'_>) -> bool {
+    use crate::layer::Legacy;
+    const CLONES: [u32; 2] = [nr::__NR_clone, nr::__NR_clone3];
+    CLONES.contains(&(call.number as u32))
+        || matches!(arch::numbers::legacy(call.number), Some(Legacy::Fork))
+}
+
+/// Whether we are the child that the call has started: the call is its parent's.
+fn is_new_process(call: &Call<'_>, result: isize) -> bool {
+    result == 0 && starts_a_process(call)
+}
+
+/// An exec has succeeded: the program that it started says so.
+pub fn report_exec(number: u32, arguments: [u64; 5]) {
+    let mut args = [0; 6];
+    for (place, argument) in args.iter_mut().zip(arguments) {
+        *place = argument as usize;
+    }
+    let entry = Entry::native(number as usize);
+    match MODE.load(Ordering::Relaxed) {
+        0 => {}
+        1 => print((entry, number as usize, args), Some(0)),
+        _ => count(entry, number as usize, false, 0),
+    }
+}
+
+/// Writes one line with one call, so that lines never mix and a finished one is never lost.
+fn print((entry, number, args): (Entry, usize, [usize; 6]), result: Option<isize>) {
+    let result = match result {
+        Some(ABORTED) => Some(ABORTED),
+        other => other,
+    };
+    let pid = many().then(|| sys::gettid() as u32);
+    let mut buffer = [0; MAX_LEN];
+    let length = Line { pid, entry, number, args, result }.write(&mut buffer);
+    let fd = OWN.trace.get();
+    if fd >= 0 {
+        // Nobody reads any more (a closed pipe): the program goes on, as it would without us.
+        let _ = sys::write_all(fd, &buffer[..length]);
+    }
+}

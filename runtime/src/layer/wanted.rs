@@ -1,0 +1,67 @@
+//! Which call numbers some layer wants. Stubs test it: a link page has a byte for each of the first
+//! numbers, and the address of the table of all, indexed by the number's low 16 bits.
+
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use super::system;
+use crate::arch;
+use crate::text;
+
+/// Numbers that a link page has a byte for.
+pub const DIRECT: usize = 1024;
+/// Numbers that the table tells apart.
+const ENTRIES: usize = 1 << 16;
+
+/// One byte for each low half of a call number: not 0 when some layer wants it.
+pub static TABLE: [AtomicU8; ENTRIES] = [const { AtomicU8::new(0) }; ENTRIES];
+
+fn want(number: usize) {
+    TABLE[number % ENTRIES].store(1, Ordering::Relaxed);
+    text::each_link_page(|page| {
+        if number < DIRECT {
+            // SAFETY: link pages are mapped writable for as long as their text is.
+            unsafe { (*(page as *const [AtomicU8; DIRECT]))[number].store(1, Ordering::Relaxed) };
+        }
+    });
+}
+
+/// Wants what the system layer itself must see.
+pub fn want_base() {
+    for number in system::WANTED {
+        want(*number);
+    }
+    for number in arch::numbers::WANTED {
+        want(*number);
+    }
+}
+
+/// Wants the calls that set a signal mask.
+pub fn want_signal_masks() {
+    for number in system::MASKS {
+        want(*number);
+    }
+}
+
+/// Wants every call.
+pub fn want_everything() {
+    for byte in &TABLE {
+        byte.store(1, Ordering::Relaxed);
+    }
+    text::each_link_page(|page| fill_link_page(page));
+}
+
+/// Fills the link page at `page`, which is mapped and writable (its layout: `patch`).
+pub fn fill_link_page(page: usize) {
+    for (number, byte) in TABLE.iter().take(DIRECT).enumerate() {
+        // SAFETY: the caller mapped the page.
+        unsafe { ((page + number) as *mut u8).write_volatile(byte.load(Ordering::Relaxed)) };
+    }
+    let (native, compat) = arch::syscall_entries();
+    let words = (page + DIRECT) as *mut usize;
+    // SAFETY: as above; the page is aligned.
+    unsafe {
+        words.write(native);
+        words.byte_add(8).write(TABLE.as_ptr() as usize);
+        words.byte_add(16).write(compat);
+    }
+}

@@ -1,0 +1,138 @@
+//! The target's memory, reached so that a bad pointer is `EFAULT` and not a fault.
+
+use core::mem::{MaybeUninit, size_of};
+
+use crate::sys::{self, Errno, Result};
+
+/// A pointer the target gave us.
+///
+/// Holding one proves nothing about the address. Each access first asks the kernel whether the
+/// pages are there: `rt_sigprocmask(2)` with an impossible `how` copies eight bytes in before it
+/// looks at it, and without a new set it copies eight bytes out. That works in every sandbox and
+/// with every signal blocked. What it cannot know is that another thread of the target unmaps the
+/// page between the question and the access: that program has a race, and gets the signal for it.
+#[derive(Clone, Copy)]
+pub struct User<T> {
+    address: usize,
+    _type: core::marker::PhantomData<*mut T>,
+}
+
+/// No `how` of rt_sigprocmask(2).
+const NO_HOW: usize = !0;
+const PROBE: usize = 8;
+/// The least page size of any machine: probing that often is enough everywhere.
+const PAGE: usize = 4096;
+
+impl<T: Copy> User<T> {
+    /// The pointer at `address`.
+    pub fn new(address: usize) -> Self {
+        Self { address, _type: core::marker::PhantomData }
+    }
+
+    /// The value there.
+    pub fn read(self) -> Result<T> {
+        readable(self.address, size_of::<T>())?;
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: the range was readable, and `T: Copy` types used here are plain integers or
+        // structures of them, for which every byte pattern is a value.
+        unsafe {
+            core::ptr::copy_nonoverlapping(
+                self.address as *const u8,
+                value.as_mut_ptr().cast::<u8>(),
+                size_of::<T>(),
+            );
+            Ok(value.assume_init())
+        }
+    }
+
+    /// Puts `value` there. `T` is at least eight bytes long, because the probe writes as many.
+    pub fn write(self, value: T) -> Result<()> {
+        const { assert!(size_of::<T>() >= PROBE) };
+        writable(self.address, size_of::<T>())?;
+        // SAFETY: the range was writable, and belongs to the call that the target made.
+        unsafe {
+            core::ptr::copy_nonoverlapping(
+                (&raw const value).cast::<u8>(),
+                self.address as *mut u8,
+                size_of::<T>(),
+            );
+        }
+        Ok(())
+    }
+}
+
+fn probe(mut address: usize, len: usize, one: impl Fn(usize) -> Result<()>) -> Result<()> {
+    let last = address.checked_add(len).and_then(|end| end.checked_sub(PROBE)).ok_or(Errno::FAULT)?;
+    while address < last {
+        one(address)?;
+        address = (address & !(PAGE - 1)).checked_add(PAGE).ok_or(Errno::FAULT)?;
+    }
+    one(last)
+}
+
+/// Whether `len` bytes can be read. The eight bytes that are probed lie inside the range, or, for a
+/// shorter one, end with it: they are on its page or on the one before, and are only read.
+fn readable(address: usize, len: usize) -> Result<()> {
+    if len < PROBE {
+        return probe(address & !(PROBE - 1), PROBE.max((address & (PROBE - 1)) + len), ask_read);
+    }
+    probe(address, len, ask_read)
+}
+
+fn ask_read(address: usize) -> Result<()> {
+    // SAFETY: nothing is written and the mask stays as it is: the kernel refuses `NO_HOW`.
+    match unsafe { sys::signal_mask(NO_HOW, address, 0) } {
+        Err(Errno::FAULT) => Err(Errno::FAULT),
+        _ => Ok(()),
+    }
+}
+
+/// Whether `len` bytes (at least eight) can be written; some of them are changed.
+pub fn writable(address: usize, len: usize) -> Result<()> {
+    probe(address, len, |at| {
+        // SAFETY: eight bytes inside the range that the caller is about to overwrite.
+        unsafe { sys::signal_mask(0, 0, at) }.map(drop)
+    })
+}
+
+/// Copies `into.len()` words from the target's memory at `address`.
+pub fn read_words(address: usize, into: &mut [usize]) -> Result<()> {
+    let len = core::mem::size_of_val(into);
+    if len == 0 {
+        return Ok(());
+    }
+    readable(address, len)?;
+    // SAFETY: the range was readable, and `into` is ours.
+    unsafe {
+        core::ptr::copy_nonoverlapping(
+            address as *const u8,
+            into.as_mut_ptr().cast::<u8>(),
+            len,
+        );
+    }
+    Ok(())
+}
+
+impl User<u8> {
+    /// The NUL-terminated string there, up to `into.len()` bytes with its NUL (`ENAMETOOLONG` when
+    /// it is longer).
+    pub fn string(self, into: &mut [u8]) -> Result<&core::ffi::CStr> {
+        let mut length = 0;
+        while length < into.len() {
+            let at = self.address.checked_add(length).ok_or(Errno::FAULT)?;
+            let page_end = (at & !(PAGE - 1)).checked_add(PAGE).ok_or(Errno::FAULT)?;
+            let chunk = (page_end - at).min(into.len() - length);
+            readable(at, 1)?;
+            // SAFETY: the page that holds `at` was readable and `chunk` does not leave it.
+            let bytes = unsafe { core::slice::from_raw_parts(at as *const u8, chunk) };
+            if let Some(end) = bytes.iter().position(|&byte| byte == 0) {
+                into[length..=length + end].copy_from_slice(&bytes[..=end]);
+                return core::ffi::CStr::from_bytes_with_nul(&into[..=length + end])
+                    .map_err(|_| Errno::FAULT);
+            }
+            into[length..length + chunk].copy_from_slice(bytes);
+            length += chunk;
+        }
+        Err(Errno::NAMETOOLONG)
+    }
+}

@@ -1,0 +1,173 @@
+//! What the kernel would say to an exec, found out before the point of no return.
+
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use super::exec::{ExecRequest, PATH_MAX};
+use super::resolve::{self, Failure};
+use super::resumed::OPTIONS;
+use crate::log::Line;
+use crate::sys::{self, Errno, Result};
+use linux_raw_sys::general::{
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFD, FD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_RDONLY,
+};
+
+/// `AT_EXECVE_CHECK` (linux/fcntl.h, since 6.14).
+pub const AT_EXECVE_CHECK: usize = 0x10000;
+
+/// What is to be executed.
+pub enum Found {
+    /// The kernel's business: a program of `--plain`, or of a format that only the kernel knows.
+    Native,
+    /// An ELF program or a script.
+    File {
+        /// Its descriptor, or −1 when there is none left: then the next vload opens the path.
+        fd: i32,
+        /// The path will not name it for an interpreter.
+        inaccessible: bool,
+    },
+}
+
+/// Asks the kernel for everything that it checks before it looks at the file's format, then looks
+/// at the format ourselves. The errors are those that the caller of `execve` gets.
+pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
+    ask(request.dirfd, path, request.flags, request.argv, request.envp)?;
+    if is_plain(path) {
+        return Ok(Found::Native);
+    }
+    let inaccessible = !path.to_bytes().starts_with(b"/")
+        && request.dirfd != sys::CWD
+        && sys::fcntl(request.dirfd, F_GETFD, 0)? as u32 & FD_CLOEXEC != 0;
+    let fd = match open(request, path) {
+        Ok(fd) => fd,
+        Err(Errno::MFILE | Errno::NFILE) => return Ok(Found::File { fd: -1, inaccessible }),
+        Err(error) => {
+            crate::log!(Error, "exec of {path:?}: it can be executed but not read: {}", error.text());
+            return Err(error);
+        }
+    };
+    let mut name = [0; PATH_MAX];
+    let execfn = execfn(request, path, &mut name)?;
+    match resolve::resolve(fd, execfn, inaccessible, &mut |_, _| {}) {
+        Ok(resolved) => {
+            // A script's program is opened again by the next vload, which needs the script.
+            let kept = if resolved.program == fd { fd } else { open(request, path)? };
+            resolved.close(kept);
+            Ok(Found::File { fd: kept, inaccessible })
+        }
+        Err(failure) => judge(&failure, request, path, inaccessible),
+    }
+}
+
+fn judge(
+    failure: &Failure,
+    request: &ExecRequest,
+    path: &CStr,
+    inaccessible: bool,
+) -> Result<Found> {
+    if failure.refusal.fatal {
+        // The kernel finds out too late to tell the caller; so does the next vload.
+        return Ok(Found::File { fd: open(request, path)?, inaccessible });
+    }
+    if failure.is_unknown_format() {
+        return Ok(Found::Native);
+    }
+    Err(failure.refusal.errno)
+}
+
+fn open(request: &ExecRequest, path: &CStr) -> Result<i32> {
+    if path.is_empty() {
+        return reopen(request.dirfd);
+    }
+    let nofollow =
+        if request.flags & AT_SYMLINK_NOFOLLOW as usize != 0 { O_NOFOLLOW } else { 0 };
+    sys::openat(request.dirfd, path, O_RDONLY | O_CLOEXEC | nofollow, 0)
+}
+
+/// Another descriptor for what `fd` refers to, which may have been opened with `O_PATH`.
+pub fn reopen(fd: i32) -> Result<i32> {
+    let mut line = Line::new();
+    line.text("/proc/self/fd/").decimal(i64::from(fd)).raw(b"\0");
+    let reopened = CStr::from_bytes_with_nul(line.bytes())
+        .map_err(|_| Errno::INVAL)
+        .and_then(|path| sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0));
+    // Without /proc the same open file must do: it is only read at offsets.
+    reopened.or_else(|_| sys::duplicate(fd, 0, true))
+}
+
+/// Whether the file behind `fd` may be executed.
+pub fn may_execute(fd: i32) -> Result<()> {
+    ask(fd, c"", AT_EMPTY_PATH as usize, 0, 0)
+}
+
+static KERNEL_CANNOT_SAY: AtomicBool = AtomicBool::new(false);
+
+fn ask(dirfd: i32, path: &CStr, flags: usize, argv: usize, envp: usize) -> Result<()> {
+    if !KERNEL_CANNOT_SAY.load(Ordering::Relaxed) {
+        // An empty vector would be noted in the kernel's log (do_execveat_common, fs/exec.c).
+        let dummy = [c"".as_ptr() as usize, 0];
+        let argv = if argv == 0 { dummy.as_ptr() as usize } else { argv };
+        match sys::execveat(dirfd, path, argv, envp, flags | AT_EXECVE_CHECK) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INVAL) if may_be_unknown(dirfd, path, flags) => {
+                KERNEL_CANNOT_SAY.store(true, Ordering::Relaxed);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    by_hand(dirfd, path, flags)
+}
+
+/// Whether `EINVAL` may mean that the kernel does not know the flag: with flags that every kernel
+/// knows there is no other reason.
+fn may_be_unknown(_dirfd: i32, _path: &CStr, flags: usize) -> bool {
+    flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) as usize == 0
+}
+
+/// What `do_open_execat` checks, for kernels before 6.14.
+fn by_hand(dirfd: i32, path: &CStr, flags: usize) -> Result<()> {
+    const X_OK: usize = 1;
+    const AT_EACCESS: usize = 0x200;
+    if flags & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) as usize != 0 {
+        return Err(Errno::INVAL);
+    }
+    if path.is_empty() && flags & AT_EMPTY_PATH as usize == 0 {
+        return Err(Errno::NOENT);
+    }
+    let stat = sys::stat_flags(dirfd, path, flags as u32)?;
+    if stat.is_link() {
+        return Err(Errno::LOOP);
+    }
+    if !stat.is_file() {
+        return Err(Errno::ACCES);
+    }
+    sys::access(dirfd, path, X_OK, flags | AT_EACCESS)
+}
+
+/// Whether `--plain` names the program.
+fn is_plain(path: &CStr) -> bool {
+    let path = path.to_bytes();
+    let base = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+    OPTIONS.values("plain").any(|name| name == path || name == base)
+}
+
+/// The name by which the kernel would know the file (`bprm->filename`, alloc_bprm in fs/exec.c).
+pub fn execfn<'b>(
+    request: &ExecRequest,
+    path: &'b CStr,
+    buffer: &'b mut [u8; PATH_MAX],
+) -> Result<&'b CStr> {
+    if request.dirfd == sys::CWD || path.to_bytes().starts_with(b"/") {
+        return Ok(path);
+    }
+    let mut line = Line::new();
+    line.text("/dev/fd/").decimal(i64::from(request.dirfd));
+    let (prefix, rest) = (line.bytes(), path.to_bytes_with_nul());
+    let separator: &[u8] = if path.is_empty() { b"" } else { b"/" };
+    let mut at = 0;
+    for part in [prefix, separator, rest] {
+        buffer.get_mut(at..at + part.len()).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(part);
+        at += part.len();
+    }
+    CStr::from_bytes_until_nul(buffer).map_err(|_| Errno::NAMETOOLONG)
+}

@@ -1,0 +1,211 @@
+//! `clone(2)`, `clone3(2)`, `fork(2)`, `vfork(2)`.
+//!
+//! A child with a copy of our memory comes back where its parent does. One that shares it gets a
+//! block of its own first, with a stack for the resident, and starts on that.
+
+use core::sync::atomic::Ordering;
+
+use crate::arch::{self, ABORTED, CallRegs, CloneRequest};
+use crate::layer::Call;
+use crate::memory::{HEAP_LOCK, read_words};
+use crate::signal;
+use crate::sys::{self, Errno};
+use crate::text;
+use crate::thread::{AltStack, Block, Ownership, POOL};
+use crate::view;
+use linux_raw_sys::general as nr;
+use linux_raw_sys::general::{
+    CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
+};
+
+/// `struct clone_args` (clone(2)), as 64-bit words.
+mod args3 {
+    pub const FLAGS: usize = 0;
+    pub const STACK: usize = 5;
+    pub const STACK_SIZE: usize = 6;
+    /// Words that this kernel interface may ever have; a longer structure is left to the kernel.
+    pub const WORDS: usize = 32;
+    /// `CLONE_ARGS_SIZE_VER0`.
+    pub const LEAST: usize = 64;
+}
+
+/// A request to start a process or thread, in whatever way it came.
+struct Request {
+    number: usize,
+    args: [usize; 6],
+    flags: u64,
+    /// The child's stack pointer, where it asked for another.
+    stack: Option<usize>,
+    structure: [u64; args3::WORDS],
+}
+
+/// The calls that start processes and threads.
+pub fn clone(call: &mut Call<'_>) -> isize {
+    let mut request = match read(call) {
+        Ok(Some(request)) => request,
+        Ok(None) => return call.pass(),
+        Err(error) => return sys::raw(Err(error)),
+    };
+    if request.number == nr::__NR_clone3 as usize {
+        request.args[0] = request.structure.as_ptr() as usize;
+    }
+    let shares = request.flags & u64::from(CLONE_VM) != 0;
+    if shares { share(call, &request) } else { copy(call, &request) }
+}
+
+/// Reads what was asked for. `None`: the kernel will refuse it, and says how.
+fn read(call: &Call<'_>) -> Result<Option<Request>, Errno> {
+    let mut request = Request {
+        number: call.number,
+        args: call.args,
+        flags: 0,
+        stack: None,
+        structure: [0; args3::WORDS],
+    };
+    if let Some(flags) = arch::numbers::implied_clone_flags(call.number) {
+        request.number = nr::__NR_clone as usize;
+        request.args = [0; 6];
+        request.args[CloneRequest::FLAGS] = flags;
+        request.flags = flags as u64;
+    } else if call.number == nr::__NR_clone as usize {
+        // The low 32 bits count (SYSCALL_DEFINE5(clone), kernel/fork.c).
+        request.flags = u64::from(call.args[CloneRequest::FLAGS] as u32);
+        let stack = core::mem::take(&mut request.args[CloneRequest::STACK]);
+        request.stack = (stack != 0).then_some(stack);
+    } else {
+        let [at, size, ..] = call.args;
+        if size < args3::LEAST || size > args3::WORDS * 8 {
+            return Ok(None);
+        }
+        let words = size.div_ceil(8);
+        let mut raw = [0usize; args3::WORDS * 8 / size_of::<usize>()];
+        let used = words * 8 / size_of::<usize>();
+        read_words(at, raw.get_mut(..used).ok_or(Errno::INVAL)?)?;
+        // SAFETY: both are plain words of the same total length.
+        request.structure = unsafe { core::mem::transmute_copy(&raw) };
+        request.flags = request.structure[args3::FLAGS];
+        let stack = core::mem::take(&mut request.structure[args3::STACK]);
+        let length = core::mem::take(&mut request.structure[args3::STACK_SIZE]);
+        // clone3_stack_valid, kernel/fork.c.
+        if (stack == 0) != (length == 0) {
+            return Err(Errno::INVAL);
+        }
+        request.stack = (stack != 0).then_some(stack.wrapping_add(length) as usize);
+    }
+    Ok(Some(request))
+}
+
+/// A child with a copy of our memory: the next lines run in both.
+fn copy(call: &mut Call<'_>, request: &Request) -> isize {
+    // The child must find these free, and what they guard whole.
+    let heap = HEAP_LOCK.lock();
+    let texts = text::lock();
+    // SAFETY: the child has its own copy of all memory and starts where we are.
+    let result = unsafe { arch::forward(request.number, &request.args, call.block) };
+    drop(texts);
+    drop(heap);
+    if result == 0 {
+        let block = &mut *call.block;
+        block.tid.store(sys::gettid(), Ordering::Relaxed);
+        block.ownership = Ownership::Process;
+        view::PROGRAM.forget_pid();
+        POOL.keep_only(block);
+        // SAFETY: a bound block has its handlers.
+        let sighand = unsafe { &*block.sighand };
+        sighand.after_fork();
+        if request.flags & CLONE_CLEAR_SIGHAND != 0 {
+            sighand.clear();
+        }
+        if let Some(stack) = request.stack {
+            call.regs.set_sp(stack);
+        }
+    }
+    result
+}
+
+/// A child that shares our memory.
+fn share(call: &mut Call<'_>, request: &Request) -> isize {
+    let Ok(child) = POOL.take() else {
+        return sys::raw(Err(Errno::AGAIN));
+    };
+    let mask = sys::set_signal_mask(sys::ALL_SIGNALS);
+    if signal::is_held(call.block) {
+        // SAFETY: the block was ours alone.
+        POOL.give_back(unsafe { &*child });
+        return ABORTED;
+    }
+    let mut regs = *call.regs;
+    regs.set_result(0);
+    if let Some(stack) = request.stack {
+        regs.set_sp(stack);
+    }
+    // SAFETY: `child` is ours until the clone below.
+    prepare(call.block, unsafe { &mut *child }, request.flags, mask);
+    // SAFETY: all signals are blocked, `child` is fresh, and the request has no stack any more.
+    let result = unsafe { arch::clone_vm(request.number, &request.args, child, &regs, call.regs) };
+    let waited = request.flags & u64::from(CLONE_VFORK) != 0;
+    if result < 0 || waited {
+        // SAFETY: there is no child, or it has left our memory: a vfork returns only then.
+        let child = unsafe { &*child };
+        let (start, length) = child.exec_scratch;
+        if length != 0 {
+            // SAFETY: the child mapped it for an exec that has succeeded.
+            unsafe { sys::munmap(start, length) };
+        }
+        POOL.give_back(child);
+    }
+    sys::set_signal_mask(mask);
+    result
+}
+
+/// Makes `child` the block of a child that a clone with `flags` starts.
+fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
+    let has = |flag: u32| flags & u64::from(flag) != 0;
+    child.exit_mask = mask;
+    child.exit_mask_set = 1;
+    child.trap_blocked.set(parent.trap_blocked.get());
+    // The kernel keeps the alternate stack for a vfork child only (copy_process, kernel/fork.c).
+    child.altstack = if has(CLONE_VFORK) { parent.altstack } else { AltStack::NONE };
+    child.ownership = if has(CLONE_VFORK) {
+        Ownership::Parent
+    } else if has(CLONE_THREAD) {
+        Ownership::Process
+    } else {
+        Ownership::SharedMemory
+    };
+    child.sighand = parent.sighand;
+    if !has(CLONE_SIGHAND) {
+        // SAFETY: a bound block has its handlers.
+        child.private.sighand.copy_from(unsafe { &*parent.sighand });
+        if flags & CLONE_CLEAR_SIGHAND != 0 {
+            child.private.sighand.forget_handlers();
+        }
+        child.sighand = &raw const child.private.sighand;
+    }
+    child.handlers_cleared = flags & CLONE_CLEAR_SIGHAND != 0;
+    child.descriptors = parent.descriptors;
+    if !has(CLONE_FILES) {
+        // SAFETY: a bound block has its descriptors.
+        child.private.descriptors.copy_from(unsafe { &*parent.descriptors });
+        child.descriptors = &raw const child.private.descriptors;
+    }
+}
+
+/// The first thing that a child which shares our memory does, on its own resident stack.
+///
+/// # Safety
+/// Called by the clone code alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vload_child_start(_regs: &mut CallRegs, block: &mut Block) {
+    // SAFETY: the block is this thread's until it exits.
+    let bound = unsafe { arch::bind_thread_block(block) };
+    block.tid.store(sys::gettid(), Ordering::Relaxed);
+    let stacked = sys::set_kernel_altstack(block.signal_stack.0, block.signal_stack.1);
+    if bound.is_err() || stacked.is_err() {
+        crate::log::emergency(b"vload: a thread cannot be followed: the kernel refuses its registers\n");
+        sys::exit(126);
+    }
+    if block.handlers_cleared {
+        signal::keep_all_ours(block);
+    }
+}

@@ -1,0 +1,267 @@
+//! `execve(2)` and `execveat(2)`: vload is executed again, by descriptor, with the target as its
+//! argument. What can fail is found out before the point of no return, and answered as the kernel
+//! would.
+
+use core::ffi::CStr;
+
+use super::check::{self, Found};
+use super::resumed::{OPTIONS, PRIVATE_ARGUMENTS, Resumed};
+use super::spill;
+use crate::arch::{self, ABORTED};
+use crate::abi::Entry;
+use crate::layer::Call;
+use crate::log::Line;
+use crate::memory::{User, read_words};
+use crate::sys::{self, Errno, Result};
+use crate::view;
+use linux_raw_sys::general as nr;
+use linux_raw_sys::general::AT_EMPTY_PATH;
+
+/// Longest path with its NUL (`PATH_MAX`).
+pub const PATH_MAX: usize = 4096;
+/// Words of the argument vector that fit on the resident's stack; longer ones take a mapping.
+const SHORT: usize = 512;
+
+/// What the target asked for.
+#[derive(Clone, Copy)]
+pub struct ExecRequest {
+    /// Where a relative path starts, or the file itself with `AT_EMPTY_PATH`.
+    pub dirfd: i32,
+    /// Address of the path.
+    pub path: usize,
+    /// Address of the argument vector; 0 is an empty one.
+    pub argv: usize,
+    /// Address of the environment vector; 0 is an empty one.
+    pub envp: usize,
+    /// `AT_EMPTY_PATH`, `AT_SYMLINK_NOFOLLOW`, `AT_EXECVE_CHECK`.
+    pub flags: usize,
+}
+
+/// The call. Comes back only when it fails.
+pub fn exec(call: &mut Call<'_>, request: ExecRequest) -> isize {
+    match attempt(call, request) {
+        Ok(result) => result,
+        Err(error) => sys::raw(Err(error)),
+    }
+}
+
+fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
+    let mut path = [0u8; PATH_MAX];
+    let path = User::<u8>::new(request.path).string(&mut path)?;
+    if request.flags & check::AT_EXECVE_CHECK != 0 {
+        // The program only wants to know.
+        return Ok(call.pass());
+    }
+    let own = call.descriptors();
+    if own.contains(request.dirfd) {
+        return Err(Errno::BADF);
+    }
+    // SAFETY: the path is a NUL-terminated copy of ours.
+    let path = if unsafe { view::is_own_exe(path.as_ptr() as usize) } && !view::PROGRAM.path().is_empty() {
+        view::PROGRAM.path()
+    } else {
+        path
+    };
+    let found = check::program(&request, path)?;
+    match found {
+        Found::Native => native(call, &request, path),
+        Found::File { fd, inaccessible } => {
+            let result = resume(call, &request, path, fd, inaccessible);
+            if fd >= 0 {
+                sys::close(fd);
+            }
+            result
+        }
+    }
+}
+
+/// Executes the program without vload: `--plain`, or a format that only the kernel knows.
+fn native(call: &mut Call<'_>, request: &ExecRequest, path: &CStr) -> Result<isize> {
+    let own = call.descriptors();
+    let mark = |on| {
+        for slot in own.all() {
+            if slot.get() >= 0 {
+                // A descriptor that is not there any more needs no mark.
+                let _ = sys::set_close_on_exec(slot.get(), on);
+            }
+        }
+    };
+    mark(true);
+    call.entry = Entry::Native;
+    call.number = nr::__NR_execveat as usize;
+    call.args = [
+        request.dirfd as usize,
+        path.as_ptr() as usize,
+        request.argv,
+        request.envp,
+        request.flags,
+        0,
+    ];
+    let result = call.pass();
+    mark(false);
+    Ok(result)
+}
+
+/// Executes vload again.
+fn resume(
+    call: &mut Call<'_>,
+    request: &ExecRequest,
+    path: &CStr,
+    program: i32,
+    inaccessible: bool,
+) -> Result<isize> {
+    let own = call.descriptors();
+    let mut name = [0u8; PATH_MAX];
+    let execfn = check::execfn(request, path, &mut name)?;
+    let mut resumed = Resumed {
+        own: own.all().map(crate::view::Slot::get),
+        program,
+        inaccessible,
+        spilled: -1,
+        arguments: core::array::from_fn(|index| call.args[index] as u64),
+        number: call.number as u32,
+    };
+    let count = count_words(request.argv)?;
+    // The kernel gives a program without arguments an empty argv[0] (do_execveat_common, fs/exec.c).
+    let words = PRIVATE_ARGUMENTS + count.max(1) + 1;
+    let mut short = [0usize; SHORT];
+    let mut mapping = None;
+    let vector = if words <= SHORT {
+        &mut short[..words]
+    } else {
+        let length = words * size_of::<usize>();
+        let start = sys::map_anonymous(length)?;
+        call.block.exec_scratch = (start, length);
+        mapping = Some((start, length));
+        // SAFETY: the mapping is fresh, aligned and long enough.
+        unsafe { core::slice::from_raw_parts_mut(start as *mut usize, words) }
+    };
+    let result = (|| {
+        if count > 0 {
+            read_words(request.argv, &mut vector[PRIVATE_ARGUMENTS..PRIVATE_ARGUMENTS + count])?;
+        } else {
+            vector[PRIVATE_ARGUMENTS] = c"".as_ptr() as usize;
+        }
+        if program >= 0 {
+            sys::set_close_on_exec(program, false)?;
+        }
+        let envp = request.envp;
+        let result = run(call, &resumed, execfn, vector, envp);
+        if result != sys::raw(Err(Errno::TOOBIG)) {
+            return Ok(result);
+        }
+        // It fits, as the kernel said before (`check`), but not with our arguments beside it.
+        resumed.spilled = spill::write(&vector[PRIVATE_ARGUMENTS..words - 1], envp)?;
+        let mut few = [0usize; PRIVATE_ARGUMENTS + 1];
+        let result = run(call, &resumed, execfn, &mut few, 0);
+        sys::close(resumed.spilled);
+        Ok(result)
+    })();
+    if let Some((start, length)) = mapping {
+        call.block.exec_scratch = (0, 0);
+        // SAFETY: `vector` is not used any more.
+        unsafe { sys::munmap(start, length) };
+    }
+    result
+}
+
+/// The last step: does not come back when it succeeds.
+fn run(
+    call: &mut Call<'_>,
+    resumed: &Resumed,
+    execfn: &CStr,
+    vector: &mut [usize],
+    envp: usize,
+) -> isize {
+    let mut numbers = Line::new();
+    resumed.write(&mut numbers);
+    vector[0] = c"vload".as_ptr() as usize;
+    vector[1] = numbers.bytes().as_ptr() as usize;
+    vector[2] = OPTIONS.bytes().as_ptr() as usize;
+    vector[3] = execfn.as_ptr() as usize;
+    let exe = call.descriptors().exe.get();
+    let args = [
+        exe as usize,
+        c"".as_ptr() as usize,
+        vector.as_ptr() as usize,
+        envp,
+        AT_EMPTY_PATH as usize,
+        0,
+    ];
+    // SAFETY: the vectors are NULL-terminated; their strings are ours or the target's, and the
+    // kernel checks the target's.
+    unsafe { arch::forward(nr::__NR_execveat as usize, &args, call.block) }
+}
+
+/// Number of words before the NULL of the vector at `address`.
+pub fn count_words(address: usize) -> Result<usize> {
+    if address == 0 {
+        return Ok(0);
+    }
+    const CHUNK: usize = 64;
+    /// `MAX_ARG_STRINGS` (linux/binfmts.h).
+    const MOST: usize = 0x7fff_ffff;
+    let size = size_of::<usize>();
+    let mut count = 0;
+    while count < MOST {
+        let at = address.checked_add(count * size).ok_or(Errno::FAULT)?;
+        // Not past the page: what lies behind the vector may not be there.
+        let here = ((4096 - at % 4096) / size).clamp(1, CHUNK);
+        let mut words = [0usize; CHUNK];
+        read_words(at, &mut words[..here])?;
+        match words[..here].iter().position(|&word| word == 0) {
+            Some(end) => return Ok(count + end),
+            None => count += here,
+        }
+    }
+    Err(Errno::TOOBIG)
+}
+
+/// `execve(2)` by `int $0x80`: the vectors hold 32-bit pointers.
+pub fn exec_compat(call: &mut Call<'_>, path: usize, argv: usize, envp: usize) -> isize {
+    let mut mappings = [(0, 0); 2];
+    let mut widened = [0usize; 2];
+    for (index, vector) in [argv, envp].into_iter().enumerate() {
+        match widen(vector) {
+            Ok((start, length)) => {
+                widened[index] = start;
+                mappings[index] = (start, length);
+            }
+            Err(error) => return sys::raw(Err(error)),
+        }
+    }
+    let request =
+        ExecRequest { dirfd: sys::CWD, path, argv: widened[0], envp: widened[1], flags: 0 };
+    let result = exec(call, request);
+    for (start, length) in mappings {
+        if length != 0 && result != ABORTED {
+            // SAFETY: the exec failed and nothing else knows the vectors.
+            unsafe { sys::munmap(start, length) };
+        }
+    }
+    result
+}
+
+/// A copy of a vector of 32-bit pointers with words of ours.
+fn widen(address: usize) -> Result<(usize, usize)> {
+    if address == 0 {
+        return Ok((0, 0));
+    }
+    let mut length = 4096;
+    let mut start = sys::map_anonymous(length)?;
+    let mut count = 0;
+    loop {
+        let pointer = User::<u32>::new(address + count * 4).read()?;
+        // SAFETY: the mapping is ours and `count` words of it are used.
+        unsafe { ((start + count * size_of::<usize>()) as *mut usize).write(pointer as usize) };
+        count += 1;
+        if pointer == 0 {
+            return Ok((start, length));
+        }
+        if (count + 1) * size_of::<usize>() > length {
+            // SAFETY: ours; the old address is not used again.
+            start = unsafe { sys::mremap(start, length, length * 2) }?;
+            length *= 2;
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! `exit(2)` and `exit_group(2)`.
+
+use crate::arch;
+use crate::layer::Call;
+use crate::sys;
+use crate::thread::Ownership;
+
+/// Ends the calling thread; its block is given back by the last instruction that needs it.
+pub fn exit(call: &mut Call<'_>) -> isize {
+    if call.block.ownership == Ownership::Parent {
+        return call.pass();
+    }
+    sys::set_signal_mask(sys::ALL_SIGNALS);
+    // SAFETY: all signals are blocked, so nothing runs on this thread's stacks any more; another
+    // thread may take the block as soon as its state is 0.
+    unsafe { arch::exit_thread(call.args[0], call.block.state.as_ptr()) }
+}
+
+/// Ends the process. One that shares its memory with another must not leave its block behind.
+pub fn exit_group(call: &mut Call<'_>) -> isize {
+    if call.block.ownership == Ownership::SharedMemory {
+        return exit(call);
+    }
+    call.pass()
+}

@@ -1,0 +1,62 @@
+//! binfmt_misc: the entries are read from `/proc`, where they can be seen.
+
+use core::ffi::CStr;
+
+use crate::image::misc::Entry;
+use crate::image::{Head, PATH_MAX};
+use crate::sys;
+use linux_raw_sys::general::{O_CLOEXEC, O_DIRECTORY, O_RDONLY};
+
+/// An entry that takes a file.
+pub struct Match<'a> {
+    /// The program that runs it.
+    pub interpreter: &'a CStr,
+    /// `P`.
+    pub keeps_argv0: bool,
+}
+
+/// The first entry that takes the file which begins with `head`. The kernel asks the newest first,
+/// and lists them in that order. `None` where nothing can be seen: then the kernel is asked to
+/// execute what no other format takes (`check::program`).
+pub fn entry_for<'b>(head: &Head, path: &CStr, buffer: &'b mut [u8; PATH_MAX]) -> Option<Match<'b>> {
+    let directory = sys::openat(
+        sys::CWD,
+        c"/proc/sys/fs/binfmt_misc",
+        O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+        0,
+    )
+    .ok()?;
+    let found = search(directory, head, path, buffer);
+    sys::close(directory);
+    let (length, keeps_argv0) = found?;
+    let interpreter = CStr::from_bytes_with_nul(&buffer[..=length]).ok()?;
+    Some(Match { interpreter, keeps_argv0 })
+}
+
+/// Copies the interpreter of the matching entry to `buffer`; gives its length.
+fn search(
+    directory: i32,
+    head: &Head,
+    path: &CStr,
+    buffer: &mut [u8; PATH_MAX],
+) -> Option<(usize, bool)> {
+    let mut found = None;
+    sys::list(directory, &mut |name| {
+        if found.is_some() || matches!(name.to_bytes(), b"." | b".." | b"register" | b"status") {
+            return;
+        }
+        let Ok(fd) = sys::openat(directory, name, O_RDONLY | O_CLOEXEC, 0) else { return };
+        let mut text = [0u8; 2048];
+        let length = sys::pread(fd, &mut text, 0).unwrap_or(0);
+        sys::close(fd);
+        let Some(entry) = Entry::parse(&text[..length]) else { return };
+        let interpreter = entry.interpreter;
+        if entry.enabled && interpreter.len() < PATH_MAX && entry.matches(head, path.to_bytes()) {
+            buffer[..interpreter.len()].copy_from_slice(interpreter);
+            buffer[interpreter.len()] = 0;
+            found = Some((interpreter.len(), entry.preserve_argv0));
+        }
+    })
+    .ok()?;
+    found
+}

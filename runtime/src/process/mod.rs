@@ -1,0 +1,41 @@
+//! Processes: how they start, become another program, and end.
+
+mod check;
+mod clone;
+mod exec;
+mod exit;
+mod misc;
+pub mod resolve;
+mod resumed;
+pub mod spill;
+
+pub use clone::{clone, vload_child_start};
+pub use exec::{ExecRequest, exec, exec_compat};
+pub use exit::{exit, exit_group};
+pub use resumed::{OPTIONS, Options, PRIVATE_ARGUMENTS, Resumed};
+
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+static READ_IMPLIES_EXEC: AtomicBool = AtomicBool::new(false);
+
+/// Records that whatever the process maps to be read can be executed too (personality(2)).
+pub fn set_read_implies_exec() {
+    READ_IMPLIES_EXEC.store(true, Ordering::Relaxed);
+}
+
+/// Whether whatever the process maps to be read can be executed too.
+pub fn read_implies_exec() -> bool {
+    READ_IMPLIES_EXEC.load(Ordering::Relaxed)
+}
+
+static PAGE_SIZE: AtomicUsize = AtomicUsize::new(4096);
+
+/// Records `AT_PAGESZ`.
+pub fn set_page_size(size: usize) {
+    PAGE_SIZE.store(size, Ordering::Relaxed);
+}
+
+/// Bytes of a page.
+pub fn page_size() -> usize {
+    PAGE_SIZE.load(Ordering::Relaxed)
+}

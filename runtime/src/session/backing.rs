@@ -1,0 +1,69 @@
+//! Files without a name.
+
+use core::ffi::CStr;
+
+use crate::sys::{self, Errno, Result};
+use linux_raw_sys::general::{O_CLOEXEC, O_RDWR, O_TMPFILE, PROT_EXEC, PROT_READ, MAP_PRIVATE};
+
+/// `MFD_EXEC` (linux/memfd.h, since 6.3).
+const MFD_EXEC: u32 = 0x10;
+
+/// Where files are made when `memfd_create` is forbidden.
+const PLACES: [&CStr; 4] = [c"/dev/shm", c"/tmp", c"/var/tmp", c"."];
+
+/// A new empty file without a name, from which text can be mapped if `executable`.
+fn unnamed(executable: bool) -> Result<i32> {
+    let memfd = sys::memfd_create(c"vload", MFD_EXEC).or_else(|error| match error {
+        Errno::INVAL => sys::memfd_create(c"vload", 0),
+        other => Err(other),
+    });
+    if let Ok(fd) = memfd {
+        return Ok(fd);
+    }
+    for place in PLACES {
+        let Ok(fd) = sys::openat(sys::CWD, place, O_TMPFILE | O_RDWR | O_CLOEXEC, 0o600) else {
+            continue;
+        };
+        if !executable || maps_executable(fd) {
+            return Ok(fd);
+        }
+        sys::close(fd);
+    }
+    memfd
+}
+
+/// Whether text can be mapped from the file (not on a file system mounted noexec).
+fn maps_executable(fd: i32) -> bool {
+    // SAFETY: without MAP_FIXED the kernel takes unused addresses.
+    match unsafe { sys::mmap(0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0) } {
+        Ok(start) => {
+            // SAFETY: mapped just now, and not used.
+            unsafe { sys::munmap(start, 4096) };
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// A file for data that crosses an exec; its descriptor is inherited.
+pub fn scratch_file() -> Result<i32> {
+    let fd = unnamed(false)?;
+    sys::set_close_on_exec(fd, false)?;
+    Ok(fd)
+}
+
+/// The session's file; `size` is at most what `RLIMIT_FSIZE` lets it have.
+pub fn session_file(size: u64) -> Result<i32> {
+    let limit = sys::limit(linux_raw_sys::general::RLIMIT_FSIZE)?;
+    if limit.soft < size {
+        return Err(Errno::NOSPC);
+    }
+    let fd = unnamed(true)?;
+    match sys::truncate(fd, size) {
+        Ok(()) => Ok(fd),
+        Err(error) => {
+            sys::close(fd);
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What all processes of a session share: one sparse file that every member maps.
+//!
+//! The file has its full size from creation and is written only through mappings, because a write
+//! under `RLIMIT_FSIZE=0` would be a signal. It holds offsets, never addresses.
+
+mod arena;
+mod backing;
+
+pub use arena::{Session, Stored, counters, create, find, join, keep, put};
+pub use backing::scratch_file;

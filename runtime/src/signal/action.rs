@@ -1,0 +1,249 @@
+//! What the target set with `rt_sigaction(2)`, and what the kernel is told instead.
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, Ordering, fence};
+
+use super::{SIGNALS, UNBLOCKABLE, bit, fault};
+use crate::arch::{self, KernelAction};
+use crate::memory::User;
+use crate::sys::{self, Errno, Result};
+
+/// `SIG_DFL`.
+const DEFAULT: usize = 0;
+/// `SIG_IGN`.
+const IGNORE: usize = 1;
+
+const SA_NOCLDSTOP: usize = 1;
+const SA_NOCLDWAIT: usize = 2;
+const SA_SIGINFO: usize = 4;
+const SA_EXPOSE_TAGBITS: usize = 0x800;
+const SA_ONSTACK: usize = 0x0800_0000;
+const SA_RESTART: usize = 0x1000_0000;
+const SA_NODEFER: usize = 0x4000_0000;
+const SA_RESETHAND: usize = 0x8000_0000;
+
+/// The flags that the kernel keeps; others read back as 0 (`UAPI_SA_FLAGS`, linux/signal_types.h).
+const KNOWN: usize = SA_NOCLDSTOP
+    | SA_NOCLDWAIT
+    | SA_SIGINFO
+    | SA_EXPOSE_TAGBITS
+    | SA_ONSTACK
+    | SA_RESTART
+    | SA_NODEFER
+    | SA_RESETHAND
+    | arch::ACTION_FLAGS;
+
+/// The flags by which the kernel decides before a handler runs, and which it must therefore see.
+const KERNELS: usize = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_EXPOSE_TAGBITS | SA_RESTART | SA_RESETHAND;
+
+/// What the target wants done with a signal.
+#[derive(Clone, Copy)]
+pub struct Action(KernelAction);
+
+impl Action {
+    const NOTHING_SET: Self =
+        Self(KernelAction { handler: DEFAULT, flags: 0, restorer: 0, mask: 0 });
+
+    /// Whether it is `SIG_DFL`.
+    pub fn is_default(&self) -> bool {
+        self.0.handler == DEFAULT
+    }
+
+    /// Whether it is `SIG_IGN`.
+    pub fn is_ignore(&self) -> bool {
+        self.0.handler == IGNORE
+    }
+
+    /// The handler's address.
+    pub fn handler(&self) -> usize {
+        self.0.handler
+    }
+
+    /// Where the handler returns.
+    pub fn restorer(&self) -> usize {
+        self.0.restorer
+    }
+
+    /// Whether the handler wants the alternate stack.
+    pub fn on_altstack(&self) -> bool {
+        self.0.flags & SA_ONSTACK != 0
+    }
+
+    /// Whether the action is for one delivery.
+    pub fn resets(&self) -> bool {
+        self.0.flags & SA_RESETHAND != 0
+    }
+
+    /// The signals to block on top of `mask` while the handler of `signal` runs.
+    pub fn mask_during(&self, signal: i32, mask: u64) -> u64 {
+        let own = if self.0.flags & SA_NODEFER == 0 { bit(signal) } else { 0 };
+        (mask | self.0.mask | own) & !UNBLOCKABLE
+    }
+}
+
+/// The handlers of a process: what the kernel keeps per `sighand_struct`.
+///
+/// Readers are the resident's signal handler in any thread; they take no lock. A writer makes
+/// `version` odd while it changes an entry. It cannot be interrupted by a reader of its own thread,
+/// because a signal that finds the resident at work is held before any action is read.
+pub struct SigHand {
+    version: AtomicU32,
+    actions: UnsafeCell<[Action; SIGNALS]>,
+}
+
+// SAFETY: `actions` is read and written under the protocol of `version`.
+unsafe impl Sync for SigHand {}
+
+impl SigHand {
+    /// Every signal at its default.
+    pub const fn new() -> Self {
+        Self {
+            version: AtomicU32::new(0),
+            actions: UnsafeCell::new([Action::NOTHING_SET; SIGNALS]),
+        }
+    }
+
+    /// The action for `signal` (1 to 64).
+    pub fn get(&self, signal: i32) -> Action {
+        let index = (signal - 1) as usize % SIGNALS;
+        loop {
+            let before = self.version.load(Ordering::Acquire);
+            if before & 1 == 0 {
+                // SAFETY: a torn value is thrown away below; the type has no invalid values.
+                let action = unsafe { (&raw const (*self.actions.get())[index]).read_volatile() };
+                fence(Ordering::Acquire);
+                if self.version.load(Ordering::Relaxed) == before {
+                    return action;
+                }
+            }
+            core::hint::spin_loop();
+        }
+    }
+
+    /// Changes the action for `signal` and, while no reader can see it, what `change` changes.
+    fn set<T>(&self, signal: i32, action: Action, change: impl FnOnce() -> Result<T>) -> Result<T> {
+        let index = (signal - 1) as usize % SIGNALS;
+        loop {
+            let version = self.version.load(Ordering::Relaxed);
+            if version & 1 == 0
+                && self
+                    .version
+                    .compare_exchange_weak(version, version + 1, Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
+            {
+                break;
+            }
+            core::hint::spin_loop();
+        }
+        let result = change();
+        if result.is_ok() {
+            // SAFETY: the odd version keeps other writers out and makes readers try again.
+            unsafe { (&raw mut (*self.actions.get())[index]).write_volatile(action) };
+        }
+        self.version.fetch_add(1, Ordering::Release);
+        result
+    }
+
+    /// The kernel reset `signal` when it delivered it (`SA_RESETHAND`).
+    pub fn was_reset(&self, signal: i32) {
+        let _infallible: Result<()> = self.set(signal, Action::NOTHING_SET, || Ok(()));
+    }
+
+    /// Takes over what `other` has, as a clone without `CLONE_SIGHAND` does.
+    pub fn copy_from(&self, other: &Self) {
+        for signal in 1..=SIGNALS as i32 {
+            let _infallible: Result<()> = self.set(signal, other.get(signal), || Ok(()));
+        }
+    }
+
+    /// Every handler is forgotten; what is ignored stays ignored (`CLONE_CLEAR_SIGHAND`).
+    pub fn forget_handlers(&self) {
+        for signal in 1..=SIGNALS as i32 {
+            if !self.get(signal).is_ignore() {
+                self.was_reset(signal);
+            }
+        }
+    }
+
+    /// The kernel has reset all handlers of this process: so do we, and keep those that are ours.
+    pub fn clear(&self) {
+        self.forget_handlers();
+        self.keep_ours();
+    }
+
+    /// Puts the resident's handlers back in place.
+    pub fn keep_ours(&self) {
+        for signal in 1..=SIGNALS as i32 {
+            if !self.get(signal).is_ignore() {
+                fault::keep_ours(signal);
+            }
+        }
+    }
+
+    /// After a fork: a writer in another thread of the parent does not exist here.
+    pub fn after_fork(&self) {
+        let version = self.version.load(Ordering::Relaxed);
+        self.version.store((version + 1) & !1, Ordering::Release);
+    }
+
+    /// Records that an ignored signal was inherited.
+    pub fn inherit_ignore(&self, signal: i32) {
+        let ignored = Action(KernelAction { handler: IGNORE, ..KernelAction::default() });
+        let _infallible: Result<()> = self.set(signal, ignored, || Ok(()));
+    }
+}
+
+/// What the kernel is told for `action`.
+fn for_kernel(signal: i32, action: &Action) -> KernelAction {
+    if action.is_ignore() {
+        return action.0;
+    }
+    if action.is_default() && !fault::is_ours(signal) {
+        return action.0;
+    }
+    // A signal of which the resident always wants to know must not be reset by the kernel.
+    let theirs = if fault::is_ours(signal) { KERNELS & !SA_RESETHAND } else { KERNELS };
+    resident_action(action.0.flags & theirs)
+}
+
+/// The resident's handler, with the target's `flags`.
+pub(super) fn resident_action(flags: usize) -> KernelAction {
+    KernelAction {
+        handler: super::vload_signal as *const () as usize,
+        flags: flags | SA_SIGINFO | SA_ONSTACK | arch::ACTION_FLAGS,
+        restorer: if arch::ACTION_FLAGS != 0 { arch::restorer() } else { 0 },
+        mask: sys::ALL_SIGNALS,
+    }
+}
+
+/// `rt_sigaction(2)`, in the order of kernel/signal.c: the new action is read, then judged, then the
+/// old one is written.
+pub fn rt_sigaction(sighand: &SigHand, args: &[usize; 6]) -> Result<usize> {
+    let [signal, new, old, size, ..] = *args;
+    let signal = signal as i32;
+    if size != 8 {
+        return Err(Errno::INVAL);
+    }
+    let wanted = match new {
+        0 => None,
+        at => Some(User::<KernelAction>::new(at).read()?),
+    };
+    if !(1..=SIGNALS as i32).contains(&signal) {
+        return Err(Errno::INVAL);
+    }
+    if wanted.is_some() && UNBLOCKABLE & bit(signal) != 0 {
+        return Err(Errno::INVAL);
+    }
+    let before = sighand.get(signal);
+    if let Some(mut action) = wanted {
+        action.flags &= KNOWN;
+        action.mask &= !UNBLOCKABLE;
+        let action = Action(action);
+        let kernels = for_kernel(signal, &action);
+        sighand.set(signal, action, || sys::signal_action(signal, Some(&kernels), None))?;
+    }
+    if old != 0 {
+        User::<KernelAction>::new(old).write(before.0)?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,76 @@
+//! The resident's signal handler: where a signal finds the thread decides what becomes of it.
+
+use core::sync::atomic::Ordering;
+
+use super::{SIGTRAP, deliver, fault};
+use crate::arch::{self, Context, SigInfo};
+use crate::sys;
+use crate::text;
+use crate::thread::Block;
+
+/// The handler that the kernel knows for every signal the target handles.
+///
+/// # Safety
+/// Called by the kernel alone, on the thread's signal stack with all signals blocked.
+pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context: usize) {
+    // SAFETY: the thread is one of ours: handlers are inherited only by threads that the resident
+    // started, and those block all signals until their block is bound.
+    let block = unsafe { &mut *arch::thread_block() };
+    // SAFETY: the third argument of an SA_SIGINFO handler is its ucontext.
+    let mut context = unsafe { Context::new(context) };
+    let pc = context.pc();
+    // SAFETY: the second argument is the frame's siginfo.
+    let info = unsafe { &*info };
+
+    if arch::image_contains(pc) {
+        let exit = arch::exit_window();
+        if !(exit.start..exit.end).contains(&pc) {
+            // SAFETY: `context` and `info` are the frame's.
+            unsafe { hold(signal, info, &mut context, block) };
+            return;
+        }
+        // SAFETY: in the exit window the registers of the call are complete (entry.rs).
+        context.take_regs(unsafe { &*block.regs });
+    } else if let Some(site) = text::trap_at(signal, info, pc) {
+        // A site of the trap shape: the call goes on in its stub.
+        context.set_pc(site);
+        return;
+    }
+    deliver::to_context(signal, info, &mut context, block);
+}
+
+/// Keeps a signal that found the resident at work, and blocks all others until the call ends.
+///
+/// # Safety
+/// `info` and `context` must be those of the kernel's frame.
+unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block) {
+    if fault::is_fault(signal, info) {
+        fault::report(signal, info, context, block);
+    }
+    let pc = context.pc();
+    for window in arch::forward_windows() {
+        if (window.start..window.end).contains(&pc) {
+            context.set_pc(window.escape);
+        }
+    }
+    let mask = context.mask();
+    context.set_mask(sys::ALL_SIGNALS);
+    if block.held_flag.load(Ordering::Relaxed) != 0 {
+        // Only a signal that is never blocked here (signal/fault.rs) comes second. It waits in the
+        // kernel's queue, behind the mask.
+        if sys::queue_signal(signal, core::ptr::from_ref(info) as usize).is_err() {
+            let _ = sys::raise(signal);
+        }
+        return;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { block.held.keep(info, context) };
+    block.held_signal = signal;
+    block.exit_mask = mask;
+    block.held_flag.store(1, Ordering::Release);
+}
+
+/// Whether a trap is that of a breakpoint instruction.
+pub fn is_breakpoint(signal: i32, info: &SigInfo) -> bool {
+    signal == SIGTRAP && fault::code(info) > 0
+}

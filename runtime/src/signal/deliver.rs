@@ -1,0 +1,113 @@
+//! Delivery: a frame where the target asked for it, and its handler on top.
+
+use core::sync::atomic::Ordering;
+
+use super::{Action, fault, mask};
+use crate::arch::{self, CallRegs, Context, SigInfo};
+use crate::sys;
+use crate::text;
+use crate::thread::{AltStack, Block};
+
+/// Makes `context`, which is about to run target code or a stub, go on in the target's handler for
+/// `signal`.
+pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block) {
+    // SAFETY: a bound block has its handlers.
+    let sighand = unsafe { &*block.sighand };
+    let action = sighand.get(signal);
+    let old = block.trap_blocked.believed(context.mask());
+    if action.is_ignore() {
+        return;
+    }
+    if action.is_default() {
+        fault::die_as_default(signal, info);
+        return;
+    }
+    if action.resets() {
+        sighand.was_reset(signal);
+        fault::keep_ours(signal);
+    }
+    let during = action.mask_during(signal, old);
+    context.set_mask(old);
+    context.set_pc(text::shown_pc(context.pc()));
+    // SAFETY: `context` is a kernel frame with the target's whole state.
+    let frame = unsafe { push(info, context, &action, block) };
+    context.enter_handler(action.handler(), signal, frame);
+    context.set_mask(mask::for_kernel(during));
+    block.trap_blocked.set_from(during);
+}
+
+/// Delivers the held signal on the way out of a call: the caller goes on in its handler.
+///
+/// # Safety
+/// Called by the exit code alone, with the registers of the call that is ending.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut Block) {
+    let signal = block.held_signal;
+    // SAFETY: as in `to_context`.
+    let sighand = unsafe { &*block.sighand };
+    let action = sighand.get(signal);
+    let old = block.trap_blocked.believed(block.exit_mask);
+    block.exit_mask_set = 1;
+    if action.is_ignore() {
+        block.held_flag.store(0, Ordering::Relaxed);
+        return;
+    }
+    if action.is_default() {
+        let info = *block.held.info();
+        block.held_flag.store(0, Ordering::Relaxed);
+        fault::die_as_default(signal, &info);
+        return;
+    }
+    if action.resets() {
+        sighand.was_reset(signal);
+        fault::keep_ours(signal);
+    }
+    let during = action.mask_during(signal, old);
+    let mut shown = *regs;
+    shown.set_pc(text::shown_pc(regs.pc()));
+    let held = &raw mut block.held;
+    // SAFETY: `held` is this thread's and was filled by `hold`; its vector registers are taken from
+    // beside `regs`, where entry.rs saved them.
+    let frame = unsafe {
+        let mut context = (*held).as_caller(regs);
+        context.take_regs(&shown);
+        context.set_mask(old);
+        push((*held).info(), &context, &action, block)
+    };
+    arch::enter_handler(regs, action.handler(), signal, frame);
+    block.exit_mask = mask::for_kernel(during);
+    block.trap_blocked.set_from(during);
+    block.held_flag.store(0, Ordering::Relaxed);
+}
+
+/// Builds the frame on the stack that the target asked for (`get_sigframe`,
+/// arch/x86/kernel/signal.c, and its likes).
+///
+/// # Safety
+/// `context` must be complete.
+unsafe fn push(info: &SigInfo, context: &Context, action: &Action, block: &mut Block) -> usize {
+    let sp = context.sp();
+    let alt = block.altstack;
+    let entering = action.on_altstack() && alt.enabled() && !alt.holds(sp);
+    let top = if entering { alt.sp.wrapping_add(alt.size) } else { sp.wrapping_sub(arch::RED_ZONE) };
+    let reported = (alt.sp, alt.reported_flags(sp), alt.size);
+    if alt.flags & AltStack::AUTODISARM != 0 {
+        // sas_ss_reset: the stack is forgotten until the handler returns.
+        block.altstack = AltStack::NONE;
+    }
+    // SAFETY: the caller's promise; the place is the one the kernel would have taken.
+    unsafe { arch::build_frame(top, info, context, reported, action.restorer()) }
+}
+
+/// Whether the calling thread has a signal to deliver.
+pub fn is_held(block: &Block) -> bool {
+    block.held_flag.load(Ordering::Acquire) != 0
+}
+
+/// Drops to the default action of `signal` in the kernel and sends it again with `info`; it takes
+/// effect when the mask lets it.
+pub(super) fn again(signal: i32, info: &SigInfo) {
+    if sys::queue_signal(signal, core::ptr::from_ref(info) as usize).is_err() {
+        let _ = sys::raise(signal);
+    }
+}

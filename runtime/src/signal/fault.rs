@@ -1,0 +1,90 @@
+//! The signals that a fault raises. The resident always handles them, so that a fault of its own
+//! ends in a message that says where, and so that sites of the trap shape work. For the target they
+//! stay what it made them.
+
+use super::action::resident_action;
+use super::{SigHand, bit};
+use crate::arch::{self, Context, KernelAction, SigInfo};
+use crate::log::{self, Line};
+use crate::sys;
+use crate::thread::Block;
+use linux_raw_sys::general::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
+
+const OURS: u64 = bit(SIGSEGV as i32)
+    | bit(SIGBUS as i32)
+    | bit(SIGILL as i32)
+    | bit(SIGFPE as i32)
+    | bit(SIGTRAP as i32);
+
+/// Whether the resident keeps its handler for `signal` whatever the target asks for (`SIG_IGN` is
+/// told to the kernel, because exec hands it on).
+pub fn is_ours(signal: i32) -> bool {
+    OURS & bit(signal) != 0
+}
+
+/// `si_code`: more than 0 when the kernel itself raised the signal.
+pub fn code(info: &SigInfo) -> i32 {
+    arch::si_code(info)
+}
+
+/// Whether the signal is a fault of the code it interrupted.
+pub fn is_fault(signal: i32, info: &SigInfo) -> bool {
+    is_ours(signal) && code(info) > 0
+}
+
+/// Takes the signals that were inherited as ignored into `sighand` and installs the handler for
+/// the others.
+pub fn install(sighand: &SigHand) {
+    for signal in 1..=super::SIGNALS as i32 {
+        let mut inherited = KernelAction::default();
+        if sys::signal_action(signal, None, Some(&mut inherited)).is_err() {
+            continue;
+        }
+        if inherited.handler == 1 {
+            sighand.inherit_ignore(signal);
+        } else if is_ours(signal) {
+            keep_ours(signal);
+        }
+    }
+}
+
+/// Puts the resident's handler (back) in place for a signal that is ours.
+pub fn keep_ours(signal: i32) {
+    if is_ours(signal) {
+        let set = sys::signal_action(signal, Some(&resident_action(0)), None);
+        debug_assert!(set.is_ok());
+    }
+}
+
+/// Lets the kernel do by default what `signal` does, with `info`, as soon as the handler returns.
+/// A fault happens again by itself and ends the process with its own siginfo.
+pub fn die_as_default(signal: i32, info: &SigInfo) {
+    let default = KernelAction::default();
+    let set = sys::signal_action(signal, Some(&default), None);
+    debug_assert!(set.is_ok());
+    if !is_fault(signal, info) {
+        super::deliver::again(signal, info);
+    }
+}
+
+/// A fault in the resident: says what, where and in which call, and ends the process with it.
+pub fn report(signal: i32, info: &SigInfo, context: &Context, block: &Block) -> ! {
+    let mut line = Line::new();
+    line.text("vload: internal fault: signal ").decimal(signal as i64);
+    line.text(" at image offset ").hex(context.pc().wrapping_sub(arch::image_range().0) as u64);
+    line.text(", address ").hex(arch::si_addr(info) as u64);
+    // SAFETY: `regs` is null or points into this thread's own resident stack.
+    if let Some(regs) = unsafe { block.regs.as_ref() } {
+        line.text(", call ").decimal(regs.number() as i64);
+        line.text(", site ").hex(crate::text::shown_pc(regs.pc()) as u64);
+    }
+    line.text(", vload ").text(env!("CARGO_PKG_VERSION"));
+    line.text("\nvload: this is a fault of vload, not of the program. Please report it with this line");
+    line.text(" and the command; `--log FILE:debug` shows what led to it.\n");
+    log::emergency(line.bytes());
+    let set = sys::signal_action(signal, Some(&KernelAction::default()), None);
+    debug_assert!(set.is_ok());
+    sys::set_signal_mask(0);
+    let _ = sys::raise(signal);
+    sys::exit(128 + signal)
+}

@@ -1,0 +1,42 @@
+//! Signals: the target's handlers, what it believes of its alternate stack, and delivery.
+//!
+//! Every handler of the target is registered with the kernel as the resident's own, on a stack of
+//! the resident's, with all signals blocked while it runs. It never runs target code: it changes
+//! the context that the kernel will resume, so that the target's handler starts there on a frame
+//! the kernel would have built. A signal that finds the resident at work is kept, with all others
+//! blocked, until the call ends: nothing of the resident is ever left by a `longjmp`.
+
+mod action;
+mod altstack;
+mod arrive;
+mod deliver;
+mod fault;
+mod mask;
+mod sigreturn;
+
+pub use action::{Action, SigHand, rt_sigaction};
+pub use altstack::sigaltstack;
+pub use arrive::{is_breakpoint, vload_signal};
+pub use deliver::{is_held, vload_resident_deliver};
+pub use fault::install;
+pub use mask::{TrapBlocked, has_traps, rt_sigprocmask, watch_traps};
+pub use sigreturn::rt_sigreturn;
+
+/// `SIGTRAP`.
+pub const SIGTRAP: i32 = linux_raw_sys::general::SIGTRAP as i32;
+/// Number of signals (`_NSIG`).
+pub const SIGNALS: usize = 64;
+
+/// The bit of `signal` in a mask.
+pub const fn bit(signal: i32) -> u64 {
+    1 << (signal - 1)
+}
+
+/// The signals that nothing blocks.
+const UNBLOCKABLE: u64 = bit(9) | bit(19);
+
+/// Puts the resident's handlers back in place after the kernel reset them all.
+pub fn keep_all_ours(block: &crate::thread::Block) {
+    // SAFETY: a bound block has its handlers.
+    unsafe { &*block.sighand }.keep_ours();
+}

@@ -1,0 +1,263 @@
+//! Descriptors and files.
+
+use core::ffi::CStr;
+
+use super::{Result, call, check};
+use crate::arch;
+use linux_raw_sys::general as nr;
+use linux_raw_sys::general::{
+    AT_EMPTY_PATH, AT_FDCWD, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, STATX_BASIC_STATS, statx,
+};
+
+/// `AT_FDCWD`.
+pub const CWD: i32 = AT_FDCWD;
+
+/// `pread64(2)`: reads at `offset` into `buf`; short reads happen at the end of a file.
+pub fn pread(fd: i32, buf: &mut [u8], offset: u64) -> Result<usize> {
+    // SAFETY: the kernel writes at most `buf.len()` bytes at `buf`, which is exclusively ours.
+    check(unsafe { arch::pread64(fd, buf.as_mut_ptr(), buf.len(), offset) })
+}
+
+/// `write(2)`, the whole of `bytes` unless the kernel refuses.
+pub fn write_all(fd: i32, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        // SAFETY: the kernel reads `bytes` only.
+        match unsafe { call(nr::__NR_write, [fd as usize, bytes.as_ptr() as usize, bytes.len()]) } {
+            Ok(done) => bytes = &bytes[done.min(bytes.len())..],
+            Err(super::Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// `openat(2)`.
+pub fn openat(dirfd: i32, path: &CStr, flags: u32, mode: u32) -> Result<i32> {
+    // SAFETY: the path is NUL-terminated; a descriptor harms no memory.
+    unsafe {
+        call(
+            nr::__NR_openat,
+            [dirfd as usize, path.as_ptr() as usize, flags as usize, mode as usize],
+        )
+    }
+    .map(|fd| fd as i32)
+}
+
+/// `close(2)`. The descriptor is gone whatever the kernel answers.
+pub fn close(fd: i32) {
+    // SAFETY: closing one of vload's own descriptors; no memory is passed.
+    let _ = unsafe { call(nr::__NR_close, [fd as usize]) };
+}
+
+/// `fcntl(fd, F_DUPFD)`: a copy at the lowest free number from `lowest` on.
+pub fn duplicate(fd: i32, lowest: i32, close_on_exec: bool) -> Result<i32> {
+    let command = if close_on_exec { F_DUPFD_CLOEXEC } else { F_DUPFD };
+    fcntl(fd, command, lowest as usize).map(|fd| fd as i32)
+}
+
+/// `fcntl(2)` with an argument that is no pointer.
+pub fn fcntl(fd: i32, command: u32, argument: usize) -> Result<usize> {
+    // SAFETY: the commands used here take numbers.
+    unsafe { call(FCNTL, [fd as usize, command as usize, argument]) }
+}
+
+const FCNTL: u32 = arch::numbers::FCNTL;
+
+/// Sets or clears close-on-exec.
+pub fn set_close_on_exec(fd: i32, on: bool) -> Result<()> {
+    fcntl(fd, F_SETFD, usize::from(on)).map(drop)
+}
+
+/// Whether `fd` is open.
+pub fn is_open(fd: i32) -> bool {
+    fcntl(fd, F_GETFD, 0).is_ok()
+}
+
+/// `readlinkat(2)`; gives the bytes read, cut at the length of `buf`.
+pub fn readlink<'b>(dirfd: i32, path: &CStr, buf: &'b mut [u8]) -> Result<&'b [u8]> {
+    // SAFETY: the kernel writes at most `buf.len()` bytes at `buf`.
+    let length = unsafe {
+        call(
+            nr::__NR_readlinkat,
+            [dirfd as usize, path.as_ptr() as usize, buf.as_mut_ptr() as usize, buf.len()],
+        )
+    }?;
+    Ok(&buf[..length.min(buf.len())])
+}
+
+/// What `statx(2)` says, of the fields that vload uses.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Device, `major << 32 | minor`.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Length in bytes.
+    pub size: u64,
+    /// `st_mode`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Last change of the content, nanoseconds since the epoch.
+    pub mtime: i64,
+    /// Last change of the inode, nanoseconds since the epoch.
+    pub ctime: i64,
+}
+
+impl Stat {
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        self.mode & 0o170_000 == 0o100_000
+    }
+
+    /// Whether it is a symbolic link.
+    pub fn is_link(&self) -> bool {
+        self.mode & 0o170_000 == 0o120_000
+    }
+
+    /// Whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        self.mode & 0o170_000 == 0o040_000
+    }
+}
+
+/// `statx(2)` of a descriptor.
+pub fn fstat(fd: i32) -> Result<Stat> {
+    statx_at(fd, c"", AT_EMPTY_PATH)
+}
+
+/// `statx(2)` of a path, links followed.
+pub fn stat(dirfd: i32, path: &CStr) -> Result<Stat> {
+    statx_at(dirfd, path, 0)
+}
+
+fn statx_at(dirfd: i32, path: &CStr, flags: u32) -> Result<Stat> {
+    // SAFETY: all zero is a valid statx.
+    let mut s: statx = unsafe { core::mem::zeroed() };
+    // SAFETY: the path is NUL-terminated; the kernel fills `s`.
+    unsafe {
+        call(
+            nr::__NR_statx,
+            [
+                dirfd as usize,
+                path.as_ptr() as usize,
+                flags as usize,
+                STATX_BASIC_STATS as usize,
+                &raw mut s as usize,
+            ],
+        )
+    }?;
+    let nanoseconds = |seconds: i64, rest: u32| {
+        seconds.wrapping_mul(1_000_000_000).wrapping_add(i64::from(rest))
+    };
+    Ok(Stat {
+        dev: u64::from(s.stx_dev_major) << 32 | u64::from(s.stx_dev_minor),
+        ino: s.stx_ino,
+        size: s.stx_size,
+        mode: u32::from(s.stx_mode),
+        uid: s.stx_uid,
+        mtime: nanoseconds(s.stx_mtime.tv_sec, s.stx_mtime.tv_nsec),
+        ctime: nanoseconds(s.stx_ctime.tv_sec, s.stx_ctime.tv_nsec),
+    })
+}
+
+/// `memfd_create(2)`.
+pub fn memfd_create(name: &CStr, flags: u32) -> Result<i32> {
+    // SAFETY: the name is NUL-terminated.
+    unsafe { call(nr::__NR_memfd_create, [name.as_ptr() as usize, flags as usize]) }
+        .map(|fd| fd as i32)
+}
+
+/// `ftruncate(2)`.
+pub fn truncate(fd: i32, length: u64) -> Result<()> {
+    // SAFETY: no memory is passed.
+    check(unsafe { arch::ftruncate64(fd, length) }).map(drop)
+}
+
+/// `mkdirat(2)`.
+pub fn mkdir(path: &CStr, mode: u32) -> Result<()> {
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call(nr::__NR_mkdirat, [CWD as usize, path.as_ptr() as usize, mode as usize]) }
+        .map(drop)
+}
+
+/// `linkat(2)` of what `fd` refers to (made with `O_TMPFILE`) at `path`, through `/proc`.
+pub fn link_descriptor(source: &CStr, path: &CStr) -> Result<()> {
+    const AT_SYMLINK_FOLLOW: usize = 0x400;
+    // SAFETY: both paths are NUL-terminated.
+    unsafe {
+        call(
+            nr::__NR_linkat,
+            [
+                CWD as usize,
+                source.as_ptr() as usize,
+                CWD as usize,
+                path.as_ptr() as usize,
+                AT_SYMLINK_FOLLOW,
+            ],
+        )
+    }
+    .map(drop)
+}
+
+/// `getcwd(2)`: the path without its NUL.
+pub fn getcwd(buf: &mut [u8]) -> Result<&[u8]> {
+    // SAFETY: the kernel writes at most `buf.len()` bytes.
+    let length = unsafe { call(nr::__NR_getcwd, [buf.as_mut_ptr() as usize, buf.len()]) }?;
+    Ok(&buf[..length.saturating_sub(1).min(buf.len())])
+}
+
+/// `statx(2)` with flags.
+pub fn stat_flags(dirfd: i32, path: &CStr, flags: u32) -> Result<Stat> {
+    statx_at(dirfd, path, flags)
+}
+
+/// `faccessat2(2)`, or `faccessat(2)` where it is missing.
+pub fn access(dirfd: i32, path: &CStr, mode: usize, flags: usize) -> Result<()> {
+    let (at, path) = (dirfd as usize, path.as_ptr() as usize);
+    // SAFETY: the path is NUL-terminated.
+    match unsafe { call(nr::__NR_faccessat2, [at, path, mode, flags]) } {
+        // SAFETY: as above.
+        Err(super::Errno::NOSYS) => unsafe { call(nr::__NR_faccessat, [at, path, mode]) },
+        other => other,
+    }
+    .map(drop)
+}
+
+/// `execveat(2)` of the target's vectors, or of ours; returns only with an error, or with
+/// `AT_EXECVE_CHECK`.
+pub fn execveat(dirfd: i32, path: &CStr, argv: usize, envp: usize, flags: usize) -> Result<usize> {
+    // SAFETY: the kernel checks both vectors.
+    unsafe {
+        call(nr::__NR_execveat, [dirfd as usize, path.as_ptr() as usize, argv, envp, flags])
+    }
+}
+
+/// Calls `visit` with the name of each entry of an opened directory.
+pub fn list(directory: i32, visit: &mut dyn FnMut(&CStr)) -> Result<()> {
+    // struct linux_dirent64: d_ino, d_off, d_reclen (u16), d_type (u8), d_name.
+    const RECLEN: usize = 16;
+    const NAME: usize = 19;
+    let mut buffer = [0u8; 2048];
+    loop {
+        // SAFETY: the kernel writes at most the buffer's length.
+        let length = unsafe {
+            call(
+                nr::__NR_getdents64,
+                [directory as usize, buffer.as_mut_ptr() as usize, buffer.len()],
+            )
+        }?;
+        if length == 0 {
+            return Ok(());
+        }
+        let mut rest = &buffer[..length.min(buffer.len())];
+        while let Some(&[low, high]) = rest.get(RECLEN..RECLEN + 2) {
+            let record = usize::from(u16::from_ne_bytes([low, high]));
+            let Some(name) = rest.get(NAME..record) else { break };
+            if let Ok(name) = CStr::from_bytes_until_nul(name) {
+                visit(name);
+            }
+            rest = &rest[record..];
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Processes, threads, signals.
+
+use super::{Result, call};
+use linux_raw_sys::general as nr;
+
+/// `gettid(2)`.
+pub fn gettid() -> i32 {
+    // SAFETY: no arguments.
+    unsafe { call(nr::__NR_gettid, []) }.map_or(0, |id| id as i32)
+}
+
+/// `getpid(2)`.
+pub fn getpid() -> i32 {
+    // SAFETY: no arguments.
+    unsafe { call(nr::__NR_getpid, []) }.map_or(0, |id| id as i32)
+}
+
+/// `exit_group(2)`.
+pub fn exit(status: i32) -> ! {
+    loop {
+        // SAFETY: no memory is passed; the call does not return.
+        let _ = unsafe { call(nr::__NR_exit_group, [status as usize]) };
+    }
+}
+
+/// Every signal.
+pub const ALL_SIGNALS: u64 = !0;
+
+/// `rt_sigprocmask(SIG_SETMASK)`; gives the old mask.
+pub fn set_signal_mask(mask: u64) -> u64 {
+    const SIG_SETMASK: usize = 2;
+    let mut old = 0u64;
+    // SAFETY: both sets are ours, and 8 bytes long.
+    let set = unsafe {
+        call(
+            nr::__NR_rt_sigprocmask,
+            [SIG_SETMASK, &raw const mask as usize, &raw mut old as usize, 8],
+        )
+    };
+    debug_assert!(set.is_ok());
+    old
+}
+
+/// `rt_sigprocmask(2)` with pointers of the target's or ours.
+///
+/// # Safety
+/// What is at `old` is overwritten.
+pub unsafe fn signal_mask(how: usize, new: usize, old: usize) -> Result<usize> {
+    // SAFETY: the caller's promise; the kernel checks both pointers.
+    unsafe { call(nr::__NR_rt_sigprocmask, [how, new, old, 8]) }
+}
+
+/// `rt_sigaction(2)` with our own structures.
+pub fn signal_action(
+    signal: i32,
+    new: Option<&crate::arch::KernelAction>,
+    old: Option<&mut crate::arch::KernelAction>,
+) -> Result<()> {
+    let new = new.map_or(0, |a| core::ptr::from_ref(a) as usize);
+    let old = old.map_or(0, |a| core::ptr::from_mut(a) as usize);
+    // SAFETY: both are complete kernel structures.
+    unsafe { call(nr::__NR_rt_sigaction, [signal as usize, new, old, 8]) }.map(drop)
+}
+
+/// `rt_tgsigqueueinfo(2)`: sends the calling thread a signal with `info`.
+pub fn queue_signal(signal: i32, info: usize) -> Result<()> {
+    let (pid, tid) = (getpid() as usize, gettid() as usize);
+    // SAFETY: the kernel reads a siginfo at `info`, which the caller has.
+    unsafe { call(nr::__NR_rt_tgsigqueueinfo, [pid, tid, signal as usize, info]) }.map(drop)
+}
+
+/// `tgkill(2)` of the calling thread.
+pub fn raise(signal: i32) -> Result<()> {
+    let (pid, tid) = (getpid() as usize, gettid() as usize);
+    // SAFETY: no memory is passed.
+    unsafe { call(nr::__NR_tgkill, [pid, tid, signal as usize]) }.map(drop)
+}
+
+/// `sigaltstack(2)` of the kernel's own notion: enabled, not disarming.
+pub fn set_kernel_altstack(start: usize, size: usize) -> Result<()> {
+    #[repr(C)]
+    struct Stack {
+        sp: usize,
+        flags: i32,
+        size: usize,
+    }
+    let stack = Stack { sp: start, flags: 0, size };
+    // SAFETY: the range is memory of ours that nothing else uses.
+    unsafe { call(nr::__NR_sigaltstack, [&raw const stack as usize, 0]) }.map(drop)
+}
+
+/// `prctl(2)`.
+///
+/// # Safety
+/// As the option says.
+pub unsafe fn prctl(option: u32, args: [usize; 4]) -> Result<usize> {
+    // SAFETY: the caller's promise.
+    unsafe { call(nr::__NR_prctl, [option as usize, args[0], args[1], args[2], args[3]]) }
+}
+
+/// `personality(0xffffffff)`: the flags in force; 0 where the call is forbidden.
+pub fn personality() -> u32 {
+    // SAFETY: no memory is passed; this value changes nothing (personality(2)).
+    unsafe { call(nr::__NR_personality, [0xffff_ffff]) }.map_or(0, |flags| flags as u32)
+}
+
+/// `getrandom(2)`: a random word; 0 where the call is forbidden or has no entropy yet.
+pub fn random() -> Result<u64> {
+    let mut word = 0u64;
+    // SAFETY: eight bytes of ours.
+    unsafe { call(nr::__NR_getrandom, [&raw mut word as usize, 8, 0]) }?;
+    Ok(word)
+}
+
+/// A soft and a hard limit (`struct rlimit64`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// The limit in force.
+    pub soft: u64,
+    /// What an unprivileged process may raise it to.
+    pub hard: u64,
+}
+
+/// `prlimit64(2)` of the calling process, reading.
+pub fn limit(resource: u32) -> Result<Limit> {
+    let mut limit = Limit { soft: 0, hard: 0 };
+    // SAFETY: the kernel fills `limit`.
+    unsafe { call(nr::__NR_prlimit64, [0, resource as usize, 0, &raw mut limit as usize]) }?;
+    Ok(limit)
+}
+
+/// `prlimit64(2)` of the calling process, writing.
+pub fn set_limit(resource: u32, limit: Limit) -> Result<()> {
+    // SAFETY: the kernel reads `limit`.
+    unsafe { call(nr::__NR_prlimit64, [0, resource as usize, &raw const limit as usize, 0]) }
+        .map(drop)
+}
+
+/// The time of day in nanoseconds since the epoch; `None` where it cannot be asked.
+pub fn now() -> Option<i64> {
+    const CLOCK_REALTIME: usize = 0;
+    clock(CLOCK_REALTIME)
+}
+
+/// A clock that only goes forward, in nanoseconds.
+pub fn monotonic() -> Option<i64> {
+    const CLOCK_MONOTONIC: usize = 1;
+    clock(CLOCK_MONOTONIC)
+}
+
+fn clock(which: usize) -> Option<i64> {
+    let mut time = [0i64; 2];
+    // SAFETY: the kernel fills a timespec of two 64-bit words (arch::numbers::CLOCK_GETTIME).
+    unsafe {
+        call(crate::arch::numbers::CLOCK_GETTIME, [which, &raw mut time as usize])
+    }
+    .ok()?;
+    Some(time[0].wrapping_mul(1_000_000_000).wrapping_add(time[1]))
+}
+
+/// `brk(0)`: where the heap ends.
+pub fn brk() -> usize {
+    // SAFETY: 0 changes nothing.
+    unsafe { call(nr::__NR_brk, [0]) }.unwrap_or(0)
+}
+
+/// `clone(2)` as a plain fork, before the target runs.
+pub fn fork() -> Result<usize> {
+    const SIGCHLD: usize = 17;
+    // SAFETY: the child has a copy of all memory and one thread.
+    unsafe { call(nr::__NR_clone, [SIGCHLD, 0, 0, 0, 0]) }
+}
+
+/// Ignores `signal` from now on.
+pub fn ignore_signal(signal: i32) {
+    let ignore = crate::arch::KernelAction { handler: 1, ..Default::default() };
+    let set = signal_action(signal, Some(&ignore), None);
+    debug_assert!(set.is_ok());
+}
+
+/// `wait4(2)` until `child` has ended; gives its status as the kernel does.
+pub fn wait_for(child: i32) -> i32 {
+    let mut status = 0i32;
+    loop {
+        // SAFETY: the kernel fills `status`.
+        match unsafe { call(nr::__NR_wait4, [child as usize, &raw mut status as usize, 0, 0]) } {
+            Ok(_) => return status,
+            Err(super::Errno::INTR) => {}
+            Err(_) => return 0,
+        }
+    }
+}
+
+/// Ends as a process with `status` (of wait(2)) ended: with its exit status or by its signal.
+pub fn end_like(status: i32) -> ! {
+    let signal = status & 0x7f;
+    if signal == 0 {
+        exit(status >> 8 & 0xff)
+    }
+    const RLIMIT_CORE: u32 = 4;
+    // The core is the program's; a second one would replace it.
+    let limited = set_limit(RLIMIT_CORE, Limit { soft: 0, hard: 0 });
+    debug_assert!(limited.is_ok());
+    let default = crate::arch::KernelAction::default();
+    // SIGKILL and SIGSTOP cannot be set, and need not be.
+    let _ = signal_action(signal, Some(&default), None);
+    set_signal_mask(0);
+    let _ = raise(signal);
+    exit(128 + signal)
+}

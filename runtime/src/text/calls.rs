@@ -1,0 +1,113 @@
+//! `mmap(2)` and `munmap(2)` where they concern text.
+
+use super::image;
+use super::place::{self, Mapping, PAGE};
+use super::region;
+use crate::layer::Call;
+use crate::signal;
+use crate::sys::{self, Stat};
+use linux_raw_sys::general::{
+    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_PRIVATE, MAP_TYPE, PROT_EXEC,
+    PROT_NONE, PROT_READ,
+};
+
+/// `mmap(2)`: text is patched before the caller hears of it. The first mapping of a library, which
+/// takes the whole of its address space, gets room for the stubs behind.
+pub fn mmap(call: &mut Call<'_>) -> isize {
+    let Some(request) = Request::read(call) else { return call.pass() };
+    if signal::is_held(call.block) {
+        return crate::arch::ABORTED;
+    }
+    let Ok(stat) = sys::fstat(request.fd) else { return call.pass() };
+    if !stat.is_file() || !image::is_elf(request.fd) {
+        return call.pass();
+    }
+    let result = if request.is_first() { first(call, &request, &stat) } else { call.pass() };
+    if request.executable && result >= 0 {
+        let mapping = Mapping {
+            start: result as usize,
+            length: request.length.next_multiple_of(PAGE),
+            offset: request.offset,
+            prot: request.prot,
+        };
+        place::cover(request.fd, &stat, mapping);
+    }
+    result
+}
+
+struct Request {
+    address: usize,
+    length: usize,
+    prot: u32,
+    flags: u32,
+    fd: i32,
+    offset: u64,
+    executable: bool,
+}
+
+impl Request {
+    /// `None` when the call is no concern of ours.
+    fn read(call: &Call<'_>) -> Option<Self> {
+        let [address, length, prot, flags, fd, offset] = call.args;
+        let (prot, flags, fd) = (prot as u32, flags as u32, fd as i32);
+        if flags & MAP_ANONYMOUS != 0 || fd < 0 || length == 0 {
+            return None;
+        }
+        let executable = prot & PROT_EXEC != 0
+            || (prot & PROT_READ != 0 && crate::process::read_implies_exec());
+        let offset = crate::arch::mmap_offset(offset);
+        let request = Self { address, length, prot, flags, fd, offset, executable };
+        (executable || request.is_first()).then_some(request)
+    }
+
+    fn is_first(&self) -> bool {
+        self.offset == 0
+            && self.address == 0
+            && self.length > PAGE
+            && self.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) == 0
+            && self.flags & MAP_TYPE == MAP_PRIVATE
+    }
+}
+
+/// The first mapping of a file at an address of the kernel's choice.
+fn first(call: &mut Call<'_>, request: &Request, stat: &Stat) -> isize {
+    let Some(total) = place::span(request.fd, stat) else { return call.pass() };
+    let length = request.length.next_multiple_of(PAGE);
+    if total <= length || total > length + (64 << 20) {
+        return call.pass();
+    }
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    // SAFETY: without MAP_FIXED the kernel takes unused addresses.
+    let Ok(start) = (unsafe { sys::mmap(0, total, PROT_NONE, flags, -1, 0) }) else {
+        return call.pass();
+    };
+    call.args[0] = start;
+    call.args[3] |= MAP_FIXED as usize;
+    let result = call.pass();
+    if result < 0 {
+        // SAFETY: reserved just now.
+        unsafe { sys::munmap(start, total) };
+        return result;
+    }
+    place::fill_reserved(request.fd, stat, start, start + length, start + total);
+    result
+}
+
+/// `munmap(2)`: stubs go with their text.
+pub fn munmap(call: &mut Call<'_>) -> isize {
+    let [start, length, ..] = call.args;
+    let Some(end) = start.checked_add(length.next_multiple_of(PAGE)) else { return call.pass() };
+    if !region::any_in(start, end) {
+        return call.pass();
+    }
+    let result = call.pass();
+    if result == 0 {
+        let _writer = region::lock();
+        // SAFETY: the text that led to the stubs is unmapped, and a thread that was in them has
+        // nowhere to return to, as natively.
+        unsafe {
+            region::remove(start, end, |start, length| sys::munmap(start, length));
+        }
+    }
+    result
+}

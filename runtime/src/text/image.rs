@@ -1,0 +1,192 @@
+//! From an opened file to its patched image: known to the session, or made now.
+
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::patch::{self, Blob, ShapeSet};
+use crate::process::OPTIONS;
+use crate::session::{self, Stored};
+use crate::sys::{self, Stat};
+use crate::view::OWN;
+
+/// A file changed that recently may change again without a change of its times: what is learned of
+/// it is not kept.
+const FRESH: i64 = 2_000_000_000;
+
+/// A patched image.
+pub struct Image {
+    /// Where it can be mapped from.
+    pub source: Source,
+    /// Its length.
+    pub length: usize,
+}
+
+/// Where an image lies.
+pub enum Source {
+    /// In a file, from which text can be mapped.
+    File {
+        /// Its descriptor.
+        fd: i32,
+        /// The image's place in it.
+        offset: u64,
+    },
+    /// In memory of this process.
+    Memory(Vec<u8>),
+}
+
+/// `--shapes`, as stored in images.
+pub static SHAPES: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// Sets the shapes that may be used.
+pub fn set_shapes(shapes: ShapeSet) {
+    SHAPES.store(u64::from_le_bytes(shapes.to_bytes()), Ordering::Relaxed);
+}
+
+fn shapes() -> ShapeSet {
+    let raw = SHAPES.load(Ordering::Relaxed);
+    if raw == u64::MAX {
+        return ShapeSet::default();
+    }
+    ShapeSet::from_bytes(raw.to_le_bytes()).unwrap_or_default()
+}
+
+/// Whether the file starts as an ELF file does.
+pub fn is_elf(fd: i32) -> bool {
+    let mut magic = [0; 4];
+    sys::pread(fd, &mut magic, 0) == Ok(4) && magic == *b"\x7fELF"
+}
+
+/// What identifies an image: the file's content, the shapes, and where the stubs are.
+fn key(stat: &Stat, stub_vaddr: Option<u64>) -> [u64; 6] {
+    let shapes = u64::from_le_bytes(shapes().to_bytes());
+    let place = stub_vaddr.unwrap_or(u64::MAX);
+    [
+        stat.dev,
+        stat.ino,
+        stat.size,
+        stat.mtime as u64,
+        stat.ctime as u64,
+        shapes.rotate_left(17) ^ place,
+    ]
+}
+
+/// The patched image of the file, with its stubs at `stub_vaddr` or where they go by default.
+/// `None` when there is nothing to patch or nothing can be done; the log says which.
+pub fn image_of(fd: i32, stat: &Stat, stub_vaddr: Option<u64>) -> Option<Image> {
+    let key = key(stat, stub_vaddr);
+    let in_session = |stored: Stored| {
+        (stored.length != 0).then_some(Image {
+            source: Source::File { fd: OWN.session.get(), offset: stored.offset },
+            length: stored.length,
+        })
+    };
+    let skipped = skips(fd);
+    if skipped.is_empty()
+        && let Some(stored) = session::find(&key)
+    {
+        return in_session(stored);
+    }
+    let lasting = skipped.is_empty() && is_settled(stat);
+    let bytes = build(fd, stat, stub_vaddr, key, &skipped);
+    match bytes {
+        None => {
+            if lasting {
+                session::keep(&key, Stored { offset: 0, length: 0 });
+            }
+            None
+        }
+        Some(bytes) => match session::put(&bytes) {
+            Ok(stored) => {
+                if lasting {
+                    session::keep(&key, stored);
+                }
+                in_session(stored)
+            }
+            Err(_) => {
+                let length = bytes.len();
+                Some(Image { source: Source::Memory(bytes), length })
+            }
+        },
+    }
+}
+
+fn is_settled(stat: &Stat) -> bool {
+    sys::now().is_some_and(|now| now.saturating_sub(stat.mtime.max(stat.ctime)) > FRESH)
+}
+
+fn build(
+    fd: i32,
+    stat: &Stat,
+    stub_vaddr: Option<u64>,
+    key: [u64; 6],
+    skipped: &[Skip],
+) -> Option<Vec<u8>> {
+    let length = usize::try_from(stat.size).ok()?;
+    let start = sys::map_private(fd, 0, length).ok()?;
+    // SAFETY: mapped just now for reading. A file that is cut while it is read raises SIGBUS, as
+    // executing it would.
+    let file = unsafe { core::slice::from_raw_parts(start as *const u8, length) };
+    let skip = |site: u64| skipped.iter().any(|skip| skip.0.is_none_or(|at| at == site));
+    let bytes = match patch::analyze(file, &shapes(), &skip) {
+        Ok(plan) => {
+            for refused in plan.refused().iter().filter(|refused| refused.reason.is_hole()) {
+                crate::log!(
+                    Warn,
+                    "not covered: file {:#x}:{} site {:#x}: {:?}",
+                    stat.dev,
+                    stat.ino,
+                    refused.vaddr,
+                    refused.reason
+                );
+            }
+            crate::log!(
+                Info,
+                "file {:#x}:{}: {} sites patched, {} candidates refused",
+                stat.dev,
+                stat.ino,
+                plan.sites().len(),
+                plan.refused().len()
+            );
+            if plan.is_empty() { None } else { plan.build(stub_vaddr, key) }
+        }
+        Err(error) => {
+            crate::log!(Debug, "file {:#x}:{}: {error:?}", stat.dev, stat.ino);
+            None
+        }
+    };
+    // SAFETY: `file` is not used any more.
+    unsafe { sys::munmap(start, length) };
+    bytes.filter(|bytes| Blob::parse(bytes).is_some())
+}
+
+/// A site that `--skip` names, or all of a file.
+struct Skip(Option<u64>);
+
+/// What `--skip FILE[:SITE]` says of the opened file.
+fn skips(fd: i32) -> Vec<Skip> {
+    let mut found = Vec::new();
+    if !OPTIONS.has("skip") {
+        return found;
+    }
+    let mut path = [0u8; 4096];
+    let Some(path) = crate::view::path_of(fd, &mut path) else { return found };
+    let base = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+    for value in OPTIONS.values("skip") {
+        let (file, site) = split_site(value);
+        if file == path || file == base {
+            found.push(Skip(site));
+        }
+    }
+    found
+}
+
+/// `FILE:SITE` with SITE in hexadecimal, or `FILE`.
+fn split_site(value: &[u8]) -> (&[u8], Option<u64>) {
+    let Some(colon) = value.iter().rposition(|&byte| byte == b':') else { return (value, None) };
+    let digits = &value[colon + 1..];
+    let digits = digits.strip_prefix(b"0x").unwrap_or(digits);
+    match core::str::from_utf8(digits).ok().and_then(|text| u64::from_str_radix(text, 16).ok()) {
+        Some(site) => (&value[..colon], Some(site)),
+        None => (value, None),
+    }
+}

@@ -1,0 +1,12 @@
+//! The patched texts that this process maps: putting them in place, and the way between an address
+//! in a stub and the address that the program would have shown.
+
+mod calls;
+mod image;
+mod place;
+mod region;
+
+pub use calls::{mmap, munmap};
+pub use image::set_shapes;
+pub use place::{Mapping, PRIVATE_PAGES, cover, span};
+pub use region::{each_link_page, each_stub_range, lock, resume_pc, shown_pc, trap_at};

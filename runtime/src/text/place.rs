@@ -1,0 +1,296 @@
+//! Putting a patched image over a mapping of its file.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use super::image::{Image, Source, image_of};
+use super::region::{self, LINK_PAGE, Region};
+use crate::image::{Elf, Fd};
+use crate::layer;
+use crate::patch::{Blob, BlobView};
+use crate::signal;
+use crate::sys::{self, Errno, Result, Stat};
+/// The unit of mappings on every machine that vload patches on.
+pub const PAGE: usize = 4096;
+
+use linux_raw_sys::general::{
+    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_PRIVATE, PROT_EXEC,
+    PROT_NONE, PROT_READ, PROT_WRITE,
+};
+
+/// `--test-private-pages`: images are copied into private pages, as where no file can be had.
+pub static PRIVATE_PAGES: AtomicBool = AtomicBool::new(false);
+
+/// A part of a file as it is mapped executable.
+#[derive(Clone, Copy)]
+pub struct Mapping {
+    /// First address.
+    pub start: usize,
+    /// Bytes, a multiple of the page size.
+    pub length: usize,
+    /// Offset in the file.
+    pub offset: u64,
+    /// `PROT_*` of the mapping.
+    pub prot: u32,
+}
+
+/// How much address space the file takes with its stubs and link page, from its first segment on;
+/// `None` when there is nothing to patch.
+pub fn span(fd: i32, stat: &Stat) -> Option<usize> {
+    let opened = open(image_of(fd, stat, None)?).ok()?;
+    let end = opened.view.link_vaddr() + LINK_PAGE as u64;
+    opened.close();
+    usize::try_from(end.checked_sub(first_page(fd)?)?).ok()
+}
+
+/// The page of the file's lowest address.
+fn first_page(fd: i32) -> Option<u64> {
+    let elf = Elf::read(&Fd(fd)).ok()?;
+    Some(elf.span.start & !(PAGE as u64 - 1))
+}
+
+/// Puts the stubs of a file whose first segment is at `start` into the reserved rest behind `used`,
+/// and gives back what is not needed of it.
+pub fn fill_reserved(fd: i32, stat: &Stat, start: usize, used: usize, end: usize) {
+    let filled = image_of(fd, stat, None).ok_or(Errno::NOENT).and_then(|image| {
+        let opened = open(image)?;
+        let Some(bias) = first_page(fd).map(|page| start.wrapping_sub(page as usize)) else {
+            opened.close();
+            return Err(Errno::NOEXEC);
+        };
+        let stubs = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
+        if stubs < used {
+            opened.close();
+            return Err(Errno::EXIST);
+        }
+        establish(opened, bias, MAP_FIXED)?;
+        Ok(stubs)
+    });
+    let unused = match filled {
+        Ok(stubs) => used..stubs,
+        Err(_) => used..end,
+    };
+    if !unused.is_empty() {
+        // SAFETY: reserved by the caller, and not used.
+        unsafe { sys::munmap(unused.start, unused.len()) };
+    }
+}
+
+/// Replaces what must be replaced in a mapping of `fd` that nobody runs yet, and puts the stubs
+/// where they belong. When that cannot be done the mapping stays as the file has it, and the log
+/// says so.
+pub fn cover(fd: i32, stat: &Stat, mapping: Mapping) {
+    match attempt(fd, stat, mapping, None) {
+        Ok(()) => {}
+        Err(Errno::EXIST | Errno::NOMEM) => {
+            // Something is where the stubs belong: they go elsewhere, and this process has a copy
+            // of its own.
+            let near = near(mapping);
+            let again = near.and_then(|stubs| attempt(fd, stat, mapping, Some(stubs)));
+            if let Err(error) = again {
+                report(stat, error);
+            }
+        }
+        Err(error) => report(stat, error),
+    }
+}
+
+fn report(stat: &Stat, error: Errno) {
+    crate::log!(
+        Warn,
+        "not covered: file {:#x}:{}: its text cannot be replaced: {}",
+        stat.dev,
+        stat.ino,
+        error.text()
+    );
+}
+
+/// An address for stubs within reach of the mapping.
+fn near(mapping: Mapping) -> Result<usize> {
+    const ROOM: usize = 1 << 20;
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    let hint = mapping.start + mapping.length;
+    // SAFETY: without MAP_FIXED the kernel takes unused addresses; a hint is only that.
+    let start = unsafe { sys::mmap(hint, ROOM, PROT_NONE, flags, -1, 0) }?;
+    // SAFETY: mapped just now, to learn an address.
+    unsafe { sys::munmap(start, ROOM) };
+    Ok(start)
+}
+
+/// An image whose tables are mapped.
+struct Opened {
+    image: Image,
+    mapped: (usize, usize),
+    view: BlobView<'static>,
+}
+
+impl Opened {
+    fn close(self) {
+        drop(self.view);
+        if self.mapped.1 != 0 {
+            // SAFETY: mapped by `open`; the view is gone.
+            unsafe { sys::munmap(self.mapped.0, self.mapped.1) };
+        }
+    }
+}
+
+fn open(image: Image) -> Result<Opened> {
+    let (start, length) = match &image.source {
+        Source::File { fd, offset } => {
+            (sys::map_private(*fd, *offset, image.length)?, image.length)
+        }
+        Source::Memory(bytes) => {
+            let start = sys::map_anonymous(bytes.len())?;
+            // SAFETY: mapped just now and long enough.
+            unsafe {
+                core::ptr::copy_nonoverlapping(bytes.as_ptr(), start as *mut u8, bytes.len());
+            }
+            (start, bytes.len())
+        }
+    };
+    // SAFETY: mapped for as long as the region, or until `close`.
+    let bytes = unsafe { core::slice::from_raw_parts(start as *const u8, length) };
+    match Blob::parse(bytes) {
+        Some(view) => Ok(Opened { image, mapped: (start, length), view }),
+        None => {
+            // SAFETY: mapped just now, and the bytes are not used any more.
+            unsafe { sys::munmap(start, length) };
+            Err(Errno::NOEXEC)
+        }
+    }
+}
+
+/// `stubs`: where they shall be instead of where they belong.
+fn attempt(fd: i32, stat: &Stat, mapping: Mapping, stubs: Option<usize>) -> Result<()> {
+    let Some(image) = image_of(fd, stat, None) else { return Ok(()) };
+    let mut opened = open(image)?;
+    let Some(bias) = bias(&opened.view, mapping) else {
+        opened.close();
+        return Ok(());
+    };
+    if let Some(at) = stubs {
+        let vaddr = (at as u64).wrapping_sub(bias as u64);
+        opened.close();
+        let Some(image) = image_of(fd, stat, Some(vaddr)) else { return Err(Errno::NOMEM) };
+        opened = open(image)?;
+    }
+    let start = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
+    if let Some(region) = region::at(start) {
+        // The stubs are there already; the region has its own view of the same image.
+        opened.close();
+        return overlay(&region.view, &region.source, region.mapped.0, mapping);
+    }
+    let region = establish(opened, bias, MAP_FIXED_NOREPLACE)?;
+    overlay(&region.view, &region.source, region.mapped.0, mapping)
+}
+
+/// Maps the stubs and enters the text in the table. `placing` is `MAP_FIXED` in reserved space.
+fn establish(opened: Opened, bias: usize, placing: u32) -> Result<&'static Region> {
+    let start = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
+    if let Err(error) = map_stubs(&opened, start, placing) {
+        opened.close();
+        return Err(error);
+    }
+    if opened.view.has_traps() {
+        signal::watch_traps();
+    }
+    let region = Region {
+        bias,
+        stubs: start,
+        stub_len: opened.view.stub_len() as usize,
+        text: extent(&opened.view, bias),
+        mapped: opened.mapped,
+        source: opened.image.source,
+        view: opened.view,
+    };
+    region::add(region).ok_or(Errno::NFILE)
+}
+
+/// What is added to the file's addresses in a mapping that holds some of the image's text.
+fn bias(view: &BlobView<'_>, mapping: Mapping) -> Option<usize> {
+    let end = mapping.offset + mapping.length as u64;
+    let run = view.runs().find(|run| run.file_offset < end && run.file_offset + run.len > mapping.offset)?;
+    let vaddr = run.vaddr.wrapping_sub(run.file_offset).wrapping_add(mapping.offset);
+    Some(mapping.start.wrapping_sub(vaddr as usize))
+}
+
+/// The addresses from the first to the last patched page.
+fn extent(view: &BlobView<'_>, bias: usize) -> (usize, usize) {
+    let start = view.runs().map(|run| run.vaddr).min().unwrap_or(0);
+    let end = view.runs().map(|run| run.vaddr + run.len).max().unwrap_or(0);
+    ((start as usize).wrapping_add(bias), (end as usize).wrapping_add(bias))
+}
+
+/// Maps the stubs at `start` and the link page behind them.
+fn map_stubs(opened: &Opened, start: usize, placing: u32) -> Result<()> {
+    let length = opened.view.stub_len() as usize;
+    let total = length + LINK_PAGE;
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | placing;
+    // SAFETY: MAP_FIXED_NOREPLACE replaces nothing, and MAP_FIXED comes with reserved space.
+    let at = unsafe { sys::mmap(start, total, PROT_READ | PROT_WRITE, flags, -1, 0) }?;
+    if at != start {
+        // A kernel (or an emulator) that does not know the flag took it for a hint.
+        // SAFETY: mapped just now.
+        unsafe { sys::munmap(at, total) };
+        return Err(Errno::EXIST);
+    }
+    let offset = opened.view.stub_offset();
+    let (source, image) = (&opened.image.source, opened.mapped.0);
+    if let Err(error) = copy_in(source, image, offset, start, length, PROT_READ | PROT_EXEC) {
+        // SAFETY: nothing jumps there yet.
+        unsafe { sys::munmap(start, total) };
+        return Err(error);
+    }
+    layer::fill_link_page(start + length);
+    Ok(())
+}
+
+/// Puts `length` bytes from `offset` of the image, whose bytes are also at `image`, at `at`, which
+/// is mapped, with protection `prot`.
+fn copy_in(
+    source: &Source,
+    image: usize,
+    offset: u64,
+    at: usize,
+    length: usize,
+    prot: u32,
+) -> Result<()> {
+    if let Source::File { fd, offset: base } = source
+        && !PRIVATE_PAGES.load(Ordering::Relaxed)
+    {
+        // SAFETY: the range belongs to the mapping that is being replaced, or to its stubs.
+        return unsafe {
+            sys::mmap(at, length, prot, MAP_PRIVATE | MAP_FIXED, *fd, base + offset)
+        }
+        .map(drop);
+    }
+    // Made beside and then moved into place whole: where the new protection is refused
+    // (PR_SET_MDWE) the file's own text must still be there.
+    let beside = sys::map_anonymous(length)?;
+    let bytes = image + offset as usize;
+    // SAFETY: both ranges are mapped and as long; nothing runs there yet; what is replaced belongs
+    // to the mapping that is being patched.
+    unsafe {
+        core::ptr::copy_nonoverlapping(bytes as *const u8, beside as *mut u8, length);
+        let moved =
+            sys::mprotect(beside, length, prot).and_then(|()| sys::move_to(beside, length, at));
+        if moved.is_err() {
+            sys::munmap(beside, length);
+        }
+        moved
+    }
+}
+
+/// Replaces the part of each run that lies in the mapping.
+fn overlay(view: &BlobView<'_>, source: &Source, image: usize, mapping: Mapping) -> Result<()> {
+    let end = mapping.offset + mapping.length as u64;
+    for run in view.runs() {
+        let from = run.file_offset.max(mapping.offset);
+        let to = (run.file_offset + run.len).min(end);
+        if from < to {
+            let at = mapping.start + (from - mapping.offset) as usize;
+            let offset = run.offset + (from - run.file_offset);
+            copy_in(source, image, offset, at, (to - from) as usize, mapping.prot)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! The table of patched texts. A signal handler reads it, so entries are published by one store and
+//! never moved.
+
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use crate::arch::SigInfo;
+use super::image::Source;
+use crate::patch::{BlobView, Shape};
+use crate::signal;
+
+/// Texts that a process can have patched at once.
+const REGIONS: usize = 1024;
+/// Bytes of a link page.
+pub const LINK_PAGE: usize = 4096;
+
+const FREE: u32 = 0;
+const TAKEN: u32 = 1;
+const LIVE: u32 = 2;
+
+/// One patched text: its stubs and link page, and what is known of its sites.
+pub struct Region {
+    /// What is added to the addresses of the file.
+    pub bias: usize,
+    /// Where the stubs are.
+    pub stubs: usize,
+    /// Bytes of stubs; the link page follows.
+    pub stub_len: usize,
+    /// The first and one past the last address of the file's text.
+    pub text: (usize, usize),
+    /// The image, mapped for as long as the region is live: start and length.
+    pub mapped: (usize, usize),
+    /// Where the image can be mapped from.
+    pub source: Source,
+    /// The image as tables.
+    pub view: BlobView<'static>,
+}
+
+struct Entry {
+    state: AtomicU32,
+    /// Written before the state becomes LIVE.
+    region: UnsafeCell<MaybeUninit<Region>>,
+}
+
+// SAFETY: `region` is written by the one that holds the lock while the state is not LIVE, and only
+// read while it is.
+unsafe impl Sync for Entry {}
+
+static TABLE: [Entry; REGIONS] =
+    [const { Entry { state: AtomicU32::new(FREE), region: UnsafeCell::new(MaybeUninit::uninit()) } }; REGIONS];
+/// One more than the last entry that was ever used.
+static USED: AtomicUsize = AtomicUsize::new(0);
+static LOCK: spin::Mutex<()> = spin::Mutex::new(());
+
+/// Keeps the table as it is: writers hold it, and so does a fork, for the child's sake.
+pub fn lock() -> spin::MutexGuard<'static, ()> {
+    LOCK.lock()
+}
+
+fn live() -> impl Iterator<Item = (&'static Entry, &'static Region)> {
+    TABLE.iter().take(USED.load(Ordering::Acquire)).filter_map(|entry| {
+        if entry.state.load(Ordering::Acquire) != LIVE {
+            return None;
+        }
+        // SAFETY: a live region was written and is only read.
+        Some((entry, unsafe { (*entry.region.get()).assume_init_ref() }))
+    })
+}
+
+/// Adds a region. `None` when the table is full.
+pub fn add(region: Region) -> Option<&'static Region> {
+    let _writer = lock();
+    for (index, entry) in TABLE.iter().enumerate() {
+        if entry.state.load(Ordering::Acquire) == FREE {
+            entry.state.store(TAKEN, Ordering::Relaxed);
+            // SAFETY: not live, and the lock keeps other writers out.
+            unsafe { (*entry.region.get()).write(region) };
+            entry.state.store(LIVE, Ordering::Release);
+            USED.fetch_max(index + 1, Ordering::Release);
+            // SAFETY: live regions are only read, and stay where they are.
+            return Some(unsafe { (*entry.region.get()).assume_init_ref() });
+        }
+    }
+    None
+}
+
+/// The live region with stubs at `stubs`.
+pub fn at(stubs: usize) -> Option<&'static Region> {
+    live().map(|(_, region)| region).find(|region| region.stubs == stubs)
+}
+
+/// Takes out every region whose text lies in the range, and gives what it mapped to `unmap`.
+///
+/// # Safety
+/// No thread may run in the stubs of such a region, nor be about to: its text is gone.
+pub unsafe fn remove(start: usize, end: usize, mut unmap: impl FnMut(usize, usize)) {
+    for (entry, region) in live() {
+        if region.text.0 >= start && region.text.1 <= end {
+            let (stubs, length) = (region.stubs, region.stub_len + LINK_PAGE);
+            let mapped = region.mapped;
+            entry.state.store(TAKEN, Ordering::Release);
+            unmap(stubs, length);
+            if mapped.1 != 0 {
+                unmap(mapped.0, mapped.1);
+            }
+            entry.state.store(FREE, Ordering::Release);
+        }
+    }
+}
+
+/// Whether any live region's text lies in the range.
+pub fn any_in(start: usize, end: usize) -> bool {
+    live().any(|(_, region)| region.text.0 >= start && region.text.1 <= end)
+}
+
+/// Calls `visit` with the address of every link page.
+pub fn each_link_page(mut visit: impl FnMut(usize)) {
+    for (_, region) in live() {
+        visit(region.stubs + region.stub_len);
+    }
+}
+
+/// Calls `visit` with the start and end of every stub area, link page included.
+pub fn each_stub_range(mut visit: impl FnMut(usize, usize)) {
+    for (_, region) in live() {
+        visit(region.stubs, region.stubs + region.stub_len + LINK_PAGE);
+    }
+}
+
+fn of_stub(pc: usize) -> Option<&'static Region> {
+    live().map(|(_, region)| region).find(|region| {
+        (region.stubs..region.stubs + region.stub_len).contains(&pc)
+    })
+}
+
+fn of_text(pc: usize) -> Option<&'static Region> {
+    live()
+        .map(|(_, region)| region)
+        .find(|region| (region.text.0..region.text.1).contains(&pc))
+}
+
+/// The address that the kernel would have shown for `pc`: another one when it lies in a stub.
+pub fn shown_pc(pc: usize) -> usize {
+    of_stub(pc)
+        .and_then(|region| {
+            let original = region.view.original_pc((pc - region.stubs) as u32)?;
+            Some((original as usize).wrapping_add(region.bias))
+        })
+        .unwrap_or(pc)
+}
+
+/// Where to go on for an address that was shown: another one when the instruction is no longer
+/// there.
+pub fn resume_pc(shown: usize) -> usize {
+    of_text(shown)
+        .and_then(|region| {
+            let offset = region.view.resume_from(shown.wrapping_sub(region.bias) as u64)?;
+            Some(region.stubs + offset as usize)
+        })
+        .unwrap_or(shown)
+}
+
+/// The stub of the trap site whose trap raised the signal, with the program counter where the
+/// machine leaves it.
+pub fn trap_at(signal: i32, info: &SigInfo, pc: usize) -> Option<usize> {
+    if !signal::has_traps() || !signal::is_breakpoint(signal, info) {
+        return None;
+    }
+    let site = pc.wrapping_sub(crate::arch::TRAP_LEAVES);
+    let region = of_text(site)?;
+    let record = region.view.site_by_vaddr(site.wrapping_sub(region.bias) as u64)?;
+    (record.shape == Shape::Trap).then(|| region.stubs + record.stub as usize)
+}

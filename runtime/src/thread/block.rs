@@ -1,0 +1,122 @@
+//! The thread block: one for each thread that can enter the resident.
+
+use core::sync::atomic::{AtomicI32, AtomicU32};
+
+use crate::arch::{CallRegs, Extended};
+use crate::signal::{SigHand, TrapBlocked};
+use crate::view::Descriptors;
+
+/// What belongs to one thread. `arch/*/entry.rs` reaches the first fields by their offsets.
+#[repr(C)]
+pub struct Block {
+    /// The block's own address: what the architecture's thread register is checked against.
+    pub this: *mut Block,
+    /// Where the resident's stack starts, a multiple of 16. It is empty whenever target code runs.
+    pub stack_top: usize,
+    /// Room for the entry code, which has no free registers.
+    pub spill: [usize; 6],
+    /// The registers of the call that is being handled.
+    pub regs: *mut CallRegs,
+    /// Where the exit code jumps.
+    pub jump: usize,
+    /// Not 0: a signal came while the resident ran; all others are blocked until it is delivered.
+    pub held_flag: AtomicU32,
+    /// Not 0: the exit code sets `exit_mask`.
+    pub exit_mask_set: u32,
+    /// The target's signal mask, to be set on the way out.
+    pub exit_mask: u64,
+    /// The state of the block in its pool: 0 free, 1 in use.
+    pub state: AtomicU32,
+    /// The thread's id.
+    pub tid: AtomicI32,
+    /// Whether the target believes that `SIGTRAP` is blocked.
+    pub trap_blocked: TrapBlocked,
+    /// The number of the held signal.
+    pub held_signal: i32,
+    /// The alternate stack that the target asked for; the kernel's is the resident's.
+    pub altstack: AltStack,
+    /// The alternate stack that the kernel knows: start and size.
+    pub signal_stack: (usize, usize),
+    /// The handlers: shared by all threads of a process (`CLONE_SIGHAND`).
+    pub sighand: *const SigHand,
+    /// vload's own descriptors: shared by all that share the descriptor table (`CLONE_FILES`).
+    pub descriptors: *const Descriptors,
+    /// Where handlers and descriptors of a child that shares memory but not these are kept.
+    pub private: PrivateTables,
+    /// Who gives the block back.
+    pub ownership: Ownership,
+    /// The clone that made the thread reset all handlers (`CLONE_CLEAR_SIGHAND`).
+    pub handlers_cleared: bool,
+    /// Memory that a child which shares ours took for its exec: start and length. Its parent gives
+    /// it back.
+    pub exec_scratch: (usize, usize),
+    /// The held signal's frame.
+    pub held: Extended,
+}
+
+/// Who gives a block back when its thread ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ownership {
+    /// The thread itself; the end of the process takes the rest.
+    Process,
+    /// The parent, which waits for it (`CLONE_VFORK`).
+    Parent,
+    /// The thread itself, also when its process ends: the memory is another process's too.
+    SharedMemory,
+}
+
+/// The tables of a child that shares our memory but has handlers or descriptors of its own, as the
+/// child of a vfork does.
+pub struct PrivateTables {
+    /// Its handlers.
+    pub sighand: SigHand,
+    /// vload's descriptors as they are numbered in its table.
+    pub descriptors: Descriptors,
+}
+
+/// `stack_t` (sigaltstack(2)), as the target set it.
+#[derive(Clone, Copy)]
+pub struct AltStack {
+    /// Lowest address.
+    pub sp: usize,
+    /// `SS_AUTODISARM` or 0, or `SS_DISABLE`.
+    pub flags: i32,
+    /// Length in bytes.
+    pub size: usize,
+}
+
+impl AltStack {
+    /// `SS_ONSTACK`.
+    pub const ONSTACK: i32 = 1;
+    /// `SS_DISABLE`.
+    pub const DISABLE: i32 = 2;
+    /// `SS_AUTODISARM`.
+    pub const AUTODISARM: i32 = 1 << 31;
+
+    /// No alternate stack.
+    pub const NONE: Self = Self { sp: 0, flags: Self::DISABLE, size: 0 };
+
+    /// Whether `sp` is on this stack (`__on_sig_stack`, include/linux/sched/signal.h). A stack that
+    /// disarms itself is never one that code is on.
+    pub fn holds(&self, sp: usize) -> bool {
+        self.flags & Self::AUTODISARM == 0 && sp > self.sp && sp - self.sp <= self.size
+    }
+
+    /// Whether there is one.
+    pub fn enabled(&self) -> bool {
+        self.size != 0
+    }
+
+    /// The flags as `sigaltstack(2)` reports them to code with stack pointer `sp`
+    /// (`sas_ss_flags`).
+    pub fn reported_flags(&self, sp: usize) -> i32 {
+        let state = if !self.enabled() {
+            Self::DISABLE
+        } else if self.holds(sp) {
+            Self::ONSTACK
+        } else {
+            0
+        };
+        state | (self.flags & Self::AUTODISARM)
+    }
+}

@@ -1,0 +1,7 @@
+//! What the resident keeps for each thread.
+
+mod block;
+mod pool;
+
+pub use block::{AltStack, Block, Ownership, PrivateTables};
+pub use pool::{Pool, POOL};

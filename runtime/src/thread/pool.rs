@@ -1,0 +1,168 @@
+//! Where thread blocks live: one mapping each, used again when its thread has ended.
+
+use core::mem::size_of;
+use core::ptr::{null, null_mut};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use super::{AltStack, Block, Ownership};
+use crate::signal::TrapBlocked;
+use crate::sys;
+
+/// Bytes of the resident's stack.
+const STACK: usize = 96 * 1024;
+/// Bytes of the stack on which the kernel starts our signal handler.
+const SIGNAL_STACK: usize = 64 * 1024;
+/// An unmapped page below each stack.
+const GUARD: usize = 4096;
+const PAGE: usize = 4096;
+
+const BLOCK: usize = size_of::<Block>().next_multiple_of(PAGE);
+const SIZE: usize = GUARD + SIGNAL_STACK + GUARD + STACK + BLOCK;
+
+/// All blocks of a process (of an address space: a vfork child uses its parent's).
+pub struct Pool {
+    first: AtomicPtr<Node>,
+}
+
+/// The list's link lies behind the block, in the same pages.
+#[repr(C)]
+struct Node {
+    block: Block,
+    next: *mut Node,
+}
+
+const _: () = assert!(size_of::<Node>() <= BLOCK);
+
+/// The pool of this address space.
+pub static POOL: Pool = Pool { first: AtomicPtr::new(null_mut()) };
+
+impl Pool {
+    /// A block for a thread that is about to start. It has its stacks and is bound to nothing.
+    pub fn take(&self) -> sys::Result<*mut Block> {
+        let mut node = self.first.load(Ordering::Acquire);
+        while !node.is_null() {
+            // SAFETY: nodes are never unmapped.
+            let found = unsafe { &*node };
+            if found.block.state.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            {
+                // SAFETY: the exchange made the block ours.
+                unsafe { reset(&raw mut (*node).block) };
+                return Ok(node.cast());
+            }
+            node = found.next;
+        }
+        self.map()
+    }
+
+    fn map(&self) -> sys::Result<*mut Block> {
+        let start = sys::map_anonymous(SIZE)?;
+        let stack = start + GUARD + SIGNAL_STACK + GUARD;
+        for guard in [start, start + GUARD + SIGNAL_STACK] {
+            // SAFETY: the pages are ours and unused.
+            if let Err(error) = unsafe { sys::mprotect(guard, GUARD, 0) } {
+                // SAFETY: the mapping is ours and nobody knows it.
+                unsafe { sys::munmap(start, SIZE) };
+                return Err(error);
+            }
+        }
+        let node = (stack + STACK) as *mut Node;
+        // SAFETY: the pages behind the stack are ours and zero, which is a valid block: no
+        // pointers are followed before `reset` has set them.
+        unsafe {
+            let block = &raw mut (*node).block;
+            (*block).this = block;
+            (*block).stack_top = stack + STACK;
+            (*block).signal_stack = (start + GUARD, SIGNAL_STACK);
+            (*block).state = AtomicU32::new(1);
+            reset(block);
+        }
+        let mut next = self.first.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the node is ours until the exchange below publishes it.
+            unsafe { (*node).next = next };
+            match self.first.compare_exchange_weak(next, node, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return Ok(node.cast()),
+                Err(seen) => next = seen,
+            }
+        }
+    }
+
+    /// Gives back the block of a thread that has ended and could not do it itself.
+    pub fn give_back(&self, block: &Block) {
+        block.state.store(0, Ordering::Release);
+    }
+
+    /// After a fork the child has one thread: every block but `mine` is free.
+    pub fn keep_only(&self, mine: *const Block) {
+        let mut node = self.first.load(Ordering::Acquire);
+        while !node.is_null() {
+            // SAFETY: nodes are never unmapped.
+            let found = unsafe { &*node };
+            if !core::ptr::eq(&found.block, mine) {
+                found.block.state.store(0, Ordering::Release);
+            }
+            node = found.next;
+        }
+    }
+
+    /// Whether `block` is one of ours: what a value found in a register is checked against.
+    pub fn contains(&self, block: *const Block) -> bool {
+        let mut node = self.first.load(Ordering::Acquire);
+        while !node.is_null() {
+            if node.cast_const().cast() == block {
+                return true;
+            }
+            // SAFETY: nodes are never unmapped.
+            node = unsafe { (*node).next };
+        }
+        false
+    }
+
+    /// The block of thread `tid`, where the architecture's register does not tell.
+    pub fn of_thread(&self, tid: i32) -> Option<*mut Block> {
+        let mut node = self.first.load(Ordering::Acquire);
+        while !node.is_null() {
+            // SAFETY: nodes are never unmapped.
+            let found = unsafe { &*node };
+            if found.block.state.load(Ordering::Acquire) == 1
+                && found.block.tid.load(Ordering::Relaxed) == tid
+            {
+                return Some(node.cast());
+            }
+            node = found.next;
+        }
+        None
+    }
+
+    /// Calls `visit` with the range of every block's mapping.
+    pub fn ranges(&self, visit: &mut dyn FnMut(usize, usize)) {
+        let mut node = self.first.load(Ordering::Acquire);
+        while !node.is_null() {
+            let end = node as usize + BLOCK;
+            visit(end - SIZE, end);
+            // SAFETY: nodes are never unmapped.
+            node = unsafe { (*node).next };
+        }
+    }
+}
+
+/// Makes a block that is ours as good as new.
+///
+/// # Safety
+/// The block must be in nobody else's use.
+unsafe fn reset(block: *mut Block) {
+    // SAFETY: the caller's promise; all are plain fields of mapped memory.
+    unsafe {
+        (*block).regs = null_mut();
+        (*block).held_flag = AtomicU32::new(0);
+        (*block).exit_mask_set = 0;
+        (*block).altstack = AltStack::NONE;
+        (*block).sighand = null();
+        (*block).descriptors = null();
+        (*block).exec_scratch = (0, 0);
+        (*block).ownership = Ownership::Process;
+        (*block).handlers_cleared = false;
+        (*block).trap_blocked = TrapBlocked::new();
+    }
+}
+

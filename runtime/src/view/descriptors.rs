@@ -1,0 +1,177 @@
+//! vload's own descriptors: the target neither sees nor loses them.
+//!
+//! They lie above the target's soft limit where the hard limit allows it, so that the target's own
+//! numbers are what they would be natively. A `close` of one is `EBADF`; a `dup2` onto one moves it
+//! out of the way first.
+
+use core::sync::atomic::{AtomicI32, Ordering};
+
+use crate::layer::Call;
+use crate::sys::{self, Errno, Result};
+use linux_raw_sys::general::RLIMIT_NOFILE;
+
+/// `CLOSE_RANGE_UNSHARE` (linux/close_range.h).
+const CLOSE_RANGE_UNSHARE: usize = 2;
+
+/// One descriptor of vload's, or none.
+pub struct Slot(AtomicI32);
+
+impl Slot {
+    const fn new() -> Self {
+        Self(AtomicI32::new(-1))
+    }
+
+    /// The descriptor, or −1.
+    pub fn get(&self) -> i32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Records the descriptor.
+    pub fn set(&self, fd: i32) {
+        self.0.store(fd, Ordering::Relaxed);
+    }
+}
+
+/// vload's descriptors as numbered in one descriptor table.
+pub struct Descriptors {
+    /// vload's own file (`O_PATH`), executed again for every program the target starts.
+    pub exe: Slot,
+    /// The session's memory.
+    pub session: Slot,
+    /// Where `vload trace` writes.
+    pub trace: Slot,
+    /// Where `--log` writes.
+    pub log: Slot,
+}
+
+/// Those of the process. A vfork child that has a table of its own has its own numbers
+/// ([`crate::thread::PrivateTables`]).
+pub static OWN: Descriptors = Descriptors::new();
+
+impl Descriptors {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self { exe: Slot::new(), session: Slot::new(), trace: Slot::new(), log: Slot::new() }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> [&Slot; 4] {
+        [&self.exe, &self.session, &self.trace, &self.log]
+    }
+
+    /// The numbers of `other`, as a clone without `CLONE_FILES` starts with.
+    pub fn copy_from(&self, other: &Self) {
+        for (mine, theirs) in self.all().into_iter().zip(other.all()) {
+            mine.set(theirs.get());
+        }
+    }
+
+    /// Whether `fd` is one of them.
+    pub fn contains(&self, fd: i32) -> bool {
+        fd >= 0 && self.all().into_iter().any(|slot| slot.get() == fd)
+    }
+
+    /// Moves what is at `fd`, if it is one of them, to another number.
+    fn make_room(&self, fd: i32) -> Result<()> {
+        for slot in self.all() {
+            if slot.get() == fd && fd >= 0 {
+                slot.set(hide(fd)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A copy of `fd` at a number where the target does not look: above its soft limit if the hard one
+/// allows it, else as high as the limit allows, but not so high that the kernel's table grows large.
+pub fn hide(fd: i32) -> Result<i32> {
+    const HIGH: u64 = 4096;
+    const SPAN: u64 = 64;
+    let limit = sys::limit(RLIMIT_NOFILE)?;
+    if limit.soft < HIGH && limit.hard >= limit.soft + SPAN {
+        let raised = sys::Limit { soft: limit.soft + SPAN, hard: limit.hard };
+        if sys::set_limit(RLIMIT_NOFILE, raised).is_ok() {
+            let copy = sys::duplicate(fd, limit.soft as i32, false);
+            let restored = sys::set_limit(RLIMIT_NOFILE, limit);
+            debug_assert!(restored.is_ok());
+            if copy.is_ok() {
+                return copy;
+            }
+        }
+    }
+    let lowest = limit.soft.min(HIGH).saturating_sub(SPAN / 2).max(limit.soft.min(10) / 2);
+    sys::duplicate(fd, lowest as i32, false).or_else(|_| sys::duplicate(fd, 0, false))
+}
+
+/// Moves `fd` out of the target's sight and closes the old number.
+pub fn move_away(fd: i32) -> Result<i32> {
+    let hidden = hide(fd)?;
+    sys::close(fd);
+    Ok(hidden)
+}
+
+/// `close(2)`.
+pub fn close(call: &mut Call<'_>) -> isize {
+    if call.descriptors().contains(call.args[0] as i32) {
+        return sys::raw(Err(Errno::BADF));
+    }
+    call.pass()
+}
+
+/// `fcntl(2)`: nothing can be asked of a descriptor that is not there.
+pub fn fcntl(call: &mut Call<'_>) -> isize {
+    close(call)
+}
+
+/// `dup2(2)`, `dup3(2)`.
+pub fn duplicate_onto(call: &mut Call<'_>) -> isize {
+    let own = call.descriptors();
+    let (old, new) = (call.args[0] as i32, call.args[1] as i32);
+    if own.contains(old) {
+        return sys::raw(Err(Errno::BADF));
+    }
+    if own.contains(new)
+        && let Err(error) = own.make_room(new)
+    {
+        return sys::raw(Err(error));
+    }
+    call.pass()
+}
+
+/// `close_range(2)`, around what is not the target's.
+pub fn close_range(call: &mut Call<'_>) -> isize {
+    let [first, last, flags, ..] = call.args;
+    let (first, last) = (first as u32, last as u32);
+    let own = call.descriptors();
+    let mut keep: [u32; 4] = own.all().map(|slot| slot.get() as u32);
+    keep.sort_unstable();
+    if first > last || !keep.iter().any(|fd| (first..=last).contains(fd)) {
+        return call.pass();
+    }
+    let mut flags = flags;
+    let mut from = first;
+    let mut ends = keep.into_iter().filter(|fd| (first..=last).contains(fd));
+    loop {
+        let end = ends.next();
+        let upto = match end {
+            Some(0) => None,
+            Some(fd) => Some(fd - 1),
+            None => Some(last),
+        };
+        if let Some(upto) = upto
+            && from <= upto
+        {
+            call.args[..3].copy_from_slice(&[from as usize, upto as usize, flags]);
+            let result = call.pass();
+            if result < 0 {
+                return result;
+            }
+            // The table is its own after the first time.
+            flags &= !CLOSE_RANGE_UNSHARE;
+        }
+        match end {
+            Some(fd) if fd < last => from = fd + 1,
+            _ => return 0,
+        }
+    }
+}
