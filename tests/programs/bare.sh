@@ -4,10 +4,10 @@
 set -e
 folder=$1
 shift
-mount --bind "$folder" /mnt
-mount -t tmpfs -o noexec tmpfs /tmp
+mount -n --bind "$folder" /mnt
+mount -n -t tmpfs -o noexec tmpfs /tmp
 mkdir -p "$folder"
-mount --move /mnt "$folder"
-mount -o remount,bind,ro "$folder"
+mount -n --move /mnt "$folder"
+mount -n -o remount,bind,ro "$folder"
 cd "$folder"
 exec "$@"

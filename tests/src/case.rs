@@ -104,6 +104,8 @@ pub struct Case {
     pub files: Vec<&'static str>,
     /// What is not compared as it is.
     pub rules: Vec<Rule>,
+    /// The exit code that the program ends with natively: a program that fails shows nothing.
+    pub code: i32,
     /// How long one run may take.
     pub timeout: Duration,
     /// Where it runs.
@@ -128,6 +130,7 @@ impl Case {
             prepare: None,
             files: Vec::new(),
             rules: Vec::new(),
+            code: 0,
             timeout: Duration::from_secs(20),
             arches: vec![Arch::X86_64],
             every_mode: true,
@@ -204,6 +207,12 @@ impl Case {
     /// What is not compared as it is.
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
+        self
+    }
+
+    /// The exit code that the program ends with natively, where it is not 0.
+    pub fn exits(mut self, code: i32) -> Self {
+        self.code = code;
         self
     }
 

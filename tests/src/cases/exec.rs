@@ -39,7 +39,10 @@ pub fn cases() -> Vec<Case> {
                 .build(execs)
                 .build(target)
                 .variable("EMPTY", "")
+                .variable("PATH", format!("{{work}}/bin:{}", crate::needs::PATH))
                 .run(&["{0}", way, "{1}", "one", "", "three words"])
+                // The target cannot print where everything is closed.
+                .exits(if way == "close-all" { 43 } else { 0 })
         };
         cases.push(case("dynamic", target));
         cases.push(case("static", static_target).everywhere());

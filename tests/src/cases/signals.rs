@@ -24,8 +24,8 @@ pub fn cases() -> Vec<Case> {
         Case::new("signals/profile").build(Build::c("profile.c")).on(X86).seconds(60),
         Case::new("signals/profile-static").build(static_c("profile.c")).seconds(60),
         Case::new("signals/pipe").build(Build::c("pipes.c")).on(X86),
-        Case::new("signals/deaths").build(Build::c("deaths.c")).on(X86),
-        Case::new("signals/deaths-static").build(static_c("deaths.c")),
+        Case::new("signals/deaths").build(Build::c("deaths.c")).on(X86).exits(200),
+        Case::new("signals/deaths-static").build(static_c("deaths.c")).exits(200),
         Case::new("signals/faults").build(Build::c("faults.c")).on(X86),
         Case::new("signals/masks").build(Build::c("masks.c")).on(X86),
         Case::new("signals/masks-across-exec")

@@ -1,0 +1,32 @@
+use strict;
+use warnings;
+use File::Temp qw(tempdir);
+use POSIX qw(:sys_wait_h);
+use Socket;
+
+my %count;
+$count{$_ % 7}++ for 1 .. 1000;
+print join(",", map { "$_=$count{$_}" } sort keys %count), "\n";
+my $text = `echo from a child`;
+print $text, $? >> 8, "\n";
+system("sh", "-c", "exit 3");
+print $? >> 8, "\n";
+my $pid = fork;
+if (!$pid) { exit 9 }
+waitpid($pid, 0);
+print WEXITSTATUS($?), "\n";
+local $SIG{USR1} = sub { print "signal\n" };
+kill USR1 => $$;
+my $folder = tempdir(CLEANUP => 1);
+open(my $file, ">", "$folder/x") or die;
+print $file "line $_\n" for 1 .. 100;
+close $file;
+print -s "$folder/x", "\n";
+socketpair(my $one, my $other, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die;
+syswrite($one, "through");
+sysread($other, my $got, 100);
+print "$got\n";
+eval { local $SIG{ALRM} = sub { die "alarm\n" }; alarm 1; sleep 5; };
+print $@;
+warn "the end\n";
+exit 4;
