@@ -186,12 +186,13 @@ fn attempt(fd: i32, stat: &Stat, mapping: Mapping, stubs: Option<usize>) -> Resu
 /// Maps the stubs and enters the text in the table. `placing` is `MAP_FIXED` in reserved space.
 fn establish(opened: Opened, bias: usize, placing: u32) -> Result<&'static Region> {
     let start = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
+    if opened.view.has_traps() {
+        // Before the link page is filled, which says which calls are wanted.
+        signal::watch_traps();
+    }
     if let Err(error) = map_stubs(&opened, start, placing) {
         opened.close();
         return Err(error);
-    }
-    if opened.view.has_traps() {
-        signal::watch_traps();
     }
     let region = Region {
         bias,
