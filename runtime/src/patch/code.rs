@@ -177,11 +177,18 @@ impl<'a> Code<'a> {
         if let Some(extent) = self.marks.extent_of(site) {
             return extent.opaque || !run.unresolved.is_empty();
         }
+        if run.unresolved.is_empty() {
+            return false;
+        }
+        // Without an FDE, functions begin at named starts and where calls of the run lead.
         let starts = self.marks.starts_in(run.range.clone());
-        let before = starts.iter().chain(&run.calls).filter(|&&start| start <= site).max();
-        let after = starts.iter().chain(&run.calls).filter(|&&start| start > site).min();
-        let from = before.copied().unwrap_or(run.range.start);
-        let to = after.copied().unwrap_or(run.range.end);
+        let (mut from, mut to) = (run.range.start, run.range.end);
+        for list in [starts, &run.calls] {
+            let next = list.partition_point(|&start| start <= site);
+            from =
+                next.checked_sub(1).and_then(|last| list.get(last)).map_or(from, |&s| from.max(s));
+            to = list.get(next).map_or(to, |&start| to.min(start));
+        }
         run.unresolved.iter().any(|&jump| from <= jump && jump < to)
     }
 
@@ -264,7 +271,8 @@ impl<'a> Code<'a> {
     /// unknown.
     fn is_outside(&self, run: &Run, pad: &Range<u64>, adjacent: bool) -> bool {
         let begins = |address: u64| {
-            self.marks.starts.binary_search(&address).is_ok() || run.calls.contains(&address)
+            self.marks.starts.binary_search(&address).is_ok()
+                || run.calls.binary_search(&address).is_ok()
         };
         (adjacent && begins(pad.end))
             || !run.range.contains(&pad.start)

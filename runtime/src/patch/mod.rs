@@ -44,4 +44,4 @@ pub use site::{KEEPS_NEXT, KEEPS_SITE, Refusal, Refused, Site, SiteDesc};
 pub use stub::{Link, Stub};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

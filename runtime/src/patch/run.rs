@@ -48,7 +48,7 @@ pub struct Run {
     pub steps: Vec<Step>,
     /// Where its direct branches lead, sorted.
     pub targets: Vec<u64>,
-    /// Where its direct calls lead.
+    /// Where its direct calls lead, sorted.
     pub calls: Vec<u64>,
     /// Its jumps to an address that was computed in a way that is not understood: they may lead
     /// anywhere inside their function.
@@ -92,8 +92,7 @@ impl Run {
             dead = run.note(&insn, at, rest);
             at += usize::from(insn.len);
         }
-        run.targets.sort_unstable();
-        run.targets.dedup();
+        run.settle();
         let inside = |&&target: &&u64| run.range.contains(&target);
         let named = run.targets.iter().chain(starts).filter(inside);
         if named.copied().all(|target| run.enters(code, target)) {
@@ -121,9 +120,15 @@ impl Run {
             run.note(&insn, at, rest);
             end = at + usize::from(insn.len);
         }
-        run.targets.sort_unstable();
-        run.targets.dedup();
+        run.settle();
         Ok(run)
+    }
+
+    fn settle(&mut self) {
+        for list in [&mut self.targets, &mut self.calls] {
+            list.sort_unstable();
+            list.dedup();
+        }
     }
 
     fn push(&mut self, at: usize, len: u8, kind: Kind) {

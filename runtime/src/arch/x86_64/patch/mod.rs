@@ -64,3 +64,6 @@ pub fn has_skipped_prefix(bytes: &[u8]) -> bool {
 pub fn is_relative_relocation(kind: u32) -> bool {
     matches!(kind, R_X86_64_RELATIVE | R_X86_64_IRELATIVE)
 }
+
+#[cfg(test)]
+mod tests;
