@@ -61,6 +61,9 @@ fn before<'a>(
 /// frame, to another function.
 pub fn is_named_jump(run: &Run, code: &[u8], index: usize) -> bool {
     let Some((register, steps)) = before(run, code, index) else { return false };
+    if demangles(run, code, register) {
+        return true;
+    }
     for (distance, step) in steps.enumerate() {
         if distance == 0 && ends_frame(step.bytes, register) {
             return true;
@@ -75,6 +78,17 @@ pub fn is_named_jump(run: &Run, code: &[u8], index: usize) -> bool {
         }
     }
     false
+}
+
+/// Whether the run takes the pointer guard off `register`: it is one that was stored before, as
+/// longjmp's is (glibc sysdeps/unix/sysv/linux/x86_64/pointer_guard.h, `PTR_DEMANGLE`).
+fn demangles(run: &Run, code: &[u8], register: u8) -> bool {
+    run.steps.iter().any(|step| match code.get(step.offset as usize..) {
+        Some(&[0x64, rex @ 0x48..=0x4f, 0x33, modrm, 0x25, 0x30, 0, 0, 0, ..]) => {
+            modrm & 0xc7 == 4 && (modrm >> 3 & 7 | (rex & 4) << 1) == register
+        }
+        _ => false,
+    })
 }
 
 /// `pop` of a register other than the jump's, `add $n,%rsp`, or `leave`.
