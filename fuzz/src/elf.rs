@@ -75,6 +75,38 @@ pub struct Image {
     len: Field,
 }
 
+impl Image {
+    /// A right file that is one executable segment: `code` at `offset`, mapped at `vaddr`.
+    pub fn executable(entry: u64, offset: u64, vaddr: u64, code: &[u8]) -> Vec<u8> {
+        let header = Header {
+            kind: Type::Load,
+            flags: 5,
+            offset: Field::Any(offset),
+            vaddr: Field::Any(vaddr),
+            filesz: Field::Any(code.len() as u64),
+            memsz: Field::Any(code.len() as u64),
+            align: Field::Right,
+        };
+        let image = Self {
+            dynamic: false,
+            spoiled: None,
+            kind: Field::Right,
+            machine: Field::Right,
+            entry: Field::Any(entry),
+            phoff: Field::Right,
+            phentsize: Field::Right,
+            phnum: Field::Right,
+            headers: vec![header],
+            text: Vec::new(),
+            len: Field::Right,
+        };
+        let mut file = image.build();
+        file.resize(offset as usize, 0);
+        file.extend(code);
+        file
+    }
+}
+
 fn machine() -> u16 {
     let accepted = |machine: &u16| native::accepts(1, *machine) || native::accepts(2, *machine);
     [62, 3, 183, 243].into_iter().find(accepted).unwrap_or(0)
@@ -217,8 +249,7 @@ fn check_elf(elf: &Elf, file: &[u8], limits: &Limits, interp: bool) {
 fn check_segment(elf: &Elf, segment: &Segment, limits: &Limits, interp: bool) {
     let bias = if interp && elf.kind == Kind::Dyn {
         // The first segment goes to some address; here to the middle of the address space.
-        (limits.task_size / 2 & !(limits.page_size - 1))
-            .wrapping_sub(limits.page_start(elf.span.start))
+        limits.page_start(limits.task_size / 2).wrapping_sub(limits.page_start(elf.span.start))
     } else {
         0
     };

@@ -138,7 +138,9 @@ fn headers(table: &mut Table) {
     table.elf("headers beyond the end", Refused(ENOEXEC), exec().with(|f| f.phoff = 1 << 20));
     table.elf("headers at the last byte", Refused(ENOEXEC), exec().with(|f| f.phoff = 0x80b));
     table.elf("headers at -1", Refused(ENOEXEC), exec().with(|f| f.phoff = u64::MAX));
-    table.elf("headers at 2^63", Refused(ENOEXEC), exec().with(|f| f.phoff = 1 << 63));
+    if native::CLASS == Class::Elf64 {
+        table.elf("headers at 2^63", Refused(ENOEXEC), exec().with(|f| f.phoff = 1 << 63));
+    }
 }
 
 fn truncations(table: &mut Table) {
@@ -202,7 +204,9 @@ fn segments(table: &mut Table) {
             (s.offset, s.filesz, s.memsz) = (7, 0, 100);
         }),
     );
-    table.elf("negative offset", DIES, second(|s| s.offset = 0u64.wrapping_sub(PAGE)));
+    // A 32-bit offset is never negative.
+    let negative = if native::CLASS == Class::Elf64 { DIES } else { RUNS };
+    table.elf("negative offset", negative, second(|s| s.offset = 0u64.wrapping_sub(PAGE)));
     table.elf("file pages beyond the end", RUNS, second(|s| s.offset = 64 * PAGE));
     table.elf(
         "tail beyond the end",
@@ -250,7 +254,15 @@ fn segments(table: &mut Table) {
     table.crashing("entry nowhere", SIGSEGV, exec().with(|f| f.entry = 0x100));
     table.elf("entry beyond everything", DIES, exec().with(|f| f.entry = top));
     table.elf("entry at -1", DIES, exec().with(|f| f.entry = u64::MAX));
-    table.crashing("not executable", SIGSEGV, exec().with(|f| f.segments[0].flags = R));
+    // Without PT_GNU_STACK, what a 32-bit program can read it can execute.
+    let plain = || exec().with(|f| f.segments.push(segment(PT_GNU_STACK, 0, 0, 0, 0, R | W)));
+    table.crashing("not executable", SIGSEGV, plain().with(|f| f.segments[0].flags = R));
+    let readable = exec().with(|f| f.segments[0].flags = R);
+    if native::READ_IMPLIES_EXEC {
+        table.elf("executable by READ_IMPLIES_EXEC", RUNS, readable);
+    } else {
+        table.crashing("no READ_IMPLIES_EXEC", SIGSEGV, readable);
+    }
     table.crashing("not readable at all", SIGSEGV, exec().with(|f| f.segments[0].flags = 0));
     table.elf("everything allowed", RUNS, exec().with(|f| f.segments[0].flags = R | W | X));
     table.elf("all other flags", RUNS, exec().with(|f| f.segments[0].flags = 0xffff_fff5));
@@ -264,7 +276,7 @@ fn segments(table: &mut Table) {
     table.crashing(
         "covering the first",
         SIGSEGV,
-        exec().with(|f| {
+        plain().with(|f| {
             f.segments.push(load(0, BASE, 100, PAGE, R));
         }),
     );

@@ -1,31 +1,15 @@
-//! Fuzz target on what vload reads from files that others wrote: ELF images, `#!` lines and the
-//! entries of binfmt_misc.
-//!
-//! The inputs are structures, not bytes: [`elf`] writes a well-formed file and then spoils some
-//! of its fields, so that the checks behind the first ones are reached. What is looked for is a
-//! panic, an overflow, a hang, or an answer that contradicts itself. No sanitizer is needed (the
-//! readers hold no `unsafe`), and so a stable compiler is enough:
-//!
-//! ```text
-//! cargo xtask fuzz --runs 5000000
-//! ```
-//!
-//! which is `cargo run --release --manifest-path fuzz/Cargo.toml -- -runs=5000000` with the
-//! compiler's coverage instrumentation in `RUSTFLAGS`. `cargo fuzz run -s none image --fuzz-dir
-//! fuzz` works too. Both take libFuzzer's options, such as a folder to keep the corpus in.
+//! ELF images, `#!` lines and the entries of binfmt_misc.
 #![no_main]
-
-mod elf;
-mod text;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use runtime::image::{Head, Nesting, Script, classify};
+use vload_fuzz::{elf, text};
 
 /// One input.
 #[derive(Debug, Arbitrary)]
 enum Input {
-    /// A program, and perhaps its interp.
+    /// A program.
     Elf(elf::Image),
     /// Two files, one as interp of the other.
     Elves(elf::Image, elf::Image),
