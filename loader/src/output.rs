@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use alloc::vec::Vec;
 use alloc::ffi::CString;
-use runtime::process::spill;
+use runtime::process::{OPTIONS, spill};
 use runtime::session;
 use runtime::sys::{self, Errno, Result};
 use runtime::view::{self, OWN};
@@ -35,6 +35,27 @@ pub fn open_own(vectors: &Vectors) {
     // Without a session each process keeps what it learns to itself.
     if let Ok(fd) = session::create() {
         OWN.session.set(hide(fd));
+    }
+}
+
+/// Notes where images are kept on disk: `$XDG_CACHE_HOME/vload`, else `$HOME/.cache/vload`
+/// (XDG Base Directory Specification). The folder is made if it is missing.
+pub fn find_cache(vectors: &Vectors) {
+    let base = match (vectors.env(b"XDG_CACHE_HOME"), vectors.env(b"HOME")) {
+        (Some(base), _) if base.starts_with(b"/") => base.to_vec(),
+        (_, Some(home)) if home.starts_with(b"/") => [home, b"/.cache"].concat(),
+        _ => return,
+    };
+    let path = [&base[..], b"/vload"].concat();
+    // SAFETY: one thread, and the target has not run.
+    if !unsafe { OPTIONS.add("cache", &path) } {
+        return;
+    }
+    let (Ok(base), Ok(path)) = (CString::new(base), CString::new(path)) else { return };
+    // What cannot be made is not used.
+    let made = |path: &CStr, mode| rustix::fs::mkdirat(CWD, path, Mode::from_raw_mode(mode));
+    if made(&path, 0o700) == Err(rustix::io::Errno::NOENT) && made(&base, 0o700).is_ok() {
+        let _ = made(&path, 0o700);
     }
 }
 

@@ -55,6 +55,7 @@ fn begin(vectors: Vectors) -> ! {
         Command::Wrong(message) => fail(USAGE, format_args!("{message}\nTry 'vload --help'.")),
     };
     output::open_own(&vectors);
+    output::find_cache(&vectors);
     if let Some(path) = run.log {
         output::open_log(path);
     }

@@ -83,7 +83,12 @@ impl Line {
 
     /// Appends a number in hexadecimal with `0x`.
     pub fn hex(&mut self, value: u64) -> &mut Self {
-        self.raw(b"0x").digits(value, 16)
+        self.raw(b"0x").hexadecimal(value)
+    }
+
+    /// Appends a number in hexadecimal without a prefix.
+    pub fn hexadecimal(&mut self, value: u64) -> &mut Self {
+        self.digits(value, 16)
     }
 
     fn digits(&mut self, mut value: u64, base: u64) -> &mut Self {

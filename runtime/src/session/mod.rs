@@ -1,10 +1,12 @@
-//! What all processes of a session share: one sparse file that every member maps.
+//! What all processes of a session share: one sparse file that every member maps; and what sessions
+//! share: images on disk.
 //!
 //! The file has its full size from creation and is written only through mappings, because a write
 //! under `RLIMIT_FSIZE=0` would be a signal. It holds offsets, never addresses.
 
 mod arena;
 mod backing;
+pub mod cache;
 
 pub use arena::{Session, Stored, counters, create, find, join, keep, put};
 pub use backing::scratch_file;

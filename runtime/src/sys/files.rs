@@ -181,23 +181,17 @@ pub fn mkdir(path: &CStr, mode: u32) -> Result<()> {
         .map(drop)
 }
 
-/// `linkat(2)` of what `fd` refers to (made with `O_TMPFILE`) at `path`, through `/proc`.
-pub fn link_descriptor(source: &CStr, path: &CStr) -> Result<()> {
-    const AT_SYMLINK_FOLLOW: usize = 0x400;
-    // SAFETY: both paths are NUL-terminated.
-    unsafe {
-        call(
-            nr::__NR_linkat,
-            [
-                CWD as usize,
-                source.as_ptr() as usize,
-                CWD as usize,
-                path.as_ptr() as usize,
-                AT_SYMLINK_FOLLOW,
-            ],
-        )
-    }
-    .map(drop)
+/// `renameat(2)` within a folder.
+pub fn rename(folder: i32, from: &CStr, to: &CStr) -> Result<()> {
+    let (dirfd, from, to) = (folder as usize, from.as_ptr() as usize, to.as_ptr() as usize);
+    // SAFETY: both names are NUL-terminated.
+    unsafe { call(nr::__NR_renameat2, [dirfd, from, dirfd, to, 0]) }.map(drop)
+}
+
+/// `unlinkat(2)` of a file.
+pub fn unlink(folder: i32, name: &CStr) -> Result<()> {
+    // SAFETY: the name is NUL-terminated.
+    unsafe { call(nr::__NR_unlinkat, [folder as usize, name.as_ptr() as usize, 0]) }.map(drop)
 }
 
 /// `getcwd(2)`: the path without its NUL.

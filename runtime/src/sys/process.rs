@@ -209,3 +209,9 @@ pub fn end_like(status: i32) -> ! {
     let _ = raise(signal);
     exit(128 + signal)
 }
+
+/// `geteuid(2)`.
+pub fn geteuid() -> u32 {
+    // SAFETY: no arguments.
+    unsafe { call(crate::arch::numbers::GETEUID, []) }.map_or(u32::MAX, |id| id as u32)
+}

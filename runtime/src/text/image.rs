@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::patch::{self, Blob, ShapeSet};
 use crate::process::OPTIONS;
-use crate::session::{self, Stored};
+use crate::session::{self, Stored, cache};
 use crate::sys::{self, Stat};
 use crate::view::OWN;
 
@@ -30,8 +30,30 @@ pub enum Source {
         /// The image's place in it.
         offset: u64,
     },
+    /// In a file of the cache on disk, open for as long as this value.
+    Cached(CachedFile),
     /// In memory of this process.
     Memory(Vec<u8>),
+}
+
+/// A descriptor that is closed with its owner.
+pub struct CachedFile(pub i32);
+
+impl Drop for CachedFile {
+    fn drop(&mut self) {
+        sys::close(self.0);
+    }
+}
+
+impl Source {
+    /// The file and the image's place in it, if it is in one.
+    pub fn file(&self) -> Option<(i32, u64)> {
+        match self {
+            Self::File { fd, offset } => Some((*fd, *offset)),
+            Self::Cached(file) => Some((file.0, 0)),
+            Self::Memory(_) => None,
+        }
+    }
 }
 
 /// `--shapes`, as stored in images.
@@ -87,26 +109,30 @@ pub fn image_of(fd: i32, stat: &Stat, stub_vaddr: Option<u64>) -> Option<Image> 
         return in_session(stored);
     }
     let lasting = skipped.is_empty() && is_settled(stat);
-    let bytes = build(fd, stat, stub_vaddr, key, &skipped);
-    match bytes {
-        None => {
-            if lasting {
-                session::keep(&key, Stored { offset: 0, length: 0 });
-            }
-            None
+    if lasting && let Some((fd, length)) = cache::open(&key) {
+        // A file of the cache that is damaged is found out when it is opened (`place`).
+        return Some(Image { source: Source::Cached(CachedFile(fd)), length });
+    }
+    let Some(bytes) = build(fd, stat, stub_vaddr, key, &skipped) else {
+        if lasting {
+            session::keep(&key, Stored { offset: 0, length: 0 });
         }
-        Some(bytes) => match session::put(&bytes) {
-            Ok(stored) => {
-                if lasting {
-                    session::keep(&key, stored);
-                }
-                in_session(stored)
+        return None;
+    };
+    if lasting {
+        cache::keep(&key, &bytes);
+    }
+    match session::put(&bytes) {
+        Ok(stored) => {
+            if lasting {
+                session::keep(&key, stored);
             }
-            Err(_) => {
-                let length = bytes.len();
-                Some(Image { source: Source::Memory(bytes), length })
-            }
-        },
+            in_session(stored)
+        }
+        Err(_) => {
+            let length = bytes.len();
+            Some(Image { source: Source::Memory(bytes), length })
+        }
     }
 }
 

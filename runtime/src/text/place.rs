@@ -38,7 +38,6 @@ pub struct Mapping {
 pub fn span(fd: i32, stat: &Stat) -> Option<usize> {
     let opened = open(image_of(fd, stat, None)?).ok()?;
     let end = opened.view.link_vaddr() + LINK_PAGE as u64;
-    opened.close();
     usize::try_from(end.checked_sub(first_page(fd)?)?).ok()
 }
 
@@ -54,15 +53,14 @@ pub fn fill_reserved(fd: i32, stat: &Stat, start: usize, used: usize, end: usize
     let filled = image_of(fd, stat, None).ok_or(Errno::NOENT).and_then(|image| {
         let opened = open(image)?;
         let Some(bias) = first_page(fd).map(|page| start.wrapping_sub(page as usize)) else {
-            opened.close();
-            return Err(Errno::NOEXEC);
+                return Err(Errno::NOEXEC);
         };
         let stubs = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
         if stubs < used {
-            opened.close();
-            return Err(Errno::EXIST);
+                return Err(Errno::EXIST);
         }
-        establish(opened, bias, MAP_FIXED)?;
+        map_stubs(&opened, stubs, MAP_FIXED)?;
+        enter(opened, bias)?;
         Ok(stubs)
     });
     let unused = match filled {
@@ -119,17 +117,20 @@ fn near(mapping: Mapping) -> Result<usize> {
 /// An image whose tables are mapped.
 struct Opened {
     image: Image,
-    mapped: (usize, usize),
     view: BlobView<'static>,
+    tables: Tables,
 }
 
-impl Opened {
-    fn close(self) {
-        drop(self.view);
-        if self.mapped.1 != 0 {
-            // SAFETY: mapped by `open`; the view is gone.
-            unsafe { sys::munmap(self.mapped.0, self.mapped.1) };
-        }
+/// A mapping that is given back with its owner.
+struct Tables {
+    start: usize,
+    length: usize,
+}
+
+impl Drop for Tables {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `open`; the view that reads it has the same owner.
+        unsafe { sys::munmap(self.start, self.length) };
     }
 }
 
@@ -138,6 +139,7 @@ fn open(image: Image) -> Result<Opened> {
         Source::File { fd, offset } => {
             (sys::map_private(*fd, *offset, image.length)?, image.length)
         }
+        Source::Cached(file) => (sys::map_private(file.0, 0, image.length)?, image.length),
         Source::Memory(bytes) => {
             let start = sys::map_anonymous(bytes.len())?;
             // SAFETY: mapped just now and long enough.
@@ -147,15 +149,12 @@ fn open(image: Image) -> Result<Opened> {
             (start, bytes.len())
         }
     };
-    // SAFETY: mapped for as long as the region, or until `close`.
+    let tables = Tables { start, length };
+    // SAFETY: mapped for as long as `tables`, or as the region that takes it over.
     let bytes = unsafe { core::slice::from_raw_parts(start as *const u8, length) };
     match Blob::parse(bytes) {
-        Some(view) => Ok(Opened { image, mapped: (start, length), view }),
-        None => {
-            // SAFETY: mapped just now, and the bytes are not used any more.
-            unsafe { sys::munmap(start, length) };
-            Err(Errno::NOEXEC)
-        }
+        Some(view) => Ok(Opened { image, view, tables }),
+        None => Err(Errno::NOEXEC),
     }
 }
 
@@ -164,46 +163,39 @@ fn attempt(fd: i32, stat: &Stat, mapping: Mapping, stubs: Option<usize>) -> Resu
     let Some(image) = image_of(fd, stat, None) else { return Ok(()) };
     let mut opened = open(image)?;
     let Some(bias) = bias(&opened.view, mapping) else {
-        opened.close();
         return Ok(());
     };
     if let Some(at) = stubs {
         let vaddr = (at as u64).wrapping_sub(bias as u64);
-        opened.close();
         let Some(image) = image_of(fd, stat, Some(vaddr)) else { return Err(Errno::NOMEM) };
         opened = open(image)?;
     }
     let start = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
-    if let Some(region) = region::at(start) {
+    if region::at(start).is_some() {
         // The stubs are there already; the region has its own view of the same image.
-        opened.close();
-        return overlay(&region.view, &region.source, region.mapped.0, mapping);
+        return overlay(&opened, mapping);
     }
-    let region = establish(opened, bias, MAP_FIXED_NOREPLACE)?;
-    overlay(&region.view, &region.source, region.mapped.0, mapping)
+    map_stubs(&opened, start, MAP_FIXED_NOREPLACE)
+        .and_then(|()| overlay(&opened, mapping))
+        .and_then(|()| enter(opened, bias))
 }
 
-/// Maps the stubs and enters the text in the table. `placing` is `MAP_FIXED` in reserved space.
-fn establish(opened: Opened, bias: usize, placing: u32) -> Result<&'static Region> {
-    let start = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
-    if opened.view.has_traps() {
-        // Before the link page is filled, which says which calls are wanted.
-        signal::watch_traps();
-    }
-    if let Err(error) = map_stubs(&opened, start, placing) {
-        opened.close();
-        return Err(error);
-    }
+/// Enters a text whose stubs are mapped in the table.
+fn enter(opened: Opened, bias: usize) -> Result<()> {
     let region = Region {
         bias,
-        stubs: start,
+        stubs: (opened.view.stub_vaddr() as usize).wrapping_add(bias),
         stub_len: opened.view.stub_len() as usize,
         text: extent(&opened.view, bias),
-        mapped: opened.mapped,
-        source: opened.image.source,
+        mapped: (opened.tables.start, opened.tables.length),
         view: opened.view,
     };
-    region::add(region).ok_or(Errno::NFILE)
+    if !region::add(region) {
+        return Err(Errno::NFILE);
+    }
+    // The region has it now.
+    core::mem::forget(opened.tables);
+    Ok(())
 }
 
 /// What is added to the file's addresses in a mapping that holds some of the image's text.
@@ -223,6 +215,10 @@ fn extent(view: &BlobView<'_>, bias: usize) -> (usize, usize) {
 
 /// Maps the stubs at `start` and the link page behind them.
 fn map_stubs(opened: &Opened, start: usize, placing: u32) -> Result<()> {
+    if opened.view.has_traps() {
+        // Before the link page is filled, which says which calls are wanted.
+        signal::watch_traps();
+    }
     let length = opened.view.stub_len() as usize;
     let total = length + LINK_PAGE;
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | placing;
@@ -235,7 +231,7 @@ fn map_stubs(opened: &Opened, start: usize, placing: u32) -> Result<()> {
         return Err(Errno::EXIST);
     }
     let offset = opened.view.stub_offset();
-    let (source, image) = (&opened.image.source, opened.mapped.0);
+    let (source, image) = (&opened.image.source, opened.tables.start);
     if let Err(error) = copy_in(source, image, offset, start, length, PROT_READ | PROT_EXEC) {
         // SAFETY: nothing jumps there yet.
         unsafe { sys::munmap(start, total) };
@@ -255,14 +251,16 @@ fn copy_in(
     length: usize,
     prot: u32,
 ) -> Result<()> {
-    if let Source::File { fd, offset: base } = source
+    if let Some((fd, base)) = source.file()
         && !PRIVATE_PAGES.load(Ordering::Relaxed)
     {
         // SAFETY: the range belongs to the mapping that is being replaced, or to its stubs.
-        return unsafe {
-            sys::mmap(at, length, prot, MAP_PRIVATE | MAP_FIXED, *fd, base + offset)
+        let mapped =
+            unsafe { sys::mmap(at, length, prot, MAP_PRIVATE | MAP_FIXED, fd, base + offset) };
+        // A cache on a file system mounted noexec: the bytes are copied.
+        if mapped != Err(Errno::PERM) {
+            return mapped.map(drop);
         }
-        .map(drop);
     }
     // Made beside and then moved into place whole: where the new protection is refused
     // (PR_SET_MDWE) the file's own text must still be there.
@@ -282,9 +280,10 @@ fn copy_in(
 }
 
 /// Replaces the part of each run that lies in the mapping.
-fn overlay(view: &BlobView<'_>, source: &Source, image: usize, mapping: Mapping) -> Result<()> {
+fn overlay(opened: &Opened, mapping: Mapping) -> Result<()> {
+    let (source, image) = (&opened.image.source, opened.tables.start);
     let end = mapping.offset + mapping.length as u64;
-    for run in view.runs() {
+    for run in opened.view.runs() {
         let from = run.file_offset.max(mapping.offset);
         let to = (run.file_offset + run.len).min(end);
         if from < to {

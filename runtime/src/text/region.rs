@@ -6,7 +6,6 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use crate::arch::SigInfo;
-use super::image::Source;
 use crate::patch::{BlobView, Shape};
 use crate::signal;
 
@@ -31,8 +30,6 @@ pub struct Region {
     pub text: (usize, usize),
     /// The image, mapped for as long as the region is live: start and length.
     pub mapped: (usize, usize),
-    /// Where the image can be mapped from.
-    pub source: Source,
     /// The image as tables.
     pub view: BlobView<'static>,
 }
@@ -68,8 +65,8 @@ fn live() -> impl Iterator<Item = (&'static Entry, &'static Region)> {
     })
 }
 
-/// Adds a region. `None` when the table is full.
-pub fn add(region: Region) -> Option<&'static Region> {
+/// Adds a region. `false` when the table is full.
+pub fn add(region: Region) -> bool {
     let _writer = lock();
     for (index, entry) in TABLE.iter().enumerate() {
         if entry.state.load(Ordering::Acquire) == FREE {
@@ -78,11 +75,10 @@ pub fn add(region: Region) -> Option<&'static Region> {
             unsafe { (*entry.region.get()).write(region) };
             entry.state.store(LIVE, Ordering::Release);
             USED.fetch_max(index + 1, Ordering::Release);
-            // SAFETY: live regions are only read, and stay where they are.
-            return Some(unsafe { (*entry.region.get()).assume_init_ref() });
+            return true;
         }
     }
-    None
+    false
 }
 
 /// The live region with stubs at `stubs`.

@@ -9,6 +9,8 @@ pub const FCNTL: u32 = nr::__NR_fcntl;
 pub const MMAP: usize = nr::__NR_mmap as usize;
 /// `clock_gettime` with 64-bit times (`clock_gettime64` on 32-bit machines).
 pub const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime;
+/// `geteuid` (`geteuid32` on 32-bit x86).
+pub const GETEUID: u32 = nr::__NR_geteuid;
 /// `O_NOFOLLOW`.
 pub const O_NOFOLLOW: usize = nr::O_NOFOLLOW as usize;
 
