@@ -13,6 +13,9 @@ use crate::patch::{Kind, Run};
 /// How far before a jump its target is looked for.
 const MAX_LOOK_BACK: usize = 8;
 
+/// How far before a jump its pointer may have been demangled: longjmp checks much in between.
+const MAX_DEMANGLE: usize = 64;
+
 /// An entry of a table of distances.
 pub type Distance = i32;
 
@@ -61,7 +64,7 @@ fn before<'a>(
 /// frame, to another function.
 pub fn is_named_jump(run: &Run, code: &[u8], index: usize) -> bool {
     let Some((register, steps)) = before(run, code, index) else { return false };
-    if demangles(run, code, register) {
+    if demangles(run, code, index, register) {
         return true;
     }
     for (distance, step) in steps.enumerate() {
@@ -80,10 +83,11 @@ pub fn is_named_jump(run: &Run, code: &[u8], index: usize) -> bool {
     false
 }
 
-/// Whether the run takes the pointer guard off `register`: it is one that was stored before, as
+/// Whether the code takes the pointer guard off `register`: it is one that was stored before, as
 /// longjmp's is (glibc sysdeps/unix/sysv/linux/x86_64/pointer_guard.h, `PTR_DEMANGLE`).
-fn demangles(run: &Run, code: &[u8], register: u8) -> bool {
-    run.steps.iter().any(|step| match code.get(step.offset as usize..) {
+fn demangles(run: &Run, code: &[u8], index: usize, register: u8) -> bool {
+    let steps = run.steps.get(index.saturating_sub(MAX_DEMANGLE)..index).unwrap_or(&[]);
+    steps.iter().any(|step| match code.get(step.offset as usize..) {
         Some(&[0x64, rex @ 0x48..=0x4f, 0x33, modrm, 0x25, 0x30, 0, 0, 0, ..]) => {
             modrm & 0xc7 == 4 && (modrm >> 3 & 7 | (rex & 4) << 1) == register
         }

@@ -4,6 +4,7 @@
 mod execute;
 mod proof;
 mod shapes;
+mod snapshot;
 
 use crate::patch::tests::file::{File, TEXT};
 use crate::patch::{Plan, Shape, ShapeSet, Site, analyze};
