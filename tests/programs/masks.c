@@ -56,7 +56,8 @@ int main(int argc, char **argv)
     sigemptyset(&one);
     sigaddset(&one, SIGTRAP);
     printf("taken: %d\n", sigtimedwait(&one, &info, &none));
-    printf("again: %d %s\n", sigtimedwait(&one, &info, &none), strerror(errno));
+    int again = sigtimedwait(&one, &info, &none);
+    printf("again: %d %s\n", again, strerror(errno));
     sigemptyset(&one);
     sigaddset(&one, SIGUSR1);
     int fd = signalfd(-1, &one, SFD_NONBLOCK);

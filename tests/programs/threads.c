@@ -1,4 +1,4 @@
-/* Four threads of a thousand calls each, then many short ones. */
+/* Four threads of a thousand calls each, then as many short ones as are asked for. */
 #include "check.h"
 #include "rawcall.h"
 #include <pthread.h>
@@ -15,12 +15,20 @@ static void *calls(void *count)
     return NULL;
 }
 
+/* Ends the threads one after the other, so that every join has to wait and calls futex once. */
+static void *calls_and_rest(void *number)
+{
+    void *wrong = calls((void *)1000);
+    usleep(20000 * ((long)number + 1));
+    return wrong;
+}
+
 int main(int argc, char **argv)
 {
     parent = getppid();
     pthread_t threads[4];
     for (int i = 0; i < 4; i++)
-        CHECK(pthread_create(&threads[i], NULL, calls, (void *)1000) == 0);
+        CHECK(pthread_create(&threads[i], NULL, calls_and_rest, (void *)(long)i) == 0);
     for (int i = 0; i < 4; i++) {
         void *wrong;
         CHECK(pthread_join(threads[i], &wrong) == 0 && wrong == NULL);

@@ -30,9 +30,7 @@ pub fn cases() -> Vec<Case> {
             "for i in 1 2 3 4 5; do /bin/true; done",
         ]),
         case("bash").run(&["bash", "-c", "for i in 1 2 3; do /bin/true; done; echo $(echo x)"]),
-        case("python-threads")
-            .needs_program("python3")
-            .run(&["python3", "{programs}/hello-threads.py"]),
+        case("python-threads").needs_program("python3").run(&["python3", "{programs}/threads.py"]),
         program("exceptions", Build::cxx("exceptions.cpp")),
         case("script").given("script", 0o755, "#!/bin/sh\necho $1\n").run(&["./script", "x"]),
     ]
