@@ -20,19 +20,27 @@ pub struct Options {
 pub fn ci(options: &Options) -> ExitCode {
     let mut tally = Tally::default();
     let workspace = |arguments: &[&str]| succeed(command::cargo().args(arguments));
-    tally += Tally::one("formatting", workspace(&["fmt", "--all", "--check"]));
-    tally += Tally::one(
-        "lints",
-        workspace(&[
-            "clippy",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "--deny",
-            "warnings",
-        ]),
-    );
+    // The fuzz targets are a workspace of their own.
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        tally += Tally::one(
+            &format!("formatting of {manifest}"),
+            workspace(&["fmt", "--all", "--check", "--manifest-path", manifest]),
+        );
+        tally += Tally::one(
+            &format!("lints of {manifest}"),
+            workspace(&[
+                "clippy",
+                "--locked",
+                "--workspace",
+                "--all-targets",
+                "--manifest-path",
+                manifest,
+                "--",
+                "--deny",
+                "warnings",
+            ]),
+        );
+    }
     tally += Tally::one(
         "documentation",
         succeed(

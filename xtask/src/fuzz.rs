@@ -8,7 +8,7 @@ use clap::Args;
 /// Options of `cargo xtask fuzz`.
 #[derive(Args)]
 pub struct Options {
-    /// Which target: image (ELF files and scripts) or patch (the patcher)
+    /// Which target: a program of `fuzz/src/bin`
     #[arg(long, default_value = "image")]
     target: String,
     /// How many inputs to try
@@ -19,25 +19,27 @@ pub struct Options {
     arguments: Vec<String>,
 }
 
-/// The coverage that libFuzzer is steered by; `cargo fuzz` passes the same.
-const COVERAGE: &str = "-Cpasses=sancov-module \
+/// The coverage that libFuzzer steers by, as `cargo fuzz -s none` asks for it: a pass of LLVM that
+/// a stable compiler runs too.
+const COVERAGE: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
 /// Builds a fuzz target and gives it `--runs` inputs.
-///
-/// It is built without a sanitizer, which would need a nightly compiler: the parsers under test
-/// hold no `unsafe`, so that what they can do wrong is to panic, overflow or hang.
 pub fn fuzz(options: &Options) -> Result<()> {
-    let manifest = command::root().join("fuzz/Cargo.toml");
     let mut cargo = command::cargo();
-    cargo.args(["run", "--release", "--target", Arch::X86_64.triple(), "--manifest-path"]);
     cargo
-        .arg(manifest)
+        .env("RUSTFLAGS", COVERAGE)
+        // Artefacts with instrumentation and without would replace one another.
+        .env("CARGO_TARGET_DIR", command::target_dir().join("fuzz"))
+        .args(["run", "--release", "--locked"])
+        // Naming the target keeps the flags from build scripts.
+        .args(["--target", Arch::X86_64.triple()])
+        .arg("--manifest-path")
+        .arg(command::root().join("fuzz/Cargo.toml"))
         .args(["--bin", &options.target, "--"])
         .arg(format!("-runs={}", options.runs));
-    cargo.env("RUSTFLAGS", COVERAGE);
     succeed(cargo.args(&options.arguments))
 }
