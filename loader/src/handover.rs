@@ -1,5 +1,6 @@
 //! The program is mapped, the stack is built, and the target begins.
 
+use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -11,7 +12,7 @@ use runtime::view::{OWN, PROGRAM};
 use runtime::{arch as resident, process, signal, sys};
 
 use crate::arch;
-use crate::auxv::{AT_BASE, AT_ENTRY, AT_EXECFN, AT_PHDR, AT_PHENT, AT_PHNUM};
+use crate::auxv::{AT_BASE, AT_SYSINFO_EHDR, AT_ENTRY, AT_PHDR, AT_PHENT, AT_PHNUM};
 use crate::find;
 use crate::identity::{self, Addresses};
 use crate::map::{self, Mapped, Place};
@@ -52,10 +53,8 @@ pub struct Target<'a> {
 /// Becomes the target.
 pub fn run(target: Target<'_>) -> ! {
     let mut argv: Vec<usize> = target.argv.into();
-    let mut rewritten = false;
     let file = target.fd;
     let resolved = resolve::resolve(file, target.execfn, target.inaccessible, &mut |step, path| {
-        rewritten = true;
         rewrite(&mut argv, &step, path);
     });
     let resolved = match resolved {
@@ -77,6 +76,9 @@ pub fn run(target: Target<'_>) -> ! {
         Err(error) => lost(&target, format_args!("cannot be mapped: {} ({})", error.text(), error.name().unwrap_or("?"))),
     };
     resolved.close(-1);
+    if let Some(base) = target.vectors.aux(AT_SYSINFO_EHDR) {
+        arch::cover_vdso(base);
+    }
     let entry = |elf: &Elf, mapped: &Mapped| (elf.header.entry as usize).wrapping_add(mapped.bias);
     let start = match (&resolved.interp, &interp) {
         (Some((_, elf)), Some(mapped)) => entry(elf, mapped),
@@ -84,19 +86,13 @@ pub fn run(target: Target<'_>) -> ! {
     };
 
     let mut auxv = auxiliary(&target.vectors, &resolved.elf, &program, interp.as_ref());
-    let spilled = !core::ptr::eq(target.envp, target.vectors.envp);
-    let contents = Contents {
-        argv: &argv,
-        envp: target.envp,
-        auxv: &mut auxv,
-        execfn: target.execfn,
-        copy: (rewritten || spilled, spilled),
-    };
-    // SAFETY: we run on the resident's stack, `argv` and `auxv` are copies on the heap, and what is
-    // below the vectors' end was the vectors and the first function's frame.
-    let built = unsafe { stack::build(contents, target.vectors.end) };
+    let execfn = target.execfn.to_owned();
+    let contents = Contents { argv: &argv, envp: target.envp, auxv: &mut auxv, execfn: &execfn };
+    // SAFETY: we run on the resident's stack; `argv`, `auxv` and `execfn` are copies on the heap,
+    // and of the rest only what `contents` points to is needed.
+    let built = unsafe { stack::build(contents, &target.vectors) };
     make_executable(&resolved.elf, built.sp);
-    identity::set_name(target.execfn);
+    identity::set_name(&execfn, PROGRAM.path());
     identity::set_memory_map(&built, &auxv, &addresses(&resolved.elf, &program, &interp, random));
     enter(built.sp, start)
 }
@@ -150,8 +146,6 @@ fn auxiliary(
             AT_PHNUM => usize::from(elf.header.phnum),
             AT_ENTRY => at(elf.header.entry),
             AT_BASE => interp.map_or(0, |mapped| mapped.bias),
-            // Put in when the string has its place.
-            AT_EXECFN => pair[1],
             kind => arch::auxiliary(kind, pair[1]),
         };
     }

@@ -40,12 +40,20 @@ pub struct Addresses {
     pub brk: usize,
 }
 
-/// The name that `ps` shows: the last part of the path, cut to 15 bytes by the kernel.
-pub fn set_name(path: &CStr) {
-    let bytes = path.to_bytes_with_nul();
-    let start = path.to_bytes().iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+/// The name that `ps` shows: the last part of the path by which the program was executed, cut to 15
+/// bytes by the kernel; for a program given by descriptor, its file's own name (`begin_new_exec`,
+/// fs/exec.c, since 6.14).
+pub fn set_name(execfn: &CStr, file: &CStr) {
+    let by_descriptor = execfn.to_bytes().starts_with(b"/dev/fd/") && !file.is_empty();
+    let path = if by_descriptor { file } else { execfn };
+    let bytes = path.to_bytes();
+    let bytes = if by_descriptor { bytes.strip_suffix(b" (deleted)").unwrap_or(bytes) } else { bytes };
+    let start = bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    let mut name = [0u8; 16];
+    let length = (bytes.len() - start).min(name.len() - 1);
+    name[..length].copy_from_slice(&bytes[start..start + length]);
     // SAFETY: the kernel reads a NUL-terminated name.
-    let named = unsafe { sys::prctl(PR_SET_NAME, [bytes[start..].as_ptr() as usize, 0, 0, 0]) };
+    let named = unsafe { sys::prctl(PR_SET_NAME, [name.as_ptr() as usize, 0, 0, 0]) };
     if let Err(error) = named {
         runtime::log!(Warn, "the process keeps vload's name: {}", error.text());
     }

@@ -1,25 +1,32 @@
-//! The initial stack as the kernel would have built it (`create_elf_tables`, fs/binfmt_elf.c), on
-//! the kernel's own stack: it still grows, and is still what `[stack]` names.
+//! The initial stack as the kernel would have built it (`create_elf_tables`, fs/binfmt_elf.c, and
+//! `copy_strings`, fs/exec.c), in place of the one it built for vload: the stack still grows, is
+//! still what `[stack]` names, and holds nothing of vload's.
+//!
+//! ```text
+//! sp → argc, argv, NULL, envp, NULL, auxiliary vector, AT_NULL
+//!      the 16 bytes of AT_RANDOM, the strings of AT_PLATFORM and AT_BASE_PLATFORM
+//!      strings: arguments, environment, AT_EXECFN
+//!      a null word
+//! ```
 
+use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::auxv::AT_NULL;
-use crate::vectors::string;
+use crate::auxv::{AT_BASE_PLATFORM, AT_EXECFN, AT_NULL, AT_PLATFORM, AT_RANDOM};
+use crate::vectors::{Vectors, string};
 
 /// What goes on the stack.
 pub struct Contents<'a> {
-    /// The arguments, as addresses of strings that stay where they are.
+    /// The arguments, as addresses of strings.
     pub argv: &'a [usize],
     /// The same for the environment.
     pub envp: &'a [usize],
-    /// The auxiliary vector without the AT_NULL. `AT_EXECFN` is put in by [`build`].
+    /// The auxiliary vector without the AT_NULL. Entries that point to what lies on the stack are
+    /// changed to where it comes to lie.
     pub auxv: &'a mut [[usize; 2]],
     /// `AT_EXECFN`.
     pub execfn: &'a CStr,
-    /// Whether the arguments' strings are copied, one behind the other, because they do not lie so
-    /// already; and the environment's.
-    pub copy: (bool, bool),
 }
 
 /// Where things came to lie.
@@ -32,72 +39,121 @@ pub struct Built {
     pub env: (usize, usize),
 }
 
-/// Builds the stack below `end`; what lies above stays.
+/// Bytes of `AT_RANDOM`.
+const RANDOM: usize = 16;
+
+/// Builds the stack at the place of the kernel's.
 ///
 /// # Safety
-/// Everything below `end` must be unused stack: the caller runs on another one, and the vectors in
-/// `contents` are copies.
-pub unsafe fn build(contents: Contents<'_>, end: usize) -> Built {
-    let mut top = end;
-    let mut env: Vec<usize> = contents.envp.into();
-    if contents.copy.1 {
-        // SAFETY: the caller's promise.
-        top = unsafe { push_strings(&mut env, top) };
+/// The caller must run on another stack, and nothing on the kernel's but what `contents` points to
+/// may be needed any more.
+pub unsafe fn build(contents: Contents<'_>, old: &Vectors) -> Built {
+    let Contents { argv, envp, auxv, execfn } = contents;
+    // Everything is copied away first: the old strings lie where the new ones go.
+    let arguments = Strings::copy(argv);
+    let environment = Strings::copy(envp);
+    let execfn = execfn.to_owned();
+    let mut small: Vec<(u32, Vec<u8>)> = Vec::new();
+    for pair in auxv.iter() {
+        let kind = pair[0] as u32;
+        let bytes: &[u8] = match kind {
+            AT_PLATFORM | AT_BASE_PLATFORM => string(pair[1]).to_bytes_with_nul(),
+            // SAFETY: the kernel put 16 bytes there.
+            AT_RANDOM => unsafe { core::slice::from_raw_parts(pair[1] as *const u8, RANDOM) },
+            _ => continue,
+        };
+        small.push((kind, bytes.into()));
     }
-    let mut argv: Vec<usize> = contents.argv.into();
-    if contents.copy.0 {
-        // SAFETY: the caller's promise.
-        top = unsafe { push_strings(&mut argv, top) };
+
+    // SAFETY: the caller's promise, for all that is pushed below.
+    let mut stack = unsafe { Downward::from(top(old)) };
+    stack.push(&0usize.to_ne_bytes());
+    let name = stack.push(execfn.as_bytes_with_nul());
+    let env = stack.push(&environment.bytes);
+    let args = stack.push(&arguments.bytes);
+    stack.align(16);
+    for (kind, bytes) in &small {
+        let at = stack.push(bytes);
+        set(auxv, *kind, at);
     }
-    let (args_range, env_range) = (extent(&argv), extent(&env));
-    let name = contents.execfn.to_bytes_with_nul();
-    top -= name.len();
-    let execfn = top;
-    // SAFETY: below `end`.
-    unsafe { core::ptr::copy_nonoverlapping(name.as_ptr(), execfn as *mut u8, name.len()) };
-    for pair in contents.auxv.iter_mut() {
-        if pair[0] == crate::auxv::AT_EXECFN as usize {
-            pair[1] = execfn;
+    set(auxv, AT_EXECFN, name);
+
+    let mut words = Vec::new();
+    words.push(argv.len());
+    words.extend(arguments.starts.iter().map(|start| args + start));
+    words.push(0);
+    words.extend(environment.starts.iter().map(|start| env + start));
+    words.push(0);
+    words.extend(auxv.iter().flatten());
+    words.extend([AT_NULL as usize, 0]);
+    let size = size_of_val(&words[..]);
+    stack.at -= size;
+    stack.align(16);
+    let sp = stack.at;
+    // SAFETY: `size` bytes from `sp` on lie below what was pushed.
+    unsafe { core::ptr::copy_nonoverlapping(words.as_ptr(), sp as *mut usize, words.len()) };
+    Built {
+        sp,
+        args: (args, args + arguments.bytes.len()),
+        env: (env, env + environment.bytes.len()),
+    }
+}
+
+/// One past the null word at the very top: behind the name by which vload was executed.
+fn top(old: &Vectors) -> usize {
+    let name = old.aux(AT_EXECFN).map(string);
+    match name {
+        Some(name) => name.as_ptr() as usize + name.to_bytes_with_nul().len() + size_of::<usize>(),
+        // An emulator that gives none: below the strings there is room in any case.
+        None => old.end,
+    }
+}
+
+fn set(auxv: &mut [[usize; 2]], kind: u32, value: usize) {
+    for pair in auxv.iter_mut().filter(|pair| pair[0] == kind as usize) {
+        pair[1] = value;
+    }
+}
+
+/// Strings one behind the other.
+struct Strings {
+    bytes: Vec<u8>,
+    starts: Vec<usize>,
+}
+
+impl Strings {
+    fn copy(addresses: &[usize]) -> Self {
+        let mut copied = Self { bytes: Vec::new(), starts: Vec::with_capacity(addresses.len()) };
+        for &address in addresses {
+            copied.starts.push(copied.bytes.len());
+            copied.bytes.extend_from_slice(string(address).to_bytes_with_nul());
         }
+        copied
     }
-    let words = 1 + argv.len() + 1 + env.len() + 1 + 2 * (contents.auxv.len() + 1);
-    let sp = (top - words * size_of::<usize>()) & !15;
-    let mut at = sp as *mut usize;
-    let mut push = |word: usize| {
-        // SAFETY: `words` words fit between `sp` and `top`.
+}
+
+/// A stack that is filled downward.
+struct Downward {
+    at: usize,
+}
+
+impl Downward {
+    /// # Safety
+    /// All below `top` must be unused stack.
+    unsafe fn from(top: usize) -> Self {
+        Self { at: top }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> usize {
+        self.at -= bytes.len();
+        // SAFETY: below the top of `from`, whose caller promised that it is unused.
         unsafe {
-            at.write(word);
-            at = at.add(1);
+            core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.at as *mut u8, bytes.len());
         }
-    };
-    push(argv.len());
-    argv.iter().copied().chain([0]).for_each(&mut push);
-    env.iter().copied().chain([0]).for_each(&mut push);
-    for pair in contents.auxv.iter().chain([&[AT_NULL as usize, 0]]) {
-        push(pair[0]);
-        push(pair[1]);
+        self.at
     }
-    Built { sp, args: args_range, env: env_range }
-}
 
-/// Copies strings, in order, to below `top`; gives the new top.
-///
-/// # Safety
-/// Everything below `top` must be unused stack.
-unsafe fn push_strings(strings: &mut [usize], top: usize) -> usize {
-    let mut at = top;
-    for place in strings.iter_mut().rev() {
-        let bytes = string(*place).to_bytes_with_nul();
-        at -= bytes.len();
-        // SAFETY: the caller's promise; `push_strings` is never given strings that lie there.
-        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), at as *mut u8, bytes.len()) };
-        *place = at;
+    fn align(&mut self, to: usize) {
+        self.at &= !(to - 1);
     }
-    at
-}
-
-fn extent(strings: &[usize]) -> (usize, usize) {
-    let start = strings.first().copied().unwrap_or(0);
-    let end = strings.last().map_or(0, |&last| last + string(last).to_bytes_with_nul().len());
-    (start, end)
 }

@@ -103,3 +103,8 @@ pub const STACK_IS_EXECUTABLE: bool = false;
 pub fn auxiliary(_kind: u32, value: usize) -> usize {
     value
 }
+
+/// The vDSO's own system calls are patched like any other.
+pub fn cover_vdso(base: usize) {
+    runtime::text::cover_vdso(base);
+}

@@ -34,12 +34,15 @@ numbers! {
     RT_SIGPROCMASK = __NR_rt_sigprocmask;
     SIGALTSTACK = __NR_sigaltstack;
     MUNMAP = __NR_munmap;
+    GETDENTS64 = __NR_getdents64;
+    PTRACE = __NR_ptrace;
 }
 
 /// What this layer wants whatever the others do.
 pub const WANTED: &[usize] = &[
     CLOSE, DUP3, CLOSE_RANGE, own::FCNTL as usize, READLINKAT, OPENAT, STATX, FACCESSAT, FACCESSAT2, EXECVE,
     EXECVEAT, CLONE, CLONE3, EXIT, EXIT_GROUP, RT_SIGACTION, RT_SIGRETURN, SIGALTSTACK, MUNMAP, own::MMAP,
+    GETDENTS64, PTRACE,
 ];
 
 /// What it wants besides in a process with trap sites.
@@ -91,6 +94,8 @@ pub fn call(call: &mut Call<'_>) -> isize {
             sys::raw(signal::sigaltstack(&mut call.block.altstack, sp, new, old))
         }
         MUNMAP => text::munmap(call),
+        GETDENTS64 => view::getdents(call, 19),
+        PTRACE => process::ptrace(call),
         own::MMAP => text::mmap(call),
         number if number == own::FCNTL as usize => view::fcntl(call),
         number => match own::legacy(number) {

@@ -68,7 +68,7 @@ fn traced(call: &mut Call<'_>) -> isize {
 
 fn counted(call: &mut Call<'_>) -> isize {
     let (entry, number) = (call.entry, call.number);
-    if does_not_return(call) {
+    if comes_back_in_a_frame(call) {
         count(entry, number, false, 0);
     }
     let start = arch::ticks();
@@ -93,6 +93,12 @@ fn does_not_return(call: &Call<'_>) -> bool {
         Entry::Native => NEVER.contains(&(call.number as u32)),
         _ => matches!(call.number, 1 | 119 | 173 | 252),
     }
+}
+
+/// `rt_sigreturn`: it returns, but not to us. Calls that end the thread are not counted, as strace
+/// does not.
+fn comes_back_in_a_frame(call: &Call<'_>) -> bool {
+    call.entry == Entry::Native && call.number == nr::__NR_rt_sigreturn as usize
 }
 
 fn starts_a_process(call: &Call<'_>) -> bool {

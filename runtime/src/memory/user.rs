@@ -80,6 +80,8 @@ fn readable(address: usize, len: usize) -> Result<()> {
 }
 
 fn ask_read(address: usize) -> Result<()> {
+    // A null set is none to the kernel, which would not look at it.
+    let address = address.max(1);
     // SAFETY: nothing is written and the mask stays as it is: the kernel refuses `NO_HOW`.
     match unsafe { sys::signal_mask(NO_HOW, address, 0) } {
         Err(Errno::FAULT) => Err(Errno::FAULT),
@@ -89,6 +91,9 @@ fn ask_read(address: usize) -> Result<()> {
 
 /// Whether `len` bytes (at least eight) can be written; some of them are changed.
 pub fn writable(address: usize, len: usize) -> Result<()> {
+    if address == 0 {
+        return Err(Errno::FAULT);
+    }
     probe(address, len, |at| {
         // SAFETY: eight bytes inside the range that the caller is about to overwrite.
         unsafe { sys::signal_mask(0, 0, at) }.map(drop)

@@ -4,8 +4,10 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::exec::{ExecRequest, PATH_MAX};
-use super::resolve::{self, Failure};
+use super::argument_limit::Room;
+use super::resolve::{self, Failure, Step};
 use super::resumed::OPTIONS;
+use super::traced;
 use crate::log::Line;
 use crate::sys::{self, Errno, Result};
 use linux_raw_sys::general::{
@@ -35,6 +37,10 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
     if is_plain(path) {
         return Ok(Found::Native);
     }
+    if traced::is_traced() {
+        crate::log!(Warn, "not covered: {path:?} runs natively, because a debugger asked for it");
+        return Ok(Found::Native);
+    }
     let inaccessible = !path.to_bytes().starts_with(b"/")
         && request.dirfd != sys::CWD
         && sys::fcntl(request.dirfd, F_GETFD, 0)? as u32 & FD_CLOEXEC != 0;
@@ -48,7 +54,27 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
     };
     let mut name = [0; PATH_MAX];
     let execfn = execfn(request, path, &mut name)?;
-    match resolve::resolve(fd, execfn, inaccessible, &mut |_, _| {}) {
+    let mut room = None;
+    let mut fits = Ok(());
+    let resolved = resolve::resolve(fd, execfn, inaccessible, &mut |step, path| {
+        if let Step::Script(script) = step
+            && fits.is_ok()
+        {
+            if room.is_none() {
+                room = Some(Room::of(request, execfn));
+            }
+            fits = match room.as_mut() {
+                Some(Ok(room)) => room.take(script, path),
+                Some(Err(error)) => Err(*error),
+                None => Ok(()),
+            };
+        }
+    });
+    match resolved {
+        Ok(resolved) if fits.is_err() => {
+            resolved.close(-1);
+            fits.map(|()| Found::Native)
+        }
         Ok(resolved) => {
             // A script's program is opened again by the next vload, which needs the script.
             let kept = if resolved.program == fd { fd } else { open(request, path)? };

@@ -109,6 +109,7 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         block.tid.store(sys::gettid(), Ordering::Relaxed);
         block.ownership = Ownership::Process;
         view::PROGRAM.forget_pid();
+        super::traced::forget();
         POOL.keep_only(block);
         // SAFETY: a bound block has its handlers.
         let sighand = unsafe { &*block.sighand };

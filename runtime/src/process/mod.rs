@@ -1,5 +1,6 @@
 //! Processes: how they start, become another program, and end.
 
+mod argument_limit;
 mod check;
 mod clone;
 mod exec;
@@ -8,10 +9,12 @@ mod misc;
 pub mod resolve;
 mod resumed;
 pub mod spill;
+mod traced;
 
 pub use clone::{clone, vload_child_start};
 pub use exec::{ExecRequest, exec, exec_compat};
 pub use exit::{exit, exit_group};
+pub use traced::ptrace;
 pub use resumed::{OPTIONS, Options, PRIVATE_ARGUMENTS, Resumed};
 
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -57,12 +57,13 @@ pub fn keep_ours(signal: i32) {
 }
 
 /// Lets the kernel do by default what `signal` does, with `info`, as soon as the handler returns.
-/// A fault happens again by itself and ends the process with its own siginfo.
+/// A fault happens again by itself and ends the process with its own siginfo; a trap does not, the
+/// program counter is behind it.
 pub fn die_as_default(signal: i32, info: &SigInfo) {
     let default = KernelAction::default();
     let set = sys::signal_action(signal, Some(&default), None);
     debug_assert!(set.is_ok());
-    if !is_fault(signal, info) {
+    if !is_fault(signal, info) || signal == SIGTRAP as i32 {
         super::deliver::again(signal, info);
     }
 }

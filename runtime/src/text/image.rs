@@ -64,7 +64,8 @@ pub fn set_shapes(shapes: ShapeSet) {
     SHAPES.store(u64::from_le_bytes(shapes.to_bytes()), Ordering::Relaxed);
 }
 
-fn shapes() -> ShapeSet {
+/// The shapes that may be used.
+pub fn shapes() -> ShapeSet {
     let raw = SHAPES.load(Ordering::Relaxed);
     if raw == u64::MAX {
         return ShapeSet::default();
@@ -78,17 +79,28 @@ pub fn is_elf(fd: i32) -> bool {
     sys::pread(fd, &mut magic, 0) == Ok(4) && magic == *b"\x7fELF"
 }
 
+/// The part of a key that says how the image is made.
+pub fn shapes_key(stub_vaddr: Option<u64>) -> u64 {
+    u64::from_le_bytes(shapes().to_bytes()).rotate_left(17) ^ stub_vaddr.unwrap_or(u64::MAX)
+}
+
+/// The image that the session has; `None` when it knows that there is nothing to patch.
+pub fn made(stored: Stored) -> Option<Image> {
+    (stored.length != 0).then_some(Image {
+        source: Source::File { fd: OWN.session.get(), offset: stored.offset },
+        length: stored.length,
+    })
+}
+
 /// What identifies an image: the file's content, the shapes, and where the stubs are.
 fn key(stat: &Stat, stub_vaddr: Option<u64>) -> [u64; 6] {
-    let shapes = u64::from_le_bytes(shapes().to_bytes());
-    let place = stub_vaddr.unwrap_or(u64::MAX);
     [
         stat.dev,
         stat.ino,
         stat.size,
         stat.mtime as u64,
         stat.ctime as u64,
-        shapes.rotate_left(17) ^ place,
+        shapes_key(stub_vaddr),
     ]
 }
 
@@ -96,17 +108,11 @@ fn key(stat: &Stat, stub_vaddr: Option<u64>) -> [u64; 6] {
 /// `None` when there is nothing to patch or nothing can be done; the log says which.
 pub fn image_of(fd: i32, stat: &Stat, stub_vaddr: Option<u64>) -> Option<Image> {
     let key = key(stat, stub_vaddr);
-    let in_session = |stored: Stored| {
-        (stored.length != 0).then_some(Image {
-            source: Source::File { fd: OWN.session.get(), offset: stored.offset },
-            length: stored.length,
-        })
-    };
     let skipped = skips(fd);
     if skipped.is_empty()
         && let Some(stored) = session::find(&key)
     {
-        return in_session(stored);
+        return made(stored);
     }
     let lasting = skipped.is_empty() && is_settled(stat);
     if lasting && let Some((fd, length)) = cache::open(&key) {
@@ -127,7 +133,7 @@ pub fn image_of(fd: i32, stat: &Stat, stub_vaddr: Option<u64>) -> Option<Image> 
             if lasting {
                 session::keep(&key, stored);
             }
-            in_session(stored)
+            made(stored)
         }
         Err(_) => {
             let length = bytes.len();

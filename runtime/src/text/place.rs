@@ -1,5 +1,6 @@
 //! Putting a patched image over a mapping of its file.
 
+use core::fmt::Display;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::image::{Image, Source, image_of};
@@ -77,29 +78,26 @@ pub fn fill_reserved(fd: i32, stat: &Stat, start: usize, used: usize, end: usize
 /// where they belong. When that cannot be done the mapping stays as the file has it, and the log
 /// says so.
 pub fn cover(fd: i32, stat: &Stat, mapping: Mapping) {
-    match attempt(fd, stat, mapping, None) {
-        Ok(()) => {}
-        Err(Errno::EXIST | Errno::NOMEM) => {
-            // Something is where the stubs belong: they go elsewhere, and this process has a copy
-            // of its own.
-            let near = near(mapping);
-            let again = near.and_then(|stubs| attempt(fd, stat, mapping, Some(stubs)));
-            if let Err(error) = again {
-                report(stat, error);
-            }
-        }
-        Err(error) => report(stat, error),
-    }
+    let name = format_args!("file {:#x}:{}", stat.dev, stat.ino);
+    cover_with(&name, mapping, &|stubs| image_of(fd, stat, stubs));
 }
 
-fn report(stat: &Stat, error: Errno) {
-    crate::log!(
-        Warn,
-        "not covered: file {:#x}:{}: its text cannot be replaced: {}",
-        stat.dev,
-        stat.ino,
-        error.text()
-    );
+/// The same for any image: `image` makes it, with its stubs where they belong or at an address.
+pub fn cover_with(
+    name: &dyn Display,
+    mapping: Mapping,
+    image: &dyn Fn(Option<u64>) -> Option<Image>,
+) {
+    let covered = match attempt(mapping, None, image) {
+        // Something is where the stubs belong: they go elsewhere.
+        Err(Errno::EXIST | Errno::NOMEM) => {
+            near(mapping).and_then(|stubs| attempt(mapping, Some(stubs), image))
+        }
+        other => other,
+    };
+    if let Err(error) = covered {
+        crate::log!(Warn, "not covered: {name}: its text cannot be replaced: {}", error.text());
+    }
 }
 
 /// An address for stubs within reach of the mapping.
@@ -159,16 +157,20 @@ fn open(image: Image) -> Result<Opened> {
 }
 
 /// `stubs`: where they shall be instead of where they belong.
-fn attempt(fd: i32, stat: &Stat, mapping: Mapping, stubs: Option<usize>) -> Result<()> {
-    let Some(image) = image_of(fd, stat, None) else { return Ok(()) };
-    let mut opened = open(image)?;
+fn attempt(
+    mapping: Mapping,
+    stubs: Option<usize>,
+    image: &dyn Fn(Option<u64>) -> Option<Image>,
+) -> Result<()> {
+    let Some(made) = image(None) else { return Ok(()) };
+    let mut opened = open(made)?;
     let Some(bias) = bias(&opened.view, mapping) else {
         return Ok(());
     };
     if let Some(at) = stubs {
         let vaddr = (at as u64).wrapping_sub(bias as u64);
-        let Some(image) = image_of(fd, stat, Some(vaddr)) else { return Err(Errno::NOMEM) };
-        opened = open(image)?;
+        let Some(made) = image(Some(vaddr)) else { return Err(Errno::NOMEM) };
+        opened = open(made)?;
     }
     let start = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
     if region::at(start).is_some() {

@@ -105,10 +105,38 @@ fn replaced(result: isize, path: usize) -> Option<&'static CStr> {
     None
 }
 
+/// Whether a call with a relative path that succeeded reached this process's `exe` through a
+/// descriptor of its folder in `/proc`.
+fn is_own_exe_at(dirfd: i32, path: usize) -> bool {
+    // SAFETY: the call has read its path.
+    let path = unsafe { CStr::from_ptr(path as *const core::ffi::c_char) };
+    if path != c"exe" && !path.to_bytes().ends_with(b"/exe") {
+        return false;
+    }
+    let mut buffer = [0; 128];
+    let Some(folder) = path_of(dirfd, &mut buffer) else { return false };
+    let mut joined = crate::log::Line::new();
+    joined.raw(folder).raw(b"/").raw(path.to_bytes()).raw(b"\0");
+    // SAFETY: a line of ours that ends with NUL.
+    unsafe { is_own_exe(joined.bytes().as_ptr() as usize) }
+}
+
+/// The target's path if a successful call with the path argument at `path`, behind a dirfd if
+/// `path` is not the first argument, was made on this process's `exe`.
+fn replaced_at(call: &Call<'_>, result: isize, path: usize) -> Option<&'static CStr> {
+    if let Some(program) = replaced(result, call.args[path]) {
+        return Some(program);
+    }
+    let dirfd = call.args[0] as i32;
+    let relative = path == 1 && dirfd >= 0 && result >= 0 && call.args[path] != 0;
+    (relative && is_own_exe_at(dirfd, call.args[path]) && !PROGRAM.path().is_empty())
+        .then(|| PROGRAM.path())
+}
+
 /// `readlink(2)`, `readlinkat(2)`; `path` is the index of the path argument.
 pub fn readlink(call: &mut Call<'_>, path: usize) -> isize {
     let result = call.pass();
-    let Some(program) = replaced(result, call.args[path]) else { return result };
+    let Some(program) = replaced_at(call, result, path) else { return result };
     let bytes = program.to_bytes();
     let length = bytes.len().min(call.args[path + 2]);
     // The kernel has filled at most `result` bytes, and the rest of the buffer may not be there.
@@ -127,7 +155,7 @@ pub fn readlink(call: &mut Call<'_>, path: usize) -> isize {
 /// `open(2)`, `openat(2)`: the target's file is opened at the number that vload's took.
 pub fn open(call: &mut Call<'_>, path: usize) -> isize {
     let result = call.pass();
-    let Some(program) = replaced(result, call.args[path]) else { return result };
+    let Some(program) = replaced_at(call, result, path) else { return result };
     const O_PATH: usize = 0o10_000_000;
     const O_NOFOLLOW: usize = crate::arch::numbers::O_NOFOLLOW;
     if call.args[path + 1] & O_PATH != 0 && call.args[path + 1] & O_NOFOLLOW != 0 {
@@ -144,7 +172,7 @@ pub fn stat(call: &mut Call<'_>, path: usize, follows: bool) -> isize {
     if !follows {
         return result;
     }
-    let Some(program) = replaced(result, call.args[path]) else { return result };
+    let Some(program) = replaced_at(call, result, path) else { return result };
     call.args[path] = program.as_ptr() as usize;
     call.pass()
 }

@@ -1,0 +1,75 @@
+//! The vDSO's own sites: its functions fall back to system calls.
+
+use alloc::vec::Vec;
+
+use super::image::{Image, Source, made, shapes_key};
+use super::place::{self, Mapping, PAGE};
+use crate::image::Elf;
+use crate::patch::{self, Plan};
+use crate::session;
+use linux_raw_sys::general::{PROT_EXEC, PROT_READ};
+
+/// Marks the key of an image that is no file's.
+const MARK: u64 = u64::from_le_bytes(*b"[vdso]\0\0");
+
+/// The longest vDSO that is believed.
+const MOST: usize = 64 * PAGE;
+
+/// Patches the vDSO at `base` (`AT_SYSINFO_EHDR`). Its data lies before it and is not touched.
+pub fn cover_vdso(base: usize) {
+    let Some(bytes) = bytes(base) else {
+        crate::log!(Warn, "not covered: the vDSO is no image that can be read");
+        return;
+    };
+    let mapping =
+        Mapping { start: base, length: bytes.len(), offset: 0, prot: PROT_READ | PROT_EXEC };
+    place::cover_with(&"the vDSO", mapping, &|stubs| image(bytes, stubs));
+}
+
+/// The vDSO's pages.
+fn bytes(base: usize) -> Option<&'static [u8]> {
+    // SAFETY: the kernel maps at least a page of an ELF image where AT_SYSINFO_EHDR points.
+    let first = unsafe { core::slice::from_raw_parts(base as *const u8, PAGE) };
+    let span = Elf::read(first).ok()?.span;
+    let length = (span.end as usize).next_multiple_of(PAGE);
+    if span.start != 0 || length > MOST {
+        return None;
+    }
+    // SAFETY: the image's one segment is mapped whole, and for good.
+    Some(unsafe { core::slice::from_raw_parts(base as *const u8, length) })
+}
+
+fn image(bytes: &'static [u8], stubs: Option<u64>) -> Option<Image> {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for chunk in bytes.chunks_exact(8) {
+        let word = u64::from_ne_bytes(chunk.try_into().ok()?);
+        hash = (hash ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
+    }
+    let key = [MARK, hash, bytes.len() as u64, 0, 0, shapes_key(stubs)];
+    if let Some(stored) = session::find(&key) {
+        return made(stored);
+    }
+    let built = build(bytes, stubs, key)?;
+    match session::put(&built) {
+        Ok(stored) => {
+            session::keep(&key, stored);
+            made(stored)
+        }
+        Err(_) => {
+            let length = built.len();
+            Some(Image { source: Source::Memory(built), length })
+        }
+    }
+}
+
+fn build(bytes: &[u8], stubs: Option<u64>, key: [u64; 6]) -> Option<Vec<u8>> {
+    let plan = patch::analyze(bytes, &super::image::shapes(), &|_| false).ok()?;
+    report(&plan);
+    (!plan.is_empty()).then(|| plan.build(stubs, key))?
+}
+
+fn report(plan: &Plan<'_>) {
+    for refused in plan.refused().iter().filter(|refused| refused.reason.is_hole()) {
+        crate::log!(Warn, "not covered: vDSO site {:#x}: {:?}", refused.vaddr, refused.reason);
+    }
+}
