@@ -201,6 +201,8 @@ fn enter(sp: usize, start: usize) -> ! {
         );
     }
     signal::install(&SIGHAND);
+    // SAFETY: as above.
+    signal::adopt_inherited(unsafe { &*block });
     // SAFETY: the stack is complete, the entry point is the image's, the block is bound.
     unsafe { resident::enter_target(sp, start) }
 }

@@ -32,6 +32,7 @@ numbers! {
     RT_SIGACTION = __NR_rt_sigaction;
     RT_SIGRETURN = __NR_rt_sigreturn;
     RT_SIGPROCMASK = __NR_rt_sigprocmask;
+    RT_SIGPENDING = __NR_rt_sigpending;
     SIGALTSTACK = __NR_sigaltstack;
     MUNMAP = __NR_munmap;
     GETDENTS64 = __NR_getdents64;
@@ -46,7 +47,7 @@ pub const WANTED: &[usize] = &[
 ];
 
 /// What it wants besides in a process with trap sites.
-pub const MASKS: &[usize] = &[RT_SIGPROCMASK];
+pub const MASKS: &[usize] = &[RT_SIGPROCMASK, RT_SIGPENDING];
 
 /// The meaning of a call when no layer above has given it another.
 pub fn call(call: &mut Call<'_>) -> isize {
@@ -88,7 +89,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
             sys::raw(signal::rt_sigaction(sighand, &call.args))
         }
         RT_SIGRETURN => signal::rt_sigreturn(call.block, call.regs),
-        RT_SIGPROCMASK => masks(call),
+        RT_SIGPROCMASK | RT_SIGPENDING => masks(call),
         SIGALTSTACK => {
             let (sp, [new, old, ..]) = (call.regs.sp(), call.args);
             sys::raw(signal::sigaltstack(&mut call.block.altstack, sp, new, old))
@@ -154,7 +155,10 @@ fn masks(call: &mut Call<'_>) -> isize {
     if signal::is_held(call.block) {
         return crate::arch::ABORTED;
     }
-    sys::raw(signal::rt_sigprocmask(call.block, &call.args))
+    sys::raw(match call.number {
+        RT_SIGPENDING => signal::rt_sigpending(call.block, &call.args),
+        _ => signal::rt_sigprocmask(call.block, &call.args),
+    })
 }
 
 /// An x32 number: only kernels built for it have these. An exec has vectors of 32-bit pointers.

@@ -12,6 +12,7 @@ use crate::abi::Entry;
 use crate::layer::Call;
 use crate::log::Line;
 use crate::memory::{User, read_words};
+use crate::signal;
 use crate::sys::{self, Errno, Result};
 use crate::view;
 use linux_raw_sys::general as nr;
@@ -188,9 +189,14 @@ fn run(
         AT_EMPTY_PATH as usize,
         0,
     ];
+    // SAFETY: a bound block has its handlers.
+    let ignored = unsafe { &*call.block.sighand }.get(signal::SIGTRAP).is_ignore();
+    signal::hand_on(call.block, ignored, true);
     // SAFETY: the vectors are NULL-terminated; their strings are ours or the target's, and the
     // kernel checks the target's.
-    unsafe { arch::forward(nr::__NR_execveat as usize, &args, call.block) }
+    let result = unsafe { arch::forward(nr::__NR_execveat as usize, &args, call.block) };
+    signal::hand_on(call.block, ignored, false);
+    result
 }
 
 /// Number of words before the NULL of the vector at `address`.

@@ -195,7 +195,8 @@ impl SigHand {
 
 /// What the kernel is told for `action`.
 fn for_kernel(signal: i32, action: &Action) -> KernelAction {
-    if action.is_ignore() {
+    let trapped = signal == super::SIGTRAP && super::has_traps();
+    if action.is_ignore() && !trapped {
         return action.0;
     }
     if action.is_default() && !fault::is_ours(signal) {

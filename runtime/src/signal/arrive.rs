@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::{SIGTRAP, deliver, fault};
+use super::{SIGTRAP, deliver, fault, mask};
 use crate::arch::{self, Context, SigInfo};
 use crate::sys;
 use crate::text;
@@ -34,6 +34,9 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
     } else if let Some(site) = text::trap_at(signal, info, pc) {
         // A site of the trap shape: the call goes on in its stub.
         context.set_pc(site);
+        return;
+    }
+    if mask::hold_back(block, signal, info) {
         return;
     }
     deliver::to_context(signal, info, &mut context, block);

@@ -48,12 +48,12 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
     let action = sighand.get(signal);
     let old = block.trap_blocked.believed(block.exit_mask);
     block.exit_mask_set = 1;
-    if action.is_ignore() {
+    let info = *block.held.info();
+    if action.is_ignore() || mask::hold_back(block, signal, &info) {
         block.held_flag.store(0, Ordering::Relaxed);
         return;
     }
     if action.is_default() {
-        let info = *block.held.info();
         block.held_flag.store(0, Ordering::Relaxed);
         fault::die_as_default(signal, &info);
         return;

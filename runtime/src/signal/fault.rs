@@ -42,6 +42,9 @@ pub fn install(sighand: &SigHand) {
         }
         if inherited.handler == 1 {
             sighand.inherit_ignore(signal);
+            if signal == SIGTRAP as i32 && super::has_traps() {
+                keep_ours(signal);
+            }
         } else if is_ours(signal) {
             keep_ours(signal);
         }

@@ -4,6 +4,7 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::{SIGTRAP, bit};
+use crate::arch::SigInfo;
 use crate::layer;
 use crate::memory::User;
 use crate::sys::{self, Errno, Result};
@@ -11,17 +12,89 @@ use crate::thread::Block;
 
 static TRAPS: AtomicBool = AtomicBool::new(false);
 
-/// From now on the process has sites that trap.
+/// Whether `SIGTRAP` was blocked before the thread had a block to remember it in.
+static INHERITED: AtomicBool = AtomicBool::new(false);
+
+/// From now on the process has sites that trap. `block` is the calling thread's, once it has one.
 pub fn watch_traps() {
-    if !TRAPS.swap(true, Ordering::Relaxed) {
-        layer::want_signal_masks();
-        // The mask that was inherited may block it already.
-        // SAFETY: only the calling thread's mask is changed, to let one signal through.
-        let _ = unsafe {
-            let set = bit(SIGTRAP);
-            sys::signal_mask(1, &raw const set as usize, 0)
-        };
+    if TRAPS.swap(true, Ordering::Relaxed) {
+        return;
     }
+    layer::want_signal_masks();
+    super::fault::keep_ours(SIGTRAP);
+    // The mask that was inherited, or that the target set before, may block it.
+    let before = unblock();
+    INHERITED.store(before & bit(SIGTRAP) != 0, Ordering::Relaxed);
+}
+
+/// Lets `SIGTRAP` through; gives the mask as it was.
+fn unblock() -> u64 {
+    const UNBLOCK: usize = 1;
+    let (set, mut before) = (bit(SIGTRAP), 0u64);
+    // SAFETY: both sets are ours; only the calling thread's mask changes.
+    let done = unsafe {
+        sys::signal_mask(UNBLOCK, &raw const set as usize, &raw mut before as usize)
+    };
+    debug_assert!(done.is_ok());
+    before
+}
+
+/// Tells the first thread's block what was found before it was bound.
+pub fn adopt_inherited(block: &Block) {
+    block.trap_blocked.set(INHERITED.load(Ordering::Relaxed));
+}
+
+/// An exec hands the mask and the ignored signals on: the kernel is told of `SIGTRAP` what the
+/// target believes, and with `false`, when the exec has failed, what the trap sites need.
+pub fn hand_on(block: &Block, ignored: bool, on: bool) {
+    const BLOCK: usize = 0;
+    if !has_traps() {
+        return;
+    }
+    let action = if on && ignored { IGNORED } else { super::action::resident_action(0) };
+    let set = sys::signal_action(SIGTRAP, Some(&action), None);
+    debug_assert!(set.is_ok());
+    if block.trap_blocked.get() {
+        let set = bit(SIGTRAP);
+        // SAFETY: the set is ours, and no trap site is executed before the exec or the next call.
+        let done = unsafe { sys::signal_mask(if on { BLOCK } else { 1 }, &raw const set as usize, 0) };
+        debug_assert!(done.is_ok());
+    }
+}
+
+const IGNORED: crate::arch::KernelAction =
+    crate::arch::KernelAction { handler: 1, flags: 0, restorer: 0, mask: 0 };
+
+/// Keeps a `SIGTRAP` that another process sent while the target believes it blocked. `false` when
+/// it may be delivered.
+pub fn hold_back(block: &mut Block, signal: i32, info: &SigInfo) -> bool {
+    let held = signal == SIGTRAP && block.trap_blocked.get() && super::fault::code(info) <= 0;
+    if held && has_traps() {
+        // A standard signal is pending once (signal(7)).
+        block.trap_pending.get_or_insert(*info);
+        return true;
+    }
+    false
+}
+
+/// Sends what was held back again when the target does not block it any more.
+pub fn release(block: &mut Block) {
+    if !block.trap_blocked.get()
+        && let Some(info) = block.trap_pending.take()
+    {
+        super::deliver::again(SIGTRAP, &info);
+    }
+}
+
+/// `rt_sigpending(2)` in a process with trap sites.
+pub fn rt_sigpending(block: &Block, args: &[usize; 6]) -> Result<usize> {
+    let [set, size, ..] = *args;
+    let mut pending = sys::pending_signals(size)?;
+    if block.trap_pending.is_some() {
+        pending |= bit(SIGTRAP);
+    }
+    User::<u64>::new(set).write(pending)?;
+    Ok(0)
 }
 
 /// Whether the process has sites that trap.
@@ -65,7 +138,7 @@ impl TrapBlocked {
 }
 
 /// `rt_sigprocmask(2)` in a process with trap sites.
-pub fn rt_sigprocmask(block: &Block, args: &[usize; 6]) -> Result<usize> {
+pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
     const BLOCK: usize = 0;
     const UNBLOCK: usize = 1;
     const SETMASK: usize = 2;
@@ -89,6 +162,7 @@ pub fn rt_sigprocmask(block: &Block, args: &[usize; 6]) -> Result<usize> {
             UNBLOCK if wanted & bit(SIGTRAP) != 0 => block.trap_blocked.set_from(0),
             _ => {}
         }
+        release(block);
     }
     if old != 0 {
         User::<u64>::new(old).write(if was { kernel | bit(SIGTRAP) } else { kernel })?;

@@ -19,7 +19,9 @@ pub use altstack::sigaltstack;
 pub use arrive::{is_breakpoint, vload_signal};
 pub use deliver::{is_held, vload_resident_deliver};
 pub use fault::install;
-pub use mask::{TrapBlocked, has_traps, rt_sigprocmask, watch_traps};
+pub use mask::{
+    TrapBlocked, adopt_inherited, hand_on, has_traps, rt_sigpending, rt_sigprocmask, watch_traps,
+};
 pub use sigreturn::rt_sigreturn;
 
 /// `SIGTRAP`.

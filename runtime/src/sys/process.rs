@@ -50,6 +50,17 @@ pub unsafe fn signal_mask(how: usize, new: usize, old: usize) -> Result<usize> {
     unsafe { call(nr::__NR_rt_sigprocmask, [how, new, old, 8]) }
 }
 
+/// `rt_sigpending(2)`; `size` is the caller's idea of a set's length, which the kernel judges.
+pub fn pending_signals(size: usize) -> Result<u64> {
+    let mut set = 0u64;
+    if size > size_of::<u64>() {
+        return Err(super::Errno::INVAL);
+    }
+    // SAFETY: the kernel writes `size` bytes, which `set` has.
+    unsafe { call(nr::__NR_rt_sigpending, [&raw mut set as usize, size]) }?;
+    Ok(set)
+}
+
 /// `rt_sigaction(2)` with our own structures.
 pub fn signal_action(
     signal: i32,

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicI32, AtomicU32};
 
-use crate::arch::{CallRegs, Extended};
+use crate::arch::{CallRegs, Extended, SigInfo};
 use crate::signal::{SigHand, TrapBlocked};
 use crate::view::Descriptors;
 
@@ -31,6 +31,8 @@ pub struct Block {
     pub tid: AtomicI32,
     /// Whether the target believes that `SIGTRAP` is blocked.
     pub trap_blocked: TrapBlocked,
+    /// A `SIGTRAP` that waits until the target unblocks it.
+    pub trap_pending: Option<SigInfo>,
     /// The number of the held signal.
     pub held_signal: i32,
     /// The alternate stack that the target asked for; the kernel's is the resident's.

@@ -163,6 +163,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).ownership = Ownership::Process;
         (*block).handlers_cleared = false;
         (*block).trap_blocked = TrapBlocked::new();
+        (*block).trap_pending = None;
     }
 }
 
