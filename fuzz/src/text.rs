@@ -53,6 +53,8 @@ pub fn check_script(file: &[u8]) {
     let head = Head::read(file).expect("a slice can be read");
     let line = head.bytes.split(|byte| matches!(byte, b'\n' | 0)).next().unwrap_or(&[]);
     let path = script.interp().to_bytes();
+    // An empty path is shown as the working directory.
+    let path = if path == b"." { b"" } else { path };
     assert!(!path.iter().any(|byte| matches!(byte, b' ' | b'\t' | b'\n')));
     let mut rest = line[2..].trim_ascii_start();
     if !path.is_empty() {

@@ -13,6 +13,7 @@ pub mod compare;
 pub mod count;
 pub mod craft;
 pub mod execute;
+pub mod hosted;
 pub mod mutate;
 pub mod native;
 pub mod needs;

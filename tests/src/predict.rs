@@ -76,8 +76,6 @@ fn elf(source: &Fd, head: &Head, page_size: u64) -> Result<(), Prediction> {
 }
 
 fn as_path(path: &CStr) -> &Path {
-    // To the kernel an empty path is the working directory (`open_exec`), not an error of its own.
-    let path = if path.is_empty() { c"." } else { path };
     Path::new(OsStr::from_bytes(path.to_bytes()))
 }
 

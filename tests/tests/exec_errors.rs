@@ -9,13 +9,15 @@ use libc::{
     EACCES, EINVAL, EIO, ELIBBAD, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR, SIGBUS, SIGSEGV,
 };
 use runtime::image::{Class, native};
+use std::env;
 use std::error::Error;
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use vload_tests::craft::{
     ET_DYN, ET_EXEC, EXIT_STATUS, ElfFile, PT_GNU_STACK, PT_INTERP, PT_PHDR, R, W, X, load, segment,
 };
+use vload_tests::hosted::{Hosted, Way, same};
 use vload_tests::native::{Bounds, End, Program, execute};
 use vload_tests::predict::{Prediction, predict};
 use vload_tests::scratch::Scratch;
@@ -490,10 +492,14 @@ fn crafted_files() -> Result<(), Box<dyn Error>> {
     interps(&mut table, &scratch)?;
     scripts(&mut table, &scratch)?;
     assert!(table.0.len() > 150, "only {} cases", table.0.len());
+    // `cargo xtask test` names the vload under test.
+    let vload = env::var_os("VLOAD_TEST_BINARY").map(PathBuf::from);
+    let hosted = vload.map(|vload| Hosted::new(&vload, scratch.path())).transpose()?;
+    let bounds = Bounds::default();
     let mut wrong = Vec::new();
     for case in &table.0 {
         let path = scratch.write("case", &case.file, 0o755)?;
-        let outcome = execute(Program::Path(&path), &[b"case", b"one"], &Bounds::default())?;
+        let outcome = execute(Program::Path(&path), &[b"case", b"one"], &bounds)?;
         if outcome.end != case.end {
             wrong.push(format!(
                 "{}: {:?} but the table says {:?}",
@@ -514,6 +520,16 @@ fn crafted_files() -> Result<(), Box<dyn Error>> {
         };
         if predicted != right {
             wrong.push(format!("{}: predicted {predicted:?}, not {right:?}", case.name));
+        }
+        for way in Way::ALL {
+            let Some(hosted) = &hosted else { continue };
+            let hosted = hosted.run(way, &path, &bounds)?;
+            if !same(way, &outcome, &hosted, right) {
+                let output = hosted.output.escape_ascii();
+                let end = hosted.end;
+                let name = &case.name;
+                wrong.push(format!("{name}: {way:?} {end:?} {output}, not {:?}", case.end));
+            }
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), table.0.len(), wrong.join("\n"));

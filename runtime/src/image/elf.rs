@@ -261,7 +261,8 @@ impl Elf {
 
     /// What the kernel finds wrong while it maps the program's segments, past the point of no
     /// return. What depends on the memory there is (a huge bss, an address that is taken) shows
-    /// when they are mapped: any error is then fatal too.
+    /// when they are mapped: any error is then fatal too. [`check_entry`](Self::check_entry)
+    /// follows.
     pub fn check_load<S: Source + ?Sized>(
         &self,
         source: &S,
@@ -269,10 +270,18 @@ impl Elf {
     ) -> Result<(), Refusal> {
         self.check_segments(source, limits, false)?;
         if self.interp.is_none() && self.kind == Kind::Exec {
-            let entry = self.header.entry;
-            if entry >= limits.task_size {
-                return Err(Refusal::fatal(Errno::INVAL, What::Entry(entry)));
-            }
+            self.check_entry(0, limits)?;
+        }
+        Ok(())
+    }
+
+    /// The kernel's last check of an image: the entry point, which is the interp's when there is
+    /// one, and else the program's, must be in the address space. `bias` is 0 for
+    /// [`Kind::Exec`]; it wraps around where an interp names high addresses.
+    pub fn check_entry(&self, bias: u64, limits: &Limits) -> Result<(), Refusal> {
+        let entry = self.header.entry;
+        if entry.wrapping_add(bias) >= limits.task_size {
+            return Err(Refusal::fatal(Errno::INVAL, What::Entry(entry)));
         }
         Ok(())
     }

@@ -69,10 +69,13 @@ impl Script {
     /// (`BINPRM_FLAGS_PATH_INACCESSIBLE`).
     pub const INACCESSIBLE: Refusal = Refusal::new(Errno::NOENT, What::Inaccessible);
 
-    /// The interpreter's path, and its first argument. It may be empty, and then names the
-    /// working directory (`EACCES`).
+    /// The interpreter's path, and its first argument. An empty one is given as `.`, because to
+    /// `open_exec` it names the working directory, which cannot be executed (`EACCES`).
     pub fn interp(&self) -> &CStr {
-        self.string(self.interp)
+        match self.string(self.interp) {
+            path if path.is_empty() => c".",
+            path => path,
+        }
     }
 
     /// The one argument, with its blanks; it may be empty.
@@ -146,8 +149,8 @@ mod tests {
         assert_eq!(parse(b"#!/bin/sh"), is(b"/bin/sh", None));
         assert_eq!(parse(b"#!/bin/sh -e "), is(b"/bin/sh", Some(b"-e ")));
         assert_eq!(parse(b"#!/bin/sh "), is(b"/bin/sh", Some(b"")));
-        assert_eq!(parse(b"#! "), is(b"", None));
-        assert_eq!(parse(b"#!"), is(b"", None));
+        assert_eq!(parse(b"#! "), is(b".", None));
+        assert_eq!(parse(b"#!"), is(b".", None));
     }
 
     /// `load_script`: `strnchr` does not look behind a NUL.
@@ -155,7 +158,7 @@ mod tests {
     fn nul() {
         assert_eq!(parse(b"#!/bin/sh\0 -e\n"), is(b"/bin/sh", None));
         assert_eq!(parse(b"#!/bin/sh -e\0x\n"), is(b"/bin/sh", Some(b"-e")));
-        assert_eq!(parse(b"#!\0/bin/sh\n"), is(b"", None));
+        assert_eq!(parse(b"#!\0/bin/sh\n"), is(b".", None));
     }
 
     /// `load_script`: "No interpreter name found".

@@ -189,6 +189,17 @@ fn placement() {
     assert_eq!(place([0x10, 0x10, 1, 1], u64::MAX - 0xfff), None);
 }
 
+/// `load_elf_binary`: `BAD_ADDR(elf_entry)`.
+#[test]
+fn entry() {
+    let elf = read(3, &[load([0, 0, 0x800, 0x800], PF_R)]);
+    let last = LIMITS.task_size - 1 - 0x1234;
+    assert_eq!(elf.check_entry(last, &LIMITS), Ok(()));
+    let refusal = Refusal::fatal(Errno::INVAL, What::Entry(0x1234));
+    assert_eq!(elf.check_entry(last + 1, &LIMITS), Err(refusal));
+    assert_eq!(elf.check_entry(0u64.wrapping_sub(0x1234), &LIMITS), Ok(()));
+}
+
 /// `make_prot`, `vm_brk_flags`.
 #[test]
 fn protection() {
