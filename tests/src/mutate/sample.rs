@@ -192,6 +192,7 @@ impl Sample {
             6 => rng.u64(..0x10_0000),
             _ => rng.u64(..),
         };
+        let value = value & (u64::MAX >> (64 - bits));
         bytes.copy_from_slice(&value.to_le_bytes()[..field.size]);
         mutant.what += &format!(", {}{place} {old:#x} -> {value:#x}", field.name);
     }
