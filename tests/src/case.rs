@@ -45,7 +45,10 @@ impl Mode {
     /// that the shape does not fit.
     pub fn all() -> Vec<Mode> {
         let mut modes = vec![Mode::plain()];
-        modes.extend(["trap", "pad,trap", "before,trap", "after,trap"].map(Mode::shapes));
+        modes.extend(
+            ["trap", "mov,trap", "pad,trap", "before,trap", "after,trap", "pun,trap"]
+                .map(Mode::shapes),
+        );
         modes.push(Mode::new("no-cache", &["--no-cache"]));
         modes.push(Mode::new("private-pages", &["--test-private-pages"]));
         modes

@@ -79,5 +79,34 @@ pub fn cases() -> Vec<Case> {
     cases.extend(medley("bwrap", &bare).into_iter().map(in_bwrap));
     let no_proc = ["bwrap", "--unshare-user", "--bind", "/", "/", "--tmpfs", "/proc", "--"];
     cases.extend(medley("no-proc", &no_proc).into_iter().map(in_bwrap));
+    // /proc is that of another pid namespace: it has no `self`.
+    let foreign_proc = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--"];
+    let in_namespace = |case: Case| case.needs(Need::UserNamespaces);
+    cases.extend(medley("foreign-proc", &foreign_proc).into_iter().map(in_namespace));
+    for (name, limit) in [
+        ("few-descriptors", "ulimit -n 4"),
+        ("little-memory", "ulimit -v 100000"),
+        ("no-file-size", "ulimit -f 0"),
+        ("no-locked-memory", "ulimit -l 0"),
+    ] {
+        cases.extend(limited(name, limit));
+    }
     cases
+}
+
+/// Under a resource limit, set by a shell. Output goes where no limit applies.
+fn limited(name: &str, limit: &str) -> Vec<Case> {
+    let script = format!("exec > /dev/null; {limit} && exec \"$@\"");
+    let case = |part: &str| {
+        Case::new(format!("confined/{name}-{part}")).within(&["/bin/bash", "-c", &script, "bash"])
+    };
+    vec![
+        case("true").run(&["/bin/true"]),
+        case("static").build(Build::c_with("threads.c", "static", &["-static"])),
+        case("threads").build(Build::c("threads.c")),
+        case("children")
+            .shell("for i in 1 2 3; do /bin/true || exit 9; done; (exit 3); exit $?")
+            .exits(3),
+        case("spawn").build(Build::c("spawn.c")),
+    ]
 }

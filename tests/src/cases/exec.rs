@@ -57,6 +57,27 @@ pub fn cases() -> Vec<Case> {
                 .variable("PATH", format!("{{dir}}:{}", crate::needs::PATH)),
         );
     }
+    for flags in ["", "P", "F", "C", "OC"] {
+        cases.push(
+            Case::new(format!("exec/binfmt-misc-{flags}"))
+                .needs(Need::UserNamespaces)
+                .build(execs)
+                .build(target)
+                .given("file", 0o755, "VTEST\n")
+                .within(&["unshare", "--user", "--map-root-user", "--mount"])
+                .within(&["/bin/sh", "{programs}/binfmt.sh", flags, "{1}"])
+                .run(&["{0}", "execve", "{dir}/file", "one", "two words"]),
+        );
+        cases.push(
+            Case::new(format!("exec/binfmt-misc-first-{flags}"))
+                .needs(Need::UserNamespaces)
+                .build(target)
+                .given("file", 0o755, "VTEST\n")
+                .within(&["unshare", "--user", "--map-root-user", "--mount"])
+                .within(&["/bin/sh", "{programs}/binfmt.sh", flags, "{0}"])
+                .run(&["./file", "one", "two words"]),
+        );
+    }
     cases.extend(with_rights(execs));
     cases.extend(scripts());
     cases.extend([
@@ -104,6 +125,11 @@ pub fn cases() -> Vec<Case> {
         Case::new("exec/ld.so-static")
             .build(static_target)
             .run(&["/lib64/ld-linux-x86-64.so.2", "{0}"]),
+        Case::new("exec/other-name").build(target).run(&[
+            "bash",
+            "-c",
+            "exec -a 'another name' {0} x",
+        ]),
         Case::new("exec/by-path-search").run(&["uname", "-s"]),
         Case::new("exec/relative").build(target).run(&["../../bin/target", "x"]),
         Case::new("exec/through-link")

@@ -5,6 +5,7 @@ mod confined;
 mod counts;
 mod exec;
 mod identity;
+mod options;
 mod programs;
 mod servers;
 mod signals;
@@ -15,7 +16,7 @@ use crate::case::Case;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    let suites: [fn() -> Vec<Case>; 10] = [
+    let suites: [fn() -> Vec<Case>; 11] = [
         stack::cases,
         identity::cases,
         calls::cases,
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Case> {
         exec::cases,
         confined::cases,
         counts::cases,
+        options::cases,
         trace::cases,
         programs::cases,
         servers::cases,

@@ -18,6 +18,15 @@ pub fn cases() -> Vec<Case> {
         case("ls").run(&["ls", "-l", "/usr/bin"]),
         case("missing-file").run(&["cat", "/no/such/file"]).exits(1),
         case("timeout").run(&["timeout", "0.2", "sleep", "10"]).exits(124),
+        case("ldd")
+            .run(&["ldd", "/bin/ls", "/usr/bin/python3"])
+            .rule(Rule::Replace("0x[0-9a-f]+", "ADDRESS")),
+        case("alarm-across-exec")
+            .needs_program("perl")
+            .shell("perl -e 'alarm 1; exec \"sleep\", \"5\"'; echo $?"),
+        case("job-control")
+            .needs_program("script")
+            .run(&["script", "-qec", "bash --norc -ic 'sleep 0.2 & fg; set -m; sleep 5 & kill -STOP %1; kill -9 %1; wait; echo $?' 2>&1 | tail -1", "/dev/null"]),
         case("yes-head").shell("yes | head -100000 | cksum"),
         case("xargs").shell("seq 1 200 | xargs -P 4 -n 10 echo | sort"),
         case("find").run(&["find", "/usr/share/doc", "-name", "*.gz", "-newer", "/etc/hostname"]),

@@ -80,6 +80,12 @@ pub fn cases() -> Vec<Case> {
         Case::new("stack/initial-no-randomisation")
             .build(Build::c_with("initial.c", "pie", &["-pie", "-fPIE"]))
             .within(&["setarch", "-R"]),
+        Case::new("stack/initial-no-environment")
+            .build(Build::c_with("initial.c", "pie", &["-pie", "-fPIE"]))
+            .within(&["env", "-i"]),
+        Case::new("stack/initial-small-stack")
+            .build(Build::c_with("initial.c", "pie", &["-pie", "-fPIE"]))
+            .within(&["/bin/sh", "-c", r#"ulimit -s 100 && exec "$@""#, "sh"]),
         Case::new("stack/initial-no-arguments")
             .build(Build::c_with("initial.c", "pie", &["-pie", "-fPIE"]))
             .run(&["{0}"])

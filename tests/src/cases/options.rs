@@ -1,0 +1,122 @@
+//! vload's own command line.
+
+use crate::case::Case;
+use crate::execute::{Bench, End, Host, Outcome};
+use anyhow::{Context, Result, ensure};
+use std::fs;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str| Case::new(format!("options/{name}")).plain_only();
+    vec![
+        case("usage").run(&["/bin/echo"]).check(usage),
+        case("words").run(&["/bin/echo", "--log", "--", "-c"]).check(words),
+        case("log").run(&["/bin/echo", "x"]).check(log),
+        case("plain").shell("/bin/true; /bin/echo x; /bin/true").check(plain),
+        case("skip").run(&["/bin/echo", "x"]).check(skip),
+        case("verb-names")
+            .given("trace", 0o755, "#!/bin/echo script\n")
+            .run(&["./trace"])
+            .check(verbs),
+    ]
+}
+
+/// Runs the case's command with these words of vload's before it.
+fn vload(bench: &Bench<'_>, words: &[&str]) -> Result<Outcome> {
+    let vload = bench.machine.vload.display().to_string();
+    let line: Vec<&str> = [vload.as_str()].into_iter().chain(words.iter().copied()).collect();
+    bench.run(Host::Words(&line))
+}
+
+fn code(outcome: &Outcome) -> Option<i32> {
+    match outcome.end {
+        End::Status(status) => status.code(),
+        End::TimedOut => None,
+    }
+}
+
+/// What vload does not understand ends with 125, says so, and runs nothing.
+fn usage(bench: &Bench<'_>) -> Result<()> {
+    for words in [&["--no-such-option"][..], &["--shapes=circle"], &["--log"], &["trace", "-Q"]] {
+        let outcome = vload(bench, words)?;
+        ensure!(
+            code(&outcome) == Some(125) && outcome.stdout.is_empty() && !outcome.stderr.is_empty(),
+            "{words:?}: {} with standard output {:?} and error {:?}",
+            outcome.end,
+            outcome.text(),
+            outcome.error_text()
+        );
+    }
+    for words in [["--help"], ["--version"]] {
+        let outcome = vload(bench, &words)?;
+        ensure!(
+            outcome.success() && outcome.text().contains("vload") && outcome.stderr.is_empty(),
+            "{words:?}: {} with {:?}",
+            outcome.end,
+            outcome.text()
+        );
+    }
+    Ok(())
+}
+
+/// What comes after the program is the program's.
+fn words(bench: &Bench<'_>) -> Result<()> {
+    for before in [&[][..], &["--"], &["run"], &["run", "--"], &["--no-cache", "--"]] {
+        let outcome = vload(bench, before)?;
+        ensure!(
+            outcome.text() == "--log -- -c\n" && outcome.success(),
+            "{before:?}: {} with {:?} and {:?}",
+            outcome.end,
+            outcome.text(),
+            outcome.error_text()
+        );
+    }
+    Ok(())
+}
+
+fn log(bench: &Bench<'_>) -> Result<()> {
+    let outcome = vload(bench, &["--log", "written:debug", "--"])?;
+    ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
+    let text = fs::read_to_string(bench.folder().join("written")).context("no log")?;
+    ensure!(text.contains("/echo"), "the log does not name the program: {text:?}");
+    let outcome = vload(bench, &["--log", "/no/such/folder/file", "--"])?;
+    ensure!(!outcome.success() && outcome.stdout.is_empty(), "a log that cannot be written");
+    Ok(())
+}
+
+/// A program of `--plain` is not followed; what comes after it is.
+fn plain(bench: &Bench<'_>) -> Result<()> {
+    let executed = |words: &[&str]| -> Result<usize> {
+        let outcome = vload(bench, words)?;
+        ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
+        let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
+        Ok(text.lines().filter(|line| line.contains("exit_group(")).count())
+    };
+    let all = executed(&["trace", "-o", "calls", "--"])?;
+    let some = executed(&["trace", "-o", "calls", "--plain", "true", "--"])?;
+    ensure!(all == 4 && some == 2, "{all} processes traced, and {some} without those named true");
+    Ok(())
+}
+
+/// A file of `--skip` is left as it is, and the program runs.
+fn skip(bench: &Bench<'_>) -> Result<()> {
+    let calls = |words: &[&str]| -> Result<usize> {
+        let outcome = vload(bench, words)?;
+        ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
+        let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
+        Ok(text.lines().filter(|line| line.starts_with("write(")).count())
+    };
+    let all = calls(&["trace", "-o", "calls", "--"])?;
+    let some = calls(&["trace", "-o", "calls", "--skip", "libc.so.6", "--"])?;
+    ensure!(all == 1 && some == 0, "{all} writes traced, and {some} with libc left out");
+    Ok(())
+}
+
+/// A program whose name is a verb's can be run.
+fn verbs(bench: &Bench<'_>) -> Result<()> {
+    let outcome = bench.run_command(Host::Vload, &["./trace", "x"])?;
+    ensure!(outcome.text() == "script ./trace x\n", "{:?}", outcome.text());
+    let outcome = vload(bench, &[])?;
+    ensure!(outcome.text() == "script ./trace\n", "{:?}", outcome.text());
+    Ok(())
+}
