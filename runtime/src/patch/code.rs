@@ -1,14 +1,14 @@
 //! The code around the candidates: which run each belongs to, decoded once.
 
 use super::elf::Elf;
-use super::insn::Flow;
+use super::insn::{Flow, Reference};
+use super::reach::Reached;
 use super::run::{Kind, Run};
 use super::site::Refusal;
 use super::starts::Landmarks;
 use super::tables;
 use crate::arch;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::vec;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -21,35 +21,6 @@ pub struct Code<'a> {
     entered: BTreeSet<u64>,
     runs: BTreeMap<u64, (Range<u64>, Result<Run, Refusal>)>,
     reached: Option<Reached>,
-}
-
-/// The instructions that control reaches from the named starts: a bit a byte of text.
-struct Reached {
-    texts: Vec<(Range<u64>, Vec<u64>)>,
-}
-
-impl Reached {
-    /// Sets the bit of `address`; whether it was clear and there is one.
-    fn insert(&mut self, address: u64) -> bool {
-        let Some((text, bits)) = self.texts.iter_mut().find(|text| text.0.contains(&address))
-        else {
-            return false;
-        };
-        let at = address - text.start;
-        let Some(word) = bits.get_mut((at / 64) as usize) else { return false };
-        let fresh = *word >> (at % 64) & 1 == 0;
-        *word |= 1 << (at % 64);
-        fresh
-    }
-
-    fn has(&self, address: u64) -> bool {
-        self.texts.iter().any(|(text, bits)| {
-            text.contains(&address) && {
-                let at = address - text.start;
-                bits.get((at / 64) as usize).is_some_and(|word| word >> (at % 64) & 1 != 0)
-            }
-        })
-    }
 }
 
 impl<'a> Code<'a> {
@@ -131,41 +102,27 @@ impl<'a> Code<'a> {
     /// Follows control from every named start, and makes a start of whatever a direct call
     /// reaches. All runs are decoded anew afterwards.
     pub fn explore(&mut self) {
-        let texts = self.elf.loads.iter().filter(|load| load.executable());
-        let mut reached = Reached {
-            texts: texts
-                .map(|load| (load.range(), vec![0; load.filesz.div_ceil(64) as usize]))
-                .collect(),
-        };
-        let mut open = self.marks.starts.clone();
         let mut called = Vec::new();
-        while let Some(start) = open.pop() {
-            let Some(text) = self.elf.at(start) else { continue };
-            let mut at = 0;
-            while reached.insert(start + at as u64) {
-                let Some(insn) =
-                    text.get(at..).and_then(|rest| arch::patch::decode(rest, start + at as u64))
-                else {
-                    break;
-                };
-                match insn.flow {
-                    Flow::Branch(target) | Flow::Jump(target) => open.push(target),
-                    Flow::Call(target) => {
-                        open.push(target);
-                        called.push(target);
-                    }
-                    _ => {}
-                }
-                if insn.flow.ends() {
-                    break;
-                }
-                at += usize::from(insn.len);
-            }
-        }
+        let starts = self.marks.starts.clone();
+        let reached = Reached::follow(self.elf, starts, &|_| true, false, &mut called);
         let elf = self.elf;
         self.marks.add_starts(called.into_iter().filter(|&start| elf.is_text(start)));
         self.reached = Some(reached);
         self.runs.clear();
+    }
+
+    /// The range around a candidate for which there is no proof: between two starts, or between
+    /// two sections of code.
+    pub fn doubtful(&self, address: u64) -> Range<u64> {
+        if let Ok(range) = self.range_of(address) {
+            return range;
+        }
+        let load = self.elf.load_of(address).map_or(address..address + 1, |load| load.range());
+        let code = &self.marks.code;
+        let next = code.partition_point(|range| range.start <= address);
+        let from = next.checked_sub(1).and_then(|last| code.get(last)).map_or(0, |last| last.end);
+        let to = code.get(next).map_or(u64::MAX, |next| next.start);
+        load.start.max(from.min(address))..load.end.min(to)
     }
 
     /// Whether the function that contains `site` has an indirect jump that may lead anywhere
@@ -192,12 +149,28 @@ impl<'a> Code<'a> {
         run.unresolved.iter().any(|&jump| from <= jump && jump < to)
     }
 
+    /// Whether the bytes of a reference may be an instruction that makes it: not if they are a
+    /// part of another instruction of proven code.
+    pub fn confirms(&mut self, reference: &Reference) -> bool {
+        let elf = self.elf;
+        let Ok(run) = self.run_of(reference.source).1 else { return true };
+        let Some(step) = run.step_with(reference.source) else { return !run.whole };
+        let address = run.address(step);
+        let insn = elf.at(address).and_then(|bytes| arch::patch::decode(bytes, address));
+        insn.is_none_or(|insn| match insn.flow {
+            Flow::Branch(target) | Flow::Jump(target) | Flow::Call(target) => {
+                target == reference.target
+            }
+            _ => insn.relative != 0,
+        })
+    }
+
     /// A jump at `source` leads into the middle of the run that contains `target`, so both may be
     /// parts of one function, as compilers split the unlikely part off: the cases of the one may
     /// be in the other. `add` gets what is known of them.
     pub fn join(&mut self, source: u64, target: u64, add: &mut dyn FnMut(u64)) {
         let unresolved = match self.run_of(source).1 {
-            Ok(run) => match run.index_of(source).and_then(|index| run.steps.get(index)) {
+            Ok(run) => match run.step_with(source) {
                 Some(step) if matches!(step.kind, Kind::Branch | Kind::End) => {
                     run.cases.iter().for_each(|&case| add(case));
                     !run.unresolved.is_empty()

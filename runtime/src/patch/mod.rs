@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `elf`, `bytes` | headers and checked reads |
 //! | `starts` | the addresses that a file names |
-//! | `run`, `code`, `tables` | decoding between them, and the proof |
+//! | `run`, `code`, `reach`, `tables` | decoding between them, and the proof |
 //! | `names`, `near`, `around` | what a shape must know about a site's surroundings |
 //! | `plan` | the order of all that |
 //! | `stub`, `build`, `blob` | the image |
@@ -26,6 +26,7 @@ mod insn;
 mod names;
 mod near;
 mod plan;
+mod reach;
 mod run;
 mod shape;
 mod site;

@@ -81,7 +81,7 @@ impl Names {
 
 /// A program that is not position independent names addresses by value, in data as in code: every
 /// four bytes of it may be one.
-fn absolute_words(elf: &Elf<'_>, add: &mut dyn FnMut(u64)) {
+pub fn absolute_words(elf: &Elf<'_>, add: &mut dyn FnMut(u64)) {
     let texts = || elf.loads.iter().filter(|load| load.executable()).map(|load| load.range());
     let (low, high) = (texts().map(|text| text.start).min(), texts().map(|text| text.end).max());
     let (Some(low), Some(high)) = (low, high) else { return };

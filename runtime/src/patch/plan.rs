@@ -5,6 +5,7 @@ use super::code::Code;
 use super::elf::Elf;
 use super::insn::Entry;
 use super::names::Names;
+use super::reach::Reached;
 use super::shape::{Shape, ShapeSet};
 use super::site::{Refusal, Refused, Site};
 use crate::arch;
@@ -65,6 +66,7 @@ pub fn analyze<'a>(
     if !candidates.is_empty() {
         plan.prove(&elf, &candidates);
     }
+    plan.refused.sort_unstable_by_key(|refused| refused.vaddr);
     Ok(plan)
 }
 
@@ -91,20 +93,56 @@ impl<'a> Plan<'a> {
 
     fn prove(&mut self, elf: &Elf<'_>, candidates: &[(u64, Entry)]) {
         let mut code = Code::new(elf);
-        let unproven = |code: &mut Code<'_>, vaddr| code.run_of(vaddr).1.is_err();
-        if candidates.iter().any(|&(vaddr, _)| unproven(&mut code, vaddr)) {
-            code.explore();
-        }
         let mut proven = Vec::new();
+        let mut doubted = Vec::new();
         for &(vaddr, entry) in candidates {
             match Self::judge(&mut code, vaddr) {
                 Ok(()) => proven.push((vaddr, entry)),
-                Err(reason) => self.refused.push(Refused { vaddr, entry, reason }),
+                Err(Refusal::Inside) => self.refuse(vaddr, entry, Refusal::Inside),
+                Err(_) => doubted.push((vaddr, entry)),
             }
         }
-        self.refused.sort_unstable_by_key(|refused| refused.vaddr);
+        if !doubted.is_empty() {
+            self.resolve_doubts(elf, &mut code, doubted, &mut proven);
+            proven.sort_unstable_by_key(|site| site.0);
+        }
         if !proven.is_empty() {
             self.choose(elf, &mut code, &proven);
+        }
+    }
+
+    fn refuse(&mut self, vaddr: u64, entry: Entry, reason: Refusal) {
+        self.refused.push(Refused { vaddr, entry, reason });
+    }
+
+    /// Candidates in code that no sweep proves: some are never reached, some are reached from
+    /// named starts by direct branches alone, and the rest stays in doubt.
+    fn resolve_doubts(
+        &mut self,
+        elf: &Elf<'_>,
+        code: &mut Code<'_>,
+        mut doubted: Vec<(u64, Entry)>,
+        proven: &mut Vec<(u64, Entry)>,
+    ) {
+        let mut ranges: Vec<_> = doubted.iter().map(|site| code.doubtful(site.0)).collect();
+        ranges.dedup();
+        let reached = Reached::into_doubtful(elf, code, &ranges);
+        doubted.retain(|&(vaddr, entry)| {
+            let stays = reached.has(vaddr);
+            if !stays {
+                self.refuse(vaddr, entry, Refusal::Unreached);
+            }
+            stays
+        });
+        // What is in no section of code is not proven by control that seems to come to it.
+        if doubted.iter().any(|site| code.marks.code_of(site.0).is_some()) {
+            code.explore();
+        }
+        for (vaddr, entry) in doubted {
+            match Self::judge(code, vaddr) {
+                Ok(()) => proven.push((vaddr, entry)),
+                Err(reason) => self.refuse(vaddr, entry, reason),
+            }
         }
     }
 
@@ -136,6 +174,10 @@ impl<'a> Plan<'a> {
                 self.sites.push(site);
                 false
             });
+        }
+        // A start that was found later may have disproved what a sweep proved before.
+        for (vaddr, entry) in open {
+            self.refuse(vaddr, entry, Refusal::Misaligned);
         }
         self.sites.sort_unstable_by_key(|site| site.vaddr);
     }

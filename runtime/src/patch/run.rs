@@ -180,6 +180,14 @@ impl Run {
         self.steps.binary_search_by_key(&offset, |step| step.offset).ok()
     }
 
+    /// The instruction that has the byte at `address`.
+    pub fn step_with(&self, address: u64) -> Option<&Step> {
+        let offset = u32::try_from(address.checked_sub(self.range.start)?).ok()?;
+        let next = self.steps.partition_point(|step| step.offset <= offset);
+        let step = self.steps.get(next.checked_sub(1)?)?;
+        (offset - step.offset < u32::from(step.len)).then_some(step)
+    }
+
     /// Whether a branch to `target` enters an instruction at its start, or behind a prefix that
     /// programs do jump over.
     fn enters(&self, code: &[u8], target: u64) -> bool {

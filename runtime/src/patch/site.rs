@@ -47,19 +47,23 @@ pub enum Refusal {
     NotCode = 5,
     /// The caller asked for it to be left alone.
     Skipped = 6,
+    /// The bytes are outside proven code, and control comes to them neither from proven code nor
+    /// from any other address that the file names: constants among the code.
+    Unreached = 7,
 }
 
 impl Refusal {
-    /// Whether the call may be made without vload noticing.
+    /// Whether the call may be made without vload noticing. Where it is not, only an address that
+    /// the program computes out of nothing would lead to it, as to the middle of any instruction.
     #[must_use]
     pub fn is_hole(self) -> bool {
-        self != Self::Inside
+        !matches!(self, Self::Inside | Self::Unreached)
     }
 
     /// The refusal of that number.
     #[must_use]
     pub fn from_raw(raw: u8) -> Option<Self> {
-        const ALL: [Refusal; 7] = [
+        const ALL: [Refusal; 8] = [
             Refusal::Inside,
             Refusal::NoStart,
             Refusal::Undecodable,
@@ -67,6 +71,7 @@ impl Refusal {
             Refusal::Writable,
             Refusal::NotCode,
             Refusal::Skipped,
+            Refusal::Unreached,
         ];
         ALL.into_iter().find(|refusal| *refusal as u8 == raw)
     }

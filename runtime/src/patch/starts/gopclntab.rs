@@ -1,7 +1,7 @@
 //! Go's `.gopclntab`: the only table of functions that every Go program has, also when stripped
 //! (go/src/debug/gosym/pclntab.go reads the same four forms).
 
-use super::Landmarks;
+use super::{Landmarks, relocations};
 use crate::patch::bytes::{Reader, u32_at, u64_at};
 use crate::patch::elf::Elf;
 use goblin::elf64::section_header::SHF_ALLOC;
@@ -16,7 +16,7 @@ const GO_1_20: u32 = 0xffff_fff1;
 pub fn collect(elf: &Elf<'_>, found: &mut Landmarks) {
     let named = elf.sections.iter().find(|section| section.name.ends_with(b".gopclntab"));
     if let Some(section) = named.filter(|s| s.flags & u64::from(SHF_ALLOC) != 0) {
-        let _ = functions(elf, section.bytes, found);
+        let _ = functions(elf, section.bytes, section.addr, found);
     } else if elf.sections.is_empty() {
         let _ = search(elf, found);
     }
@@ -29,8 +29,8 @@ fn search(elf: &Elf<'_>, found: &mut Landmarks) -> Option<()> {
         let data = elf.at(load.vaddr)?;
         let skew = (load.vaddr.wrapping_neg() % 32) as usize;
         for at in (skew..data.len()).step_by(32) {
-            if header(data.get(at..)?).is_some() && functions(elf, data.get(at..)?, found).is_some()
-            {
+            let (table, vaddr) = (data.get(at..)?, load.vaddr + at as u64);
+            if header(table).is_some() && functions(elf, table, vaddr, found).is_some() {
                 return Some(());
             }
         }
@@ -47,7 +47,7 @@ fn header(table: &[u8]) -> Option<u32> {
     (known && rest[..2] == [0, 0] && matches!(rest[2], 1 | 2 | 4) && rest[3] == 8).then_some(magic)
 }
 
-fn functions(elf: &Elf<'_>, table: &[u8], found: &mut Landmarks) -> Option<()> {
+fn functions(elf: &Elf<'_>, table: &[u8], vaddr: u64, found: &mut Landmarks) -> Option<()> {
     let magic = header(table)?;
     let count = usize::try_from(u64_at(table, 8)?).ok()?;
     let rows = match magic {
@@ -56,7 +56,7 @@ fn functions(elf: &Elf<'_>, table: &[u8], found: &mut Landmarks) -> Option<()> {
         _ => table.get(usize::try_from(u64_at(table, 8 + 7 * 8)?).ok()?..)?,
     };
     let mut reader = Reader::new(rows);
-    let base = text_start(elf, table);
+    let base = text_start(elf, table, vaddr);
     // One more row than functions: the end of the last.
     for _ in 0..count.checked_add(1)? {
         let pc = if matches!(magic, GO_1_2 | GO_1_16) {
@@ -75,12 +75,14 @@ fn functions(elf: &Elf<'_>, table: &[u8], found: &mut Landmarks) -> Option<()> {
     Some(())
 }
 
-/// `runtime.text`. The header's field is relocated in a position-independent program, and newer
-/// linkers leave it zero; it is the start of the section `.text` then.
-fn text_start(elf: &Elf<'_>, table: &[u8]) -> Option<u64> {
-    let field = u64_at(table, 8 + 2 * 8)?;
+/// `runtime.text`: the header's field, or what a relocation makes of it in a position-independent
+/// program. Newer linkers leave it zero; it is the start of the section `.text` then.
+fn text_start(elf: &Elf<'_>, table: &[u8], vaddr: u64) -> Option<u64> {
+    const FIELD: u64 = 8 + 2 * 8;
+    let field = u64_at(table, FIELD as usize)?;
     if elf.is_text(field) {
         return Some(field);
     }
-    elf.section(b".text").map(|section| section.addr)
+    relocations::relative_at(elf, vaddr.checked_add(FIELD)?)
+        .or_else(|| elf.section(b".text").map(|section| section.addr))
 }

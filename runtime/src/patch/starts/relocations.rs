@@ -34,6 +34,15 @@ pub fn collect(elf: &Elf<'_>, found: &mut Landmarks) {
     }
 }
 
+/// The address that a relocation writes at `vaddr`.
+pub fn relative_at(elf: &Elf<'_>, vaddr: u64) -> Option<u64> {
+    elf.tagged(DT_RELA, DT_RELASZ)?.chunks_exact(SIZEOF_RELA).find_map(|entry| {
+        let right =
+            u64_at(entry, 0)? == vaddr && arch::patch::is_relative_relocation(u32_at(entry, 8)?);
+        right.then_some(u64_at(entry, 16)?)
+    })
+}
+
 fn rela(elf: &Elf<'_>, entries: &[u8], found: &mut Landmarks) {
     for entry in entries.chunks_exact(SIZEOF_RELA) {
         let (Some(kind), Some(symbol), Some(addend)) =

@@ -29,11 +29,29 @@ fn bytes_inside_an_immediate_are_no_site() {
 snippet!(data_behind, "ret", ".byte 0x06, 0x06, 0x0f, 0x05, 0x06");
 
 #[test]
-fn data_in_text_is_no_code() {
+fn data_that_nothing_leads_to_is_never_executed() {
     let mut file = File::new(data_behind());
-    assert_eq!(refusal(&file), Refusal::NoStart);
+    assert_eq!(refusal(&file), Refusal::Unreached);
+    assert!(!Refusal::Unreached.is_hole());
     file.has_sections = false;
-    assert_eq!(refusal(&file), Refusal::NoStart);
+    assert_eq!(refusal(&file), Refusal::Unreached);
+}
+
+snippet!(
+    data_named,
+    "lea 1f(%rip), %rax",
+    "ret",
+    ".byte 0x06",
+    "1: xor %eax, %eax",
+    "syscall",
+    ".byte 6"
+);
+
+/// The address may be called: it is no start, but nobody can say that it is not executed.
+#[test]
+fn data_that_an_operand_names_stays_in_doubt() {
+    assert_eq!(refusal(&File::new(data_named())), Refusal::NoStart);
+    assert!(Refusal::NoStart.is_hole());
 }
 
 snippet!(overlapping, "test %edi, %edi", "jz 1f + 1", "1: mov $0x90909090, %eax", "syscall", "ret");
@@ -65,6 +83,10 @@ fn a_skipped_site_is_listed() {
 fn constants_in_the_segment_but_not_in_the_section_are_no_code() {
     let mut file = File::new(&[0xc3, 0x0f, 0x05]);
     file.code = 1;
+    assert_eq!(refusal(&file), Refusal::Unreached);
+    // jmp to what is behind the section
+    let mut file = File::new(&[0xeb, 0x00, 0x0f, 0x05]);
+    file.code = 2;
     assert_eq!(refusal(&file), Refusal::NotCode);
 }
 
