@@ -107,3 +107,24 @@ impl ShapeSet {
         (bytes[NAMES.len()] == NONE && set.order.iter().all(known)).then_some(set)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Shape, ShapeSet};
+    use std::vec::Vec;
+
+    #[test]
+    fn a_list_gives_the_order() {
+        let set = ShapeSet::parse("pad,mov,trap").expect("names");
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Shape::Pad, Shape::Mov, Shape::Trap]);
+        assert_eq!(ShapeSet::from_bytes(set.to_bytes()), Some(set));
+    }
+
+    #[test]
+    fn what_is_no_list_names_the_fault() {
+        assert_eq!(ShapeSet::parse("mov,jump"), Err("jump"));
+        assert_eq!(ShapeSet::parse("mov,mov"), Err("mov"));
+        assert_eq!(ShapeSet::parse(""), Err(""));
+        assert_eq!(ShapeSet::from_bytes([9; 8]), None);
+    }
+}

@@ -28,10 +28,10 @@ fn disassemble(code: &[u8], address: u64, out: &mut String) {
 }
 
 /// The patched text and the stub of its only site, disassembled.
-fn patched(hex: &str) -> String {
+fn patched(hex: &str, shapes: &ShapeSet) -> String {
     let text = bytes(hex);
     let file = File::new(&text).bytes();
-    let plan = analyze(&file, &ShapeSet::default(), &|_| false).expect("an ELF file");
+    let plan = analyze(&file, shapes, &|_| false).expect("an ELF file");
     let blob = plan.build(Some(0x2000), [0; 6]).expect("in reach");
     let view = Blob::parse(&blob).expect("sound");
     let mut out = String::new();
@@ -47,7 +47,10 @@ fn patched(hex: &str) -> String {
 }
 
 fn check(hex: &str, expected: &str) {
-    let found = patched(hex);
+    compare(&patched(hex, &ShapeSet::default()), expected);
+}
+
+fn compare(found: &str, expected: &str) {
     let trim = |text: &str| text.lines().map(|line| String::from(line.trim())).collect::<Vec<_>>();
     assert_eq!(trim(found.trim()), trim(expected.trim()), "\n{found}");
 }
@@ -296,6 +299,29 @@ fn int80() {
          201d jmp 0x1007
          2022 int3
          2023 int3
+        ",
+    );
+}
+
+/// getppid as before, forced to trap: the stub begins at the test, and the load stays.
+#[test]
+fn trap() {
+    compare(
+        &patched("b86e000000 0f05 c3", &super::set("trap")),
+        "1000 mov $0x6e,%eax
+         1005 int3
+         1006 nop
+         1007 ret
+         trap Some(110)
+         2000 movzbl 0x306e,%ecx
+         2007 jrcxz 0x2016
+         2009 lea 0x2020,%rcx
+         2010 jmpq *0x3400
+         2016 syscall
+         2018 jmp 0x1007
+         201d int3
+         201e int3
+         201f int3
         ",
     );
 }
