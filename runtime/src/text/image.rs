@@ -3,58 +3,14 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::store::{self, Found, Image};
 use crate::patch::{self, Blob, ShapeSet};
 use crate::process::OPTIONS;
-use crate::session::{self, Stored, cache};
 use crate::sys::{self, Stat};
-use crate::view::OWN;
 
 /// A file changed that recently may change again without a change of its times: what is learned of
 /// it is not kept.
 const FRESH: i64 = 2_000_000_000;
-
-/// A patched image.
-pub struct Image {
-    /// Where it can be mapped from.
-    pub source: Source,
-    /// Its length.
-    pub length: usize,
-}
-
-/// Where an image lies.
-pub enum Source {
-    /// In a file, from which text can be mapped.
-    File {
-        /// Its descriptor.
-        fd: i32,
-        /// The image's place in it.
-        offset: u64,
-    },
-    /// In a file of the cache on disk, open for as long as this value.
-    Cached(CachedFile),
-    /// In memory of this process.
-    Memory(Vec<u8>),
-}
-
-/// A descriptor that is closed with its owner.
-pub struct CachedFile(pub i32);
-
-impl Drop for CachedFile {
-    fn drop(&mut self) {
-        sys::close(self.0);
-    }
-}
-
-impl Source {
-    /// The file and the image's place in it, if it is in one.
-    pub fn file(&self) -> Option<(i32, u64)> {
-        match self {
-            Self::File { fd, offset } => Some((*fd, *offset)),
-            Self::Cached(file) => Some((file.0, 0)),
-            Self::Memory(_) => None,
-        }
-    }
-}
 
 /// `--shapes`, as stored in images.
 pub static SHAPES: AtomicU64 = AtomicU64::new(u64::MAX);
@@ -84,14 +40,6 @@ pub fn shapes_key(stub_vaddr: Option<u64>) -> u64 {
     u64::from_le_bytes(shapes().to_bytes()).rotate_left(17) ^ stub_vaddr.unwrap_or(u64::MAX)
 }
 
-/// The image that the session has; `None` when it knows that there is nothing to patch.
-pub fn made(stored: Stored) -> Option<Image> {
-    (stored.length != 0).then_some(Image {
-        source: Source::File { fd: OWN.session.get(), offset: stored.offset },
-        length: stored.length,
-    })
-}
-
 /// What identifies an image: the file's content, the shapes, and where the stubs are.
 fn key(stat: &Stat, stub_vaddr: Option<u64>) -> [u64; 6] {
     [
@@ -109,37 +57,15 @@ fn key(stat: &Stat, stub_vaddr: Option<u64>) -> [u64; 6] {
 pub fn image_of(fd: i32, stat: &Stat, stub_vaddr: Option<u64>) -> Option<Image> {
     let key = key(stat, stub_vaddr);
     let skipped = skips(fd);
-    if skipped.is_empty()
-        && let Some(stored) = session::find(&key)
-    {
-        return made(stored);
-    }
     let lasting = skipped.is_empty() && is_settled(stat);
-    if lasting && let Some((fd, length)) = cache::open(&key) {
-        // A file of the cache that is damaged is found out when it is opened (`place`).
-        return Some(Image { source: Source::Cached(CachedFile(fd)), length });
-    }
-    let Some(bytes) = build(fd, stat, stub_vaddr, key, &skipped) else {
-        if lasting {
-            session::keep(&key, Stored { offset: 0, length: 0 });
-        }
-        return None;
-    };
     if lasting {
-        cache::keep(&key, &bytes);
-    }
-    match session::put(&bytes) {
-        Ok(stored) => {
-            if lasting {
-                session::keep(&key, stored);
-            }
-            made(stored)
-        }
-        Err(_) => {
-            let length = bytes.len();
-            Some(Image { source: Source::Memory(bytes), length })
+        match store::find(&key) {
+            Found::Image(image) => return Some(image),
+            Found::Nothing => return None,
+            Found::Unknown => {}
         }
     }
+    store::keep(&key, build(fd, stat, stub_vaddr, key, &skipped), lasting)
 }
 
 fn is_settled(stat: &Stat) -> bool {

@@ -5,6 +5,7 @@ mod calls;
 mod image;
 mod place;
 mod region;
+mod store;
 mod vdso;
 
 pub use calls::{mmap, munmap};

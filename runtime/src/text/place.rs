@@ -3,8 +3,9 @@
 use core::fmt::Display;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::image::{Image, Source, image_of};
+use super::image::image_of;
 use super::region::{self, LINK_PAGE, Region};
+use super::store::{Image, Source};
 use crate::image::{Elf, Fd};
 use crate::layer;
 use crate::patch::{Blob, BlobView};
@@ -134,7 +135,7 @@ impl Drop for Tables {
 
 fn open(image: Image) -> Result<Opened> {
     let (start, length) = match &image.source {
-        Source::File { fd, offset } => {
+        Source::Session { fd, offset } => {
             (sys::map_private(*fd, *offset, image.length)?, image.length)
         }
         Source::Cached(file) => (sys::map_private(file.0, 0, image.length)?, image.length),

@@ -2,11 +2,11 @@
 
 use alloc::vec::Vec;
 
-use super::image::{Image, Source, made, shapes_key};
+use super::image::shapes_key;
 use super::place::{self, Mapping, PAGE};
+use super::store::{self, Found, Image};
 use crate::image::Elf;
 use crate::patch::{self, Plan};
-use crate::session;
 use linux_raw_sys::general::{PROT_EXEC, PROT_READ};
 
 /// Marks the key of an image that is no file's.
@@ -46,19 +46,10 @@ fn image(bytes: &'static [u8], stubs: Option<u64>) -> Option<Image> {
         hash = (hash ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
     }
     let key = [MARK, hash, bytes.len() as u64, 0, 0, shapes_key(stubs)];
-    if let Some(stored) = session::find(&key) {
-        return made(stored);
-    }
-    let built = build(bytes, stubs, key)?;
-    match session::put(&built) {
-        Ok(stored) => {
-            session::keep(&key, stored);
-            made(stored)
-        }
-        Err(_) => {
-            let length = built.len();
-            Some(Image { source: Source::Memory(built), length })
-        }
+    match store::find(&key) {
+        Found::Image(image) => Some(image),
+        Found::Nothing => None,
+        Found::Unknown => store::keep(&key, build(bytes, stubs, key), true),
     }
 }
 

@@ -1,0 +1,107 @@
+//! Where images are kept: in the session's memory, in the cache on disk, or by this process alone.
+
+use alloc::vec::Vec;
+
+use crate::session::{self, Stored, cache};
+use crate::sys;
+use crate::view::OWN;
+
+/// A patched image.
+pub struct Image {
+    /// Where it can be mapped from.
+    pub source: Source,
+    /// Its length.
+    pub length: usize,
+}
+
+/// Where an image lies.
+pub enum Source {
+    /// In the session's file.
+    Session {
+        /// Its descriptor.
+        fd: i32,
+        /// The image's place in it.
+        offset: u64,
+    },
+    /// In a file of the cache on disk, open for as long as this value.
+    Cached(CachedFile),
+    /// In memory of this process.
+    Memory(Vec<u8>),
+}
+
+/// A descriptor that is closed with its owner.
+pub struct CachedFile(pub i32);
+
+impl Drop for CachedFile {
+    fn drop(&mut self) {
+        sys::close(self.0);
+    }
+}
+
+impl Source {
+    /// The file and the image's place in it, if it is in one.
+    pub fn file(&self) -> Option<(i32, u64)> {
+        match self {
+            Self::Session { fd, offset } => Some((*fd, *offset)),
+            Self::Cached(file) => Some((file.0, 0)),
+            Self::Memory(_) => None,
+        }
+    }
+}
+
+/// What is known of a key.
+pub enum Found {
+    /// An image.
+    Image(Image),
+    /// That there is nothing to patch.
+    Nothing,
+    /// Nothing yet.
+    Unknown,
+}
+
+/// Looks in the session, then on disk. A file of the cache that is damaged is found out when it is
+/// opened (`place`).
+pub fn find(key: &[u64; 6]) -> Found {
+    if let Some(stored) = session::find(key) {
+        return match stored.length {
+            0 => Found::Nothing,
+            _ => Found::Image(in_session(stored)),
+        };
+    }
+    match cache::open(key) {
+        Some((fd, length)) => {
+            Found::Image(Image { source: Source::Cached(CachedFile(fd)), length })
+        }
+        None => Found::Unknown,
+    }
+}
+
+fn in_session(stored: Stored) -> Image {
+    let source = Source::Session { fd: OWN.session.get(), offset: stored.offset };
+    Image { source, length: stored.length }
+}
+
+/// Keeps what was made for a key, for others too if `lasting`.
+pub fn keep(key: &[u64; 6], bytes: Option<Vec<u8>>, lasting: bool) -> Option<Image> {
+    let Some(bytes) = bytes else {
+        if lasting {
+            session::keep(key, Stored { offset: 0, length: 0 });
+        }
+        return None;
+    };
+    if lasting {
+        cache::keep(key, &bytes);
+    }
+    match session::put(&bytes) {
+        Ok(stored) => {
+            if lasting {
+                session::keep(key, stored);
+            }
+            Some(in_session(stored))
+        }
+        Err(_) => {
+            let length = bytes.len();
+            Some(Image { source: Source::Memory(bytes), length })
+        }
+    }
+}
