@@ -80,10 +80,14 @@ pub fn run(target: Target<'_>) -> ! {
         arch::cover_vdso(base);
     }
     let entry = |elf: &Elf, mapped: &Mapped| (elf.header.entry as usize).wrapping_add(mapped.bias);
-    let start = match (&resolved.interp, &interp) {
-        (Some((_, elf)), Some(mapped)) => entry(elf, mapped),
-        _ => entry(&resolved.elf, &program),
+    let (entered, mapped) = match (&resolved.interp, &interp) {
+        (Some((_, elf)), Some(mapped)) => (elf, mapped),
+        _ => (&resolved.elf, &program),
     };
+    let start = entry(entered, mapped);
+    if let Err(refusal) = entered.check_entry(mapped.bias as u64, &limits) {
+        lost(&target, format_args!("{refusal}"));
+    }
 
     let mut auxv = auxiliary(&target.vectors, &resolved.elf, &program, interp.as_ref());
     let execfn = target.execfn.to_owned();
@@ -207,7 +211,7 @@ fn enter(sp: usize, start: usize) -> ! {
     unsafe { resident::enter_target(sp, start) }
 }
 
-static SIGHAND: signal::SigHand = signal::SigHand::new();
+static SIGHAND: signal::SigHand = signal::SigHand::untouched();
 
 /// The target cannot be executed.
 fn refuse(target: &Target<'_>, failure: &Failure) -> ! {

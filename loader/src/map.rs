@@ -40,15 +40,51 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
     let room = text::span(fd, &stat).unwrap_or(0).max(size);
     let start = match (elf.kind, place) {
         (_, _) if elf.loads == 0 => first as usize,
-        (Kind::Exec, _) => claim(first as usize, size)?,
+        // Segment by segment, with whatever lies between them left alone.
+        (Kind::Exec, _) => first as usize,
         (Kind::Dyn, Place::Program { random }) => program_area(room, elf.load_align(limits), random)?,
         (Kind::Dyn, Place::Anywhere) => anywhere(room, elf.load_align(limits) as usize)?,
     };
     let bias = start.wrapping_sub(first as usize);
+    let mut taken = Taken::default();
     for segment in elf.segments(&Fd(fd)) {
-        map_segment(fd, &segment?, bias, limits, &stat)?;
+        let segment = segment?;
+        if elf.kind == Kind::Exec {
+            taken.claim(&segment, limits)?;
+        }
+        map_segment(fd, &segment, bias, limits, &stat)?;
     }
-    Ok(Mapped { bias, end: start + room })
+    Ok(Mapped { bias, end: start.wrapping_add(room) })
+}
+
+/// The addresses that the segments of an `ET_EXEC` image have taken so far, from the first to the
+/// last. A later segment may replace part of an earlier one (`MAP_FIXED`, elf_load), but nothing of
+/// vload's.
+#[derive(Default)]
+struct Taken {
+    range: core::ops::Range<usize>,
+}
+
+impl Taken {
+    fn claim(&mut self, segment: &Segment, limits: &Limits) -> Result<()> {
+        let placed = segment.place(0, limits).ok_or(Errno::INVAL)?;
+        let start = placed.file.start.min(placed.bss.start) as usize;
+        let end = placed.file.end.max(placed.bss.end) as usize;
+        if start >= end {
+            return Ok(());
+        }
+        let overlaps = start < self.range.end && end > self.range.start;
+        match claim(start, end - start) {
+            Err(Errno::EXIST) if overlaps => {}
+            other => drop(other?),
+        }
+        self.range = if self.range.is_empty() {
+            start..end
+        } else {
+            self.range.start.min(start)..self.range.end.max(end)
+        };
+        Ok(())
+    }
 }
 
 /// Makes sure that the range is free.

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::{Call, system};
 use crate::abi::Entry;
-use crate::arch::{self, ABORTED};
+use crate::arch;
 use crate::session;
 use crate::sys;
 use crate::trace::line::{Line, MAX_LEN};
@@ -129,10 +129,6 @@ pub fn report_exec(number: u32, arguments: [u64; 5]) {
 
 /// Writes one line with one call, so that lines never mix and a finished one is never lost.
 fn print((entry, number, args): (Entry, usize, [usize; 6]), result: Option<isize>) {
-    let result = match result {
-        Some(ABORTED) => Some(ABORTED),
-        other => other,
-    };
     let pid = many().then(|| sys::gettid() as u32);
     let mut buffer = [0; MAX_LEN];
     let length = Line { pid, entry, number, args, result }.write(&mut buffer);

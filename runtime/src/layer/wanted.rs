@@ -47,7 +47,7 @@ pub fn want_everything() {
     for byte in &TABLE {
         byte.store(1, Ordering::Relaxed);
     }
-    text::each_link_page(|page| fill_link_page(page));
+    text::each_link_page(fill_link_page);
 }
 
 /// Fills the link page at `page`, which is mapped and writable (its layout: `patch`).

@@ -19,11 +19,15 @@ struct Run {
     bytes: Vec<u8>,
 }
 
+/// Unmapped pages between a file's last segment and its stubs: what runs over the end of its data
+/// faults there, as natively.
+const GAP: u64 = 16 * PAGE;
+
 impl Plan<'_> {
     /// Where the stubs go unless the caller knows better: behind the file's last segment.
     #[must_use]
     pub fn default_stub_vaddr(&self) -> u64 {
-        self.span.end
+        self.span.end.saturating_add(GAP)
     }
 
     /// The patched image with its stubs at `stub_vaddr`, an address of the file's own numbering,

@@ -25,7 +25,7 @@ impl Room {
         let environment = count_words(request.envp)?;
         // bprm_stack_limits.
         let stack = sys::limit(RLIMIT_STACK)?.soft;
-        let limit = (stack / 4).min(STACK_LIMIT / 4 * 3).max(ARG_MAX);
+        let limit = (stack / 4).clamp(ARG_MAX, STACK_LIMIT / 4 * 3);
         let pointers = (arguments.max(1) + environment) * size_of::<usize>();
         let strings = name.to_bytes_with_nul().len() as u64
             + strings(request.envp, 0, environment)?

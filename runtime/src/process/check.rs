@@ -56,7 +56,9 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
     let execfn = execfn(request, path, &mut name)?;
     let mut room = None;
     let mut fits = Ok(());
+    let mut replaced = false;
     let resolved = resolve::resolve(fd, execfn, inaccessible, &mut |step, path| {
+        replaced = true;
         if let Step::Script(script) = step
             && fits.is_ok()
         {
@@ -76,10 +78,13 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
             fits.map(|()| Found::Native)
         }
         Ok(resolved) => {
-            // A script's program is opened again by the next vload, which needs the script.
-            let kept = if resolved.program == fd { fd } else { open(request, path)? };
-            resolved.close(kept);
-            Ok(Found::File { fd: kept, inaccessible })
+            if !replaced {
+                resolved.close(fd);
+                return Ok(Found::File { fd, inaccessible });
+            }
+            // A script's program is found again by the next vload, which needs the script.
+            resolved.close(-1);
+            Ok(Found::File { fd: open(request, path)?, inaccessible })
         }
         Err(failure) => judge(&failure, request, path, inaccessible),
     }

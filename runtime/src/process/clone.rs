@@ -74,7 +74,7 @@ fn read(call: &Call<'_>) -> Result<Option<Request>, Errno> {
         request.stack = (stack != 0).then_some(stack);
     } else {
         let [at, size, ..] = call.args;
-        if size < args3::LEAST || size > args3::WORDS * 8 {
+        if !(args3::LEAST..=args3::WORDS * 8).contains(&size) {
             return Ok(None);
         }
         let words = size.div_ceil(8);

@@ -1,6 +1,10 @@
 //! From a file to the ELF program that the kernel would run for it: through `#!` lines and
 //! binfmt_misc entries, by `search_binary_handler` (fs/exec.c). No allocation, because a vfork
 //! child comes here too.
+#![allow(
+    clippy::result_large_err,
+    reason = "a failure carries the path that is to blame, and there is no heap to put it on"
+)]
 
 use core::ffi::CStr;
 

@@ -96,7 +96,7 @@ unsafe impl Sync for SigHand {}
 
 impl SigHand {
     /// Every signal at its default.
-    pub const fn new() -> Self {
+    pub const fn untouched() -> Self {
         Self {
             version: AtomicU32::new(0),
             actions: UnsafeCell::new([Action::NOTHING_SET; SIGNALS]),

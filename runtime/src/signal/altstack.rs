@@ -28,9 +28,7 @@ pub fn sigaltstack(current: &mut AltStack, sp: usize, new: usize, old: usize) ->
     }
     if old != 0 {
         let report = Stack { sp: before.sp, flags: before.reported_flags(sp), size: before.size };
-        if let Err(error) = User::<Stack>::new(old).write(report) {
-            return Err(error);
-        }
+        User::<Stack>::new(old).write(report)?;
     }
     Ok(0)
 }

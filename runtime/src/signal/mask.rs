@@ -112,7 +112,7 @@ pub struct TrapBlocked(AtomicU32);
 
 impl TrapBlocked {
     /// It does not.
-    pub const fn new() -> Self {
+    pub const fn no() -> Self {
         Self(AtomicU32::new(0))
     }
 

@@ -162,7 +162,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).exec_scratch = (0, 0);
         (*block).ownership = Ownership::Process;
         (*block).handlers_cleared = false;
-        (*block).trap_blocked = TrapBlocked::new();
+        (*block).trap_blocked = TrapBlocked::no();
         (*block).trap_pending = None;
     }
 }

@@ -46,11 +46,11 @@ pub struct Descriptors {
 
 /// Those of the process. A vfork child that has a table of its own has its own numbers
 /// ([`crate::thread::PrivateTables`]).
-pub static OWN: Descriptors = Descriptors::new();
+pub static OWN: Descriptors = Descriptors::none();
 
 impl Descriptors {
     /// None yet.
-    pub const fn new() -> Self {
+    pub const fn none() -> Self {
         Self { exe: Slot::new(), session: Slot::new(), trace: Slot::new(), log: Slot::new() }
     }
 
