@@ -66,6 +66,9 @@ pub enum Rule {
     Sorted,
     /// Standard error is not compared.
     IgnoreStderr,
+    /// Which calls are made depends on how threads are scheduled: one of several counts under
+    /// vload must agree, not each.
+    Unsteady,
 }
 
 /// A file that is there before the program starts, in its folder.

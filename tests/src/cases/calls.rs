@@ -44,7 +44,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("calls/trampolines").build(Build::c("trampolines.c")).everywhere(),
         Case::new("calls/trampolines-static").build(static_c("trampolines.c")),
         Case::new("calls/exceptions").build(Build::cxx("exceptions.cpp")).exits(9),
-        Case::new("calls/go").build(Build::go("hello.go")).run(&["{0}", "x"]).exits(3),
+        Case::new("calls/go").build(Build::go("goroutines.go")).run(&["{0}", "x"]).exits(3),
         Case::new("calls/go-processes").build(Build::go("processes.go")),
     ]
 }

@@ -40,7 +40,7 @@ fn medley(name: &str, within: &[&str]) -> Vec<Case> {
             "-c",
             "import json, subprocess; print(subprocess.run(['true']))",
         ]),
-        case("go").build(Build::go("hello.go")),
+        case("go").build(Build::go("goroutines.go")),
     ]
 }
 
