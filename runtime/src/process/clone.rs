@@ -108,7 +108,7 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         let block = &mut *call.block;
         block.tid.store(sys::gettid(), Ordering::Relaxed);
         block.ownership = Ownership::Process;
-        view::PROGRAM.forget_pid();
+        view::PROGRAM.forked();
         super::traced::forget();
         POOL.keep_only(block);
         // SAFETY: a bound block has its handlers.

@@ -57,12 +57,8 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
     if own.contains(request.dirfd) {
         return Err(Errno::BADF);
     }
-    // SAFETY: the path is a NUL-terminated copy of ours.
-    let path = if unsafe { view::is_own_exe(path.as_ptr() as usize) } && !view::PROGRAM.path().is_empty() {
-        view::PROGRAM.path()
-    } else {
-        path
-    };
+    let program = view::behind(path.to_bytes());
+    let path = program.as_ref().map_or(path, view::Replacement::path);
     let found = check::program(&request, path)?;
     match found {
         Found::Native => native(call, &request, path),

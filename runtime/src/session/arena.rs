@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::backing;
+use super::members::Members;
 use crate::sys::{self, Errno, Result};
 use crate::trace::counters::Counters;
 use crate::view::OWN;
@@ -26,6 +27,8 @@ pub struct Session {
     /// The first byte that is not used.
     used: AtomicU64,
     index: [Slot; SLOTS],
+    /// Which program each process runs.
+    members: Members,
     /// What `trace -c` counts.
     pub counters: Counters,
 }
@@ -49,6 +52,11 @@ static SESSION: AtomicPtr<Session> = AtomicPtr::new(core::ptr::null_mut());
 fn session() -> Option<&'static Session> {
     // SAFETY: set once to a mapping of at least a header that is never unmapped.
     unsafe { SESSION.load(Ordering::Acquire).as_ref() }
+}
+
+/// Which program each process of the session runs.
+pub fn members() -> Option<&'static Members> {
+    session().map(|session| &session.members)
 }
 
 /// The session's counters.

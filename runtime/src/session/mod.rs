@@ -7,6 +7,7 @@
 mod arena;
 mod backing;
 pub mod cache;
+mod members;
 
-pub use arena::{Session, Stored, counters, create, find, join, keep, put};
+pub use arena::{Session, Stored, counters, create, find, join, keep, members, put};
 pub use backing::scratch_file;
