@@ -12,7 +12,7 @@ use runtime::view::{OWN, PROGRAM};
 use runtime::{arch as resident, process, signal, sys};
 
 use crate::arch;
-use crate::auxv::{AT_BASE, AT_SYSINFO_EHDR, AT_ENTRY, AT_PHDR, AT_PHENT, AT_PHNUM};
+use crate::auxv::{AT_BASE, AT_EXECFD, AT_SYSINFO_EHDR, AT_ENTRY, AT_PHDR, AT_PHENT, AT_PHNUM};
 use crate::find;
 use crate::identity::{self, Addresses};
 use crate::map::{self, Mapped, Place};
@@ -90,6 +90,9 @@ pub fn run(target: Target<'_>) -> ! {
     }
 
     let mut auxv = auxiliary(&target.vectors, &resolved.elf, &program, interp.as_ref());
+    if let Some(file) = resolved.execfd {
+        auxv.push([AT_EXECFD as usize, lowest(file) as usize]);
+    }
     let execfn = target.execfn.to_owned();
     let contents = Contents { argv: &argv, envp: target.envp, auxv: &mut auxv, execfn: &execfn };
     // SAFETY: we run on the resident's stack; `argv`, `auxv` and `execfn` are copies on the heap,
@@ -99,6 +102,25 @@ pub fn run(target: Target<'_>) -> ! {
     identity::set_name(&execfn, PROGRAM.path());
     identity::set_memory_map(&built, &auxv, &addresses(&resolved.elf, &program, &interp, random));
     enter(built.sp, start)
+}
+
+/// The file of a binfmt_misc interpreter, at the number the kernel would have given it: the lowest
+/// free one, and open across the interpreter's own execs.
+fn lowest(file: i32) -> i32 {
+    match sys::duplicate(file, 0, false) {
+        Ok(copy) if copy < file => {
+            sys::close(file);
+            copy
+        }
+        Ok(copy) => {
+            sys::close(copy);
+            // It is the lowest already; it only must outlive an exec.
+            let kept = sys::set_close_on_exec(file, false);
+            debug_assert!(kept.is_ok());
+            file
+        }
+        Err(_) => file,
+    }
 }
 
 /// Gives a script's or a foreign file's interpreter its arguments (`load_script`, `load_misc_binary`).

@@ -18,6 +18,12 @@ use crate::vectors::{Vectors, string};
 
 /// Opens vload's own file, to be executed for every program the target starts, and the session.
 pub fn open_own(vectors: &Vectors) {
+    /// With fewer descriptors than that the target gets them all; what it starts is executed
+    /// through /proc/self/exe, and each process keeps what it learns to itself.
+    const ENOUGH: u64 = 16;
+    if sys::limit(linux_raw_sys::general::RLIMIT_NOFILE).is_ok_and(|limit| limit.hard < ENOUGH) {
+        return;
+    }
     let own = rustix::fs::openat(CWD, c"/proc/self/exe", OFlags::PATH, Mode::empty()).or_else(|error| {
         // Without /proc: by the name under which the kernel was given it.
         match vectors.aux(AT_EXECFN) {
@@ -27,9 +33,14 @@ pub fn open_own(vectors: &Vectors) {
     });
     match own {
         Ok(fd) => OWN.exe.set(hide(fd.into_raw_fd())),
+        Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {}
         Err(error) => fail(
             NOT_EXECUTABLE,
-            format_args!("vload's own file cannot be opened (error {}): programs that the target starts could not be followed", error.raw_os_error()),
+            format_args!(
+                "vload's own file cannot be opened ({}): programs that the target starts could \
+                 not be followed",
+                Errno(error.raw_os_error()).text()
+            ),
         ),
     }
     // Without a session each process keeps what it learns to itself.

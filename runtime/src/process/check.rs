@@ -74,7 +74,7 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
     });
     match resolved {
         Ok(resolved) if fits.is_err() => {
-            resolved.close(-1);
+            resolved.close_all();
             fits.map(|()| Found::Native)
         }
         Ok(resolved) => {
@@ -83,7 +83,7 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
                 return Ok(Found::File { fd, inaccessible });
             }
             // A script's program is found again by the next vload, which needs the script.
-            resolved.close(-1);
+            resolved.close_all();
             Ok(Found::File { fd: open(request, path)?, inaccessible })
         }
         Err(failure) => judge(&failure, request, path, inaccessible),

@@ -177,14 +177,12 @@ fn run(
     vector[2] = OPTIONS.bytes().as_ptr() as usize;
     vector[3] = execfn.as_ptr() as usize;
     let exe = call.descriptors().exe.get();
-    let args = [
-        exe as usize,
-        c"".as_ptr() as usize,
-        vector.as_ptr() as usize,
-        envp,
-        AT_EMPTY_PATH as usize,
-        0,
-    ];
+    let (dirfd, path, flags) = match exe {
+        0.. => (exe, c"", AT_EMPTY_PATH as usize),
+        _ => (sys::CWD, c"/proc/self/exe", 0),
+    };
+    let args =
+        [dirfd as usize, path.as_ptr() as usize, vector.as_ptr() as usize, envp, flags, 0];
     // SAFETY: a bound block has its handlers.
     let ignored = unsafe { &*call.block.sighand }.get(signal::SIGTRAP).is_ignore();
     signal::hand_on(call.block, ignored, true);

@@ -13,6 +13,8 @@ pub struct Match<'a> {
     pub interpreter: &'a CStr,
     /// `P`.
     pub keeps_argv0: bool,
+    /// `O`, which `C` implies: the interpreter gets the file opened (`AT_EXECFD`).
+    pub opens: bool,
 }
 
 /// The first entry that takes the file which begins with `head`. The kernel asks the newest first,
@@ -28,18 +30,19 @@ pub fn entry_for<'b>(head: &Head, path: &CStr, buffer: &'b mut [u8; PATH_MAX]) -
     .ok()?;
     let found = search(directory, head, path, buffer);
     sys::close(directory);
-    let (length, keeps_argv0) = found?;
+    let (length, keeps_argv0, opens) = found?;
     let interpreter = CStr::from_bytes_with_nul(&buffer[..=length]).ok()?;
-    Some(Match { interpreter, keeps_argv0 })
+    Some(Match { interpreter, keeps_argv0, opens })
 }
 
-/// Copies the interpreter of the matching entry to `buffer`; gives its length.
+/// Copies the interpreter of the matching entry to `buffer`; gives its length, and its flags `P` and
+/// `O`.
 fn search(
     directory: i32,
     head: &Head,
     path: &CStr,
     buffer: &mut [u8; PATH_MAX],
-) -> Option<(usize, bool)> {
+) -> Option<(usize, bool, bool)> {
     let mut found = None;
     sys::list(directory, &mut |name| {
         if found.is_some() || matches!(name.to_bytes(), b"." | b".." | b"register" | b"status") {
@@ -54,7 +57,8 @@ fn search(
         if entry.enabled && interpreter.len() < PATH_MAX && entry.matches(head, path.to_bytes()) {
             buffer[..interpreter.len()].copy_from_slice(interpreter);
             buffer[interpreter.len()] = 0;
-            found = Some((interpreter.len(), entry.preserve_argv0));
+            let opens = entry.open_binary || entry.credentials;
+            found = Some((interpreter.len(), entry.preserve_argv0, opens));
         }
     })
     .ok()?;

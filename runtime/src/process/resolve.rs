@@ -21,16 +21,29 @@ pub struct Resolved {
     pub elf: Elf,
     /// The interp's descriptor and headers.
     pub interp: Option<(i32, Elf)>,
+    /// The file that a binfmt_misc interpreter gets opened (`AT_EXECFD`). Whoever starts the program
+    /// leaves it open.
+    pub execfd: Option<i32>,
 }
 
 impl Resolved {
-    /// Closes what is open, but for `except`.
+    /// Closes what is open, but for `except` and the interpreter's file.
     pub fn close(&self, except: i32) {
         if self.program != except {
             sys::close(self.program);
         }
         if let Some((interp, _)) = self.interp {
             sys::close(interp);
+        }
+    }
+}
+
+impl Resolved {
+    /// Closes everything.
+    pub fn close_all(&self) {
+        self.close(-1);
+        if let Some(file) = self.execfd {
+            sys::close(file);
         }
     }
 }
@@ -94,17 +107,26 @@ pub fn resolve(
     let length = path.to_bytes().len().min(PATH_MAX - 1);
     name[..length].copy_from_slice(&path.to_bytes()[..length]);
     let mut nesting = Nesting::default();
+    let mut execfd = None;
     loop {
         let current = CStr::from_bytes_until_nul(&name).unwrap_or(c"");
         match advance(fd, current, inaccessible, &mut nesting, step) {
-            Ok(Next::Program(resolved)) => return Ok(resolved),
-            Ok(Next::Interpreter(next, next_name)) => {
-                sys::close(fd);
+            Ok(Next::Program(resolved)) => return Ok(Resolved { execfd, ..resolved }),
+            Ok(Next::Interpreter { file: next, name: next_name, opens }) => {
+                // One file is passed on, the first (`have_execfd`, load_misc_binary).
+                if opens && execfd.is_none() {
+                    execfd = Some(fd);
+                } else {
+                    sys::close(fd);
+                }
                 fd = next;
                 name = next_name;
             }
             Err(failure) => {
                 sys::close(fd);
+                if let Some(kept) = execfd {
+                    sys::close(kept);
+                }
                 return Err(failure);
             }
         }
@@ -114,7 +136,7 @@ pub fn resolve(
 #[allow(clippy::large_enum_variant, reason = "it lives for one step, on the stack; nothing here may allocate")]
 enum Next {
     Program(Resolved),
-    Interpreter(i32, [u8; PATH_MAX]),
+    Interpreter { file: i32, name: [u8; PATH_MAX], opens: bool },
 }
 
 fn advance(
@@ -134,7 +156,7 @@ fn advance(
             return Err(blame(Script::INACCESSIBLE));
         }
         step(Step::Misc { interpreter: entry.interpreter, keeps_argv0: entry.keeps_argv0 }, path);
-        return open_interpreter(entry.interpreter);
+        return open_interpreter(entry.interpreter, entry.opens);
     }
     match head.format() {
         Format::Script => {
@@ -143,14 +165,14 @@ fn advance(
                 return Err(blame(Script::INACCESSIBLE));
             }
             step(Step::Script(&script), path);
-            open_interpreter(script.interp())
+            open_interpreter(script.interp(), false)
         }
         Format::Elf => program(fd, path, &head).map(Next::Program),
         Format::Other => Err(blame(head.unknown())),
     }
 }
 
-fn open_interpreter(path: &CStr) -> Result<Next, Failure> {
+fn open_interpreter(path: &CStr, opens: bool) -> Result<Next, Failure> {
     let fd = open_executable(path).map_err(|errno| Failure::errno(errno, path))?;
     let mut name = [0; PATH_MAX];
     let bytes = path.to_bytes();
@@ -159,7 +181,7 @@ fn open_interpreter(path: &CStr) -> Result<Next, Failure> {
         return Err(Failure::errno(Errno::NAMETOOLONG, path));
     };
     place.copy_from_slice(bytes);
-    Ok(Next::Interpreter(fd, name))
+    Ok(Next::Interpreter { file: fd, name, opens })
 }
 
 fn program(fd: i32, path: &CStr, head: &Head) -> Result<Resolved, Failure> {
@@ -171,7 +193,7 @@ fn program(fd: i32, path: &CStr, head: &Head) -> Result<Resolved, Failure> {
     let Some(name) = elf.interp_path(&source, &mut buffer).map_err(blame)? else {
         elf.check_property(&source).map_err(blame)?;
         elf.check_load(&source, &limits).map_err(blame)?;
-        return Ok(Resolved { program: fd, elf, interp: None });
+        return Ok(Resolved { program: fd, elf, interp: None, execfd: None });
     };
     let interp = open_executable(name).map_err(|errno| Failure::errno(errno, name))?;
     let read = Elf::read_interp(&Fd(interp)).and_then(|headers| {
@@ -180,7 +202,9 @@ fn program(fd: i32, path: &CStr, head: &Head) -> Result<Resolved, Failure> {
         Ok(headers)
     });
     match read {
-        Ok(headers) => Ok(Resolved { program: fd, elf, interp: Some((interp, headers)) }),
+        Ok(headers) => {
+            Ok(Resolved { program: fd, elf, interp: Some((interp, headers)), execfd: None })
+        }
         Err(refusal) => {
             sys::close(interp);
             Err(Failure::of(refusal, name))
