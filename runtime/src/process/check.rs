@@ -143,6 +143,8 @@ fn ask(dirfd: i32, path: &CStr, flags: usize, argv: usize, envp: usize) -> Resul
             Err(Errno::INVAL) if may_be_unknown(dirfd, path, flags) => {
                 KERNEL_CANNOT_SAY.store(true, Ordering::Relaxed);
             }
+            // The call itself is missing (qemu-user before 8).
+            Err(Errno::NOSYS) => KERNEL_CANNOT_SAY.store(true, Ordering::Relaxed),
             Err(error) => return Err(error),
         }
     }

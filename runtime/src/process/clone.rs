@@ -15,7 +15,7 @@ use crate::thread::{AltStack, Block, Ownership, POOL};
 use crate::view;
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::{
-    CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
+    CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
 };
 
 /// `struct clone_args` (clone(2)), as 64-bit words.
@@ -23,6 +23,7 @@ mod args3 {
     pub const FLAGS: usize = 0;
     pub const STACK: usize = 5;
     pub const STACK_SIZE: usize = 6;
+    pub const TLS: usize = 7;
     /// Words that this kernel interface may ever have; a longer structure is left to the kernel.
     pub const WORDS: usize = 32;
     /// `CLONE_ARGS_SIZE_VER0`.
@@ -37,6 +38,20 @@ struct Request {
     /// The child's stack pointer, where it asked for another.
     stack: Option<usize>,
     structure: [u64; args3::WORDS],
+}
+
+impl Request {
+    /// The child's thread pointer, where it asked for another.
+    fn thread_pointer(&self) -> Option<usize> {
+        if self.flags & u64::from(CLONE_SETTLS) == 0 {
+            return None;
+        }
+        Some(if self.number == nr::__NR_clone3 as usize {
+            self.structure[args3::TLS] as usize
+        } else {
+            self.args[CloneRequest::TLS]
+        })
+    }
 }
 
 /// The calls that start processes and threads.
@@ -100,8 +115,10 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
     // The child must find these free, and what they guard whole.
     let heap = HEAP_LOCK.lock();
     let texts = text::lock();
+    let bindings = arch::hold_bindings();
     // SAFETY: the child has its own copy of all memory and starts where we are.
     let result = unsafe { arch::forward(request.number, &request.args, call.block) };
+    drop(bindings);
     drop(texts);
     drop(heap);
     if result == 0 {
@@ -141,6 +158,8 @@ fn share(call: &mut Call<'_>, request: &Request) -> isize {
         regs.set_sp(stack);
     }
     // SAFETY: `child` is ours until the clone below.
+    arch::expect_child(call.block, unsafe { &*child }, request.thread_pointer());
+    // SAFETY: as above.
     prepare(call.block, unsafe { &mut *child }, request.flags, mask);
     // SAFETY: all signals are blocked, `child` is fresh, and the request has no stack any more.
     let result = unsafe { arch::clone_vm(request.number, &request.args, child, &regs, call.regs) };

@@ -8,7 +8,6 @@ use super::check::{self, Found};
 use super::resumed::{OPTIONS, PRIVATE_ARGUMENTS, Resumed};
 use super::spill;
 use crate::arch::{self, ABORTED};
-use crate::abi::Entry;
 use crate::layer::Call;
 use crate::log::Line;
 use crate::memory::{User, read_words};
@@ -84,17 +83,7 @@ fn native(call: &mut Call<'_>, request: &ExecRequest, path: &CStr) -> Result<isi
         }
     };
     mark(true);
-    call.entry = Entry::Native;
-    call.number = nr::__NR_execveat as usize;
-    call.args = [
-        request.dirfd as usize,
-        path.as_ptr() as usize,
-        request.argv,
-        request.envp,
-        request.flags,
-        0,
-    ];
-    let result = call.pass();
+    let result = execute(call, request.dirfd, path, (request.argv, request.envp), request.flags);
     mark(false);
     Ok(result)
 }
@@ -181,16 +170,35 @@ fn run(
         0.. => (exe, c"", AT_EMPTY_PATH as usize),
         _ => (sys::CWD, c"/proc/self/exe", 0),
     };
-    let args =
-        [dirfd as usize, path.as_ptr() as usize, vector.as_ptr() as usize, envp, flags, 0];
     // SAFETY: a bound block has its handlers.
     let ignored = unsafe { &*call.block.sighand }.get(signal::SIGTRAP).is_ignore();
     signal::hand_on(call.block, ignored, true);
+    let vectors = (vector.as_ptr() as usize, envp);
+    let result = execute(call, dirfd, path, vectors, flags);
+    signal::hand_on(call.block, ignored, false);
+    result
+}
+
+/// `execveat(2)`, or `execve(2)` where it is missing (qemu-user before 8) and can say the same.
+fn execute(
+    call: &Call<'_>,
+    dirfd: i32,
+    path: &CStr,
+    (argv, envp): (usize, usize),
+    flags: usize,
+) -> isize {
+    let args = [dirfd as usize, path.as_ptr() as usize, argv, envp, flags, 0];
     // SAFETY: the vectors are NULL-terminated; their strings are ours or the target's, and the
     // kernel checks the target's.
     let result = unsafe { arch::forward(nr::__NR_execveat as usize, &args, call.block) };
-    signal::hand_on(call.block, ignored, false);
-    result
+    if result != sys::raw(Err(Errno::NOSYS)) {
+        return result;
+    }
+    let mut line = Line::new();
+    let Some(path) = sys::path_of_exec(dirfd, path, flags, &mut line) else { return result };
+    let args = [path.as_ptr() as usize, argv, envp, 0, 0, 0];
+    // SAFETY: as above.
+    unsafe { arch::forward(nr::__NR_execve as usize, &args, call.block) }
 }
 
 /// Number of words before the NULL of the vector at `address`.

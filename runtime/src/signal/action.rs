@@ -41,8 +41,7 @@ const KERNELS: usize = SA_NOCLDSTOP | SA_NOCLDWAIT | SA_EXPOSE_TAGBITS | SA_REST
 pub struct Action(KernelAction);
 
 impl Action {
-    const NOTHING_SET: Self =
-        Self(KernelAction { handler: DEFAULT, flags: 0, restorer: 0, mask: 0 });
+    const NOTHING_SET: Self = Self(KernelAction::DEFAULT);
 
     /// Whether it is `SIG_DFL`.
     pub fn is_default(&self) -> bool {
@@ -59,9 +58,9 @@ impl Action {
         self.0.handler
     }
 
-    /// Where the handler returns.
+    /// Where the handler returns; 0 when it does not say.
     pub fn restorer(&self) -> usize {
-        self.0.restorer
+        self.0.restorer().unwrap_or(0)
     }
 
     /// Whether the handler wants the alternate stack.
@@ -211,10 +210,11 @@ fn for_kernel(signal: i32, action: &Action) -> KernelAction {
 pub(super) fn resident_action(flags: usize) -> KernelAction {
     KernelAction {
         handler: super::vload_signal as *const () as usize,
-        flags: flags | SA_SIGINFO | SA_ONSTACK | arch::ACTION_FLAGS,
-        restorer: if arch::ACTION_FLAGS != 0 { arch::restorer() } else { 0 },
+        flags: flags | SA_SIGINFO | SA_ONSTACK,
         mask: sys::ALL_SIGNALS,
+        ..KernelAction::DEFAULT
     }
+    .returning_to(arch::restorer())
 }
 
 /// `rt_sigaction(2)`, in the order of kernel/signal.c: the new action is read, then judged, then the

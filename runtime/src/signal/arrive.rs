@@ -30,7 +30,7 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
             return;
         }
         // SAFETY: in the exit window the registers of the call are complete (entry.rs).
-        context.take_regs(unsafe { &*block.regs });
+        context.finish_exit(unsafe { &*block.regs });
     } else if let Some(site) = text::trap_at(signal, info, pc) {
         // A site of the trap shape: the call goes on in its stub.
         context.set_pc(site);

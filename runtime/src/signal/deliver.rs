@@ -28,7 +28,7 @@ pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mu
     }
     let during = action.mask_during(signal, old);
     context.set_mask(old);
-    context.set_pc(text::shown_pc(context.pc()));
+    text::leave_stub(context);
     // SAFETY: `context` is a kernel frame with the target's whole state.
     let frame = unsafe { push(info, context, &action, block) };
     context.enter_handler(action.handler(), signal, frame);

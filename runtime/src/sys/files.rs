@@ -222,9 +222,33 @@ pub fn access(dirfd: i32, path: &CStr, mode: usize, flags: usize) -> Result<()> 
 /// `AT_EXECVE_CHECK`.
 pub fn execveat(dirfd: i32, path: &CStr, argv: usize, envp: usize, flags: usize) -> Result<usize> {
     // SAFETY: the kernel checks both vectors.
-    unsafe {
+    let executed = unsafe {
         call(nr::__NR_execveat, [dirfd as usize, path.as_ptr() as usize, argv, envp, flags])
+    };
+    if executed != Err(super::Errno::NOSYS) {
+        return executed;
     }
+    let mut line = crate::log::Line::new();
+    match path_of_exec(dirfd, path, flags, &mut line) {
+        // SAFETY: as above.
+        Some(path) => unsafe { call(nr::__NR_execve, [path.as_ptr() as usize, argv, envp]) },
+        None => executed,
+    }
+}
+
+/// The path by which `execve(2)` does what an `execveat(2)` asks for, if there is one.
+pub fn path_of_exec<'a>(
+    dirfd: i32,
+    path: &'a CStr,
+    flags: usize,
+    line: &'a mut crate::log::Line,
+) -> Option<&'a CStr> {
+    if path.is_empty() && flags == AT_EMPTY_PATH as usize {
+        line.text("/proc/self/fd/").decimal(i64::from(dirfd)).raw(b"\0");
+        return CStr::from_bytes_with_nul(line.bytes()).ok();
+    }
+    let absolute = dirfd == CWD || path.to_bytes().starts_with(b"/");
+    (absolute && flags == 0).then_some(path)
 }
 
 /// Calls `visit` with the name of each entry of an opened directory.

@@ -11,5 +11,7 @@ mod vdso;
 pub use calls::{mmap, munmap};
 pub use image::set_shapes;
 pub use place::{Mapping, PRIVATE_PAGES, cover, span};
+pub use region::{
+    each_link_page, each_stub_range, leave_stub, lock, resume_pc, shown_pc, trap_at,
+};
 pub use vdso::cover_vdso;
-pub use region::{each_link_page, each_stub_range, lock, resume_pc, shown_pc, trap_at};

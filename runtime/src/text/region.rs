@@ -5,8 +5,8 @@ use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use crate::arch::SigInfo;
-use crate::patch::{BlobView, Shape};
+use crate::arch::{Context, SigInfo};
+use crate::patch::{BlobView, Shape, SiteDesc};
 use crate::signal;
 
 /// Texts that a process can have patched at once.
@@ -144,6 +144,19 @@ pub fn shown_pc(pc: usize) -> usize {
             Some((original as usize).wrapping_add(region.bias))
         })
         .unwrap_or(pc)
+}
+
+/// Makes a context that was interrupted in a stub what the kernel would have shown: the program's
+/// own registers, at the address of its own instruction.
+pub fn leave_stub(context: &mut Context) {
+    let pc = context.pc();
+    let Some(region) = of_stub(pc) else { return };
+    let Some(site) = region.view.site_by_stub_offset((pc - region.stubs) as u32) else { return };
+    let end = region.stubs + site.stub as usize + usize::from(site.stub_len);
+    // SAFETY: every stub ends with its description, and a live region's stubs stay mapped; the
+    // context lies in that stub.
+    unsafe { context.leave_stub(&*((end - size_of::<SiteDesc>()) as *const SiteDesc)) };
+    context.set_pc(shown_pc(pc));
 }
 
 /// Where to go on for an address that was shown: another one when the instruction is no longer

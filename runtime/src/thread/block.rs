@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicI32, AtomicU32};
 
-use crate::arch::{CallRegs, Extended, SigInfo};
+use crate::arch::{Binding, CallRegs, Extended, SigInfo};
 use crate::signal::{SigHand, TrapBlocked};
 use crate::view::Descriptors;
 
@@ -29,6 +29,8 @@ pub struct Block {
     pub state: AtomicU32,
     /// The thread's id.
     pub tid: AtomicI32,
+    /// What leads from the thread's registers to the block.
+    pub binding: Binding,
     /// Whether the target believes that `SIGTRAP` is blocked.
     pub trap_blocked: TrapBlocked,
     /// A `SIGTRAP` that waits until the target unblocks it.

@@ -4,4 +4,4 @@ mod block;
 mod pool;
 
 pub use block::{AltStack, Block, Ownership, PrivateTables};
-pub use pool::{Pool, POOL};
+pub use pool::{NEXT_BLOCK, POOL, Pool};

@@ -1,10 +1,11 @@
 //! Where thread blocks live: one mapping each, used again when its thread has ended.
 
-use core::mem::size_of;
+use core::mem::{offset_of, size_of};
 use core::ptr::{null, null_mut};
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::{AltStack, Block, Ownership};
+use crate::arch::Binding;
 use crate::signal::TrapBlocked;
 use crate::sys;
 
@@ -32,6 +33,10 @@ struct Node {
 }
 
 const _: () = assert!(size_of::<Node>() <= BLOCK);
+
+/// Where a block has the address of the next one, and the pool that of the first, for the entry code.
+pub const NEXT_BLOCK: usize = offset_of!(Node, next);
+const _: () = assert!(offset_of!(Pool, first) == 0);
 
 /// The pool of this address space.
 pub static POOL: Pool = Pool { first: AtomicPtr::new(null_mut()) };
@@ -134,6 +139,26 @@ impl Pool {
         None
     }
 
+    /// Calls `visit` with every block, whoever uses it.
+    pub fn each(&self, mut visit: impl FnMut(&Block)) {
+        let mut node = self.first.load(Ordering::Acquire);
+        while !node.is_null() {
+            // SAFETY: nodes are never unmapped.
+            let found = unsafe { &*node };
+            visit(&found.block);
+            node = found.next;
+        }
+    }
+
+    /// Calls `visit` with every block that a thread uses.
+    pub fn each_in_use(&self, mut visit: impl FnMut(&Block)) {
+        self.each(|block| {
+            if block.state.load(Ordering::Acquire) != 0 {
+                visit(block);
+            }
+        });
+    }
+
     /// Calls `visit` with the range of every block's mapping.
     pub fn ranges(&self, visit: &mut dyn FnMut(usize, usize)) {
         let mut node = self.first.load(Ordering::Acquire);
@@ -154,6 +179,7 @@ unsafe fn reset(block: *mut Block) {
     // SAFETY: the caller's promise; all are plain fields of mapped memory.
     unsafe {
         (*block).regs = null_mut();
+        (*block).binding = Binding::new();
         (*block).held_flag = AtomicU32::new(0);
         (*block).exit_mask_set = 0;
         (*block).altstack = AltStack::NONE;

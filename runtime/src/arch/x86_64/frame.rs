@@ -12,6 +12,7 @@
 use core::mem::{offset_of, size_of};
 
 use super::call_regs::CallRegs;
+use crate::patch::SiteDesc;
 
 /// `struct siginfo`, as 64-bit words.
 pub type SigInfo = [u64; 16];
@@ -130,6 +131,18 @@ impl Context {
         (c.rdx, c.rax, c.rcx, c.rsp) = (regs.rdx, regs.rax, regs.rcx, regs.rsp);
         (c.rip, c.eflags) = (regs.rip, regs.flags);
     }
+
+    /// Makes the context what the exit code was about to make of the processor.
+    pub fn finish_exit(&mut self, regs: &CallRegs) {
+        self.take_regs(regs);
+    }
+
+    /// Takes back what the stub of `site`, where the context is, has changed so far: only registers
+    /// that the kernel overwrites.
+    ///
+    /// # Safety
+    /// The context must lie in that stub.
+    pub unsafe fn leave_stub(&mut self, _site: &SiteDesc) {}
 
     /// Makes the context start `handler` with the frame at `frame`.
     pub fn enter_handler(&mut self, handler: usize, signal: i32, frame: usize) {
@@ -287,6 +300,21 @@ pub struct KernelAction {
     pub restorer: usize,
     /// Signals blocked while the handler runs.
     pub mask: u64,
+}
+
+impl KernelAction {
+    /// `SIG_DFL`.
+    pub const DEFAULT: Self = Self { handler: 0, flags: 0, restorer: 0, mask: 0 };
+
+    /// The action with the place where its handler returns.
+    pub fn returning_to(self, restorer: usize) -> Self {
+        Self { restorer, flags: self.flags | ACTION_FLAGS, ..self }
+    }
+
+    /// Where its handler returns, if it says.
+    pub fn restorer(&self) -> Option<usize> {
+        (self.flags & ACTION_FLAGS != 0).then_some(self.restorer)
+    }
 }
 
 /// Whether a frame needs `SA_RESTORER`, and what else the kernel must see with every handler.

@@ -11,6 +11,27 @@ use linux_raw_sys::general::__NR_arch_prctl;
 // arch/x86/include/uapi/asm/prctl.h
 const ARCH_SET_GS: usize = 0x1001;
 
+/// What a block knows of the register that leads to it: nothing, the register has its address.
+pub struct Binding;
+
+impl Binding {
+    /// None.
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+/// Keeps what leads to blocks as it is.
+pub struct BindingsHeld;
+
+/// Keeps what leads to blocks as it is: no memory does.
+pub fn hold_bindings() -> BindingsHeld {
+    BindingsHeld
+}
+
+/// `parent` is about to start a thread with block `child`, which binds it itself.
+pub fn expect_child(_parent: &Block, _child: &Block, _tls: Option<usize>) {}
+
 /// Makes `block` the calling thread's block.
 ///
 /// # Safety

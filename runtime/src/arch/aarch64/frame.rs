@@ -1,0 +1,196 @@
+//! The signal frame of aarch64: what the kernel pushes before it enters a handler and takes back at
+//! `rt_sigreturn(2)` (`struct rt_sigframe`, arch/arm64/kernel/signal.c).
+//!
+//! ```text
+//!   sp → struct siginfo                    128 bytes
+//!        struct ucontext                  4560, the vector state in it
+//!        records that found no room there
+//!        frame record                       16: the interrupted x29 and x30
+//! ```
+
+use core::mem::size_of;
+
+use super::call_regs::CallRegs;
+use super::context::{Context, HEAD, UContext};
+use super::entry::target_restorer;
+
+/// `struct siginfo`, as 64-bit words.
+pub type SigInfo = [u64; 16];
+
+/// Where the context is in a frame.
+pub(super) const CONTEXT: usize = size_of::<SigInfo>();
+const FRAME: usize = CONTEXT + size_of::<UContext>();
+
+/// Room for the additional records of a held signal: SVE with 2048 bits takes 9 KB.
+const EXTRA_ROOM: usize = 16 * 1024;
+
+/// A word of the context that is ours (`uc_link`, which the kernel sets to 0 and never reads): on
+/// its way from [`build_frame`] to the handler's registers, where the handler returns.
+fn link_of(frame: usize) -> *mut u64 {
+    // SAFETY: no access, only an address.
+    unsafe { &raw mut (*((frame + CONTEXT) as *mut UContext)).link }
+}
+
+/// Where the handler with the frame at `frame` returns.
+pub(super) fn restorer_of(frame: usize) -> usize {
+    // SAFETY: `build_frame` has just written it.
+    unsafe {
+        let restorer = link_of(frame).read();
+        link_of(frame).write(0);
+        restorer as usize
+    }
+}
+
+/// The frame record of the frame at `frame`.
+pub(super) fn record_of(frame: usize) -> usize {
+    let context = Context((frame + CONTEXT) as *mut UContext);
+    (frame + FRAME + context.extra()).next_multiple_of(16)
+}
+
+/// Builds the frame that the kernel would have built below `top` for a signal with `info` at
+/// `context`, whose alternate stack is `altstack` and whose handler returns to `restorer`. Gives
+/// the stack pointer of the handler.
+///
+/// # Safety
+/// `context` must be complete with its vector state; `top` must be the target's choice: what lies
+/// below is written as the kernel would write it, and faults as the kernel's write would.
+pub unsafe fn build_frame(
+    top: usize,
+    info: &SigInfo,
+    context: &Context,
+    altstack: (usize, i32, usize),
+    restorer: usize,
+) -> usize {
+    let extra = context.extra();
+    let record = (top & !15).wrapping_sub(16);
+    let sp = record.wrapping_sub(FRAME + extra) & !15;
+    // SAFETY: the places are inside [sp, top), which the caller gave us; the source has `extra`
+    // bytes by its own record.
+    unsafe {
+        (sp as *mut SigInfo).write(*info);
+        let copy = (sp + CONTEXT) as *mut UContext;
+        copy.write(*context.get());
+        core::ptr::copy_nonoverlapping(
+            context.extra_at() as *const u8,
+            (sp + FRAME) as *mut u8,
+            extra,
+        );
+        Context(copy).set_extra(sp + FRAME);
+        (*copy).flags = 0;
+        (*copy).link = if restorer == 0 { target_restorer() } else { restorer } as u64;
+        (*copy).stack_sp = altstack.0 as u64;
+        (*copy).stack_flags = altstack.1;
+        (*copy).stack_size = altstack.2 as u64;
+        (record_of(sp) as *mut [u64; 2]).write([(*copy).x[29], (*copy).x[30]]);
+    }
+    sp
+}
+
+/// Bytes below the stack pointer that belong to the interrupted code: none (AAPCS64, 6.4.5).
+pub const RED_ZONE: usize = 0;
+
+/// Makes `regs` start `handler` with the frame at `frame` instead of going on.
+pub fn enter_handler(regs: &mut CallRegs, handler: usize, signal: i32, frame: usize) {
+    regs.x[0] = signal as u64;
+    regs.x[1] = frame as u64;
+    regs.x[2] = (frame + CONTEXT) as u64;
+    regs.x[29] = record_of(frame) as u64;
+    regs.x[30] = restorer_of(frame) as u64;
+    regs.sp = frame as u64;
+    regs.pc = handler as u64;
+    regs.pops = 0;
+}
+
+/// The address of the `ucontext` that `rt_sigreturn` called with `regs` would restore, and the
+/// length of the part without the vector state.
+pub fn frame_of_sigreturn(regs: &CallRegs) -> (usize, usize) {
+    (regs.sp().wrapping_add(CONTEXT), HEAD)
+}
+
+/// A signal that arrived while the resident ran: its frame, kept until the call ends.
+#[repr(C, align(16))]
+pub struct Extended {
+    extra: [u8; EXTRA_ROOM],
+    info: SigInfo,
+    context: UContext,
+}
+
+impl Extended {
+    /// Keeps a copy of a kernel frame.
+    ///
+    /// # Safety
+    /// `info` must point to the frame's siginfo and `context` be the frame's.
+    pub unsafe fn keep(&mut self, info: *const SigInfo, context: &Context) {
+        // SAFETY: the caller's promise.
+        self.info = unsafe { info.read() };
+        self.context = *context.get();
+        let len = context.extra().min(EXTRA_ROOM);
+        // SAFETY: `len` bytes are there by the frame's own record, and fit.
+        unsafe {
+            core::ptr::copy_nonoverlapping(
+                context.extra_at() as *const u8,
+                self.extra.as_mut_ptr(),
+                len,
+            );
+        }
+        Context(&raw mut self.context).set_extra(self.extra.as_ptr() as usize);
+    }
+
+    /// The kept context with the caller's state instead of the resident's: general registers from
+    /// `regs`, and the vector registers that the resident saved beside them. What SVE has beyond
+    /// them no call preserves (Documentation/arch/arm64/sve.rst).
+    pub fn as_caller(&mut self, regs: &CallRegs) -> Context {
+        let mut context = Context(&raw mut self.context);
+        context.take_regs(regs);
+        context.take_vectors(regs.vectors());
+        context
+    }
+
+    /// The kept siginfo.
+    pub fn info(&self) -> &SigInfo {
+        &self.info
+    }
+}
+
+/// `struct sigaction` as the kernel has it (asm-generic/signal.h; arch/arm64 defines
+/// `SA_RESTORER` for the sake of 32-bit programs, and so has the field).
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct KernelAction {
+    /// SIG_DFL, SIG_IGN or an address.
+    pub handler: usize,
+    /// SA_* flags.
+    pub flags: usize,
+    /// Where the handler returns.
+    pub restorer: usize,
+    /// Signals blocked while the handler runs.
+    pub mask: u64,
+}
+
+impl KernelAction {
+    /// `SIG_DFL`.
+    pub const DEFAULT: Self = Self { handler: 0, flags: 0, restorer: 0, mask: 0 };
+
+    /// The action with the place where its handler returns.
+    pub fn returning_to(self, restorer: usize) -> Self {
+        Self { restorer, flags: self.flags | ACTION_FLAGS, ..self }
+    }
+
+    /// Where its handler returns, if it says.
+    pub fn restorer(&self) -> Option<usize> {
+        (self.flags & ACTION_FLAGS != 0).then_some(self.restorer)
+    }
+}
+
+/// `SA_RESTORER`.
+pub const ACTION_FLAGS: usize = 0x0400_0000;
+
+/// `si_code` of a siginfo (asm-generic/siginfo.h).
+pub fn si_code(info: &SigInfo) -> i32 {
+    info[1] as i32
+}
+
+/// `si_addr` of a siginfo of a fault.
+pub fn si_addr(info: &SigInfo) -> usize {
+    info[2] as usize
+}

@@ -1,0 +1,42 @@
+//! aarch64.
+
+mod abi;
+mod call_regs;
+mod clone;
+mod context;
+mod entry;
+mod frame;
+pub mod numbers;
+pub mod patch;
+mod raw;
+mod thread;
+
+pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
+pub use call_regs::CallRegs;
+pub use clone::{CloneRequest, clone_vm};
+pub use context::Context;
+pub use entry::{
+    ABORTED, WindowAddresses, enter_target, exit_thread, exit_window, forward, forward_compat,
+    forward_windows, gate_range, restorer, sigreturn, syscall_entries,
+};
+pub use frame::{
+    ACTION_FLAGS, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
+    frame_of_sigreturn, si_addr, si_code,
+};
+pub use raw::{ftruncate64, mmap64, pread64, syscall};
+pub use thread::{
+    Binding, bind_thread_block, expect_child, hold_bindings, thread_block, ticks,
+};
+
+/// Length of the instruction that enters the kernel.
+pub const SYSCALL_INSTRUCTION: usize = 4;
+/// `e_machine` of the files that this build runs.
+pub const MACHINE: u16 = 183;
+/// How far behind a trap instruction the program counter is when its signal arrives: `brk` leaves
+/// it where it is (arch/arm64/kernel/debug-monitors.c).
+pub const TRAP_LEAVES: usize = 0;
+
+/// The offset argument of `mmap`, in bytes.
+pub fn mmap_offset(argument: usize) -> u64 {
+    argument as u64
+}

@@ -1,0 +1,70 @@
+//! What the portable [`crate::patch`] asks of a processor, for aarch64. The names are explained in
+//! `x86_64/patch`. Nothing here is executed: it compiles, and is tested, on every machine.
+//!
+//! Every instruction has four bytes, so one shape serves every site: the site becomes a branch to
+//! its stub. What jumps to the site or behind it finds an instruction there as before.
+
+mod decode;
+mod emit;
+mod sites;
+
+pub use decode::{decode, references};
+pub use emit::{emit, rewrite};
+pub use sites::{apply, candidates, number_before};
+
+use crate::patch::Run;
+
+/// The machine that files for this processor name.
+pub const MACHINE: u16 = goblin::elf64::header::EM_AARCH64;
+
+/// `svc` has four bytes.
+pub const SITE_LEN: u64 = 4;
+
+/// No shape changes more than the site. Its number is looked for this far before it.
+pub const REACH: u64 = 64;
+
+/// `references` reports every branch.
+pub const SHORT_REACH: u64 = 0;
+
+/// There is no branch that [`references`] does not report.
+pub fn short_branch(_bytes: &[u8], _address: u64) -> Option<u64> {
+    None
+}
+
+/// Whether a computed jump goes to an address that something else names. No shape needs to know:
+/// none changes what a jump could lead into.
+pub fn is_named_jump(_run: &Run, _code: &[u8], _index: usize) -> bool {
+    false
+}
+
+/// An entry of a table of distances.
+pub type Distance = i32;
+
+/// Whether a computed jump adds an entry of a table of distances; see [`is_named_jump`].
+pub fn distance_jump(_run: &Run, _code: &[u8], _index: usize) -> bool {
+    false
+}
+
+/// The address that an instruction makes relative to itself, of interest for tables of distances.
+pub fn address_operand(_bytes: &[u8], _address: u64) -> Option<u64> {
+    None
+}
+
+/// Whether the instruction is padding: `nop`, or the zeros between functions (`udf #0`).
+pub fn is_filler(bytes: &[u8]) -> bool {
+    matches!(bytes.first_chunk(), Some([0x1f, 0x20, 0x03, 0xd5] | [0, 0, 0, 0]))
+}
+
+/// Whether programs jump behind the instruction's first byte: nothing can.
+pub fn has_skipped_prefix(_bytes: &[u8]) -> bool {
+    false
+}
+
+/// Whether a relocation's addend is an address of the file itself: `R_AARCH64_RELATIVE`,
+/// `R_AARCH64_IRELATIVE` (ELF for the Arm 64-bit Architecture, 5.7).
+pub fn is_relative_relocation(kind: u32) -> bool {
+    matches!(kind, 1027 | 1032)
+}
+
+#[cfg(test)]
+mod tests;
