@@ -152,6 +152,11 @@ pub fn auxiliary(_kind: u32, value: usize) -> usize {
     value
 }
 
+/// The vDSO's own system calls, `__kernel_rt_sigreturn` among them, are patched like any other.
+pub fn cover_vdso(base: usize) {
+    runtime::text::cover_vdso(base);
+}
+
 /// `getauxval(3)`, which the compiler's own library asks whether the processor has single atomic
 /// instructions (`AT_HWCAP`): 0 makes it use the others, which every processor has.
 #[unsafe(no_mangle)]

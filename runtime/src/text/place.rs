@@ -103,14 +103,29 @@ pub fn cover_with(
 
 /// An address for stubs within reach of the mapping.
 fn near(mapping: Mapping) -> Result<usize> {
-    const ROOM: usize = 1 << 20;
-    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    let hint = mapping.start + mapping.length;
-    // SAFETY: without MAP_FIXED the kernel takes unused addresses; a hint is only that.
-    let start = unsafe { sys::mmap(hint, ROOM, PROT_NONE, flags, -1, 0) }?;
-    // SAFETY: mapped just now, to learn an address.
-    unsafe { sys::munmap(start, ROOM) };
-    Ok(start)
+    const ROOM: usize = 1 << 18;
+    /// Every processor's long jump reaches as far as this many times the room, and through a text.
+    const PLACES: usize = 200;
+    let end = mapping.start + mapping.length.next_multiple_of(ROOM);
+    // In an order that depends on the mapping alone, so that processes come to share their images.
+    let places = (0..PLACES).flat_map(|index| {
+        let below = mapping.start.checked_sub((index + 1) * ROOM);
+        [end.checked_add(index * ROOM), below]
+    });
+    places.flatten().find(|&start| is_unused(start, ROOM)).ok_or(Errno::NOMEM)
+}
+
+/// Whether the range is unused.
+fn is_unused(start: usize, length: usize) -> bool {
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+    // SAFETY: MAP_FIXED_NOREPLACE replaces nothing.
+    let Ok(at) = (unsafe { sys::mmap(start, length, PROT_NONE, flags, -1, 0) }) else {
+        return false;
+    };
+    // SAFETY: mapped just now, to learn whether that can be done. An emulator that does not know
+    // the flag takes the address for a hint.
+    unsafe { sys::munmap(at, length) };
+    at == start
 }
 
 /// An image whose tables are mapped.
