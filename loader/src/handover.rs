@@ -12,7 +12,9 @@ use runtime::view::{OWN, PROGRAM};
 use runtime::{arch as resident, process, signal, sys};
 
 use crate::arch;
-use crate::auxv::{AT_BASE, AT_EXECFD, AT_SYSINFO_EHDR, AT_ENTRY, AT_PHDR, AT_PHENT, AT_PHNUM};
+use crate::auxv::{
+    AT_BASE, AT_ENTRY, AT_EXECFD, AT_PHDR, AT_PHENT, AT_PHNUM, AT_SYSINFO, AT_SYSINFO_EHDR,
+};
 use crate::find;
 use crate::identity::{self, Addresses};
 use crate::map::{self, Mapped, Place};
@@ -76,9 +78,7 @@ pub fn run(target: Target<'_>) -> ! {
         Err(error) => lost(&target, format_args!("cannot be mapped: {} ({})", error.text(), error.name().unwrap_or("?"))),
     };
     resolved.close(-1);
-    if let Some(base) = target.vectors.aux(AT_SYSINFO_EHDR) {
-        arch::cover_vdso(base);
-    }
+    let vdso = target.vectors.aux(AT_SYSINFO_EHDR).is_some_and(arch::cover_vdso);
     let entry = |elf: &Elf, mapped: &Mapped| (elf.header.entry as usize).wrapping_add(mapped.bias);
     let (entered, mapped) = match (&resolved.interp, &interp) {
         (Some((_, elf)), Some(mapped)) => (elf, mapped),
@@ -92,6 +92,9 @@ pub fn run(target: Target<'_>) -> ! {
     let mut auxv = auxiliary(&target.vectors, &resolved.elf, &program, interp.as_ref());
     if let Some(file) = resolved.execfd {
         auxv.push([AT_EXECFD as usize, lowest(file) as usize]);
+    }
+    if !vdso {
+        auxv.retain(|pair| !matches!(pair[0] as u32, AT_SYSINFO | AT_SYSINFO_EHDR));
     }
     let execfn = target.execfn.to_owned();
     let contents = Contents { argv: &argv, envp: target.envp, auxv: &mut auxv, execfn: &execfn };

@@ -25,7 +25,8 @@ struct MemoryMap {
     arg_end: u64,
     env_start: u64,
     env_end: u64,
-    auxv: *const [usize; 2],
+    /// A pointer of the kernel's width, which is 64 bits also below a 32-bit program.
+    auxv: u64,
     auxv_size: u32,
     exe_fd: u32,
 }
@@ -79,7 +80,7 @@ pub fn set_memory_map(built: &Built, auxv: &[[usize; 2]], addresses: &Addresses)
         arg_end: built.args.1 as u64,
         env_start: built.env.0 as u64,
         env_end: built.env.1 as u64,
-        auxv: auxv.as_ptr(),
+        auxv: auxv.as_ptr() as u64,
         auxv_size: size_of_val(auxv) as u32,
         exe_fd: u32::MAX,
     };

@@ -104,7 +104,8 @@ pub fn auxiliary(_kind: u32, value: usize) -> usize {
     value
 }
 
-/// The vDSO's own system calls are patched like any other.
-pub fn cover_vdso(base: usize) {
+/// The vDSO's own system calls are patched like any other. Gives whether the target may use it.
+pub fn cover_vdso(base: usize) -> bool {
     runtime::text::cover_vdso(base);
+    true
 }

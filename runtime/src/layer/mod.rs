@@ -25,10 +25,15 @@ pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Bl
     let at = regs.desc as usize;
     // SAFETY: the stub passed the address of its own description.
     let site = unsafe { &*(at as *const SiteDesc) };
-    let resume = at - usize::from(site.resume);
     let address = at.wrapping_add_signed(site.site as isize);
+    let again = if site.returns() { address } else { at - usize::from(site.test) };
+    let sp = regs.sp();
     block.exit_mask_set = 0;
-    regs.set_pc(resume);
+    if site.returns() {
+        regs.return_to_caller();
+    } else {
+        regs.set_pc(at - usize::from(site.resume));
+    }
     loop {
         let mut call = Call::new(regs, block, site);
         let compat = call.entry == Entry::Compat;
@@ -44,7 +49,8 @@ pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Bl
         // makes the call again, as it does natively.
         regs.rearm();
         if signal::is_held(block) {
-            regs.set_pc(at - usize::from(site.test));
+            regs.set_pc(again);
+            regs.set_sp(sp);
             return;
         }
     }

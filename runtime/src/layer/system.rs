@@ -120,9 +120,10 @@ fn legacy(call: &mut Call<'_>, kind: Legacy) -> isize {
             view::stat(call, 1, follows)
         }
         Legacy::Fork => process::clone(call),
+        Legacy::Own(meaning) => meaning(call),
         // The register that finds the thread block is not the target's to set.
         Legacy::SetThreadRegister if own::sets_thread_register(&call.args) => {
-            crate::log!(Error, "the program sets the gs base: refused (see the limits)");
+            crate::log!(Error, "the program sets the register that finds the thread block: refused (see the limits)");
             sys::raw(Err(sys::Errno::PERM))
         }
         Legacy::SetThreadRegister => call.pass(),
@@ -146,6 +147,8 @@ pub enum Legacy {
     Fork,
     /// `arch_prctl(2)` and its likes.
     SetThreadRegister,
+    /// A call that one architecture alone has, and its meaning.
+    Own(fn(&mut Call<'_>) -> isize),
 }
 
 fn masks(call: &mut Call<'_>) -> isize {

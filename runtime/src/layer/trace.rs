@@ -89,10 +89,11 @@ fn count(entry: Entry, number: usize, error: bool, ticks: u64) {
 /// Calls after which there is nobody to ask: they are reported before they are made.
 fn does_not_return(call: &Call<'_>) -> bool {
     const NEVER: [u32; 3] = [nr::__NR_exit, nr::__NR_exit_group, nr::__NR_rt_sigreturn];
-    match call.entry {
-        Entry::Native => NEVER.contains(&(call.number as u32)),
-        _ => matches!(call.number, 1 | 119 | 173 | 252),
+    if call.entry.is_narrow() {
+        // exit, sigreturn, rt_sigreturn, exit_group (arch/x86/entry/syscalls/syscall_32.tbl).
+        return matches!(call.number, 1 | 119 | 173 | 252);
     }
+    NEVER.contains(&(call.number as u32))
 }
 
 /// `rt_sigreturn`: it returns, but not to us. Calls that end the thread are not counted, as strace

@@ -41,7 +41,7 @@ pub use names::Names;
 pub use plan::{Error, Plan, analyze};
 pub use run::{Kind, Run, Step};
 pub use shape::{Shape, ShapeSet};
-pub use site::{KEEPS_NEXT, KEEPS_SITE, Refusal, Refused, Site, SiteDesc};
+pub use site::{KEEPS_NEXT, KEEPS_SITE, RETURNS, Refusal, Refused, Site, SiteDesc};
 pub use stub::{Link, Stub};
 
 #[cfg(test)]

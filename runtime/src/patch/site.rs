@@ -7,6 +7,8 @@ use super::shape::Shape;
 pub const KEEPS_SITE: u8 = 1;
 /// The address behind the site is still an instruction.
 pub const KEEPS_NEXT: u8 = 2;
+/// The site is a whole function: its call goes on where its caller wants it to return.
+pub const RETURNS: u8 = 4;
 
 /// A proven site and its shape. All addresses are those of the file, without load bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +104,7 @@ pub struct SiteDesc {
     pub gate: u8,
     /// An [`Entry`].
     pub entry: u8,
-    /// [`KEEPS_SITE`] and [`KEEPS_NEXT`].
+    /// [`KEEPS_SITE`], [`KEEPS_NEXT`] and [`RETURNS`].
     pub keeps: u8,
     /// How far back the stub's first instruction is.
     pub start: u16,
@@ -113,6 +115,12 @@ pub struct SiteDesc {
 }
 
 impl SiteDesc {
+    /// Whether the site is a whole function ([`RETURNS`]).
+    #[must_use]
+    pub fn returns(&self) -> bool {
+        self.keeps & RETURNS != 0
+    }
+
     /// The record as it stands in the stub.
     #[must_use]
     pub fn to_bytes(self) -> [u8; size_of::<Self>()] {

@@ -53,14 +53,9 @@ impl Action {
         self.0.handler == IGNORE
     }
 
-    /// The handler's address.
-    pub fn handler(&self) -> usize {
-        self.0.handler
-    }
-
-    /// Where the handler returns; 0 when it does not say.
-    pub fn restorer(&self) -> usize {
-        self.0.restorer().unwrap_or(0)
+    /// The action as the target set it.
+    pub fn kernel(&self) -> &KernelAction {
+        &self.0
     }
 
     /// Whether the handler wants the alternate stack.
@@ -229,6 +224,20 @@ pub fn rt_sigaction(sighand: &SigHand, args: &[usize; 6]) -> Result<usize> {
         0 => None,
         at => Some(User::<KernelAction>::new(at).read()?),
     };
+    let before = change(sighand, signal, wanted)?;
+    if old != 0 {
+        User::<KernelAction>::new(old).write(before)?;
+    }
+    Ok(0)
+}
+
+/// Sets the action for `signal` to what is `wanted`, if anything is, and gives what it was
+/// (`do_sigaction`, kernel/signal.c).
+pub fn change(
+    sighand: &SigHand,
+    signal: i32,
+    wanted: Option<KernelAction>,
+) -> Result<KernelAction> {
     if !(1..=SIGNALS as i32).contains(&signal) {
         return Err(Errno::INVAL);
     }
@@ -243,8 +252,5 @@ pub fn rt_sigaction(sighand: &SigHand, args: &[usize; 6]) -> Result<usize> {
         let kernels = for_kernel(signal, &action);
         sighand.set(signal, action, || sys::signal_action(signal, Some(&kernels), None))?;
     }
-    if old != 0 {
-        User::<KernelAction>::new(old).write(before.0)?;
-    }
-    Ok(0)
+    Ok(before.0)
 }

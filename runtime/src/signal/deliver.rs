@@ -31,7 +31,7 @@ pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mu
     text::leave_stub(context);
     // SAFETY: `context` is a kernel frame with the target's whole state.
     let frame = unsafe { push(info, context, &action, block) };
-    context.enter_handler(action.handler(), signal, frame);
+    context.enter_handler(action.kernel(), signal, frame);
     context.set_mask(mask::for_kernel(during));
     block.trap_blocked.set_from(during);
 }
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
         context.set_mask(old);
         push((*held).info(), &context, &action, block)
     };
-    arch::enter_handler(regs, action.handler(), signal, frame);
+    arch::enter_handler(regs, action.kernel(), signal, frame);
     block.exit_mask = mask::for_kernel(during);
     block.trap_blocked.set_from(during);
     block.held_flag.store(0, Ordering::Relaxed);
@@ -96,7 +96,7 @@ unsafe fn push(info: &SigInfo, context: &Context, action: &Action, block: &mut B
         block.altstack = AltStack::NONE;
     }
     // SAFETY: the caller's promise; the place is the one the kernel would have taken.
-    unsafe { arch::build_frame(top, info, context, reported, action.restorer()) }
+    unsafe { arch::build_frame(top, info, context, reported, action.kernel()) }
 }
 
 /// Whether the calling thread has a signal to deliver.

@@ -14,7 +14,7 @@ mod fault;
 mod mask;
 mod sigreturn;
 
-pub use action::{Action, SigHand, rt_sigaction};
+pub use action::{Action, SigHand, change as change_action, rt_sigaction};
 pub use altstack::sigaltstack;
 pub use arrive::{is_breakpoint, vload_signal};
 pub use deliver::{is_held, vload_resident_deliver};

@@ -31,8 +31,9 @@ pub fn write_all(fd: i32, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// `openat(2)`.
+/// `openat(2)`, of files of any length.
 pub fn openat(dirfd: i32, path: &CStr, flags: u32, mode: u32) -> Result<i32> {
+    let flags = flags | nr::O_LARGEFILE;
     // SAFETY: the path is NUL-terminated; a descriptor harms no memory.
     unsafe {
         call(

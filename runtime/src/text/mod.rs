@@ -14,4 +14,4 @@ pub use place::{Mapping, PRIVATE_PAGES, cover, span};
 pub use region::{
     each_link_page, each_stub_range, leave_stub, lock, resume_pc, shown_pc, trap_at,
 };
-pub use vdso::cover_vdso;
+pub use vdso::{cover_vdso, replace};

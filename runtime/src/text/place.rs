@@ -261,7 +261,7 @@ fn map_stubs(opened: &Opened, start: usize, placing: u32) -> Result<()> {
 
 /// Puts `length` bytes from `offset` of the image, whose bytes are also at `image`, at `at`, which
 /// is mapped, with protection `prot`.
-fn copy_in(
+pub(super) fn copy_in(
     source: &Source,
     image: usize,
     offset: u64,

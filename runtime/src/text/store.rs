@@ -81,6 +81,16 @@ fn in_session(stored: Stored) -> Image {
     Image { source, length: stored.length }
 }
 
+/// Where `bytes`, which are the same in every process of the session, can be mapped from.
+pub fn shared(key: &[u64; 6], bytes: &[u8]) -> Source {
+    let stored = session::find(key).or_else(|| {
+        let stored = session::put(bytes).ok()?;
+        session::keep(key, stored);
+        Some(stored)
+    });
+    stored.map_or(Source::Memory(Vec::new()), |stored| in_session(stored).source)
+}
+
 /// Keeps what was made for a key, for others too if `lasting`.
 pub fn keep(key: &[u64; 6], bytes: Option<Vec<u8>>, lasting: bool) -> Option<Image> {
     let Some(bytes) = bytes else {

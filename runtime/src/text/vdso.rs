@@ -7,6 +7,7 @@ use super::place::{self, Mapping, PAGE};
 use super::store::{self, Found, Image};
 use crate::image::Elf;
 use crate::patch::{self, Plan};
+use crate::sys::Result;
 use linux_raw_sys::general::{PROT_EXEC, PROT_READ};
 
 /// Marks the key of an image that is no file's.
@@ -51,6 +52,13 @@ fn image(bytes: &'static [u8], stubs: Option<u64>) -> Option<Image> {
         Found::Nothing => None,
         Found::Unknown => store::keep(&key, build(bytes, stubs, key), true),
     }
+}
+
+/// Puts `bytes`, which are the same in every process of the session, where text of the vDSO is.
+pub fn replace(bytes: &[u8], at: usize) -> Result<()> {
+    let source = store::shared(&[MARK, 0, bytes.len() as u64, 0, 0, 0], bytes);
+    let prot = PROT_READ | PROT_EXEC;
+    place::copy_in(&source, bytes.as_ptr() as usize, 0, at, bytes.len(), prot)
 }
 
 fn build(bytes: &[u8], stubs: Option<u64>, key: [u64; 6]) -> Option<Vec<u8>> {

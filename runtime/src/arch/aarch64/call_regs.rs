@@ -89,6 +89,11 @@ impl CallRegs {
         self.pc = pc as u64;
     }
 
+    /// Goes on behind the call of the function that was entered: its `ret`.
+    pub fn return_to_caller(&mut self) {
+        self.pc = self.x[30];
+    }
+
     /// Leaves the scratch registers as the kernel would: it changes none but x0.
     pub fn set_clobbers(&mut self, _after: usize) {}
 

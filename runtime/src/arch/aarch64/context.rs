@@ -156,8 +156,8 @@ impl Context {
         }
     }
 
-    /// Makes the context start `handler` with the frame at `frame`.
-    pub fn enter_handler(&mut self, handler: usize, signal: i32, frame: usize) {
+    /// Makes the context start the handler of `action` with the frame at `frame`.
+    pub fn enter_handler(&mut self, action: &KernelAction, signal: i32, frame: usize) {
         let restorer = super::frame::restorer_of(frame);
         let c = self.get_mut();
         c.x[0] = signal as u64;
@@ -166,7 +166,7 @@ impl Context {
         c.x[29] = super::frame::record_of(frame) as u64;
         c.x[30] = restorer as u64;
         c.sp = frame as u64;
-        c.pc = handler as u64;
+        c.pc = action.handler as u64;
         c.pstate &= !(BTYPE | TCO);
     }
 

@@ -48,8 +48,8 @@ pub(super) fn record_of(frame: usize) -> usize {
 }
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
-/// `context`, whose alternate stack is `altstack` and whose handler returns to `restorer`. Gives
-/// the stack pointer of the handler.
+/// `context`, whose alternate stack is `altstack`, for the handler of `action`. Gives the handler's
+/// stack pointer.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
@@ -59,7 +59,7 @@ pub unsafe fn build_frame(
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
-    restorer: usize,
+    action: &KernelAction,
 ) -> usize {
     let extra = context.extra();
     let record = (top & !15).wrapping_sub(16);
@@ -77,7 +77,7 @@ pub unsafe fn build_frame(
         );
         Context(copy).set_extra(sp + FRAME);
         (*copy).flags = 0;
-        (*copy).link = if restorer == 0 { target_restorer() } else { restorer } as u64;
+        (*copy).link = action.restorer().unwrap_or_else(target_restorer) as u64;
         (*copy).stack_sp = altstack.0 as u64;
         (*copy).stack_flags = altstack.1;
         (*copy).stack_size = altstack.2 as u64;
@@ -89,15 +89,15 @@ pub unsafe fn build_frame(
 /// Bytes below the stack pointer that belong to the interrupted code: none (AAPCS64, 6.4.5).
 pub const RED_ZONE: usize = 0;
 
-/// Makes `regs` start `handler` with the frame at `frame` instead of going on.
-pub fn enter_handler(regs: &mut CallRegs, handler: usize, signal: i32, frame: usize) {
+/// Makes `regs` start the handler of `action` with the frame at `frame` instead of going on.
+pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, frame: usize) {
     regs.x[0] = signal as u64;
     regs.x[1] = frame as u64;
     regs.x[2] = (frame + CONTEXT) as u64;
     regs.x[29] = record_of(frame) as u64;
     regs.x[30] = restorer_of(frame) as u64;
     regs.sp = frame as u64;
-    regs.pc = handler as u64;
+    regs.pc = action.handler as u64;
     regs.pops = 0;
 }
 

@@ -108,6 +108,13 @@ impl CallRegs {
         self.rip = pc as u64;
     }
 
+    /// Goes on behind the call of the function that was entered: its `ret`.
+    pub fn return_to_caller(&mut self) {
+        // SAFETY: the function was called, and the return address not yet taken off the stack.
+        self.rip = unsafe { (self.rsp as *const u64).read() };
+        self.rsp += 8;
+    }
+
     /// Leaves the scratch registers as the kernel would after a `syscall` that goes on at `after`
     /// (Intel SDM, SYSCALL: rcx is the next address, r11 the flags).
     pub fn set_clobbers(&mut self, after: usize) {

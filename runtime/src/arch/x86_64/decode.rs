@@ -1,12 +1,19 @@
 //! The instruction decoder: lengths, where control goes next, and which operand depends on the
-//! instruction's own address. It knows all of 64-bit mode up to AVX-512 and XOP; what it does not
-//! know is no instruction to it, so that the code around it counts as unproven.
+//! instruction's own address. It knows all of 64-bit mode up to AVX-512 and XOP, and what 32-bit
+//! programs use of 32-bit mode; what it does not know is no instruction to it, so that the code around
+//! it counts as unproven.
 
-use super::decode_tables::{BAD, I8, I16, IZ, J8, J32, M, ODD, ONE_BYTE, TWO_BYTE};
+use super::LONG_MODE;
+use super::decode_tables::{
+    BAD, I8, I16, IZ, J8, J32, M, ODD, ONE_BYTE, ONE_BYTE_32, TWO_BYTE,
+};
 use crate::patch::{Entry, Flow, Insn};
 
 /// No instruction is longer (Intel SDM volume 2, 2.3.11).
 const MAX_LEN: usize = 15;
+
+/// What `int $0x80` is: the one way into the kernel of 32-bit code.
+const INT80: Entry = if LONG_MODE { Entry::Int80 } else { Entry::Syscall };
 
 /// Bits of a REX prefix.
 const REX_W: u8 = 8;
@@ -74,7 +81,7 @@ impl Prefixes {
                 0x67 => found.address_size = true,
                 0xf2 => found.repne = true,
                 0xf3 | 0xf0 | 0x2e | 0x36 | 0x3e | 0x26 | 0x64 | 0x65 => {}
-                rex @ 0x40..=0x4f => {
+                rex @ 0x40..=0x4f if LONG_MODE => {
                     cursor.at += 1;
                     // A REX that another prefix follows is ignored (SDM volume 2, 2.2.1).
                     match cursor.peek()? {
@@ -128,7 +135,9 @@ impl ModRm {
                 displacement = 4;
             }
         } else if rm == 5 && mode == 0 {
-            found.rip = u8::try_from(cursor.at).ok()?;
+            if LONG_MODE {
+                found.rip = u8::try_from(cursor.at).ok()?;
+            }
             displacement = 4;
         }
         cursor.skip(displacement)?;
@@ -159,12 +168,12 @@ pub fn decode(bytes: &[u8], address: u64) -> Option<Insn> {
                 opcode = cursor.next()?;
             }
         }
-        0xc5 => {
+        0xc5 if is_vector(&cursor) => {
             cursor.skip(1)?;
             map = Map::Vector(1);
             opcode = cursor.next()?;
         }
-        0xc4 => {
+        0xc4 if is_vector(&cursor) => {
             map = Map::Vector(match cursor.next()? & 0x1f {
                 known @ 1..=3 => known,
                 _ => return None,
@@ -172,7 +181,7 @@ pub fn decode(bytes: &[u8], address: u64) -> Option<Insn> {
             cursor.skip(1)?;
             opcode = cursor.next()?;
         }
-        0x62 => {
+        0x62 if is_vector(&cursor) => {
             let (first, second) = (cursor.next()?, cursor.next()?);
             map = Map::Vector(match (first & 0xf, second & 4) {
                 (known @ (1..=3 | 5 | 6), 4) => known,
@@ -197,7 +206,10 @@ pub fn decode(bytes: &[u8], address: u64) -> Option<Insn> {
         _ => {}
     }
     let attributes = match map {
-        Map::One => ONE_BYTE[usize::from(opcode)],
+        Map::One if LONG_MODE => ONE_BYTE[usize::from(opcode)],
+        Map::One => ONE_BYTE_32[usize::from(opcode)],
+        // There is no `syscall` to a 32-bit program that works on every processor.
+        Map::Two if opcode == 5 && !LONG_MODE => BAD,
         Map::Two => TWO_BYTE[usize::from(opcode)],
         Map::Three8 => M,
         Map::Three3a => M | I8,
@@ -213,11 +225,15 @@ pub fn decode(bytes: &[u8], address: u64) -> Option<Insn> {
     if attributes & BAD != 0 {
         return None;
     }
+    // Forms that only 16-bit code has.
+    if !LONG_MODE && (prefixes.address_size || (prefixes.operand_size && attributes & J32 != 0)) {
+        return None;
+    }
     let modrm = if attributes & M != 0 { ModRm::read(&mut cursor)? } else { ModRm::default() };
     let immediate = match (map, opcode) {
         // mov to and from an absolute address.
         (Map::One, 0xa0..=0xa3) => {
-            if prefixes.address_size {
+            if prefixes.address_size || !LONG_MODE {
                 4
             } else {
                 8
@@ -238,7 +254,10 @@ pub fn decode(bytes: &[u8], address: u64) -> Option<Insn> {
     };
     cursor.skip(immediate)?;
     let end = address.wrapping_add(cursor.at as u64);
-    let target = |size| Some(end.wrapping_add_signed(cursor.last(size)?));
+    let target = |size| {
+        let target = end.wrapping_add_signed(cursor.last(size)?);
+        Some(if LONG_MODE { target } else { target & 0xffff_ffff })
+    };
     let mut odd = attributes & ODD != 0;
     let flow = match map {
         Map::One => match opcode {
@@ -249,7 +268,7 @@ pub fn decode(bytes: &[u8], address: u64) -> Option<Insn> {
             0xc2 | 0xc3 | 0xca | 0xcb | 0xcf => Flow::Stop,
             0xcc | 0xf4 => Flow::Trap,
             0xcd if bytes.get(cursor.at - 1) == Some(&0x80) && cursor.at == 2 => {
-                Flow::Site(Entry::Int80)
+                Flow::Site(INT80)
             }
             // xbegin: the abort handler is a branch target.
             0xc7 if modrm.byte == 0xf8 && immediate == 4 => Flow::Branch(target(4)?),
@@ -285,6 +304,12 @@ pub fn decode(bytes: &[u8], address: u64) -> Option<Insn> {
         odd,
         flow,
     })
+}
+
+/// Whether `62`, `c4` and `c5` are prefixes: in 32-bit mode they are also `bound`, `les` and `lds`,
+/// which have no register operand.
+fn is_vector(cursor: &Cursor<'_>) -> bool {
+    LONG_MODE || cursor.peek().is_some_and(|next| next >> 6 == 3)
 }
 
 /// The size of an immediate that follows the operand size, at most four bytes.

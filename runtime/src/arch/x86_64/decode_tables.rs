@@ -81,6 +81,23 @@ const fn one_byte() -> [u8; 256] {
     fill(t, 0xfe, 0xff, M)
 }
 
+/// The opcodes that 32-bit mode has besides, or otherwise.
+const fn one_byte_32() -> [u8; 256] {
+    let mut t = one_byte();
+    // push and pop of segments, decimal adjustments
+    let mut row = 0;
+    while row < 0x40 {
+        t = fill(t, row + 6, row + 7, ODD);
+        row += 8;
+    }
+    t = fill(t, 0x60, 0x61, ODD);
+    t[0x62] = M | ODD;
+    t[0x82] = M | I8 | ODD;
+    t = fill(t, 0xc4, 0xc5, M | ODD);
+    t[0xce] = ODD;
+    fill(t, 0xd4, 0xd5, I8 | ODD)
+}
+
 const fn two_byte() -> [u8; 256] {
     let mut t = [M; 256];
     t = fill(t, 0x04, 0x0c, BAD);
@@ -113,6 +130,9 @@ const fn two_byte() -> [u8; 256] {
 
 /// The one-byte opcodes. Prefixes and escapes are told apart before it is asked.
 pub static ONE_BYTE: [u8; 256] = one_byte();
+
+/// The same in 32-bit mode.
+pub static ONE_BYTE_32: [u8; 256] = one_byte_32();
 
 /// The opcodes behind `0f`.
 pub static TWO_BYTE: [u8; 256] = two_byte();

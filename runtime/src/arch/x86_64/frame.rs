@@ -144,10 +144,10 @@ impl Context {
     /// The context must lie in that stub.
     pub unsafe fn leave_stub(&mut self, _site: &SiteDesc) {}
 
-    /// Makes the context start `handler` with the frame at `frame`.
-    pub fn enter_handler(&mut self, handler: usize, signal: i32, frame: usize) {
+    /// Makes the context start the handler of `action` with the frame at `frame`.
+    pub fn enter_handler(&mut self, action: &KernelAction, signal: i32, frame: usize) {
         let c = self.get_mut();
-        c.rip = handler as u64;
+        c.rip = action.handler as u64;
         c.rsp = frame as u64;
         c.rdi = signal as u64;
         c.rsi = (frame + INFO) as u64;
@@ -179,8 +179,8 @@ const INFO: usize = CONTEXT + size_of::<UContext>();
 const FRAME: usize = INFO + size_of::<SigInfo>();
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
-/// `context`, whose alternate stack is `altstack` and whose handler returns to `restorer`. Gives
-/// the stack pointer of the handler.
+/// `context`, whose alternate stack is `altstack`, for the handler of `action`. Gives the handler's
+/// stack pointer.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
@@ -190,7 +190,7 @@ pub unsafe fn build_frame(
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
-    restorer: usize,
+    action: &KernelAction,
 ) -> usize {
     let len = context.vector_len();
     let vectors = top.wrapping_sub(len) & !63;
@@ -199,7 +199,7 @@ pub unsafe fn build_frame(
     // bytes by its own software header.
     unsafe {
         core::ptr::copy_nonoverlapping(context.get().fpstate as *const u8, vectors as *mut u8, len);
-        (sp as *mut usize).write(restorer);
+        (sp as *mut usize).write(action.restorer);
         let copy = (sp + CONTEXT) as *mut UContext;
         copy.write(*context.get());
         (*copy).fpstate = if len == 0 { 0 } else { vectors as u64 };
@@ -214,9 +214,9 @@ pub unsafe fn build_frame(
 /// Bytes below the stack pointer that belong to the interrupted code (System V ABI, 3.2.2).
 pub const RED_ZONE: usize = 128;
 
-/// Makes `regs` start `handler` with the frame at `frame` instead of going on.
-pub fn enter_handler(regs: &mut CallRegs, handler: usize, signal: i32, frame: usize) {
-    regs.rip = handler as u64;
+/// Makes `regs` start the handler of `action` with the frame at `frame` instead of going on.
+pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, frame: usize) {
+    regs.rip = action.handler as u64;
     regs.rsp = frame as u64;
     regs.rdi = signal as u64;
     regs.rsi = (frame + INFO) as u64;

@@ -28,6 +28,9 @@ pub use thread::{
     Binding, bind_thread_block, expect_child, hold_bindings, thread_block, ticks,
 };
 
+/// The processor runs in 64-bit mode.
+const LONG_MODE: bool = true;
+
 /// Length of the instruction that enters the kernel.
 pub const SYSCALL_INSTRUCTION: usize = 2;
 /// `e_machine` of the files that this build runs.

@@ -1,0 +1,142 @@
+//! i686: first instruction and self-relocation.
+
+use core::arch::{asm, global_asm};
+
+// The kernel starts a static-pie without an interp at any address; the words that hold addresses
+// must be corrected before the first line of Rust, which may read one. The linker makes
+// R_386_RELATIVE entries only (`-z text`, no symbols): *(base + r_offset) += base.
+global_asm!(
+    r#"
+    .section .text.start, "ax", @progbits
+    .globl _start
+_start:
+    xorl    %ebp, %ebp                  # the outermost frame (System V ABI, 2.3.1)
+    movl    %esp, %eax                  # argument: the kernel's stack
+    call    10f
+10: popl    %ebx
+    leal    __image_start-10b(%ebx), %edi
+    leal    __rel_start-10b(%ebx), %ecx
+    leal    __rel_end-10b(%ebx), %edx
+1:  cmpl    %edx, %ecx
+    jae     2f
+    movl    0(%ecx), %esi               # r_offset
+    addl    %edi, (%edi,%esi)
+    addl    $8, %ecx
+    jmp     1b
+2:  andl    $-16, %esp
+    subl    $12, %esp
+    pushl   %eax
+    call    vload_start
+    ud2
+
+    .hidden vload_copy_forward
+    .globl vload_copy_forward
+vload_copy_forward:                     # (to, from, len); DF is clear by the ABI
+    pushl   %edi
+    pushl   %esi
+    movl    12(%esp), %edi
+    movl    16(%esp), %esi
+    movl    20(%esp), %ecx
+    rep movsb
+    popl    %esi
+    popl    %edi
+    ret
+
+    .hidden vload_copy_backward
+    .globl vload_copy_backward
+vload_copy_backward:                    # (to, from, len); DF is set for the one instruction
+    pushl   %edi
+    pushl   %esi
+    movl    12(%esp), %edi
+    movl    16(%esp), %esi
+    movl    20(%esp), %ecx
+    leal    -1(%edi,%ecx), %edi
+    leal    -1(%esi,%ecx), %esi
+    std
+    rep movsb
+    cld
+    popl    %esi
+    popl    %edi
+    ret
+    .previous
+    "#,
+    options(att_syntax)
+);
+
+unsafe extern "C" {
+    fn vload_copy_forward(to: *mut u8, from: *const u8, len: usize);
+    fn vload_copy_backward(to: *mut u8, from: *const u8, len: usize);
+}
+
+/// Calls `then(argument)` on the stack that ends at `top`.
+///
+/// # Safety
+/// `top` must be the end of enough writable memory that nothing uses, and a multiple of 16.
+pub unsafe fn on_stack(top: usize, argument: usize, then: extern "C" fn(usize) -> !) -> ! {
+    // SAFETY: the old stack is not used again, because `then` does not return.
+    unsafe {
+        asm!(
+            "mov esp, {top}",
+            "xor ebp, ebp",
+            "sub esp, 12",
+            "push {argument}",
+            "call {then}",
+            "ud2",
+            top = in(reg) top,
+            argument = in(reg) argument,
+            then = in(reg) then,
+            options(noreturn)
+        )
+    }
+}
+
+/// Where a position-independent program with an interp starts to be placed (`ELF_ET_DYN_BASE`,
+/// arch/x86/include/asm/elf.h: two thirds of the window that a 64-bit kernel gives it), and how many
+/// random bits of pages are added (`mmap_rnd_compat_bits`, at its default).
+pub const DYN_BASE: (u64, u32) = (0x5655_5000, 8);
+/// How far behind the program the heap may start (`arch_randomize_brk`, arch/x86/kernel/process.c).
+pub const BRK_RANGE: u64 = 0x0200_0000;
+
+/// Copies forward, one byte after the other.
+///
+/// # Safety
+/// As for `memcpy`, or `memmove` with `to` below `from`.
+pub unsafe fn copy_forward(to: *mut u8, from: *const u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { vload_copy_forward(to, from, len) }
+}
+
+/// Copies backward, for ranges that overlap.
+///
+/// # Safety
+/// As for `memmove`.
+pub unsafe fn copy_backward(to: *mut u8, from: *const u8, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe { vload_copy_backward(to, from, len) }
+}
+
+/// Fills memory.
+///
+/// # Safety
+/// `to` must be valid for `len` bytes.
+pub unsafe fn fill(to: *mut u8, byte: u8, len: usize) {
+    // SAFETY: the caller's promise; DF is clear by the ABI.
+    unsafe {
+        asm!("rep stosb", inout("edi") to => _, inout("ecx") len => _, in("al") byte,
+             options(nostack, preserves_flags));
+    }
+}
+
+/// Whether a program without `PT_GNU_STACK` gets an executable stack (arch/x86/include/asm/elf.h).
+pub const STACK_IS_EXECUTABLE: bool = true;
+
+/// What the target sees of an auxiliary entry that the kernel made for vload.
+pub fn auxiliary(_kind: u32, value: usize) -> usize {
+    value
+}
+
+/// The C library makes its calls through the vDSO: a copy takes its place. Gives whether the target
+/// may use it.
+pub fn cover_vdso(base: usize) -> bool {
+    runtime::arch::vdso::cover(base)
+}

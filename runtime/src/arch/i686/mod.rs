@@ -1,0 +1,43 @@
+//! 32-bit x86.
+//!
+//! The C library makes its calls through `AT_SYSINFO`, the address of `__kernel_vsyscall` in the
+//! vDSO: [`vdso`] replaces the vDSO's text with a copy in which that function leads to the resident.
+//! What enters the kernel by an `int $0x80` of its own is patched like a site of any processor.
+
+mod abi;
+mod call_regs;
+mod clone;
+mod entry;
+mod frame;
+pub mod numbers;
+mod old;
+pub mod patch;
+mod raw;
+mod thread;
+pub mod vdso;
+
+pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
+pub use call_regs::CallRegs;
+pub use clone::{CloneRequest, clone_vm};
+pub use entry::{
+    ABORTED, WindowAddresses, enter_target, exit_thread, exit_window, forward, forward_compat,
+    forward_windows, gate_range, restorer, sigreturn, syscall_entries,
+};
+pub use frame::{
+    ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
+    frame_of_sigreturn, si_addr, si_code,
+};
+pub use raw::{ftruncate64, mmap64, pread64, syscall};
+pub use thread::{bind_thread_block, thread_block, ticks};
+
+/// Length of the instruction that enters the kernel.
+pub const SYSCALL_INSTRUCTION: usize = 2;
+/// `e_machine` of the files that this build runs.
+pub const MACHINE: u16 = 3;
+/// How far behind a trap instruction the program counter is when its signal arrives.
+pub const TRAP_LEAVES: usize = 1;
+
+/// The offset argument of `mmap2`, in bytes.
+pub fn mmap_offset(argument: usize) -> u64 {
+    argument as u64 * 4096
+}

@@ -1,0 +1,95 @@
+//! Call numbers and constants that differ between architectures.
+
+use super::{old, thread};
+use crate::layer::Legacy;
+use crate::memory::User;
+use crate::view;
+use linux_raw_sys::general as nr;
+
+/// `fcntl` (`fcntl64` on 32-bit machines).
+pub const FCNTL: u32 = nr::__NR_fcntl64;
+/// `mmap` (`mmap2` on 32-bit machines).
+pub const MMAP: usize = nr::__NR_mmap2 as usize;
+/// `clock_gettime` with 64-bit times (`clock_gettime64` on 32-bit machines).
+pub const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime64;
+/// `geteuid` (`geteuid32` on 32-bit x86).
+pub const GETEUID: u32 = nr::__NR_geteuid32;
+/// `O_NOFOLLOW`.
+pub const O_NOFOLLOW: usize = nr::O_NOFOLLOW as usize;
+
+const DUP2: usize = nr::__NR_dup2 as usize;
+const READLINK: usize = nr::__NR_readlink as usize;
+const OPEN: usize = nr::__NR_open as usize;
+const OLD_STAT: usize = nr::__NR_stat as usize;
+const STAT64: usize = nr::__NR_stat64 as usize;
+const ACCESS: usize = nr::__NR_access as usize;
+const FSTATAT64: usize = nr::__NR_fstatat64 as usize;
+const FORK: usize = nr::__NR_fork as usize;
+const VFORK: usize = nr::__NR_vfork as usize;
+const SET_THREAD_AREA: usize = nr::__NR_set_thread_area as usize;
+const OLD_FCNTL: usize = nr::__NR_fcntl as usize;
+const OLD_MMAP: usize = nr::__NR_mmap as usize;
+const SIGNAL: usize = nr::__NR_signal as usize;
+const SIGACTION: usize = nr::__NR_sigaction as usize;
+const SIGRETURN: usize = nr::__NR_sigreturn as usize;
+const SIGPROCMASK: usize = nr::__NR_sigprocmask as usize;
+
+
+/// Whether `number` is the x32 `execve`, which 32-bit processes do not have.
+pub fn is_x32_exec(_number: usize) -> bool {
+    false
+}
+
+/// What the system layer wants on this architecture alone.
+pub const WANTED: &[usize] = &[
+    DUP2, READLINK, OPEN, OLD_STAT, STAT64, ACCESS, FSTATAT64, FORK, VFORK, SET_THREAD_AREA,
+    OLD_FCNTL, OLD_MMAP, SIGNAL, SIGACTION, SIGRETURN, SIGPROCMASK,
+];
+
+/// The calls that only this architecture's table has.
+pub fn legacy(number: usize) -> Option<Legacy> {
+    Some(match number {
+        DUP2 => Legacy::Dup2,
+        READLINK => Legacy::Readlink,
+        OPEN => Legacy::Open,
+        OLD_STAT | STAT64 | ACCESS => Legacy::Stat,
+        FSTATAT64 => Legacy::Fstatat,
+        FORK | VFORK => Legacy::Fork,
+        SET_THREAD_AREA => Legacy::SetThreadRegister,
+        OLD_FCNTL => Legacy::Own(view::fcntl),
+        OLD_MMAP => Legacy::Own(old::mmap),
+        SIGNAL => Legacy::Own(old::signal),
+        SIGACTION => Legacy::Own(old::sigaction),
+        SIGRETURN => Legacy::Own(old::sigreturn),
+        SIGPROCMASK => Legacy::Own(old::sigprocmask),
+        _ => return None,
+    })
+}
+
+/// Whether a `set_thread_area(2)` names the slot of the thread block's segment.
+pub fn sets_thread_register(args: &[usize; 6]) -> bool {
+    User::<u32>::new(args[0]).read().is_ok_and(thread::is_ours)
+}
+
+/// The flags of a call that starts a process, if `number` is one without a flags argument.
+pub fn implied_clone_flags(number: usize) -> Option<usize> {
+    const CLONE_VFORK_VM_SIGCHLD: usize = 0x4000 | 0x100 | 17;
+    match number {
+        FORK => Some(17),
+        VFORK => Some(CLONE_VFORK_VM_SIGCHLD),
+        _ => None,
+    }
+}
+
+/// What a number of another table means natively.
+pub enum Compat {
+    /// The native call of this number, with the same arguments.
+    Same(usize),
+    /// `execve(2)` with 32-bit vectors.
+    Exec,
+}
+
+/// There is no other table.
+pub fn native_of_compat(_number: usize) -> Option<Compat> {
+    None
+}

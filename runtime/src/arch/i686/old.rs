@@ -1,0 +1,142 @@
+//! Calls that i386 alone has: structures of their own for what other calls mean.
+
+use super::frame::OldFrame;
+use super::{ABORTED, KernelAction, sigreturn as leave};
+use crate::layer::Call;
+use crate::memory::{User, read_words};
+use crate::signal::{self as signals, SIGTRAP, SigHand, bit};
+use crate::sys::{self, Errno, Result};
+use crate::text;
+use crate::thread::AltStack;
+
+const PAGE: usize = 4096;
+
+/// `mmap(2)` with its arguments in memory and its offset in bytes (`ia32_mmap`,
+/// arch/x86/kernel/sys_ia32.c).
+pub fn mmap(call: &mut Call<'_>) -> isize {
+    let mut args = [0; 6];
+    if let Err(error) = read_words(call.args[0], &mut args) {
+        return sys::raw(Err(error));
+    }
+    if !args[5].is_multiple_of(PAGE) {
+        return sys::raw(Err(Errno::INVAL));
+    }
+    args[5] /= PAGE;
+    call.number = super::numbers::MMAP;
+    call.args = args;
+    text::mmap(call)
+}
+
+/// `struct compat_old_sigaction` (include/linux/compat.h).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct OldAction {
+    handler: usize,
+    mask: u32,
+    flags: usize,
+    restorer: usize,
+}
+
+fn sighand<'a>(call: &Call<'a>) -> &'a SigHand {
+    // SAFETY: a bound block has its handlers.
+    unsafe { &*call.block.sighand }
+}
+
+/// `sigaction(2)` as it was before masks had 64 bits.
+pub fn sigaction(call: &mut Call<'_>) -> isize {
+    let [signal, new, old, ..] = call.args;
+    let set = || -> Result<usize> {
+        let wanted = match new {
+            0 => None,
+            at => Some(User::<OldAction>::new(at).read()?),
+        };
+        let wanted = wanted.map(|action| KernelAction {
+            handler: action.handler,
+            flags: action.flags,
+            restorer: action.restorer,
+            mask: u64::from(action.mask),
+        });
+        let before = signals::change_action(sighand(call), signal as i32, wanted)?;
+        if old != 0 {
+            User::<OldAction>::new(old).write(OldAction {
+                handler: before.handler,
+                mask: before.mask as u32,
+                flags: before.flags,
+                restorer: before.restorer,
+            })?;
+        }
+        Ok(0)
+    };
+    sys::raw(set())
+}
+
+/// `signal(2)`: for one delivery.
+pub fn signal(call: &mut Call<'_>) -> isize {
+    // SA_ONESHOT | SA_NOMASK (SYSCALL_DEFINE2(signal), kernel/signal.c).
+    const FLAGS: usize = 0x8000_0000 | 0x4000_0000;
+    let [signal, handler, ..] = call.args;
+    let wanted = KernelAction { handler, flags: FLAGS, restorer: 0, mask: 0 };
+    let before = signals::change_action(sighand(call), signal as i32, Some(wanted));
+    sys::raw(before.map(|action| action.handler))
+}
+
+/// `sigreturn(2)`, from the frame of a handler without `SA_SIGINFO`. The kernel gets it in the other
+/// kind, which it may read from the resident's stack.
+pub fn sigreturn(call: &mut Call<'_>) -> isize {
+    // The return address and the signal's number have been taken off the stack.
+    let at = call.regs.sp().wrapping_sub(8);
+    let Ok(frame) = User::<OldFrame>::new(at).read() else {
+        // SAFETY: the kernel punishes a frame that cannot be read, whichever kind it is.
+        unsafe { leave(call.regs.sp()) }
+    };
+    let stack = call.block.altstack;
+    let mode = if stack.enabled() { 0 } else { AltStack::DISABLE };
+    let flags = mode | stack.flags & AltStack::AUTODISARM;
+    let widened = frame.widened((stack.sp, flags, stack.size));
+    let mut regs = *call.regs;
+    regs.set_sp(&raw const widened as usize + 4);
+    signals::rt_sigreturn(call.block, &regs)
+}
+
+/// `sigprocmask(2)` of the first 32 signals; `SIGTRAP` stays unblocked in a process with trap sites
+/// (`signal/mask.rs`).
+pub fn sigprocmask(call: &mut Call<'_>) -> isize {
+    const BLOCK: usize = 0;
+    const UNBLOCK: usize = 1;
+    const SETMASK: usize = 2;
+    if !signals::has_traps() {
+        return call.pass();
+    }
+    if signals::is_held(call.block) {
+        return ABORTED;
+    }
+    let trap = bit(SIGTRAP) as u32;
+    let [how, new, old, ..] = call.args;
+    let was = call.block.trap_blocked.get();
+    let mut wanted = 0;
+    let mut told = 0;
+    if new != 0 {
+        wanted = match User::<u32>::new(new).read() {
+            Ok(mask) => mask,
+            Err(error) => return sys::raw(Err(error)),
+        };
+        told = wanted & !trap;
+        call.args[1] = &raw const told as usize;
+    }
+    let result = call.pass();
+    let _alive_until_here = &raw const told;
+    if result < 0 {
+        return result;
+    }
+    match how {
+        SETMASK if new != 0 => call.block.trap_blocked.set(wanted & trap != 0),
+        BLOCK if wanted & trap != 0 => call.block.trap_blocked.set(true),
+        UNBLOCK if wanted & trap != 0 => call.block.trap_blocked.set(false),
+        _ => {}
+    }
+    if old != 0 && was {
+        // SAFETY: the kernel has just written the old mask there.
+        unsafe { *(old as *mut u32) |= trap };
+    }
+    result
+}
