@@ -29,6 +29,14 @@ field!(u16_at, u16);
 field!(u32_at, u32);
 field!(u64_at, u64);
 
+/// Bytes of an address in the files of this processor.
+pub const WORD: usize = size_of::<usize>();
+
+/// The address-sized field at `offset`.
+pub fn word_at(data: &[u8], offset: usize) -> Option<u64> {
+    if WORD == 8 { u64_at(data, offset) } else { u32_at(data, offset).map(u64::from) }
+}
+
 /// A reader that moves on as it reads.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
@@ -72,6 +80,11 @@ impl<'a> Reader<'a> {
     /// The next eight bytes.
     pub fn u64(&mut self) -> Option<u64> {
         Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+
+    /// The next address.
+    pub fn word(&mut self) -> Option<u64> {
+        if WORD == 8 { self.u64() } else { self.u32().map(u64::from) }
     }
 
     /// An unsigned LEB128 number (DWARF 5, 7.6).

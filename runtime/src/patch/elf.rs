@@ -1,11 +1,16 @@
-//! An ELF64 file as a patcher reads it: program headers first, and section headers where a file
+//! An ELF file as a patcher reads it: program headers first, and section headers where a file
 //! still has them. Nothing is believed further than the bytes reach.
 
-use super::bytes::{slice, u16_at, u32_at, u64_at};
+use super::bytes::{slice, u16_at, u32_at, word_at};
 use super::plan::PAGE;
+use super::raw::{self, dynamic, header, program_header as ph, section_header as sh};
 use alloc::vec::Vec;
+use core::mem::offset_of;
 use core::ops::Range;
-use goblin::elf64::{dynamic, header, program_header as ph, section_header as sh};
+use dynamic::Dyn;
+use header::Header;
+use ph::ProgramHeader;
+use sh::SectionHeader;
 
 /// A PT_LOAD segment, cut to what the file has.
 #[derive(Clone, Copy, Debug)]
@@ -75,11 +80,12 @@ pub struct Elf<'a> {
 }
 
 impl<'a> Elf<'a> {
-    /// Reads the headers. `None` if the file is no ELF64 program or library for `machine`.
+    /// Reads the headers. `None` if the file is no program or library for `machine`, of the
+    /// width of its addresses.
     pub fn parse(data: &'a [u8], machine: u16) -> Option<Self> {
         let ident = data.get(..header::SIZEOF_EHDR)?;
         let right = ident.starts_with(header::ELFMAG)
-            && ident[header::EI_CLASS] == header::ELFCLASS64
+            && ident[header::EI_CLASS] == raw::CLASS
             && ident[header::EI_DATA] == header::ELFDATA2LSB
             && u16_at(data, 18)? == machine;
         let kind = u16_at(data, 16)?;
@@ -89,7 +95,7 @@ impl<'a> Elf<'a> {
         let mut elf = Self {
             data,
             kind,
-            entry: u64_at(data, 24)?,
+            entry: word_at(data, offset_of!(Header, e_entry))?,
             loads: Vec::new(),
             sections: Vec::new(),
             dynamic: Vec::new(),
@@ -102,15 +108,18 @@ impl<'a> Elf<'a> {
 
     fn read_segments(&mut self) -> Option<()> {
         let data = self.data;
-        if usize::from(u16_at(data, 54)?) != ph::SIZEOF_PHDR {
+        if usize::from(u16_at(data, offset_of!(Header, e_phentsize))?) != ph::SIZEOF_PHDR {
             return None;
         }
-        let table =
-            slice(data, u64_at(data, 32)?, u64::from(u16_at(data, 56)?) * ph::SIZEOF_PHDR as u64)?;
+        let count = u64::from(u16_at(data, offset_of!(Header, e_phnum))?);
+        let start = word_at(data, offset_of!(Header, e_phoff))?;
+        let table = slice(data, start, count * ph::SIZEOF_PHDR as u64)?;
         let mut dynamic = None;
         for entry in table.chunks_exact(ph::SIZEOF_PHDR) {
-            let (offset, vaddr) = (u64_at(entry, 8)?, u64_at(entry, 16)?);
-            let (filesz, memsz) = (u64_at(entry, 32)?, u64_at(entry, 40)?);
+            let offset = word_at(entry, offset_of!(ProgramHeader, p_offset))?;
+            let vaddr = word_at(entry, offset_of!(ProgramHeader, p_vaddr))?;
+            let filesz = word_at(entry, offset_of!(ProgramHeader, p_filesz))?;
+            let memsz = word_at(entry, offset_of!(ProgramHeader, p_memsz))?;
             match u32_at(entry, 0)? {
                 ph::PT_LOAD => {
                     // The last page must exist too, so that rounding up never overflows.
@@ -124,7 +133,7 @@ impl<'a> Elf<'a> {
                         offset,
                         filesz: filesz.min((data.len() as u64).saturating_sub(offset)),
                         memsz: memsz.max(filesz),
-                        flags: u32_at(entry, 4)?,
+                        flags: u32_at(entry, offset_of!(ProgramHeader, p_flags))?,
                     });
                 }
                 ph::PT_DYNAMIC => dynamic = slice(data, offset, filesz),
@@ -138,8 +147,9 @@ impl<'a> Elf<'a> {
             return None;
         }
         for entry in dynamic.unwrap_or(&[]).chunks_exact(dynamic::SIZEOF_DYN) {
-            let (tag, value) = (u64_at(entry, 0)?, u64_at(entry, 8)?);
-            if tag == dynamic::DT_NULL {
+            let tag = word_at(entry, offset_of!(Dyn, d_tag))?;
+            let value = word_at(entry, offset_of!(Dyn, d_val))?;
+            if tag == 0 {
                 break;
             }
             self.dynamic.push((tag, value));
@@ -188,30 +198,32 @@ impl<'a> Elf<'a> {
 }
 
 fn sections(data: &[u8]) -> Option<Vec<Section<'_>>> {
-    if usize::from(u16_at(data, 58)?) != sh::SIZEOF_SHDR {
+    if usize::from(u16_at(data, offset_of!(Header, e_shentsize))?) != sh::SIZEOF_SHDR {
         return None;
     }
-    let count = u64::from(u16_at(data, 60)?);
-    let table = slice(data, u64_at(data, 40)?, count * sh::SIZEOF_SHDR as u64)?;
+    let count = u64::from(u16_at(data, offset_of!(Header, e_shnum))?);
+    let start = word_at(data, offset_of!(Header, e_shoff))?;
+    let table = slice(data, start, count * sh::SIZEOF_SHDR as u64)?;
     let header = |index: usize| table.chunks_exact(sh::SIZEOF_SHDR).nth(index);
     let bytes = |header: &[u8]| {
-        if u32_at(header, 4)? == sh::SHT_NOBITS {
+        if u32_at(header, offset_of!(SectionHeader, sh_type))? == sh::SHT_NOBITS {
             return Some(&data[..0]);
         }
-        slice(data, u64_at(header, 24)?, u64_at(header, 32)?)
+        let start = word_at(header, offset_of!(SectionHeader, sh_offset))?;
+        slice(data, start, word_at(header, offset_of!(SectionHeader, sh_size))?)
     };
-    let names = bytes(header(usize::from(u16_at(data, 62)?))?)?;
+    let names = bytes(header(usize::from(u16_at(data, offset_of!(Header, e_shstrndx))?))?)?;
     table
         .chunks_exact(sh::SIZEOF_SHDR)
         .map(|header| {
-            let name = names.get(u32_at(header, 0)? as usize..)?;
+            let name = names.get(u32_at(header, offset_of!(SectionHeader, sh_name))? as usize..)?;
             let len = name.iter().position(|&byte| byte == 0)?;
             Some(Section {
                 name: &name[..len],
-                kind: u32_at(header, 4)?,
-                flags: u64_at(header, 8)?,
-                addr: u64_at(header, 16)?,
-                size: u64_at(header, 32)?,
+                kind: u32_at(header, offset_of!(SectionHeader, sh_type))?,
+                flags: word_at(header, offset_of!(SectionHeader, sh_flags))?,
+                addr: word_at(header, offset_of!(SectionHeader, sh_addr))?,
+                size: word_at(header, offset_of!(SectionHeader, sh_size))?,
                 bytes: bytes(header).unwrap_or(&[]),
             })
         })

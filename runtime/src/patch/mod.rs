@@ -26,6 +26,7 @@ mod insn;
 mod names;
 mod near;
 mod plan;
+mod raw;
 mod reach;
 mod run;
 mod shape;

@@ -23,7 +23,7 @@ pub fn mmap(call: &mut Call<'_>) -> isize {
         return call.pass();
     }
     let result = if request.is_first() { first(call, &request, &stat) } else { call.pass() };
-    if request.executable && result >= 0 {
+    if request.executable && sys::check(result).is_ok() {
         let mapping = Mapping {
             start: result as usize,
             length: request.length.next_multiple_of(PAGE),
@@ -84,7 +84,8 @@ fn first(call: &mut Call<'_>, request: &Request, stat: &Stat) -> isize {
     call.args[0] = start;
     call.args[3] |= MAP_FIXED as usize;
     let result = call.pass();
-    if result < 0 {
+    // An address of the upper half is no error.
+    if sys::check(result).is_err() {
         // SAFETY: reserved just now.
         unsafe { sys::munmap(start, total) };
         return result;

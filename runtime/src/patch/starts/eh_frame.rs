@@ -12,7 +12,8 @@ pub const OMIT: u8 = 0xff;
 pub fn pointer(reader: &mut Reader<'_>, encoding: u8, base: u64) -> Option<u64> {
     let here = base.wrapping_add(reader.position() as u64);
     let raw = match encoding & 0x0f {
-        0x00 | 0x04 | 0x0c => reader.u64()?,
+        0x00 => reader.word()?,
+        0x04 | 0x0c => reader.u64()?,
         0x01 => reader.uleb()?,
         0x02 => u64::from(reader.u16()?),
         0x03 => u64::from(reader.u32()?),
@@ -21,10 +22,12 @@ pub fn pointer(reader: &mut Reader<'_>, encoding: u8, base: u64) -> Option<u64> 
         0x0b => i64::from(reader.u32()? as i32) as u64,
         _ => return None,
     };
+    // Addresses wrap at their own width.
+    let cut = |address: u64| address as usize as u64;
     match encoding & 0xf0 {
-        0x00 => Some(raw),
+        0x00 => Some(cut(raw)),
         // A zero is a null pointer, whatever it would be relative to.
-        0x10 => Some(if raw == 0 { 0 } else { here.wrapping_add(raw) }),
+        0x10 => Some(if raw == 0 { 0 } else { cut(here.wrapping_add(raw)) }),
         _ => None,
     }
 }

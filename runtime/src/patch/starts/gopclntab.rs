@@ -2,7 +2,7 @@
 //! (go/src/debug/gosym/pclntab.go reads the same four forms).
 
 use super::{Landmarks, relocations};
-use crate::patch::bytes::{Reader, u32_at, u64_at};
+use crate::patch::bytes::{Reader, WORD, u32_at, word_at};
 use crate::patch::elf::Elf;
 use goblin::elf64::section_header::SHF_ALLOC;
 
@@ -44,24 +44,24 @@ fn header(table: &[u8]) -> Option<u32> {
     let magic = u32_at(table, 0)?;
     let rest = table.get(4..8)?;
     let known = matches!(magic, GO_1_2 | GO_1_16 | GO_1_18 | GO_1_20);
-    (known && rest[..2] == [0, 0] && matches!(rest[2], 1 | 2 | 4) && rest[3] == 8).then_some(magic)
+    (known && rest[..2] == [0, 0] && matches!(rest[2], 1 | 2 | 4) && usize::from(rest[3]) == WORD).then_some(magic)
 }
 
 fn functions(elf: &Elf<'_>, table: &[u8], vaddr: u64, found: &mut Landmarks) -> Option<()> {
     let magic = header(table)?;
-    let count = usize::try_from(u64_at(table, 8)?).ok()?;
+    let count = usize::try_from(word_at(table, 8)?).ok()?;
     let rows = match magic {
-        GO_1_2 => table.get(16..)?,
-        GO_1_16 => table.get(usize::try_from(u64_at(table, 8 + 6 * 8)?).ok()?..)?,
-        _ => table.get(usize::try_from(u64_at(table, 8 + 7 * 8)?).ok()?..)?,
+        GO_1_2 => table.get(8 + WORD..)?,
+        GO_1_16 => table.get(usize::try_from(word_at(table, 8 + 6 * WORD)?).ok()?..)?,
+        _ => table.get(usize::try_from(word_at(table, 8 + 7 * WORD)?).ok()?..)?,
     };
     let mut reader = Reader::new(rows);
     let base = text_start(elf, table, vaddr);
     // One more row than functions: the end of the last.
     for _ in 0..count.checked_add(1)? {
         let pc = if matches!(magic, GO_1_2 | GO_1_16) {
-            let pc = reader.u64()?;
-            reader.u64()?;
+            let pc = reader.word()?;
+            reader.word()?;
             pc
         } else {
             let offset = reader.u32()?;
@@ -78,8 +78,8 @@ fn functions(elf: &Elf<'_>, table: &[u8], vaddr: u64, found: &mut Landmarks) -> 
 /// `runtime.text`: the header's field, or what a relocation makes of it in a position-independent
 /// program. Newer linkers leave it zero; it is the start of the section `.text` then.
 fn text_start(elf: &Elf<'_>, table: &[u8], vaddr: u64) -> Option<u64> {
-    const FIELD: u64 = 8 + 2 * 8;
-    let field = u64_at(table, FIELD as usize)?;
+    const FIELD: u64 = 8 + 2 * WORD as u64;
+    let field = word_at(table, FIELD as usize)?;
     if elf.is_text(field) {
         return Some(field);
     }

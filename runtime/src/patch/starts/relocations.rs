@@ -2,15 +2,17 @@
 
 use super::Landmarks;
 use crate::arch;
-use crate::patch::bytes::{u32_at, u64_at};
+use crate::patch::bytes::{WORD, word_at};
 use crate::patch::elf::Elf;
+use crate::patch::raw::reloc::{Rel, Rela, SIZEOF_REL, SIZEOF_RELA};
+use crate::patch::raw::section_header::{SHF_ALLOC, SHT_REL, SHT_RELA};
+use crate::patch::raw::sym::{SIZEOF_SYM, Sym};
+use crate::patch::raw::KIND_BITS;
+use core::mem::offset_of;
 use goblin::elf64::dynamic::{
-    DT_FINI_ARRAY, DT_FINI_ARRAYSZ, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_JMPREL, DT_PLTRELSZ,
-    DT_RELA, DT_RELASZ, DT_SYMTAB,
+    DT_FINI_ARRAY, DT_FINI_ARRAYSZ, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_JMPREL, DT_PLTREL,
+    DT_PLTRELSZ, DT_REL, DT_RELA, DT_RELASZ, DT_RELSZ, DT_SYMTAB,
 };
-use goblin::elf64::reloc::SIZEOF_RELA;
-use goblin::elf64::section_header::{SHF_ALLOC, SHT_RELA};
-use goblin::elf64::sym::SIZEOF_SYM;
 
 /// `DT_RELR` and `DT_RELRSZ` (generic ABI, "Relative Relocation Table").
 const DT_RELR: u64 = 36;
@@ -18,65 +20,114 @@ const DT_RELRSZ: u64 = 35;
 
 /// Adds every address in text that a relocation makes or an array of functions holds.
 pub fn collect(elf: &Elf<'_>, found: &mut Landmarks) {
-    for (start, size) in [(DT_RELA, DT_RELASZ), (DT_JMPREL, DT_PLTRELSZ)] {
-        rela(elf, elf.tagged(start, size).unwrap_or(&[]), found);
+    let jumps = if elf.tag(DT_PLTREL) == Some(DT_REL) { Form::Rel } else { Form::Rela };
+    let tables =
+        [(DT_RELA, DT_RELASZ, Form::Rela), (DT_REL, DT_RELSZ, Form::Rel), (DT_JMPREL, DT_PLTRELSZ, jumps)];
+    for (start, size, form) in tables {
+        table(elf, elf.tagged(start, size).unwrap_or(&[]), form, found);
     }
     // A static program's IRELATIVE relocations are named by section headers alone.
-    for section in &elf.sections {
-        if section.kind == SHT_RELA && section.flags & u64::from(SHF_ALLOC) != 0 {
-            rela(elf, section.bytes, found);
+    for section in elf.sections.iter().filter(|s| s.flags & u64::from(SHF_ALLOC) != 0) {
+        match section.kind {
+            SHT_RELA => table(elf, section.bytes, Form::Rela, found),
+            SHT_REL => table(elf, section.bytes, Form::Rel, found),
+            _ => {}
         }
     }
     relr(elf, elf.tagged(DT_RELR, DT_RELRSZ).unwrap_or(&[]), found);
     for (start, size) in [(DT_INIT_ARRAY, DT_INIT_ARRAYSZ), (DT_FINI_ARRAY, DT_FINI_ARRAYSZ)] {
-        let words = elf.tagged(start, size).unwrap_or(&[]).chunks_exact(8);
-        found.starts.extend(words.filter_map(|word| u64_at(word, 0)));
+        let words = elf.tagged(start, size).unwrap_or(&[]).chunks_exact(WORD);
+        found.starts.extend(words.filter_map(|word| word_at(word, 0)));
+    }
+}
+
+/// The two forms of a relocation.
+#[derive(Clone, Copy)]
+enum Form {
+    /// The addend is what the relocated word holds.
+    Rel,
+    /// The addend is its own field.
+    Rela,
+}
+
+/// A relocation.
+struct Relocation {
+    offset: u64,
+    kind: u32,
+    symbol: u64,
+    addend: u64,
+}
+
+impl Form {
+    fn size(self) -> usize {
+        match self {
+            Self::Rel => SIZEOF_REL,
+            Self::Rela => SIZEOF_RELA,
+        }
+    }
+
+    fn read(self, elf: &Elf<'_>, entry: &[u8]) -> Option<Relocation> {
+        let offset = word_at(entry, offset_of!(Rel, r_offset))?;
+        let info = word_at(entry, offset_of!(Rel, r_info))?;
+        let addend = match self {
+            // What no file holds is zero.
+            Self::Rel => elf.slice(offset, WORD as u64).and_then(|word| word_at(word, 0)).unwrap_or(0),
+            Self::Rela => word_at(entry, offset_of!(Rela, r_addend))?,
+        };
+        let kind = (info & ((1 << KIND_BITS) - 1)) as u32;
+        Some(Relocation { offset, kind, symbol: info >> KIND_BITS, addend })
     }
 }
 
 /// The address that a relocation writes at `vaddr`.
 pub fn relative_at(elf: &Elf<'_>, vaddr: u64) -> Option<u64> {
-    elf.tagged(DT_RELA, DT_RELASZ)?.chunks_exact(SIZEOF_RELA).find_map(|entry| {
-        let right =
-            u64_at(entry, 0)? == vaddr && arch::patch::is_relative_relocation(u32_at(entry, 8)?);
-        right.then_some(u64_at(entry, 16)?)
-    })
+    let [rela, rel] = [(DT_RELA, DT_RELASZ, Form::Rela), (DT_REL, DT_RELSZ, Form::Rel)].map(
+        |(start, size, form)| {
+            let mut entries = elf.tagged(start, size)?.chunks_exact(form.size());
+            entries.find_map(|entry| {
+                let found = form.read(elf, entry)?;
+                let right = found.offset == vaddr && arch::patch::is_relative_relocation(found.kind);
+                right.then_some(found.addend)
+            })
+        },
+    );
+    rela.or(rel)
 }
 
-fn rela(elf: &Elf<'_>, entries: &[u8], found: &mut Landmarks) {
-    for entry in entries.chunks_exact(SIZEOF_RELA) {
-        let (Some(kind), Some(symbol), Some(addend)) =
-            (u32_at(entry, 8), u32_at(entry, 12), u64_at(entry, 16))
-        else {
-            return;
-        };
+fn table(elf: &Elf<'_>, entries: &[u8], form: Form, found: &mut Landmarks) {
+    for entry in entries.chunks_exact(form.size()) {
+        let Some(Relocation { kind, symbol, addend, .. }) = form.read(elf, entry) else { return };
         if arch::patch::is_relative_relocation(kind) {
             found.starts.push(addend);
         } else if addend != 0 && symbol != 0 {
             // The symbol's own value is a start already; with an addend it is something inside.
             let value = elf
                 .tag(DT_SYMTAB)
-                .and_then(|table| table.checked_add(u64::from(symbol) * SIZEOF_SYM as u64 + 8))
-                .and_then(|at| u64_at(elf.slice(at, 8)?, 0));
+                .and_then(|table| {
+                    table.checked_add(symbol * SIZEOF_SYM as u64 + offset_of!(Sym, st_value) as u64)
+                })
+                .and_then(|at| word_at(elf.slice(at, WORD as u64)?, 0));
             found.labels.extend(value.map(|value| value.wrapping_add(addend)));
         }
     }
 }
 
 fn relr(elf: &Elf<'_>, entries: &[u8], found: &mut Landmarks) {
+    /// Of a word: the lowest tells a bitmap from an address.
+    const BITS: u64 = WORD as u64 * 8;
     let mut next = 0u64;
     let mut add = |at: u64| {
-        found.starts.extend(elf.slice(at, 8).and_then(|word| u64_at(word, 0)));
+        found.starts.extend(elf.slice(at, WORD as u64).and_then(|word| word_at(word, 0)));
     };
-    for entry in entries.chunks_exact(8).filter_map(|entry| u64_at(entry, 0)) {
+    for entry in entries.chunks_exact(WORD).filter_map(|entry| word_at(entry, 0)) {
         if entry & 1 == 0 {
             add(entry);
-            next = entry.wrapping_add(8);
+            next = entry.wrapping_add(WORD as u64);
             continue;
         }
-        for bit in (1..64).filter(|bit| entry >> bit & 1 != 0) {
-            add(next.wrapping_add((bit - 1) * 8));
+        for bit in (1..BITS).filter(|bit| entry >> bit & 1 != 0) {
+            add(next.wrapping_add((bit - 1) * WORD as u64));
         }
-        next = next.wrapping_add(63 * 8);
+        next = next.wrapping_add((BITS - 1) * WORD as u64);
     }
 }

@@ -1,11 +1,12 @@
 //! `.symtab`, and `.dynsym` through the dynamic section.
 
 use super::Landmarks;
-use crate::patch::bytes::{Reader, clamp, u16_at, u32_at, u64_at};
+use crate::patch::bytes::{Reader, WORD, clamp, u16_at, u32_at, word_at};
 use crate::patch::elf::Elf;
+use crate::patch::raw::section_header::SHT_SYMTAB;
+use crate::patch::raw::sym::{SIZEOF_SYM, STT_FUNC, STT_GNU_IFUNC, STT_TLS, Sym, st_type};
+use core::mem::offset_of;
 use goblin::elf64::dynamic::{DT_GNU_HASH, DT_HASH, DT_SYMTAB};
-use goblin::elf64::section_header::SHT_SYMTAB;
-use goblin::elf64::sym::{SIZEOF_SYM, STT_FUNC, STT_GNU_IFUNC, STT_TLS, st_type};
 
 /// Adds functions as starts, and all else that has an address as labels.
 pub fn collect(elf: &Elf<'_>, found: &mut Landmarks) {
@@ -19,9 +20,11 @@ pub fn collect(elf: &Elf<'_>, found: &mut Landmarks) {
 
 fn table(symbols: &[u8], found: &mut Landmarks) {
     for symbol in symbols.chunks_exact(SIZEOF_SYM) {
-        let (Some(&info), Some(section), Some(value)) =
-            (symbol.get(4), u16_at(symbol, 6), u64_at(symbol, 8))
-        else {
+        let (Some(&info), Some(section), Some(value)) = (
+            symbol.get(offset_of!(Sym, st_info)),
+            u16_at(symbol, offset_of!(Sym, st_shndx)),
+            word_at(symbol, offset_of!(Sym, st_value)),
+        ) else {
             return;
         };
         match st_type(info) {
@@ -49,7 +52,7 @@ fn gnu_hash_count(table: &[u8]) -> Option<u32> {
     let (buckets, first) = (reader.u32()?, reader.u32()?);
     let bloom = reader.u32()?;
     let _shift = reader.u32()?;
-    reader.take(usize::try_from(u64::from(bloom) * 8).ok()?)?;
+    reader.take(usize::try_from(u64::from(bloom) * WORD as u64).ok()?)?;
     let mut last = 0;
     for _ in 0..buckets {
         last = last.max(reader.u32()?);
