@@ -4,6 +4,7 @@
 use core::mem::{offset_of, size_of};
 
 use super::call_regs::CallRegs;
+use super::frame::KernelAction;
 use crate::patch::SiteDesc;
 
 /// Room for the records of `struct sigcontext`.

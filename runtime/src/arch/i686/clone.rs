@@ -19,6 +19,8 @@ impl CloneRequest {
     pub const FLAGS: usize = 0;
     /// Index of the child's stack pointer among the arguments of `clone(2)`.
     pub const STACK: usize = 1;
+    /// Index of the child's thread pointer (a `user_desc`) among the arguments of `clone(2)`.
+    pub const TLS: usize = 3;
 }
 
 /// Makes the call with the child on `child`'s resident stack; the child goes on in the target with

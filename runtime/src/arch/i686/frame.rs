@@ -14,7 +14,8 @@
 use core::mem::{offset_of, size_of};
 
 use super::call_regs::CallRegs;
-use super::vdso;
+use super::{patch, vdso};
+use crate::patch::SiteDesc;
 
 /// `siginfo_t`, as words.
 pub type SigInfo = [u32; 32];
@@ -176,6 +177,31 @@ impl Context {
         (c.eip, c.flags) = (regs.eip, regs.flags);
     }
 
+    /// Makes the context what the exit code was about to make of the processor.
+    pub fn finish_exit(&mut self, regs: &CallRegs) {
+        self.take_regs(regs);
+    }
+
+    /// Takes back what the stub of `site`, where the context is, has changed so far: ecx and edx, which
+    /// it has pushed.
+    ///
+    /// # Safety
+    /// The context must lie in that stub.
+    pub unsafe fn leave_stub(&mut self, site: &SiteDesc) {
+        let pushed = patch::pushed(site, self.pc());
+        let c = &mut self.get_mut().registers;
+        let stack = c.esp as *const u32;
+        // SAFETY: the stub has pushed that many words (`patch/emit.rs`).
+        unsafe {
+            match pushed {
+                2 => (c.edx, c.ecx) = (stack.read(), stack.add(1).read()),
+                1 => c.ecx = stack.read(),
+                _ => {}
+            }
+        }
+        c.esp += 4 * pushed;
+    }
+
     /// Makes the context start the handler of `action` with the frame at `frame`.
     pub fn enter_handler(&mut self, action: &KernelAction, signal: i32, frame: usize) {
         let c = &mut self.get_mut().registers;
@@ -237,10 +263,8 @@ pub unsafe fn build_frame(
     registers.fpstate = if len == 0 { 0 } else { vectors as u32 };
     registers.oldmask = context.mask() as u32;
     let return_to = |own: usize| {
-        if action.flags & SA_RESTORER != 0 {
-            return action.restorer as u32;
-        }
-        vdso::restorer(wants_info).unwrap_or(sp + own) as u32
+        let restorer = action.restorer().or_else(|| vdso::restorer(wants_info));
+        restorer.unwrap_or(sp + own) as u32
     };
     // SAFETY: the places are inside [sp, top), which the caller gave us; the source has `len`
     // bytes by its own software header.
@@ -400,6 +424,21 @@ pub struct KernelAction {
     pub restorer: usize,
     /// Signals blocked while the handler runs.
     pub mask: u64,
+}
+
+impl KernelAction {
+    /// `SIG_DFL`.
+    pub const DEFAULT: Self = Self { handler: 0, flags: 0, restorer: 0, mask: 0 };
+
+    /// The action with the place where its handler returns.
+    pub fn returning_to(self, restorer: usize) -> Self {
+        Self { restorer, flags: self.flags | ACTION_FLAGS, ..self }
+    }
+
+    /// Where its handler returns, if it says.
+    pub fn restorer(&self) -> Option<usize> {
+        (self.flags & ACTION_FLAGS != 0).then_some(self.restorer)
+    }
 }
 
 /// Whether a frame needs `SA_RESTORER`, and what else the kernel must see with every handler.

@@ -4,7 +4,7 @@
 use core::arch::{asm, x86::_rdtsc};
 use core::mem::offset_of;
 
-use super::entry::{entry_address};
+use super::entry::entry_address;
 use super::raw::syscall;
 use crate::layer;
 use crate::sys;
@@ -38,6 +38,27 @@ pub(super) const TABLE: usize = offset_of!(Block, spill) + 5 * size_of::<usize>(
 pub(super) fn is_ours(slot: u32) -> bool {
     SLOTS.contains(&slot)
 }
+
+/// What a block knows of the register that leads to it: nothing, the segment has its address.
+pub struct Binding;
+
+impl Binding {
+    /// None.
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+/// Keeps what leads to blocks as it is.
+pub struct BindingsHeld;
+
+/// Keeps what leads to blocks as it is: no memory does.
+pub fn hold_bindings() -> BindingsHeld {
+    BindingsHeld
+}
+
+/// `parent` is about to start a thread with block `child`, which binds it itself.
+pub fn expect_child(_parent: &Block, _child: &Block, _tls: Option<usize>) {}
 
 /// Makes `block` the calling thread's block.
 ///

@@ -19,8 +19,8 @@
 //!
 //! `int $0x80` overwrites no register but eax. What is pushed lies below the stack pointer, where
 //! i386 code keeps nothing (System V ABI for i386: there is no red zone). No instruction of the
-//! test writes flags. While something is pushed the state is not the caller's: a handler is shown the
-//! stub itself then, and what it leaves goes on there. The stub holds no address: the thread block has those it needs.
+//! test writes flags. A signal that finds something pushed takes it back first ([`pushed`]). The stub
+//! holds no address: the thread block has those it needs.
 
 use super::decode;
 use super::shapes::JUMP;
@@ -43,9 +43,8 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
     stub.put(&[JMP_SHORT, 0]);
     let over = stub.here();
     let pass = stub.here();
-    put_shown(stub, &[&[0x5a], &[0x59]]);
+    stub.put(&[0x5a, 0x59]);
     let gate = stub.here();
-    stub.shows(site.vaddr);
     stub.put(syscall);
     let resume = stub.here();
     stub.shows(site.vaddr + 2);
@@ -57,13 +56,14 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
     let test = stub.here();
     stub.patch(over - 1, &[u8::try_from(test - over).ok()?]);
     stub.shows(site.vaddr);
-    stub.put(&[0x51]);
-    let [a, b, c, d] = (TABLE as u32).to_le_bytes();
-    let load = [0x64, 0x8b, 0x15, a, b, c, d];
-    put_shown(stub, &[&[0x52], &[0x0f, 0xb7, 0xc8], &load, &[0x0f, 0xb6, 0x0c, 0x0a]]);
+    stub.put(&[0x51, 0x52]);
+    stub.put(&[0x0f, 0xb7, 0xc8]);
+    stub.put(&[0x64, 0x8b, 0x15]);
+    stub.put(&(TABLE as u32).to_le_bytes());
+    stub.put(&[0x0f, 0xb6, 0x0c, 0x0a]);
     let back = i8::try_from(pass.wrapping_sub(stub.here() + 2) as i64).ok()?;
-    put_shown(stub, &[&[0xe3, back as u8], &[0x5a], &[0x59]]);
-    stub.shows(site.vaddr);
+    stub.put(&[0xe3, back as u8]);
+    stub.put(&[0x5a, 0x59]);
     // The description follows the call, aligned.
     while !(stub.here() + 7).is_multiple_of(4) {
         stub.put(&[NOP]);
@@ -87,11 +87,26 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Appends instructions at which the stub itself is shown.
-fn put_shown(stub: &mut Stub, code: &[&[u8]]) {
-    for insn in code {
-        stub.shows(stub.here());
-        stub.put(insn);
+/// How many words the stub of `site` has pushed when it comes to `pc`: ecx, then edx.
+pub fn pushed(site: &SiteDesc, pc: usize) -> u32 {
+    /// The two pops, counted from the test.
+    const POPS: usize = 18;
+    let desc = core::ptr::from_ref(site) as usize;
+    let test = desc - usize::from(site.test);
+    let gate = desc - usize::from(site.gate);
+    if pc >= test {
+        return match pc - test {
+            0 => 0,
+            1 => 1,
+            2..=POPS => 2,
+            at if at == POPS + 1 => 1,
+            _ => 0,
+        };
+    }
+    match gate.wrapping_sub(pc) {
+        2 => 2,
+        1 => 1,
+        _ => 0,
     }
 }
 

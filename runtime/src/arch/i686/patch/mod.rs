@@ -14,7 +14,7 @@ mod scan;
 mod shapes;
 
 pub use decode::decode;
-pub use emit::{emit, rewrite};
+pub use emit::{emit, pushed, rewrite};
 pub use jumps::{Distance, address_operand, distance_jump, is_named_jump};
 pub use scan::{candidates, references, short_branch};
 pub use shapes::{apply, number_before};
