@@ -188,14 +188,22 @@ fn judge(plan: &Plan, machine: &Machine, binaries: &Binaries, case: &Case) -> Ta
     } else {
         plan.modes.get(..1).unwrap_or_default()
     };
+    // Modes that fail in the same way are named together.
+    let mut failures: Vec<(String, Vec<String>)> = Vec::new();
     for (mode, outcome) in verdicts(machine, case, &binaries, modes) {
-        match outcome {
-            Ok(()) => tally.passed += 1,
-            Err(error) => {
-                tally.failed += 1;
-                println!("FAILED {} [{mode}]: {error:#}", case.name);
-            }
+        let Err(error) = outcome else {
+            tally.passed += 1;
+            continue;
+        };
+        tally.failed += 1;
+        let error = format!("{error:#}");
+        match failures.iter_mut().find(|(other, _)| *other == error) {
+            Some((_, modes)) => modes.push(mode),
+            None => failures.push((error, vec![mode])),
         }
+    }
+    for (error, modes) in failures {
+        println!("FAILED {} [{}]: {error}", case.name, modes.join("] ["));
     }
     if tally.failed == 0 {
         let seconds = start.elapsed().as_secs_f32();
