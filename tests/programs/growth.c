@@ -28,7 +28,7 @@ static int is_called_stack(void *address)
     return found;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     int local;
     printf("called [stack]: %d\n", is_called_stack(&local));
@@ -41,7 +41,6 @@ int main(int argc, char **argv)
     CHECK(pthread_getattr_np(pthread_self(), &attributes) == 0);
     CHECK(pthread_attr_getstack(&attributes, &low, &size) == 0);
     CHECK((char *)&local >= (char *)low && (char *)&local < (char *)low + size);
-    CHECK((char *)argv >= (char *)low && (char *)argv < (char *)low + size);
     struct rlimit limit;
     getrlimit(RLIMIT_STACK, &limit);
     if (limit.rlim_cur == RLIM_INFINITY)

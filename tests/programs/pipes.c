@@ -42,7 +42,8 @@ int main(void)
             break;
         }
     }
-    printf("received %u, interrupted %s\n", expected, interrupted > 10 ? "often" : "hardly");
+    printf("received %u\n", expected);
+    CHECK(interrupted > 0);
     int status;
     while (waitpid(writer, &status, 0) < 0 && errno == EINTR)
         ;

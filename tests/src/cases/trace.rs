@@ -10,7 +10,13 @@ use std::fs;
 /// The cases.
 pub fn cases() -> Vec<Case> {
     vec![
-        Case::new("trace/lines").build(Build::c("raw.c")).check(lines),
+        Case::new("trace/lines").build(Build::c("raw.c")).check(lines).everywhere(),
+        Case::new("trace/follows")
+            .build(Build::c("execs.c"))
+            .build(Build::c_with("target.c", "static", &["-static"]))
+            .run(&["{0}", "execve", "{1}"])
+            .check(follows)
+            .everywhere(),
         Case::new("trace/children").shell("/bin/true; /bin/echo x").check(children),
         Case::new("trace/standard-error").shell("exec 2>/dev/null; echo x").check(standard_error),
         Case::new("trace/hidden").build(Build::c("descriptors.c")).check(hidden),
@@ -64,6 +70,16 @@ fn lines(bench: &Bench<'_>) -> Result<()> {
     let inline = count(&lines, "getppid(");
     ensure!(inline == 1001, "{inline} of 1001 calls of getppid");
     ensure!(count(&lines, "exit_group(") == 1, "no exit_group");
+    Ok(())
+}
+
+/// What an exec leads to is traced too: the program that ends is not the one that began.
+fn follows(bench: &Bench<'_>) -> Result<()> {
+    let (outcome, lines) = traced(bench)?;
+    well_formed(&lines)?;
+    ensure!(outcome.success(), "{} with {:?}", outcome.end, outcome.error_text());
+    let (execs, ends) = (count(&lines, "execve("), count(&lines, "exit_group("));
+    ensure!(execs == 1 && ends == 1, "{execs} of 1 execve, {ends} of 1 exit_group");
     Ok(())
 }
 
