@@ -3,7 +3,8 @@
 use core::ffi::CStr;
 
 use crate::image::misc::Entry;
-use crate::image::{Head, PATH_MAX};
+use crate::arch;
+use crate::image::{HEAD_SIZE, Head, PATH_MAX};
 use crate::sys;
 use linux_raw_sys::general::{O_CLOEXEC, O_DIRECTORY, O_RDONLY};
 
@@ -35,6 +36,18 @@ pub fn entry_for<'b>(head: &Head, path: &CStr, buffer: &'b mut [u8; PATH_MAX]) -
     Some(Match { interpreter, keeps_argv0, opens })
 }
 
+/// The beginning of vload's own file. An entry that takes it names the emulator in which we run: what
+/// we run, it runs too.
+fn own_head() -> Option<Head> {
+    let (start, end) = arch::image_range();
+    if end - start < HEAD_SIZE {
+        return None;
+    }
+    // SAFETY: the image begins with the file's headers, and stays mapped.
+    let bytes = unsafe { core::slice::from_raw_parts(start as *const u8, HEAD_SIZE) };
+    Head::read(bytes).ok()
+}
+
 /// Copies the interpreter of the matching entry to `buffer`; gives its length, and its flags `P` and
 /// `O`.
 fn search(
@@ -44,6 +57,7 @@ fn search(
     buffer: &mut [u8; PATH_MAX],
 ) -> Option<(usize, bool, bool)> {
     let mut found = None;
+    let own = own_head();
     sys::list(directory, &mut |name| {
         if found.is_some() || matches!(name.to_bytes(), b"." | b".." | b"register" | b"status") {
             return;
@@ -54,6 +68,9 @@ fn search(
         sys::close(fd);
         let Some(entry) = Entry::parse(&text[..length]) else { return };
         let interpreter = entry.interpreter;
+        if own.is_some_and(|own| entry.matches(&own, b"")) {
+            return;
+        }
         if entry.enabled && interpreter.len() < PATH_MAX && entry.matches(head, path.to_bytes()) {
             buffer[..interpreter.len()].copy_from_slice(interpreter);
             buffer[interpreter.len()] = 0;
