@@ -9,6 +9,11 @@ mod riscv64;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
+// What patches the text of another processor is tested on every one.
+#[cfg(all(test, not(target_arch = "aarch64")))]
+#[path = "aarch64/patch/mod.rs"]
+pub mod aarch64_patch;
+
 #[cfg(target_arch = "aarch64")]
 pub use aarch64::*;
 #[cfg(target_arch = "x86")]

@@ -42,7 +42,7 @@ pub fn number_before(around: &Around<'_>) -> Option<u32> {
         // Whatever changes x8 names it in one of these fields: Rd or Rt, Rn of an address that is
         // written back, Rt2, Rs.
         let may_change = [0, 5, 10, 16].iter().any(|field| found >> field & 0x1f == 8);
-        if may_change && step.kind != Kind::Branch {
+        if may_change && !matches!(step.kind, Kind::Branch | Kind::Filler) {
             return None;
         }
     }
