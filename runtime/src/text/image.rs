@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::store::{self, Found, Image};
-use crate::patch::{self, Blob, ShapeSet};
+use crate::patch::{self, Blob, Shape, ShapeSet};
 use crate::process::OPTIONS;
 use crate::sys::{self, Stat};
 
@@ -105,6 +105,15 @@ fn build(
                 plan.sites().len(),
                 plan.refused().len()
             );
+            for site in plan.sites().iter().filter(|site| site.shape == Shape::Trap) {
+                crate::log!(
+                    Debug,
+                    "file {:#x}:{}: site {:#x} traps",
+                    stat.dev,
+                    stat.ino,
+                    site.vaddr
+                );
+            }
             if plan.is_empty() { None } else { plan.build(stub_vaddr, key) }
         }
         Err(error) => {

@@ -150,7 +150,10 @@ pub fn shown_pc(pc: usize) -> usize {
 /// own registers, at the address of its own instruction.
 pub fn leave_stub(context: &mut Context) {
     let pc = context.pc();
-    let Some(region) = of_stub(pc) else { return };
+    let Some(region) = of_stub(pc) else {
+        context.leave_vdso();
+        return;
+    };
     let Some(site) = region.view.site_by_stub_offset((pc - region.stubs) as u32) else { return };
     let end = region.stubs + site.stub as usize + usize::from(site.stub_len);
     // SAFETY: every stub ends with its description, and a live region's stubs stay mapped; the

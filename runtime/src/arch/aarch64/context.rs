@@ -157,6 +157,9 @@ impl Context {
         }
     }
 
+    /// The same for a stub of the vDSO's own, where there are such: its sites are those of any file.
+    pub fn leave_vdso(&mut self) {}
+
     /// Makes the context start the handler of `action` with the frame at `frame`.
     pub fn enter_handler(&mut self, action: &KernelAction, signal: i32, frame: usize) {
         let restorer = super::frame::restorer_of(frame);

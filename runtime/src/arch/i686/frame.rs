@@ -202,6 +202,27 @@ impl Context {
         c.esp += 4 * pushed;
     }
 
+    /// The same in the code of the vDSO's copy.
+    pub fn leave_vdso(&mut self) {
+        let Some((pc, pushed)) = vdso::interrupted(self.pc()) else { return };
+        let c = &mut self.get_mut().registers;
+        let stack = c.esp as *const u32;
+        // SAFETY: the code has pushed that many words, the last one first.
+        unsafe {
+            if pushed > 0 {
+                c.ecx = stack.add(pushed - 1).read();
+            }
+            if pushed > 1 {
+                c.edx = stack.add(pushed - 2).read();
+            }
+            if pushed > 2 {
+                c.ebp = stack.add(pushed - 3).read();
+            }
+        }
+        c.esp += 4 * pushed as u32;
+        c.eip = pc as u32;
+    }
+
     /// Makes the context start the handler of `action` with the frame at `frame`.
     pub fn enter_handler(&mut self, action: &KernelAction, signal: i32, frame: usize) {
         let c = &mut self.get_mut().registers;

@@ -57,8 +57,42 @@ const RT_SIGRETURN: [u8; 7] = [0xb8, 173, 0, 0, 0, 0xcd, 0x80];
 /// The bytes of a long jump.
 const JUMP: usize = 5;
 
+/// Where things are in the process; 0 when there is no copy.
+static VSYSCALL_AT: AtomicUsize = AtomicUsize::new(0);
 static SIGRETURN_AT: AtomicUsize = AtomicUsize::new(0);
 static RT_SIGRETURN_AT: AtomicUsize = AtomicUsize::new(0);
+static CODE_AT: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of the code for `__kernel_vsyscall`, and of those for the two others.
+const VSYSCALL_CODE: usize = 59;
+const SIGRETURN_CODE: usize = 24;
+/// Where the second and the third begin.
+const NEXT_CODE: [usize; 2] = [60, 60 + SIGRETURN_CODE];
+
+/// What a signal that finds the thread at `pc` in the code of the copy shows: the address of the
+/// function, and how many of ecx, edx and ebp are pushed.
+pub(super) fn interrupted(pc: usize) -> Option<(usize, usize)> {
+    let code = CODE_AT.load(Ordering::Relaxed);
+    let at = pc.checked_sub(code)?;
+    if code == 0 {
+        return None;
+    }
+    let pushed = match at {
+        0..=2 => at,
+        3..=19 | 44.. => 3,
+        20 | 21 => 22 - at,
+        _ => 0,
+    };
+    if at < VSYSCALL_CODE {
+        return Some((VSYSCALL_AT.load(Ordering::Relaxed), pushed));
+    }
+    // Making the load of the number once more does no harm.
+    let [old, rt] = NEXT_CODE;
+    if (old..rt).contains(&at) {
+        return Some((SIGRETURN_AT.load(Ordering::Relaxed) + 1, 0));
+    }
+    (rt..rt + SIGRETURN_CODE).contains(&at).then(|| (RT_SIGRETURN_AT.load(Ordering::Relaxed), 0))
+}
 
 /// Where a handler without `SA_RESTORER` returns: one with `SA_SIGINFO`, or without.
 pub(super) fn restorer(wants_info: bool) -> Option<usize> {
@@ -81,6 +115,8 @@ pub fn cover(start: usize) -> bool {
     });
     match covered {
         Ok(functions) => {
+            VSYSCALL_AT.store(start + functions.vsyscall, Ordering::Relaxed);
+            CODE_AT.store(start + functions.code, Ordering::Relaxed);
             SIGRETURN_AT.store(start + functions.sigreturn, Ordering::Relaxed);
             RT_SIGRETURN_AT.store(start + functions.rt_sigreturn, Ordering::Relaxed);
             true
@@ -116,6 +152,8 @@ struct Functions {
     vsyscall: usize,
     sigreturn: usize,
     rt_sigreturn: usize,
+    /// The code that is added.
+    code: usize,
 }
 
 impl Functions {
@@ -124,6 +162,7 @@ impl Functions {
             vsyscall: symbol(image, b"__kernel_vsyscall\0")?,
             sigreturn: symbol(image, b"__kernel_sigreturn\0")?,
             rt_sigreturn: symbol(image, b"__kernel_rt_sigreturn\0")?,
+            code: (image.iter().rposition(|&byte| byte != 0)? + 1).next_multiple_of(16),
         })
     }
 }
@@ -163,8 +202,7 @@ fn patched(image: &[u8]) -> Option<(Vec<u8>, Functions)> {
         return None;
     }
     let own_mov = [*image.get(functions.vsyscall + 3)?, *image.get(functions.vsyscall + 4)?];
-    let used = image.iter().rposition(|&byte| byte != 0)? + 1;
-    let mut copy = Copy { bytes: image.to_vec(), at: used.next_multiple_of(16) };
+    let mut copy = Copy { bytes: image.to_vec(), at: functions.code };
 
     let vsyscall = copy.at;
     // The test, `jecxz pass`, the pops, three bytes so that the description is aligned.
@@ -186,6 +224,7 @@ fn patched(image: &[u8]) -> Option<(Vec<u8>, Functions)> {
     for (number, head) in [(119u8, functions.sigreturn + 1), (173, functions.rt_sigreturn)] {
         copy.at = copy.at.next_multiple_of(4);
         let start = copy.at;
+        debug_assert!(NEXT_CODE.contains(&(start - functions.code)));
         copy.put(&[0xb8, number, 0, 0, 0])?;
         copy.call_resident(head + JUMP, 0, 12)?;
         copy.lead(head, start)?;

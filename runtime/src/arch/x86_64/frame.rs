@@ -144,6 +144,9 @@ impl Context {
     /// The context must lie in that stub.
     pub unsafe fn leave_stub(&mut self, _site: &SiteDesc) {}
 
+    /// The same for a stub of the vDSO's own, where there are such: its sites are those of any file.
+    pub fn leave_vdso(&mut self) {}
+
     /// Makes the context start the handler of `action` with the frame at `frame`.
     pub fn enter_handler(&mut self, action: &KernelAction, signal: i32, frame: usize) {
         let c = self.get_mut();
