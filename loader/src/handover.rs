@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use runtime::image::{Elf, Kind, Limits, Script, Stack};
 use runtime::process::resolve::{self, Failure, Resolved, Step};
-use runtime::thread::Block;
+use runtime::thread::{AltStack, Block, Ownership};
 use runtime::view::{OWN, PROGRAM};
 use runtime::{arch as resident, process, signal, sys};
 
@@ -219,6 +219,9 @@ fn enter(sp: usize, start: usize) -> ! {
     let ready = unsafe {
         (*block).sighand = &raw const SIGHAND;
         (*block).descriptors = &raw const OWN;
+        (*block).ownership = Ownership::First;
+        // An exec leaves no alternate stack, and no SS_DISABLE either (begin_new_exec, fs/exec.c).
+        (*block).altstack = AltStack { flags: 0, ..AltStack::NONE };
         (*block).tid.store(sys::gettid(), Ordering::Relaxed);
         let (stack, size) = (*block).signal_stack;
         resident::bind_thread_block(block).and_then(|()| sys::set_kernel_altstack(stack, size))

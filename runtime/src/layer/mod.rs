@@ -29,6 +29,7 @@ pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Bl
     let again = if site.returns() { address } else { at - usize::from(site.test) };
     let sp = regs.sp();
     block.exit_mask_set = 0;
+    block.temporary_mask = None;
     if site.returns() {
         regs.return_to_caller();
     } else {

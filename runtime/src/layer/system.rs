@@ -4,7 +4,7 @@ use super::Call;
 use crate::abi::Entry;
 use crate::arch::numbers as own;
 use crate::process;
-use crate::signal;
+use crate::signal::{self, MaskArgument};
 use crate::sys;
 use crate::text;
 use crate::view;
@@ -37,13 +37,19 @@ numbers! {
     MUNMAP = __NR_munmap;
     GETDENTS64 = __NR_getdents64;
     PTRACE = __NR_ptrace;
+    RT_SIGSUSPEND = __NR_rt_sigsuspend;
+    PPOLL = __NR_ppoll;
+    PSELECT6 = __NR_pselect6;
+    EPOLL_PWAIT = __NR_epoll_pwait;
+    EPOLL_PWAIT2 = __NR_epoll_pwait2;
+    IO_PGETEVENTS = __NR_io_pgetevents;
 }
 
 /// What this layer wants whatever the others do.
 pub const WANTED: &[usize] = &[
     CLOSE, DUP3, CLOSE_RANGE, own::FCNTL as usize, READLINKAT, OPENAT, STATX, FACCESSAT, FACCESSAT2, EXECVE,
     EXECVEAT, CLONE, CLONE3, EXIT, EXIT_GROUP, RT_SIGACTION, RT_SIGRETURN, SIGALTSTACK, MUNMAP, own::MMAP,
-    GETDENTS64, PTRACE,
+    GETDENTS64, PTRACE, RT_SIGSUSPEND, PPOLL, PSELECT6, EPOLL_PWAIT, EPOLL_PWAIT2, IO_PGETEVENTS,
 ];
 
 /// What it wants besides in a process with trap sites.
@@ -97,6 +103,10 @@ pub fn call(call: &mut Call<'_>) -> isize {
         MUNMAP => text::munmap(call),
         GETDENTS64 => view::getdents(call, 19),
         PTRACE => process::ptrace(call),
+        RT_SIGSUSPEND => signal::wait_masked(call, MaskArgument::Pointer(0)),
+        PPOLL => signal::wait_masked(call, MaskArgument::Pointer(3)),
+        EPOLL_PWAIT | EPOLL_PWAIT2 => signal::wait_masked(call, MaskArgument::Pointer(4)),
+        PSELECT6 | IO_PGETEVENTS => signal::wait_masked(call, MaskArgument::Structure(5)),
         own::MMAP => text::mmap(call),
         number if number == own::FCNTL as usize => view::fcntl(call),
         number => match own::legacy(number) {

@@ -7,7 +7,7 @@ use core::sync::atomic::Ordering;
 
 use crate::arch::{self, ABORTED, CallRegs, CloneRequest};
 use crate::layer::Call;
-use crate::memory::{HEAP_LOCK, read_words};
+use crate::memory::{HEAP_LOCK, User, read_words};
 use crate::signal;
 use crate::sys::{self, Errno};
 use crate::text;
@@ -24,7 +24,7 @@ mod args3 {
     pub const STACK: usize = 5;
     pub const STACK_SIZE: usize = 6;
     pub const TLS: usize = 7;
-    /// Words that this kernel interface may ever have; a longer structure is left to the kernel.
+    /// Words that this kernel interface may ever have; a longer structure has zeros behind.
     pub const WORDS: usize = 32;
     /// `CLONE_ARGS_SIZE_VER0`.
     pub const LEAST: usize = 64;
@@ -89,10 +89,17 @@ fn read(call: &Call<'_>) -> Result<Option<Request>, Errno> {
         request.stack = (stack != 0).then_some(stack);
     } else {
         let [at, size, ..] = call.args;
-        if !(args3::LEAST..=args3::WORDS * 8).contains(&size) {
+        if !(args3::LEAST..=super::page_size()).contains(&size) {
             return Ok(None);
         }
-        let words = size.div_ceil(8);
+        // What this kernel interface does not know must be zero (copy_struct_from_user).
+        for index in args3::WORDS..size.div_ceil(8) {
+            if User::<u64>::new(at.wrapping_add(index * 8)).read()? != 0 {
+                return Err(Errno::TOOBIG);
+            }
+        }
+        request.args[1] = size.min(args3::WORDS * 8);
+        let words = request.args[1].div_ceil(8);
         let mut raw = [0usize; args3::WORDS * 8 / size_of::<usize>()];
         let used = words * 8 / size_of::<usize>();
         read_words(at, raw.get_mut(..used).ok_or(Errno::INVAL)?)?;
@@ -124,7 +131,7 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
     if result == 0 {
         let block = &mut *call.block;
         block.tid.store(sys::gettid(), Ordering::Relaxed);
-        block.ownership = Ownership::Process;
+        block.ownership = Ownership::First;
         view::PROGRAM.forked();
         super::traced::forget();
         POOL.keep_only(block);

@@ -5,9 +5,10 @@ use crate::layer::Call;
 use crate::sys;
 use crate::thread::Ownership;
 
-/// Ends the calling thread; its block is given back by the last instruction that needs it.
+/// Ends the calling thread; its block is given back by the last instruction that needs it. That of
+/// a first thread is not: a process in seccomp's strict mode may call exit(2), and nothing besides.
 pub fn exit(call: &mut Call<'_>) -> isize {
-    if call.block.ownership == Ownership::Parent {
+    if matches!(call.block.ownership, Ownership::Parent | Ownership::First) {
         return call.pass();
     }
     sys::set_signal_mask(sys::ALL_SIGNALS);

@@ -204,7 +204,7 @@ fn for_kernel(signal: i32, action: &Action) -> KernelAction {
 /// The resident's handler, with the target's `flags`.
 pub(super) fn resident_action(flags: usize) -> KernelAction {
     KernelAction {
-        handler: super::vload_signal as *const () as usize,
+        handler: arch::handler(),
         flags: flags | SA_SIGINFO | SA_ONSTACK,
         mask: sys::ALL_SIGNALS,
         ..KernelAction::DEFAULT

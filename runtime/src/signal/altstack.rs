@@ -33,6 +33,14 @@ pub fn sigaltstack(current: &mut AltStack, sp: usize, new: usize, old: usize) ->
     Ok(0)
 }
 
+/// What `rt_sigreturn(2)` makes of the stack that a frame names (`restore_altstack`): an error is
+/// ignored.
+pub fn restore(current: &mut AltStack, sp: usize, (start, flags, size): (usize, i32, usize)) {
+    if let Ok(restored) = change(current, sp, Stack { sp: start, flags, size }) {
+        *current = restored;
+    }
+}
+
 fn change(before: &AltStack, sp: usize, wanted: Stack) -> Result<AltStack> {
     if before.enabled() && before.holds(sp) {
         return Err(Errno::PERM);
@@ -42,10 +50,11 @@ fn change(before: &AltStack, sp: usize, wanted: Stack) -> Result<AltStack> {
         return Err(Errno::INVAL);
     }
     if mode == AltStack::DISABLE {
-        return Ok(AltStack { flags: wanted.flags & AltStack::AUTODISARM, ..AltStack::NONE });
+        return Ok(AltStack { flags: wanted.flags, ..AltStack::NONE });
     }
-    if wanted.size < MINIMUM {
+    let same = (wanted.sp, wanted.flags, wanted.size) == (before.sp, before.flags, before.size);
+    if wanted.size < MINIMUM && !same {
         return Err(Errno::NOMEM);
     }
-    Ok(AltStack { sp: wanted.sp, flags: wanted.flags & AltStack::AUTODISARM, size: wanted.size })
+    Ok(AltStack { sp: wanted.sp, flags: wanted.flags, size: wanted.size })
 }

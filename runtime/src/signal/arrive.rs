@@ -35,6 +35,9 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         // A site of the trap shape: the call goes on in its stub.
         context.set_pc(site);
         return;
+    } else if fault::is_step(signal, info) && !text::is_resumable(pc) {
+        // Between two instructions of a stub that are one to the caller, which single-steps itself.
+        return;
     }
     if mask::hold_back(block, signal, info) {
         return;
@@ -47,10 +50,20 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
 /// # Safety
 /// `info` and `context` must be those of the kernel's frame.
 unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block) {
+    let pc = context.pc();
+    if fault::is_filtered(signal, info) && pc == arch::own_call_done() {
+        // A filter of the target's forbids what the resident asked for itself: the target has made
+        // no such call, and hears nothing of it.
+        context.set_result(sys::raw(Err(sys::Errno::NOSYS)));
+        return;
+    }
+    if fault::is_step(signal, info) {
+        // The caller single-steps itself: its flag is saved and off in a few instructions.
+        return;
+    }
     if fault::is_fault(signal, info) {
         fault::report(signal, info, context, block);
     }
-    let pc = context.pc();
     for window in arch::forward_windows() {
         if (window.start..window.end).contains(&pc) {
             context.set_pc(window.escape);

@@ -7,6 +7,7 @@ use crate::arch::{self, CallRegs, Context, SigInfo};
 use crate::sys;
 use crate::text;
 use crate::thread::{AltStack, Block};
+use linux_raw_sys::general::SIGSEGV;
 
 /// Makes `context`, which is about to run target code or a stub, go on in the target's handler for
 /// `signal`.
@@ -29,8 +30,9 @@ pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mu
     let during = action.mask_during(signal, old);
     context.set_mask(old);
     text::leave_stub(context);
+    let info = fault::shown(signal, info, context.pc());
     // SAFETY: `context` is a kernel frame with the target's whole state.
-    let frame = unsafe { push(info, context, &action, block) };
+    let frame = unsafe { push(&info, context, &action, block) };
     context.enter_handler(action.kernel(), signal, frame);
     context.set_mask(mask::for_kernel(during));
     block.trap_blocked.set_from(during);
@@ -62,7 +64,7 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
         sighand.was_reset(signal);
         fault::keep_ours(signal);
     }
-    let during = action.mask_during(signal, old);
+    let during = action.mask_during(signal, block.temporary_mask.take().unwrap_or(old));
     let mut shown = *regs;
     shown.set_pc(text::shown_pc(regs.pc()));
     let held = &raw mut block.held;
@@ -72,7 +74,7 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
         let mut context = (*held).as_caller(regs);
         context.take_regs(&shown);
         context.set_mask(old);
-        push((*held).info(), &context, &action, block)
+        push(&fault::shown(signal, &info, shown.pc()), &context, &action, block)
     };
     arch::enter_handler(regs, action.kernel(), signal, frame);
     block.exit_mask = mask::for_kernel(during);
@@ -88,15 +90,19 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
 unsafe fn push(info: &SigInfo, context: &Context, action: &Action, block: &mut Block) -> usize {
     let sp = context.sp();
     let alt = block.altstack;
-    let entering = action.on_altstack() && alt.enabled() && !alt.holds(sp);
+    let nested = alt.holds(sp);
+    let entering = action.on_altstack() && alt.enabled() && !nested;
     let top = if entering { alt.sp.wrapping_add(alt.size) } else { sp.wrapping_sub(arch::RED_ZONE) };
-    let reported = (alt.sp, alt.reported_flags(sp), alt.size);
+    let reported = (alt.sp, alt.flags, alt.size);
+    // A frame that leaves the stack it is for kills, instead of what lies below.
+    let floor = if entering || nested { alt.sp } else { 0 };
     if alt.flags & AltStack::AUTODISARM != 0 {
         // sas_ss_reset: the stack is forgotten until the handler returns.
         block.altstack = AltStack::NONE;
     }
     // SAFETY: the caller's promise; the place is the one the kernel would have taken.
-    unsafe { arch::build_frame(top, info, context, reported, action.kernel()) }
+    let built = unsafe { arch::build_frame(top, floor, info, context, reported, action.kernel()) };
+    built.unwrap_or_else(|| fault::die(SIGSEGV as i32))
 }
 
 /// Whether the calling thread has a signal to deliver.

@@ -8,7 +8,7 @@ use crate::arch::{self, Context, KernelAction, SigInfo};
 use crate::log::{self, Line};
 use crate::sys;
 use crate::thread::Block;
-use linux_raw_sys::general::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
+use linux_raw_sys::general::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 
 const OURS: u64 = bit(SIGSEGV as i32)
     | bit(SIGBUS as i32)
@@ -30,6 +30,29 @@ pub fn code(info: &SigInfo) -> i32 {
 /// Whether the signal is a fault of the code it interrupted.
 pub fn is_fault(signal: i32, info: &SigInfo) -> bool {
     is_ours(signal) && code(info) > 0
+}
+
+/// Whether a seccomp filter has raised the signal instead of a call (`SYS_SECCOMP`).
+pub fn is_filtered(signal: i32, info: &SigInfo) -> bool {
+    const SYS_SECCOMP: i32 = 1;
+    signal == SIGSYS as i32 && code(info) == SYS_SECCOMP
+}
+
+/// Whether the signal is the trap after a single step (`TRAP_TRACE`).
+pub fn is_step(signal: i32, info: &SigInfo) -> bool {
+    const TRAP_TRACE: i32 = 2;
+    signal == SIGTRAP as i32 && code(info) == TRAP_TRACE
+}
+
+/// `info` as the target sees it, whose instruction is at `pc`: an address of code is one of its own.
+pub fn shown(signal: i32, info: &SigInfo, pc: usize) -> SigInfo {
+    let mut shown = *info;
+    if is_filtered(signal, info) {
+        arch::set_si_addr(&mut shown, pc);
+    } else if is_fault(signal, info) && !matches!(signal as u32, SIGSEGV | SIGBUS) {
+        arch::set_si_addr(&mut shown, crate::text::shown_pc(arch::si_addr(info)));
+    }
+    shown
 }
 
 /// Takes the signals that were inherited as ignored into `sighand` and installs the handler for
@@ -86,6 +109,11 @@ pub fn report(signal: i32, info: &SigInfo, context: &Context, block: &Block) -> 
     line.text("\nvload: this is a fault of vload, not of the program. Please report it with this line");
     line.text(" and the command; `--log FILE:debug` shows what led to it.\n");
     log::emergency(line.bytes());
+    die(signal)
+}
+
+/// Ends the process with `signal`.
+pub fn die(signal: i32) -> ! {
     let set = sys::signal_action(signal, Some(&KernelAction::default()), None);
     debug_assert!(set.is_ok());
     sys::set_signal_mask(0);

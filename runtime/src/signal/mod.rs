@@ -13,6 +13,7 @@ mod deliver;
 mod fault;
 mod mask;
 mod sigreturn;
+mod temporary;
 
 pub use action::{Action, SigHand, change as change_action, rt_sigaction};
 pub use altstack::sigaltstack;
@@ -23,6 +24,7 @@ pub use mask::{
     TrapBlocked, adopt_inherited, hand_on, has_traps, rt_sigpending, rt_sigprocmask, watch_traps,
 };
 pub use sigreturn::rt_sigreturn;
+pub use temporary::{MaskArgument, wait_masked};
 
 /// `SIGTRAP`.
 pub const SIGTRAP: i32 = linux_raw_sys::general::SIGTRAP as i32;

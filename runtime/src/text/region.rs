@@ -173,6 +173,12 @@ pub fn resume_pc(shown: usize) -> usize {
         .unwrap_or(shown)
 }
 
+/// Whether a context at `pc`, shown and resumed, goes on there.
+pub fn is_resumable(pc: usize) -> bool {
+    let shown = shown_pc(pc);
+    shown == pc || resume_pc(shown) == pc
+}
+
 /// The stub of the trap site whose trap raised the signal, with the program counter where the
 /// machine leaves it.
 pub fn trap_at(signal: i32, info: &SigInfo, pc: usize) -> Option<usize> {

@@ -25,6 +25,8 @@ pub struct Block {
     pub exit_mask_set: u32,
     /// The target's signal mask, to be set on the way out.
     pub exit_mask: u64,
+    /// The mask with which the call has waited, when a signal has ended it.
+    pub temporary_mask: Option<u64>,
     /// The state of the block in its pool: 0 free, 1 in use.
     pub state: AtomicU32,
     /// The thread's id.
@@ -61,6 +63,8 @@ pub struct Block {
 /// Who gives a block back when its thread ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ownership {
+    /// The process, whose first thread it is: nobody.
+    First,
     /// The thread itself; the end of the process takes the rest.
     Process,
     /// The parent, which waits for it (`CLONE_VFORK`).
@@ -83,7 +87,7 @@ pub struct PrivateTables {
 pub struct AltStack {
     /// Lowest address.
     pub sp: usize,
-    /// `SS_AUTODISARM` or 0, or `SS_DISABLE`.
+    /// As they were given.
     pub flags: i32,
     /// Length in bytes.
     pub size: usize,

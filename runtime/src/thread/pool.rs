@@ -182,6 +182,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).binding = Binding::new();
         (*block).held_flag = AtomicU32::new(0);
         (*block).exit_mask_set = 0;
+        (*block).temporary_mask = None;
         (*block).altstack = AltStack::NONE;
         (*block).sighand = null();
         (*block).descriptors = null();

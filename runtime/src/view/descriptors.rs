@@ -75,7 +75,8 @@ impl Descriptors {
     fn make_room(&self, fd: i32) -> Result<()> {
         for slot in self.all() {
             if slot.get() == fd && fd >= 0 {
-                slot.set(hide(fd)?);
+                // The number is free from then on, so that a call that fails leaves nothing there.
+                slot.set(move_away(fd)?);
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 mod calls;
 mod confined;
 mod counts;
+mod edges;
 mod exec;
 mod identity;
 mod options;
@@ -16,11 +17,12 @@ use crate::case::Case;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    let suites: [fn() -> Vec<Case>; 11] = [
+    let suites: [fn() -> Vec<Case>; 12] = [
         stack::cases,
         identity::cases,
         calls::cases,
         signals::cases,
+        edges::cases,
         exec::cases,
         confined::cases,
         counts::cases,

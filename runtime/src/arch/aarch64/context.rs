@@ -81,6 +81,11 @@ impl Context {
         self.get().pc as usize
     }
 
+    /// Sets the result of the call that the context has just made.
+    pub fn set_result(&mut self, result: isize) {
+        self.get_mut().x[0] = result as u64;
+    }
+
     /// Sets the address at which the context goes on.
     pub fn set_pc(&mut self, pc: usize) {
         let c = self.get_mut();

@@ -35,6 +35,9 @@ vload_syscall:                          // x0 = number, x1 = six arguments
     ldp     x2, x3, [x9, #16]
     ldp     x4, x5, [x9, #32]
     svc     #0
+    .hidden vload_syscall_done
+    .globl vload_syscall_done
+vload_syscall_done:
     ret
 
     .hidden vload_forward
@@ -383,6 +386,7 @@ const _: () = assert!(offset_of!(CallRegs, x) == 0);
 unsafe extern "C" {
     static __gate_start: u8;
     static __gate_end: u8;
+    fn vload_syscall_done();
     fn vload_entry();
     fn vload_forward(number: usize, args: *const [usize; 6], block: *const Block) -> isize;
     fn vload_forward_check();
@@ -423,6 +427,11 @@ pub fn exit_window() -> WindowAddresses {
     WindowAddresses { start, end: vload_exit_end as *const () as usize, escape: start }
 }
 
+/// Where the resident is when a call of its own has been made.
+pub fn own_call_done() -> usize {
+    vload_syscall_done as *const () as usize
+}
+
 /// The pages of the resident from which the kernel is entered.
 pub fn gate_range() -> (usize, usize) {
     (&raw const __gate_start as usize, &raw const __gate_end as usize)
@@ -432,6 +441,11 @@ pub fn gate_range() -> (usize, usize) {
 /// other way, which no stub uses.
 pub fn syscall_entries() -> (usize, usize) {
     (vload_entry as *const () as usize, 0)
+}
+
+/// The handler that the kernel is given.
+pub fn handler() -> usize {
+    crate::signal::vload_signal as *const () as usize
 }
 
 /// `sa_restorer` of the resident's own handlers.

@@ -49,21 +49,25 @@ pub(super) fn record_of(frame: usize) -> usize {
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
 /// `context`, whose alternate stack is `altstack`, for the handler of `action`. Gives the handler's
-/// stack pointer.
+/// stack pointer; `None` when it would not be above `floor`.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
 /// below is written as the kernel would write it, and faults as the kernel's write would.
 pub unsafe fn build_frame(
     top: usize,
+    floor: usize,
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
     action: &KernelAction,
-) -> usize {
+) -> Option<usize> {
     let extra = context.extra();
     let record = (top & !15).wrapping_sub(16);
     let sp = record.wrapping_sub(FRAME + extra) & !15;
+    if sp <= floor {
+        return None;
+    }
     // SAFETY: the places are inside [sp, top), which the caller gave us; the source has `extra`
     // bytes by its own record.
     unsafe {
@@ -83,7 +87,7 @@ pub unsafe fn build_frame(
         (*copy).stack_size = altstack.2 as u64;
         (record_of(sp) as *mut [u64; 2]).write([(*copy).x[29], (*copy).x[30]]);
     }
-    sp
+    Some(sp)
 }
 
 /// Bytes below the stack pointer that belong to the interrupted code: none (AAPCS64, 6.4.5).
@@ -193,4 +197,9 @@ pub fn si_code(info: &SigInfo) -> i32 {
 /// `si_addr` of a siginfo of a fault.
 pub fn si_addr(info: &SigInfo) -> usize {
     info[2] as usize
+}
+
+/// Sets `si_addr`, or `si_call_addr` of a `SIGSYS`, which lies in the same place.
+pub fn set_si_addr(info: &mut SigInfo, address: usize) {
+    info[2] = address as u64;
 }

@@ -40,6 +40,9 @@ vload_syscall:                          # (number, six arguments)
     movl    16(%ebp), %edi
     movl    20(%ebp), %ebp
     int     $0x80
+    .hidden vload_syscall_done
+    .globl vload_syscall_done
+vload_syscall_done:
     popl    %ebp
     popl    %edi
     popl    %esi
@@ -273,6 +276,7 @@ const _: () = assert!(size_of::<CallRegs>() == 0x30 && VECTOR_AREA.is_multiple_o
 unsafe extern "C" {
     static __gate_start: u8;
     static __gate_end: u8;
+    fn vload_syscall_done();
     fn vload_entry();
     fn vload_forward(number: usize, args: *const [usize; 6]) -> isize;
     fn vload_forward_check();
@@ -325,6 +329,16 @@ pub(super) fn entry_address() -> usize {
 /// The addresses that go into a link page; stubs find the entry through the thread block instead.
 pub fn syscall_entries() -> (usize, usize) {
     (entry_address(), entry_address())
+}
+
+/// Where the resident is when a call of its own has been made.
+pub fn own_call_done() -> usize {
+    vload_syscall_done as *const () as usize
+}
+
+/// The handler that the kernel is given.
+pub fn handler() -> usize {
+    crate::signal::vload_signal as *const () as usize
 }
 
 /// `sa_restorer` of the resident's own handlers.

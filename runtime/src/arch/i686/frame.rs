@@ -132,6 +132,11 @@ impl Context {
         self.get().registers.eip as usize
     }
 
+    /// Sets the result of the call that the context has just made.
+    pub fn set_result(&mut self, result: isize) {
+        self.get_mut().registers.eax = result as u32;
+    }
+
     /// Sets the address at which the context goes on.
     pub fn set_pc(&mut self, pc: usize) {
         self.get_mut().registers.eip = pc as u32;
@@ -262,24 +267,28 @@ fn arguments(action: &KernelAction, signal: i32, frame: usize) -> (u32, u32, u32
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
 /// `context`, whose alternate stack is `altstack`, for the handler of `action`. Gives the handler's
-/// stack pointer.
+/// stack pointer; `None` when it would not be above `floor`.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
 /// below is written as the kernel would write it, and faults as the kernel's write would.
 pub unsafe fn build_frame(
     top: usize,
+    floor: usize,
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
     action: &KernelAction,
-) -> usize {
+) -> Option<usize> {
     let len = context.vector_len();
     let extended = (top.wrapping_sub(len.saturating_sub(FSAVE)) & !63).wrapping_sub(FSAVE);
     let vectors = if len == 0 { top } else { extended };
     let wants_info = action.flags & SA_SIGINFO != 0;
     let size = if wants_info { size_of::<RtFrame>() } else { size_of::<OldFrame>() };
     let sp = (vectors.wrapping_sub(size).wrapping_add(4) & !15).wrapping_sub(4);
+    if sp <= floor {
+        return None;
+    }
     let mut registers = context.get().registers;
     registers.fpstate = if len == 0 { 0 } else { vectors as u32 };
     registers.oldmask = context.mask() as u32;
@@ -322,7 +331,7 @@ pub unsafe fn build_frame(
             });
         }
     }
-    sp
+    Some(sp)
 }
 
 /// Bytes below the stack pointer that belong to the interrupted code: none.
@@ -473,4 +482,9 @@ pub fn si_code(info: &SigInfo) -> i32 {
 /// `si_addr` of a siginfo of a fault.
 pub fn si_addr(info: &SigInfo) -> usize {
     info[3] as usize
+}
+
+/// Sets `si_addr`, or `si_call_addr` of a `SIGSYS`, which lies in the same place.
+pub fn set_si_addr(info: &mut SigInfo, address: usize) {
+    info[3] = address as u32;
 }

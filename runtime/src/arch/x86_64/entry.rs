@@ -37,6 +37,9 @@ vload_syscall:                          # rdi = number, rsi = six arguments
     movq    32(%r11), %r8
     movq    40(%r11), %r9
     syscall
+    .hidden vload_syscall_done
+    .globl vload_syscall_done
+vload_syscall_done:
     ret
 
     .hidden vload_forward
@@ -174,7 +177,9 @@ vload_entry:
     pushq   %r14
     pushq   %r15
     cld                                 # the C ABI wants DF clear
-    movq    %rsp, %rdi
+    testl   $0x40100, {flags}(%rsp)     # single steps, alignment checks: the caller's, not ours
+    jne     5f
+4:  movq    %rsp, %rdi
     movq    %rsp, %gs:{regs}
     subq    ${vectors}, %rsp            # stack_top and CallRegs are multiples of 16
     stmxcsr 256(%rsp)
@@ -196,6 +201,10 @@ vload_entry:
     movaps  %xmm15, 240(%rsp)
     movq    %gs:{this}, %rsi
     call    vload_resident_call         # (regs, block)
+    jmp     vload_leave
+5:  pushq   $2                          # the bit that is always set
+    popfq
+    jmp     4b
 
 vload_leave:                            # rsp = vector area
     ldmxcsr 256(%rsp)
@@ -273,6 +282,17 @@ vload_sigreturn:                        # rdi = stack pointer
     syscall
     ud2
 
+    # Where the kernel starts the resident's handler: with the flags of the code that the signal
+    # found, but for three (handle_signal, arch/x86/kernel/signal.c). Alignment checks are not ours.
+    .balign 16
+    .hidden vload_handler
+    .globl vload_handler
+vload_handler:
+    pushfq
+    andl    $~0x40000, (%rsp)
+    popfq
+    jmp     {signal}
+
     # Where the resident's own signal handler returns. The bytes are those that unwinders know.
     .balign 16
     .hidden vload_restorer
@@ -326,7 +346,9 @@ vload_enter_target:                     # rdi = stack pointer, rsi = entry point
     exit_mask_set = const offset_of!(Block, exit_mask_set),
     exit_mask = const offset_of!(Block, exit_mask),
     rip = const offset_of!(CallRegs, rip),
+    flags = const offset_of!(CallRegs, flags),
     vectors = const VECTOR_AREA,
+    signal = sym crate::signal::vload_signal,
     options(att_syntax)
 );
 
@@ -338,6 +360,7 @@ const _: () = assert!(offset_of!(Block, spill) + 40 == 0x38);
 unsafe extern "C" {
     static __gate_start: u8;
     static __gate_end: u8;
+    fn vload_syscall_done();
     fn vload_entry();
     fn vload_entry_compat();
     fn vload_forward(number: usize, args: *const [usize; 6], block: *const Block) -> isize;
@@ -351,6 +374,7 @@ unsafe extern "C" {
     fn vload_exit_start();
     fn vload_exit_end();
     fn vload_sigreturn(sp: usize) -> !;
+    fn vload_handler();
     fn vload_restorer();
     fn vload_exit_thread(status: usize, state: *const u32) -> !;
     fn vload_enter_target(sp: usize, entry: usize) -> !;
@@ -390,6 +414,11 @@ pub fn exit_window() -> WindowAddresses {
     WindowAddresses { start, end: vload_exit_end as *const () as usize, escape: start }
 }
 
+/// Where the resident is when a call of its own has been made.
+pub fn own_call_done() -> usize {
+    vload_syscall_done as *const () as usize
+}
+
 /// The pages of the resident from which the kernel is entered.
 pub fn gate_range() -> (usize, usize) {
     (&raw const __gate_start as usize, &raw const __gate_end as usize)
@@ -398,6 +427,11 @@ pub fn gate_range() -> (usize, usize) {
 /// The addresses that go into a link page: entry of `syscall` sites, entry of `int $0x80` sites.
 pub fn syscall_entries() -> (usize, usize) {
     (vload_entry as *const () as usize, vload_entry_compat as *const () as usize)
+}
+
+/// The handler that the kernel is given.
+pub fn handler() -> usize {
+    vload_handler as *const () as usize
 }
 
 /// `sa_restorer` of the resident's own handlers.

@@ -93,6 +93,11 @@ impl Context {
         self.get_mut().rip = pc as u64;
     }
 
+    /// Sets the result of the call that the context has just made.
+    pub fn set_result(&mut self, result: isize) {
+        self.get_mut().rax = result as u64;
+    }
+
     /// The interrupted stack pointer.
     pub fn sp(&self) -> usize {
         self.get().rsp as usize
@@ -183,21 +188,25 @@ const FRAME: usize = INFO + size_of::<SigInfo>();
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
 /// `context`, whose alternate stack is `altstack`, for the handler of `action`. Gives the handler's
-/// stack pointer.
+/// stack pointer; `None` when it would not be above `floor`.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
 /// below is written as the kernel would write it, and faults as the kernel's write would.
 pub unsafe fn build_frame(
     top: usize,
+    floor: usize,
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
     action: &KernelAction,
-) -> usize {
+) -> Option<usize> {
     let len = context.vector_len();
     let vectors = top.wrapping_sub(len) & !63;
     let sp = (vectors.wrapping_sub(FRAME) & !15).wrapping_sub(8);
+    if sp <= floor {
+        return None;
+    }
     // SAFETY: the places are inside [sp, top), which the caller gave us; the source has `len`
     // bytes by its own software header.
     unsafe {
@@ -211,7 +220,7 @@ pub unsafe fn build_frame(
         (*copy).stack_size = altstack.2 as u64;
         ((sp + INFO) as *mut SigInfo).write(*info);
     }
-    sp
+    Some(sp)
 }
 
 /// Bytes below the stack pointer that belong to the interrupted code (System V ABI, 3.2.2).
@@ -226,8 +235,14 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
     regs.rdx = (frame + CONTEXT) as u64;
     regs.rax = 0;
     regs.flags &= !DIRECTION_TRAP_RESUME;
-    // SAFETY: `vectors` is where entry.rs restores mxcsr from; a handler starts with the default.
-    unsafe { (regs.vectors().add(16 * 16) as *mut u32).write(0x1f80) };
+    // A handler starts with the initial vector and x87 state (fpu__clear_user_states).
+    // SAFETY: `vectors` is where entry.rs restores the vector registers and mxcsr from; what the
+    // caller had in them and in the x87 registers is in the frame.
+    unsafe {
+        regs.vectors().write_bytes(0, 16 * 16);
+        (regs.vectors().add(16 * 16) as *mut u32).write(0x1f80);
+        core::arch::asm!("fninit", options(nomem, nostack, preserves_flags));
+    }
 }
 
 /// The address of the `ucontext` that `rt_sigreturn` called with `regs` would restore.
@@ -333,4 +348,9 @@ pub fn si_code(info: &SigInfo) -> i32 {
 /// `si_addr` of a siginfo of a fault.
 pub fn si_addr(info: &SigInfo) -> usize {
     info[2] as usize
+}
+
+/// Sets `si_addr`, or `si_call_addr` of a `SIGSYS`, which lies in the same place.
+pub fn set_si_addr(info: &mut SigInfo, address: usize) {
+    info[2] = address as u64;
 }

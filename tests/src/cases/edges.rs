@@ -1,0 +1,17 @@
+//! What the kernel does at the edges: masks of single calls, stacks that are too small, flags and
+//! filters of the program's own, structures longer than any kernel knows.
+
+use crate::case::Case;
+use crate::programs::Build;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    vec![
+        Case::new("edges/waits").build(Build::c("waits.c")),
+        Case::new("edges/waits-static").build(Build::c_with("waits.c", "static", &["-static"])),
+        Case::new("edges/frames").build(Build::c("frames.c")),
+        Case::new("edges/filtered").build(Build::c("filtered.c")),
+        Case::new("edges/flags").build(Build::c("flags.c")),
+        Case::new("edges/limits").build(Build::c("limits.c")),
+    ]
+}
