@@ -150,7 +150,11 @@ fn front_of_script(script: &Script, push: &mut dyn FnMut(&CStr)) {
 }
 
 fn map_all(resolved: &Resolved, limits: &Limits, random: bool) -> sys::Result<(Mapped, Option<Mapped>)> {
-    let place = if resolved.interp.is_some() { Place::Program { random } } else { Place::Anywhere };
+    // What has no interp lies among the mappings, unless it asks for an alignment that these do not
+    // have (load_elf_binary).
+    let in_program_area =
+        resolved.interp.is_some() || resolved.elf.load_align(limits) > limits.page_size;
+    let place = if in_program_area { Place::Program { random } } else { Place::Anywhere };
     let program = map::image(resolved.program, &resolved.elf, place, limits)?;
     let interp = match &resolved.interp {
         Some((fd, elf)) => Some(map::image(*fd, elf, Place::Anywhere, limits)?),

@@ -1,7 +1,10 @@
 //! Mapping an ELF image as `load_elf_binary` and `load_elf_interp` do (fs/binfmt_elf.c).
 
+use alloc::vec::Vec;
+use core::ops::Range;
+
 use runtime::image::{Elf, Fd, Kind, Limits, Segment};
-use runtime::sys::{self, Errno, Result, Stat};
+use runtime::sys::{self, Errno, Result};
 use runtime::text::{self, Mapping};
 
 use crate::arch;
@@ -9,6 +12,9 @@ use linux_raw_sys::general::{
     MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_PRIVATE, PROT_EXEC, PROT_NONE,
     PROT_READ, PROT_WRITE,
 };
+
+/// Bytes left unmapped behind an image.
+const GAP: usize = 64 * 1024;
 
 /// Where an image is loaded.
 #[derive(Clone, Copy)]
@@ -34,68 +40,127 @@ pub struct Mapped {
 /// Maps all segments of `elf` and patches its text.
 pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped> {
     let stat = sys::fstat(fd)?;
-    let first = limits.page_start(elf.span.start);
+    let first = limits.page_start(elf.span.start) as usize;
     let size = limits.page_align(elf.map_size(limits)) as usize;
-    // Room for the stubs behind, so that they are where every process has them.
-    let room = text::span(fd, &stat).unwrap_or(0).max(size);
-    let start = match (elf.kind, place) {
-        (_, _) if elf.loads == 0 => first as usize,
+    // Room for the stubs behind, so that they are where every process has them; and a gap in any case,
+    // so that what runs over the end of its data faults and does not find what is vload's.
+    let room = text::span(fd, &stat).unwrap_or(0).max(size.saturating_add(GAP));
+    let named = elf.kind == Kind::Exec || elf.loads == 0;
+    let start = match place {
         // Segment by segment, with whatever lies between them left alone.
-        (Kind::Exec, _) => first as usize,
-        (Kind::Dyn, Place::Program { random }) => program_area(room, elf.load_align(limits), random)?,
-        (Kind::Dyn, Place::Anywhere) => anywhere(room, elf.load_align(limits) as usize)?,
+        _ if named => first,
+        Place::Program { random } => program_area(room, elf.load_align(limits), random)?,
+        Place::Anywhere => anywhere(room, elf.load_align(limits) as usize)?,
     };
-    let bias = start.wrapping_sub(first as usize);
-    let mut taken = Taken::default();
+    let end = start.wrapping_add(room);
+    let bias = start.wrapping_sub(first);
+    let mut segments = Segments::default();
     for segment in elf.segments(&Fd(fd)) {
         let segment = segment?;
-        if elf.kind == Kind::Exec {
-            taken.claim(&segment, limits)?;
+        if named {
+            segments.claim(&segment, limits)?;
         }
-        map_segment(fd, &segment, bias, limits, &stat)?;
+        segments.map(fd, &segment, bias, limits)?;
     }
-    Ok(Mapped { bias, end: start.wrapping_add(room) })
+    if named {
+        segments.texts.iter().for_each(|text| text::cover(fd, &stat, *text));
+    } else {
+        let stubs = text::cover_reserved(fd, &stat, &segments.texts, start..end);
+        segments.used.extend(stubs);
+        segments.give_back(start..end);
+    }
+    Ok(Mapped { bias, end })
 }
 
-/// The addresses that the segments of an `ET_EXEC` image have taken so far, from the first to the
-/// last. A later segment may replace part of an earlier one (`MAP_FIXED`, elf_load), but nothing of
-/// vload's.
+/// What has been mapped of an image.
 #[derive(Default)]
-struct Taken {
-    range: core::ops::Range<usize>,
+struct Segments {
+    /// The addresses taken.
+    used: Vec<Range<usize>>,
+    /// What can be executed.
+    texts: Vec<Mapping>,
 }
 
-impl Taken {
-    fn claim(&mut self, segment: &Segment, limits: &Limits) -> Result<()> {
+impl Segments {
+    /// Makes sure that a segment of an `ET_EXEC` image replaces nothing of vload's. It may replace
+    /// part of an earlier one (`MAP_FIXED`, elf_load).
+    fn claim(&self, segment: &Segment, limits: &Limits) -> Result<()> {
         let placed = segment.place(0, limits).ok_or(Errno::INVAL)?;
         let start = placed.file.start.min(placed.bss.start) as usize;
         let end = placed.file.end.max(placed.bss.end) as usize;
         if start >= end {
             return Ok(());
         }
-        let overlaps = start < self.range.end && end > self.range.start;
+        let overlaps = |used: &Range<usize>| start < used.end && end > used.start;
         match claim(start, end - start) {
-            Err(Errno::EXIST) if overlaps => {}
-            other => drop(other?),
+            Err(Errno::EXIST) if self.used.iter().any(overlaps) => Ok(()),
+            Ok(at) => {
+                // SAFETY: reserved just now; the segment follows.
+                unsafe { sys::munmap(at, end - start) };
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
-        self.range = if self.range.is_empty() {
-            start..end
-        } else {
-            self.range.start.min(start)..self.range.end.max(end)
-        };
+    }
+
+    fn map(&mut self, fd: i32, segment: &Segment, bias: usize, limits: &Limits) -> Result<()> {
+        let placed = segment.place(bias as u64, limits).ok_or(Errno::INVAL)?;
+        let prot = segment.prot();
+        let file = placed.file.start as usize..placed.file.end as usize;
+        if !file.is_empty() {
+            let flags = MAP_PRIVATE | MAP_FIXED;
+            // SAFETY: `image` made sure that the range is free or reserved, or the program's own
+            // earlier segment is there, which the kernel would replace too.
+            unsafe { sys::mmap(file.start, file.len(), prot, flags, fd, placed.offset) }?;
+            let executable = prot & PROT_EXEC != 0
+                || (prot & PROT_READ != 0 && runtime::process::read_implies_exec());
+            if executable {
+                let (start, length, offset) = (file.start, file.len(), placed.offset);
+                self.texts.push(Mapping { start, length, offset, prot });
+            }
+            self.used.push(file);
+        }
+        let tail = placed.tail.start as usize..placed.tail.end as usize;
+        if !tail.is_empty() && prot & PROT_WRITE != 0 {
+            // SAFETY: the last page of a writable mapping that was made above.
+            unsafe { core::ptr::write_bytes(tail.start as *mut u8, 0, tail.len()) };
+        }
+        let bss = placed.bss.start as usize..placed.bss.end as usize;
+        if !bss.is_empty() {
+            let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+            // SAFETY: as for the file's pages.
+            unsafe { sys::mmap(bss.start, bss.len(), segment.bss_prot(), flags, -1, 0) }?;
+            self.used.push(bss);
+        }
         Ok(())
+    }
+
+    /// Unmaps what was reserved and is not used.
+    fn give_back(&mut self, reserved: Range<usize>) {
+        self.used.sort_unstable_by_key(|range| range.start);
+        let mut from = reserved.start;
+        for used in self.used.iter().cloned().chain(core::iter::once(reserved.end..reserved.end)) {
+            if from < used.start {
+                // SAFETY: reserved by `image`, and in no segment and no stub.
+                unsafe { sys::munmap(from, used.start - from) };
+            }
+            from = from.max(used.end);
+        }
     }
 }
 
-/// Makes sure that the range is free.
+/// Reserves the range if it is free.
 fn claim(start: usize, size: usize) -> Result<usize> {
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
     // SAFETY: MAP_FIXED_NOREPLACE replaces nothing.
     let at = unsafe { sys::mmap(start, size, PROT_NONE, flags, -1, 0) }?;
-    // SAFETY: mapped just now; the segments follow.
-    unsafe { sys::munmap(at, size) };
+    if at == start {
+        return Ok(start);
+    }
     // An emulator that does not know the flag takes the address for a hint.
-    if at == start { Ok(start) } else { Err(Errno::EXIST) }
+    // SAFETY: mapped just now.
+    unsafe { sys::munmap(at, size) };
+    Err(Errno::EXIST)
 }
 
 fn program_area(size: usize, align: u64, random: bool) -> Result<usize> {
@@ -104,10 +169,8 @@ fn program_area(size: usize, align: u64, random: bool) -> Result<usize> {
     let align = align.max(1);
     for _ in 0..ATTEMPTS {
         let pages = if random { sys::random().unwrap_or(0) & ((1 << bits) - 1) } else { 0 };
-        let wanted = base + pages * 4096;
-        let aligned = if random { wanted & !(align - 1) } else { wanted.next_multiple_of(align) };
-        match claim(aligned as usize, size) {
-            Ok(start) => return Ok(start),
+        let wanted = (base + pages * 4096) & !(align - 1);
+        match claim(wanted as usize, size) {
             Err(Errno::EXIST) => {}
             // A machine with a smaller address space (39 bits of arm64 and riscv64).
             Err(_) => break,
@@ -122,40 +185,15 @@ fn program_area(size: usize, align: u64, random: bool) -> Result<usize> {
 fn anywhere(size: usize, align: usize) -> Result<usize> {
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     let slack = if align > 4096 { align } else { 0 };
+    let total = size.checked_add(slack).ok_or(Errno::NOMEM)?;
     // SAFETY: without MAP_FIXED the kernel takes unused addresses.
-    let at = unsafe { sys::mmap(0, size + slack, PROT_NONE, flags, -1, 0) }?;
-    // SAFETY: mapped just now; the segments follow.
-    unsafe { sys::munmap(at, size + slack) };
-    Ok(at.next_multiple_of(align.max(1)))
+    let at = unsafe { sys::mmap(0, total, PROT_NONE, flags, -1, 0) }?;
+    let start = at.next_multiple_of(align.max(1));
+    // SAFETY: reserved just now, and not used: what lies before and behind the aligned part.
+    unsafe {
+        sys::munmap(at, start - at);
+        sys::munmap(start + size, total - size - (start - at));
+    }
+    Ok(start)
 }
 
-fn map_segment(fd: i32, segment: &Segment, bias: usize, limits: &Limits, stat: &Stat) -> Result<()> {
-    let placed = segment.place(bias as u64, limits).ok_or(Errno::INVAL)?;
-    let prot = segment.prot();
-    let file = placed.file.start as usize..placed.file.end as usize;
-    if !file.is_empty() {
-        let flags = MAP_PRIVATE | MAP_FIXED;
-        // SAFETY: `image` made sure that the whole span is free, or the program's own earlier
-        // segment is there, which the kernel would replace too.
-        unsafe { sys::mmap(file.start, file.len(), prot, flags, fd, placed.offset) }?;
-        let readable = prot & PROT_EXEC != 0
-            || (prot & PROT_READ != 0 && runtime::process::read_implies_exec());
-        if readable {
-            let mapping =
-                Mapping { start: file.start, length: file.len(), offset: placed.offset, prot };
-            text::cover(fd, stat, mapping);
-        }
-    }
-    let tail = placed.tail.start as usize..placed.tail.end as usize;
-    if !tail.is_empty() && prot & PROT_WRITE != 0 {
-        // SAFETY: the last page of a writable mapping that was made above.
-        unsafe { core::ptr::write_bytes(tail.start as *mut u8, 0, tail.len()) };
-    }
-    let bss = placed.bss.start as usize..placed.bss.end as usize;
-    if !bss.is_empty() {
-        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-        // SAFETY: as for the file's pages.
-        unsafe { sys::mmap(bss.start, bss.len(), segment.bss_prot(), flags, -1, 0) }?;
-    }
-    Ok(())
-}

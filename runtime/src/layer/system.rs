@@ -33,6 +33,7 @@ numbers! {
     RT_SIGRETURN = __NR_rt_sigreturn;
     RT_SIGPROCMASK = __NR_rt_sigprocmask;
     RT_SIGPENDING = __NR_rt_sigpending;
+    RT_SIGTIMEDWAIT = __NR_rt_sigtimedwait;
     SIGALTSTACK = __NR_sigaltstack;
     MUNMAP = __NR_munmap;
     GETDENTS64 = __NR_getdents64;
@@ -53,7 +54,7 @@ pub const WANTED: &[usize] = &[
 ];
 
 /// What it wants besides in a process with trap sites.
-pub const MASKS: &[usize] = &[RT_SIGPROCMASK, RT_SIGPENDING];
+pub const MASKS: &[usize] = &[RT_SIGPROCMASK, RT_SIGPENDING, RT_SIGTIMEDWAIT];
 
 /// The meaning of a call when no layer above has given it another.
 pub fn call(call: &mut Call<'_>) -> isize {
@@ -96,6 +97,10 @@ pub fn call(call: &mut Call<'_>) -> isize {
         }
         RT_SIGRETURN => signal::rt_sigreturn(call.block, call.regs),
         RT_SIGPROCMASK | RT_SIGPENDING => masks(call),
+        RT_SIGTIMEDWAIT => match signal::take_pending(call.block, &call.args) {
+            Some(taken) => sys::raw(taken),
+            None => call.pass(),
+        },
         SIGALTSTACK => {
             let (sp, [new, old, ..]) = (call.regs.sp(), call.args);
             sys::raw(signal::sigaltstack(&mut call.block.altstack, sp, new, old))

@@ -35,7 +35,7 @@ impl Plan<'_> {
     /// to a page.
     #[must_use]
     pub fn build(&self, stub_vaddr: Option<u64>, key: [u64; 6]) -> Option<Vec<u8>> {
-        let stub_vaddr = stub_vaddr.unwrap_or(self.span.end);
+        let stub_vaddr = stub_vaddr.unwrap_or(self.default_stub_vaddr());
         if !stub_vaddr.is_multiple_of(PAGE) {
             return None;
         }

@@ -132,6 +132,8 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         let block = &mut *call.block;
         block.tid.store(sys::gettid(), Ordering::Relaxed);
         block.ownership = Ownership::First;
+        // Pending signals are the parent's (fork(2)).
+        block.trap_pending = None;
         view::PROGRAM.forked();
         super::traced::forget();
         POOL.keep_only(block);

@@ -86,6 +86,24 @@ pub fn release(block: &mut Block) {
     }
 }
 
+/// `rt_sigtimedwait(2)` in a process with trap sites: what was held back is taken from here. `None`:
+/// the kernel has the rest.
+pub fn take_pending(block: &mut Block, args: &[usize; 6]) -> Option<Result<usize>> {
+    let [set, info, ..] = *args;
+    let held = block.trap_pending?;
+    let set = User::<u64>::new(set).read().ok()?;
+    if set & bit(SIGTRAP) == 0 {
+        return None;
+    }
+    if info != 0
+        && let Err(error) = User::<SigInfo>::new(info).write(held)
+    {
+        return Some(Err(error));
+    }
+    block.trap_pending = None;
+    Some(Ok(SIGTRAP as usize))
+}
+
 /// `rt_sigpending(2)` in a process with trap sites.
 pub fn rt_sigpending(block: &Block, args: &[usize; 6]) -> Result<usize> {
     let [set, size, ..] = *args;

@@ -21,7 +21,8 @@ pub use arrive::{is_breakpoint, vload_signal};
 pub use deliver::{is_held, vload_resident_deliver};
 pub use fault::install;
 pub use mask::{
-    TrapBlocked, adopt_inherited, hand_on, has_traps, rt_sigpending, rt_sigprocmask, watch_traps,
+    TrapBlocked, adopt_inherited, hand_on, has_traps, rt_sigpending, rt_sigprocmask, take_pending,
+    watch_traps,
 };
 pub use sigreturn::rt_sigreturn;
 pub use temporary::{MaskArgument, wait_masked};

@@ -32,6 +32,9 @@ pub fn map_anonymous(len: usize) -> Result<usize> {
 /// # Safety
 /// Nothing may use the range any more.
 pub unsafe fn munmap(addr: usize, len: usize) {
+    if len == 0 {
+        return;
+    }
     // SAFETY: the caller's promise. The range is page-aligned memory of ours, for which munmap
     // fails only when it would have to split a mapping and there are too many: it then stays.
     let _ = unsafe { call(nr::__NR_munmap, [addr, len]) };

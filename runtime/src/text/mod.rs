@@ -10,7 +10,7 @@ mod vdso;
 
 pub use calls::{mmap, munmap};
 pub use image::set_shapes;
-pub use place::{Mapping, PRIVATE_PAGES, cover, span};
+pub use place::{Mapping, PRIVATE_PAGES, cover, cover_reserved, span};
 pub use region::{
     each_link_page, each_stub_range, is_resumable, leave_stub, lock, resume_pc, shown_pc, trap_at,
 };

@@ -1,6 +1,7 @@
 //! Putting a patched image over a mapping of its file.
 
 use core::fmt::Display;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::image::image_of;
@@ -81,6 +82,34 @@ pub fn fill_reserved(fd: i32, stat: &Stat, start: usize, used: usize, end: usize
 pub fn cover(fd: i32, stat: &Stat, mapping: Mapping) {
     let name = format_args!("file {:#x}:{}", stat.dev, stat.ino);
     cover_with(&name, mapping, &|stubs| image_of(fd, stat, stubs));
+}
+
+/// The same for all texts of a file at once, whose stubs belong into address space that is reserved.
+/// Gives the range that they have taken of it.
+pub fn cover_reserved(
+    fd: i32,
+    stat: &Stat,
+    mappings: &[Mapping],
+    reserved: Range<usize>,
+) -> Option<Range<usize>> {
+    let first = mappings.first()?;
+    let opened = open(image_of(fd, stat, None)?).ok()?;
+    let bias = mappings.iter().find_map(|mapping| bias(&opened.view, *mapping))?;
+    let start = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
+    let end = start.wrapping_add(opened.view.stub_len() as usize + LINK_PAGE);
+    if start < reserved.start || end > reserved.end || start >= end {
+        mappings.iter().for_each(|mapping| cover(fd, stat, *mapping));
+        return None;
+    }
+    let covered = map_stubs(&opened, start, MAP_FIXED)
+        .and_then(|()| mappings.iter().try_for_each(|mapping| overlay(&opened, *mapping)))
+        .and_then(|()| enter(opened, bias));
+    if let Err(error) = covered {
+        let (dev, ino, at) = (stat.dev, stat.ino, first.start);
+        let text = error.text();
+        crate::log!(Warn, "not covered: file {dev:#x}:{ino} at {at:#x}: {text}");
+    }
+    Some(start..end)
 }
 
 /// The same for any image: `image` makes it, with its stubs where they belong or at an address.
