@@ -171,6 +171,7 @@ fn program_area(size: usize, align: u64, random: bool) -> Result<usize> {
         let pages = if random { sys::random().unwrap_or(0) & ((1 << bits) - 1) } else { 0 };
         let wanted = (base + pages * 4096) & !(align - 1);
         match claim(wanted as usize, size) {
+            Ok(start) => return Ok(start),
             Err(Errno::EXIST) => {}
             // A machine with a smaller address space (39 bits of arm64 and riscv64).
             Err(_) => break,
