@@ -145,7 +145,7 @@ fn legacy(call: &mut Call<'_>, kind: Legacy) -> isize {
     }
 }
 
-/// What [`legacy`] knows.
+/// What calls that newer architectures have dropped mean.
 #[derive(Clone, Copy)]
 pub enum Legacy {
     /// `dup2(2)`.
