@@ -119,15 +119,14 @@ fn read(call: &Call<'_>) -> Result<Option<Request>, Errno> {
 
 /// A child with a copy of our memory: the next lines run in both.
 fn copy(call: &mut Call<'_>, request: &Request) -> isize {
-    // The child must find these free, and what they guard whole.
-    let heap = HEAP_LOCK.lock();
-    let texts = text::lock();
-    let bindings = arch::hold_bindings();
-    // SAFETY: the child has its own copy of all memory and starts where we are.
-    let result = unsafe { arch::forward(request.number, &request.args, call.block) };
-    drop(bindings);
-    drop(texts);
-    drop(heap);
+    let result = {
+        // The child must find these free, and what they guard whole.
+        let _heap = HEAP_LOCK.lock();
+        let _texts = text::lock();
+        let _bindings = arch::hold_bindings();
+        // SAFETY: the child has its own copy of all memory and starts where we are.
+        unsafe { arch::forward(request.number, &request.args, call.block) }
+    };
     if result == 0 {
         let block = &mut *call.block;
         block.tid.store(sys::gettid(), Ordering::Relaxed);

@@ -179,7 +179,7 @@ unsafe fn reset(block: *mut Block) {
     // SAFETY: the caller's promise; all are plain fields of mapped memory.
     unsafe {
         (*block).regs = null_mut();
-        (*block).binding = Binding::new();
+        (*block).binding = Binding::none();
         (*block).held_flag = AtomicU32::new(0);
         (*block).exit_mask_set = 0;
         (*block).temporary_mask = None;

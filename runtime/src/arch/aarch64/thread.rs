@@ -44,7 +44,7 @@ impl Binding {
     pub(super) const KEY: usize = offset_of!(Self, key);
 
     /// None.
-    pub const fn new() -> Self {
+    pub const fn none() -> Self {
         Self { key: AtomicU64::new(NO_KEY), seen: AtomicU64::new(NO_KEY) }
     }
 }

@@ -16,7 +16,7 @@ pub struct Binding;
 
 impl Binding {
     /// None.
-    pub const fn new() -> Self {
+    pub const fn none() -> Self {
         Self
     }
 }
