@@ -291,6 +291,7 @@ fn die() -> ! {
 
 /// Executes the file without vload.
 pub fn natively(path: &CStr, argv: &[usize], vectors: &Vectors) -> ! {
+    runtime::log!(Warn, "{path:?}: not covered: executed without vload");
     for slot in OWN.all() {
         if slot.get() >= 0 {
             sys::close(slot.get());

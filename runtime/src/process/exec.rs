@@ -73,6 +73,7 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
 
 /// Executes the program without vload: `--plain`, or a format that only the kernel knows.
 fn native(call: &mut Call<'_>, request: &ExecRequest, path: &CStr) -> Result<isize> {
+    crate::log!(Warn, "{path:?}: not covered: executed without vload");
     let own = call.descriptors();
     let mark = |on| {
         for slot in own.all() {
