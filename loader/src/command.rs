@@ -162,6 +162,9 @@ impl Reader<'_> {
             _ => (word, None),
         };
         match name {
+            b"--help" | b"--version" | b"--no-cache" if given.is_some() => {
+                return Err(Wrong::Option(word));
+            }
             b"-h" | b"--help" => return Ok(Some(help::TEXT)),
             b"-V" | b"--version" => return Ok(Some(help::VERSION)),
             b"--log" => self.log(name, given)?,

@@ -56,6 +56,9 @@ fn refuse(path: &CStr, error: Errno) -> ! {
     if stat.is_ok_and(|stat| stat.is_directory()) {
         fail(NOT_EXECUTABLE, format_args!("{shown}: is a directory ({})", error.name().unwrap_or("?")));
     }
+    if stat.is_ok_and(|stat| !stat.is_file()) {
+        fail(NOT_EXECUTABLE, format_args!("{shown}: is no regular file ({})", error.name().unwrap_or("?")));
+    }
     if error == Errno::ACCES && sys::access(sys::CWD, path, X_OK, AT_EACCESS).is_ok() {
         fail(
             NOT_EXECUTABLE,

@@ -134,7 +134,7 @@ fn print((entry, number, args): (Entry, usize, [usize; 6]), result: Option<isize
     let mut buffer = [0; MAX_LEN];
     let length = Line { pid, entry, number, args, result }.write(&mut buffer);
     let fd = OWN.trace.get();
-    if fd >= 0 {
+    if fd >= 0 && sys::is_read(fd) {
         // Nobody reads any more (a closed pipe): the program goes on, as it would without us.
         let _ = sys::write_all(fd, &buffer[..length]);
     }

@@ -126,9 +126,9 @@ pub fn reopen(fd: i32) -> Result<i32> {
     reopened.or_else(|_| sys::duplicate(fd, 0, true))
 }
 
-/// Whether the file behind `fd` may be executed.
-pub fn may_execute(fd: i32) -> Result<()> {
-    ask(fd, c"", AT_EMPTY_PATH as usize, 0, 0)
+/// Whether the file at `path` may be executed.
+pub fn may_execute(path: &CStr) -> Result<()> {
+    ask(sys::CWD, path, 0, 0, 0)
 }
 
 static KERNEL_CANNOT_SAY: AtomicBool = AtomicBool::new(false);

@@ -215,12 +215,7 @@ fn program(fd: i32, path: &CStr, head: &Head) -> Result<Resolved, Failure> {
 /// Opens a file for execution (`do_open_execat`, fs/exec.c): it must be a regular file that may be
 /// executed; vload needs to read it besides.
 pub fn open_executable(path: &CStr) -> sys::Result<i32> {
-    let fd = sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0)?;
-    match super::check::may_execute(fd) {
-        Ok(()) => Ok(fd),
-        Err(error) => {
-            sys::close(fd);
-            Err(error)
-        }
-    }
+    // Asked first: to open a pipe or a device can take forever, or do something.
+    super::check::may_execute(path)?;
+    sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0)
 }

@@ -31,6 +31,15 @@ pub fn write_all(fd: i32, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// Whether a write to `fd`, which waits for room as a write would, finds somebody to read it. Where
+/// nobody does, a write would raise `SIGPIPE` in the program.
+pub fn is_read(fd: i32) -> bool {
+    let mut asked = nr::pollfd { fd, events: nr::POLLOUT as i16, revents: 0 };
+    // SAFETY: the kernel reads and writes one pollfd.
+    let polled = unsafe { call(nr::__NR_ppoll, [&raw mut asked as usize, 1, 0, 0, 8]) };
+    polled.is_err() || asked.revents & (nr::POLLERR | nr::POLLHUP) as i16 == 0
+}
+
 /// `openat(2)`, of files of any length.
 pub fn openat(dirfd: i32, path: &CStr, flags: u32, mode: u32) -> Result<i32> {
     let flags = flags | nr::O_LARGEFILE;

@@ -12,6 +12,11 @@ pub fn cases() -> Vec<Case> {
         Case::new("edges/frames").build(Build::c("frames.c")),
         Case::new("edges/filtered").build(Build::c("filtered.c")),
         Case::new("edges/flags").build(Build::c("flags.c")),
+        Case::new("edges/order").build(Build::c("order.c")),
+        Case::new("edges/vectors").build(Build::c_with("vectors.c", "avx", &["-mavx"])),
+        Case::new("edges/pipe-as-program")
+            .prepare("mkfifo pipe; chmod +x pipe; printf '#!./pipe\\n' >script; chmod +x script")
+            .shell("./pipe 2>/dev/null; echo $?; ./script 2>/dev/null; echo $?"),
         Case::new("edges/limits").build(Build::c("limits.c")),
     ]
 }
