@@ -2,6 +2,8 @@
 //! ends in a message that says where, and so that sites of the trap shape work. For the target they
 //! stay what it made them.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use super::action::resident_action;
 use super::{SigHand, bit};
 use crate::arch::{self, Context, KernelAction, SigInfo};
@@ -55,9 +57,17 @@ pub fn shown(signal: i32, info: &SigInfo, pc: usize) -> SigInfo {
     shown
 }
 
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// Whether [`install`] has run: before, the kernel's actions are those that were inherited.
+pub fn is_installed() -> bool {
+    INSTALLED.load(Ordering::Relaxed)
+}
+
 /// Takes the signals that were inherited as ignored into `sighand` and installs the handler for
 /// the others.
 pub fn install(sighand: &SigHand) {
+    INSTALLED.store(true, Ordering::Relaxed);
     for signal in 1..=super::SIGNALS as i32 {
         let mut inherited = KernelAction::default();
         if sys::signal_action(signal, None, Some(&mut inherited)).is_err() {

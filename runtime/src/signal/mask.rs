@@ -21,7 +21,10 @@ pub fn watch_traps() {
         return;
     }
     layer::want_signal_masks();
-    super::fault::keep_ours(SIGTRAP);
+    // Until then what was inherited is still to be read, and no site can trap.
+    if super::fault::is_installed() {
+        super::fault::keep_ours(SIGTRAP);
+    }
     // The mask that was inherited, or that the target set before, may block it.
     let before = unblock();
     INHERITED.store(before & bit(SIGTRAP) != 0, Ordering::Relaxed);

@@ -135,7 +135,9 @@ vload_entry:
     pushl   %ecx
     pushl   %ebx
     cld                                 # the C ABI wants DF clear
-    movl    %esp, %eax
+    testl   $0x40100, {flags}(%esp)     # single steps, alignment checks: the caller's, not ours
+    jne     5f
+4:  movl    %esp, %eax
     movl    %esp, %fs:{regs}
     subl    ${vectors}, %esp            # stack_top and CallRegs are multiples of 16
     stmxcsr 128(%esp)
@@ -153,6 +155,10 @@ vload_entry:
     movl    %ecx, 4(%esp)
     call    vload_resident_call         # (regs, block)
     addl    $16, %esp
+    jmp     vload_leave
+5:  pushl   $2                          # the bit that is always set
+    popfl
+    jmp     4b
 
 vload_leave:                            # esp = vector area
     ldmxcsr 128(%esp)
@@ -226,6 +232,17 @@ vload_restorer:
     int     $0x80
     ud2
 
+    # Where the kernel starts the resident's handler: with the flags of the code that the signal
+    # found, but for three (handle_signal, arch/x86/kernel/signal.c). Alignment checks are not ours.
+    .balign 16
+    .hidden vload_handler
+    .globl vload_handler
+vload_handler:
+    pushfl
+    andl    $~0x40000, (%esp)
+    popfl
+    jmp     {signal}
+
     # exit(2) of a thread whose block is given back: the store is the last use of its memory.
     .hidden vload_exit_thread
     .globl vload_exit_thread
@@ -265,6 +282,8 @@ vload_enter_target:                     # (stack pointer, entry point)
     exit_mask_set = const offset_of!(Block, exit_mask_set),
     exit_mask = const offset_of!(Block, exit_mask),
     eip = const offset_of!(CallRegs, eip),
+    flags = const offset_of!(CallRegs, flags),
+    signal = sym crate::signal::vload_signal,
     vectors = const VECTOR_AREA,
     options(att_syntax)
 );
@@ -277,6 +296,7 @@ unsafe extern "C" {
     static __gate_start: u8;
     static __gate_end: u8;
     fn vload_syscall_done();
+    fn vload_handler();
     fn vload_entry();
     fn vload_forward(number: usize, args: *const [usize; 6]) -> isize;
     fn vload_forward_check();
@@ -338,7 +358,7 @@ pub fn own_call_done() -> usize {
 
 /// The handler that the kernel is given.
 pub fn handler() -> usize {
-    crate::signal::vload_signal as *const () as usize
+    vload_handler as *const () as usize
 }
 
 /// `sa_restorer` of the resident's own handlers.

@@ -343,8 +343,14 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
     regs.esp = frame as u32;
     (regs.eax, regs.edx, regs.ecx) = arguments(action, signal, frame);
     regs.flags &= !DIRECTION_TRAP_RESUME;
-    // SAFETY: `vectors` is where entry.rs restores mxcsr from; a handler starts with the default.
-    unsafe { (regs.vectors().add(8 * 16) as *mut u32).write(0x1f80) };
+    // A handler starts with the initial vector and x87 state (fpu__clear_user_states).
+    // SAFETY: `vectors` is where entry.rs restores the vector registers and mxcsr from; what the
+    // caller had in them and in the x87 registers is in the frame.
+    unsafe {
+        regs.vectors().write_bytes(0, 8 * 16);
+        (regs.vectors().add(8 * 16) as *mut u32).write(0x1f80);
+        core::arch::asm!("fninit", options(nomem, nostack, preserves_flags));
+    }
 }
 
 /// The address of the `ucontext` that `rt_sigreturn` called with `regs` would restore, and its size:

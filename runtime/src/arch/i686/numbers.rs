@@ -3,6 +3,7 @@
 use super::{old, thread};
 use crate::layer::Legacy;
 use crate::memory::User;
+use crate::signal::{MaskArgument, wait_masked};
 use crate::view;
 use linux_raw_sys::general as nr;
 
@@ -32,6 +33,11 @@ const OLD_MMAP: usize = nr::__NR_mmap as usize;
 const SIGNAL: usize = nr::__NR_signal as usize;
 const SIGACTION: usize = nr::__NR_sigaction as usize;
 const SIGRETURN: usize = nr::__NR_sigreturn as usize;
+const SIGSUSPEND: usize = nr::__NR_sigsuspend as usize;
+const PPOLL_TIME64: usize = nr::__NR_ppoll_time64 as usize;
+const PSELECT6_TIME64: usize = nr::__NR_pselect6_time64 as usize;
+const IO_PGETEVENTS_TIME64: usize = nr::__NR_io_pgetevents_time64 as usize;
+const RT_SIGTIMEDWAIT_TIME64: usize = nr::__NR_rt_sigtimedwait_time64 as usize;
 const SIGPROCMASK: usize = nr::__NR_sigprocmask as usize;
 
 
@@ -43,7 +49,8 @@ pub fn is_x32_exec(_number: usize) -> bool {
 /// What the system layer wants on this architecture alone.
 pub const WANTED: &[usize] = &[
     DUP2, READLINK, OPEN, OLD_STAT, STAT64, ACCESS, FSTATAT64, FORK, VFORK, SET_THREAD_AREA,
-    OLD_FCNTL, OLD_MMAP, SIGNAL, SIGACTION, SIGRETURN, SIGPROCMASK,
+    OLD_FCNTL, OLD_MMAP, SIGNAL, SIGACTION, SIGRETURN, SIGPROCMASK, SIGSUSPEND, PPOLL_TIME64,
+    PSELECT6_TIME64, IO_PGETEVENTS_TIME64, RT_SIGTIMEDWAIT_TIME64,
 ];
 
 /// The calls that only this architecture's table has.
@@ -62,6 +69,12 @@ pub fn legacy(number: usize) -> Option<Legacy> {
         SIGACTION => Legacy::Own(old::sigaction),
         SIGRETURN => Legacy::Own(old::sigreturn),
         SIGPROCMASK => Legacy::Own(old::sigprocmask),
+        SIGSUSPEND => Legacy::Own(old::sigsuspend),
+        PPOLL_TIME64 => Legacy::Own(|call| wait_masked(call, MaskArgument::Pointer(3))),
+        PSELECT6_TIME64 | IO_PGETEVENTS_TIME64 => {
+            Legacy::Own(|call| wait_masked(call, MaskArgument::Structure(5)))
+        }
+        RT_SIGTIMEDWAIT_TIME64 => Legacy::Own(old::rt_sigtimedwait),
         _ => return None,
     })
 }

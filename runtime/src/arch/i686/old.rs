@@ -140,3 +140,20 @@ pub fn sigprocmask(call: &mut Call<'_>) -> isize {
     }
     result
 }
+
+/// `sigsuspend(2)`, whose mask is its third argument.
+pub fn sigsuspend(call: &mut Call<'_>) -> isize {
+    let result = call.pass();
+    if result == sys::raw(Err(Errno::INTR)) {
+        call.block.temporary_mask = Some(u64::from(call.args[2] as u32));
+    }
+    result
+}
+
+/// `rt_sigtimedwait(2)` with 64-bit times.
+pub fn rt_sigtimedwait(call: &mut Call<'_>) -> isize {
+    match signals::take_pending(call.block, &call.args) {
+        Some(taken) => sys::raw(taken),
+        None => call.pass(),
+    }
+}
