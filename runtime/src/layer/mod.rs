@@ -26,7 +26,7 @@ pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Bl
     // SAFETY: the stub passed the address of its own description.
     let site = unsafe { &*(at as *const SiteDesc) };
     let address = at.wrapping_add_signed(site.site as isize);
-    let again = if site.returns() { address } else { at - usize::from(site.test) };
+    let again = if site.test == 0 { address } else { at - usize::from(site.test) };
     let sp = regs.sp();
     block.exit_mask_set = 0;
     block.temporary_mask = None;

@@ -110,7 +110,8 @@ pub struct SiteDesc {
     pub start: u16,
     /// A [`Shape`].
     pub shape: u8,
-    /// How far back the test of the wanted calls is, which a call made again begins with.
+    /// How far back the test of the wanted calls is, which a call made again begins with; 0 when it
+    /// begins at the site.
     pub test: u8,
 }
 

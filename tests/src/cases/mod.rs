@@ -5,6 +5,7 @@ mod confined;
 mod counts;
 mod edges;
 mod exec;
+mod i686;
 mod identity;
 mod options;
 mod programs;
@@ -17,13 +18,14 @@ use crate::case::Case;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    let suites: [fn() -> Vec<Case>; 12] = [
+    let suites: [fn() -> Vec<Case>; 13] = [
         stack::cases,
         identity::cases,
         calls::cases,
         signals::cases,
         edges::cases,
         exec::cases,
+        i686::cases,
         confined::cases,
         counts::cases,
         options::cases,

@@ -214,7 +214,7 @@ fn patched(image: &[u8]) -> Option<(Vec<u8>, Functions)> {
     copy.put(&[0xe3, 25])?;
     copy.put(&[0x5d, 0x5a, 0x59])?;
     copy.put(&[0x90, 0x90, 0x90])?;
-    copy.call_resident(functions.vsyscall, RETURNS, 0)?;
+    copy.call_resident(functions.vsyscall, RETURNS)?;
     copy.put(&[0x8b, 0x4c, 0x24, 8])?;
     copy.put(&[0x8b, 0x54, 0x24, 4])?;
     copy.put(&own_mov)?;
@@ -226,7 +226,7 @@ fn patched(image: &[u8]) -> Option<(Vec<u8>, Functions)> {
         let start = copy.at;
         debug_assert!(NEXT_CODE.contains(&(start - functions.code)));
         copy.put(&[0xb8, number, 0, 0, 0])?;
-        copy.call_resident(head + JUMP, 0, 12)?;
+        copy.call_resident(head, 0)?;
         copy.lead(head, start)?;
     }
     Some((copy.bytes, functions))
@@ -261,8 +261,8 @@ impl Copy {
         Some(())
     }
 
-    /// `call *%fs:ENTRY` and the description of the site.
-    fn call_resident(&mut self, site: usize, keeps: u8, test: u8) -> Option<()> {
+    /// `call *%fs:ENTRY` and the description of the site, from whose address a call is made again.
+    fn call_resident(&mut self, site: usize, keeps: u8) -> Option<()> {
         self.put(&[0x64, 0xff, 0x15])?;
         self.put(&(ENTRY as u32).to_le_bytes())?;
         let desc = SiteDesc {
@@ -273,7 +273,7 @@ impl Copy {
             keeps,
             start: 0,
             shape: 0,
-            test,
+            test: 0,
         };
         debug_assert!(self.at.is_multiple_of(4));
         self.put(&desc.to_bytes())
