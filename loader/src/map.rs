@@ -66,7 +66,7 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
         segments.texts.iter().for_each(|text| text::cover(fd, &stat, *text));
     } else {
         let stubs = text::cover_reserved(fd, &stat, &segments.texts, start..end);
-        segments.used.extend(stubs);
+        segments.used.extend(stubs.into_iter().flatten());
         segments.give_back(start..end);
     }
     Ok(Mapped { bias, end })

@@ -2,6 +2,7 @@
 
 use super::insn::{Entry, Insn};
 use super::names::Names;
+use super::plan::PAGE;
 use super::run::{Run, Step};
 use super::shape::Shape;
 use super::site::{KEEPS_NEXT, KEEPS_SITE, Site};
@@ -10,17 +11,18 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// The bytes of text that are spoken for, and the padding that is not.
+/// The bytes of text that are spoken for, and the padding and the place for islands that are not.
 pub struct Room {
     taken: BTreeMap<u64, u64>,
     padding: Vec<Range<u64>>,
+    islands: Range<u64>,
 }
 
 impl Room {
-    /// Nothing is taken yet.
-    pub fn new(mut padding: Vec<Range<u64>>) -> Self {
+    /// Nothing is taken yet. `islands` is where there is nothing of the file.
+    pub fn new(mut padding: Vec<Range<u64>>, islands: Range<u64>) -> Self {
         padding.sort_by_key(|pad| pad.start);
-        Self { taken: BTreeMap::new(), padding }
+        Self { taken: BTreeMap::new(), padding, islands }
     }
 
     /// Speaks for a range.
@@ -49,6 +51,24 @@ impl Room {
         if let Some(pad) = self.padding.get_mut(index) {
             pad.start = at + len;
         }
+        Some(at)
+    }
+
+    /// Whether the range, in which no byte is a site's, can be kept as the file has it: no shape
+    /// has changed a byte of it, nor will for its padding.
+    pub fn can_stay(&self, range: Range<u64>) -> bool {
+        let first = self.padding.partition_point(|pad| pad.end <= range.start);
+        self.is_free(range.clone())
+            && self.padding.get(first).is_none_or(|pad| pad.start >= range.end)
+    }
+
+    /// Takes `len` bytes of a page for islands that begin in `starts`.
+    pub fn take_island(&mut self, starts: Range<u64>, len: u64) -> Option<u64> {
+        let starts = starts.start.max(self.islands.start)..starts.end.min(self.islands.end);
+        let at = starts
+            .into_iter()
+            .find(|at| at % PAGE + len <= PAGE && self.is_free(*at..at + len))?;
+        self.take(at..at + len);
         Some(at)
     }
 }

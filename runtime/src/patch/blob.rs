@@ -1,7 +1,7 @@
 //! The patched image of a file as it is stored and mapped.
 //!
 //! ```text
-//! header | text runs | sites | points | refused | … page | stubs … page | text …
+//! header | text runs | sites | points | refused | islands | … page | stubs … page | text … | islands …
 //! ```
 //!
 //! All fields are little-endian and all addresses are those of the file, so one image serves
@@ -9,7 +9,8 @@
 //! nothing that it has not checked.
 
 use super::bytes::{Reader, slice, u32_at, u64_at};
-use super::insn::Entry;
+use super::insn::{Entry, Flow};
+use super::island::Island;
 use super::plan::PAGE;
 use super::shape::{Shape, ShapeSet};
 use super::site::{KEEPS_NEXT, KEEPS_SITE, Refusal, Refused, Site};
@@ -19,13 +20,14 @@ use alloc::vec::Vec;
 /// What an image begins with.
 pub(super) const MAGIC: [u8; 8] = *b"vload\0px";
 /// The version of the format.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// Where the tables begin, and the size of an entry of each.
 pub(super) const TABLES: usize = 128;
 pub(super) const RUN: usize = 32;
 pub(super) const SITE: usize = 32;
 pub(super) const POINT: usize = 8;
 pub(super) const REFUSED: usize = 16;
+pub(super) const ISLAND: usize = 24;
 
 /// The first bytes of an image.
 pub(super) struct Header {
@@ -37,7 +39,7 @@ pub(super) struct Header {
     pub stub_vaddr: u64,
     pub stub_len: u64,
     pub stub_offset: u64,
-    pub counts: [u32; 4],
+    pub counts: [u32; 5],
 }
 
 impl Header {
@@ -63,20 +65,23 @@ impl Header {
             version: reader.u32()?,
             has_traps: reader.u32()? != 0,
             shapes: ShapeSet::from_bytes(reader.take(8)?.try_into().ok()?)?,
-            key: read_array(&mut reader)?,
+            key: read_array(&mut reader, Reader::u64)?,
             stub_vaddr: reader.u64()?,
             stub_len: reader.u64()?,
             stub_offset: reader.u64()?,
-            counts: [reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?],
+            counts: read_array(&mut reader, Reader::u32)?,
         };
         (header.magic == MAGIC && header.version == VERSION).then_some(header)
     }
 }
 
-fn read_array(reader: &mut Reader<'_>) -> Option<[u64; 6]> {
-    let mut fields = [0; 6];
+fn read_array<'a, T: Copy + Default, const N: usize>(
+    reader: &mut Reader<'a>,
+    read: impl Fn(&mut Reader<'a>) -> Option<T>,
+) -> Option<[T; N]> {
+    let mut fields = [T::default(); N];
     for field in &mut fields {
-        *field = reader.u64()?;
+        *field = read(reader)?;
     }
     Some(fields)
 }
@@ -152,12 +157,13 @@ impl Blob {
             at += len;
             Some(bytes)
         };
-        let [runs, sites, points, refused] = header.counts;
+        let [runs, sites, points, refused, islands] = header.counts;
         let view = BlobView {
             runs: table(runs, RUN)?,
             sites: table(sites, SITE)?,
             points: table(points, POINT)?,
             refused: table(refused, REFUSED)?,
+            islands: table(islands, ISLAND)?,
             stubs: slice(data, header.stub_offset, header.stub_len)?,
             data,
             header,
@@ -174,6 +180,7 @@ pub struct BlobView<'a> {
     sites: &'a [u8],
     points: &'a [u8],
     refused: &'a [u8],
+    islands: &'a [u8],
     stubs: &'a [u8],
 }
 
@@ -206,7 +213,16 @@ impl<'a> BlobView<'a> {
             sound
         });
         let refused = (0..self.refused.len() / REFUSED).all(|index| self.refusal(index).is_some());
-        stubs && runs && sites && refused
+        let mut free = stub_vaddr.saturating_add(stub_len).saturating_add(PAGE);
+        let islands = self.islands().all(|island| {
+            let sound = pages(&[island.vaddr, island.len, island.offset])
+                && island.vaddr >= free
+                && island.vaddr.checked_add(island.len).is_some()
+                && slice(self.data, island.offset, island.len).is_some();
+            free = island.vaddr.saturating_add(island.len);
+            sound
+        });
+        stubs && runs && sites && refused && islands
     }
 
     /// What the caller of `build` stored.
@@ -249,6 +265,29 @@ impl<'a> BlobView<'a> {
     #[must_use]
     pub fn link_vaddr(&self) -> u64 {
         self.header.stub_vaddr + self.header.stub_len
+    }
+
+    /// The address behind the link page and all islands.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.islands().last().map_or(self.link_vaddr() + PAGE, |island| island.end())
+    }
+
+    /// The islands, by address: all are behind the link page.
+    pub fn islands(&self) -> impl Iterator<Item = Island> + use<'a> {
+        self.islands.chunks_exact(ISLAND).filter_map(|entry| {
+            Some(Island {
+                vaddr: u64_at(entry, 0)?,
+                len: u64_at(entry, 8)?,
+                offset: u64_at(entry, 16)?,
+            })
+        })
+    }
+
+    /// The bytes of an island.
+    #[must_use]
+    pub fn island_bytes(&self, island: &Island) -> &'a [u8] {
+        slice(self.data, island.offset, island.len).unwrap_or(&[])
     }
 
     /// The bytes of the stubs.
@@ -372,6 +411,16 @@ impl<'a> BlobView<'a> {
     pub fn original_pc(&self, offset: u32) -> Option<u64> {
         let site = self.site_by_stub_offset(offset)?;
         self.points(&site).take_while(|point| point.0 <= offset).last().map(|point| point.1)
+    }
+
+    /// The address that the kernel would have shown for a program counter on an island: that of
+    /// the site whose jump led there.
+    #[must_use]
+    pub fn original_pc_on_island(&self, vaddr: u64) -> Option<u64> {
+        let island = self.islands().find(|island| (island.vaddr..island.end()).contains(&vaddr))?;
+        let jump = self.island_bytes(&island).get((vaddr - island.vaddr) as usize..)?;
+        let Flow::Jump(stub) = crate::arch::patch::decode(jump, vaddr)?.flow else { return None };
+        self.original_pc(u32::try_from(stub.checked_sub(self.stub_vaddr())?).ok()?)
     }
 
     /// The offset in the stubs at which to go on for an address of the file whose instruction is

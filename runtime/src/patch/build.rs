@@ -1,7 +1,8 @@
 //! Writing the patched image of a [`Plan`]: one block of bytes that a loader maps piece by piece.
 
-use super::blob::{Header, MAGIC, POINT, REFUSED, RUN, SITE, TABLES, VERSION, write_site};
+use super::blob::{Header, ISLAND, MAGIC, POINT, REFUSED, RUN, SITE, TABLES, VERSION, write_site};
 use super::bytes::clamp;
+use super::island::{self, Pages};
 use super::plan::{PAGE, Plan, Text};
 use super::stub::{Emitted, Point, Stub};
 use crate::arch;
@@ -19,6 +20,12 @@ struct Run {
     bytes: Vec<u8>,
 }
 
+/// What patching makes of the text.
+struct Rewritten {
+    runs: Vec<Run>,
+    islands: Vec<Pages>,
+}
+
 /// Unmapped pages between a file's last segment and its stubs: what runs over the end of its data
 /// faults there, as natively.
 const GAP: u64 = 16 * PAGE;
@@ -31,8 +38,8 @@ impl Plan<'_> {
     }
 
     /// The patched image with its stubs at `stub_vaddr`, an address of the file's own numbering,
-    /// and `key` stored as it is. `None` if the stubs are out of the text's reach or not aligned
-    /// to a page.
+    /// and `key` stored as it is. `None` if the stubs are out of the text's reach, not aligned to
+    /// a page or behind an island.
     #[must_use]
     pub fn build(&self, stub_vaddr: Option<u64>, key: [u64; 6]) -> Option<Vec<u8>> {
         let stub_vaddr = stub_vaddr.unwrap_or(self.default_stub_vaddr());
@@ -45,8 +52,11 @@ impl Plan<'_> {
         let link = stub_vaddr.checked_add(stub_len)?;
         link.checked_add(PAGE)?;
         let (stubs, points, emitted) = self.emit(stub_vaddr, link)?;
-        let runs = self.rewrite(stub_vaddr, &emitted)?;
-        Some(self.write(stub_vaddr, key, &stubs, &points, &emitted, &runs))
+        let rewritten = self.rewrite(stub_vaddr, &emitted)?;
+        if rewritten.islands.first().is_some_and(|island| island.vaddr < link + PAGE) {
+            return None;
+        }
+        Some(self.write(stub_vaddr, key, &stubs, &points, &emitted, &rewritten))
     }
 
     fn emit(&self, vaddr: u64, link: u64) -> Option<(Vec<u8>, Vec<Point>, Vec<Emitted>)> {
@@ -69,8 +79,8 @@ impl Plan<'_> {
         self.texts.iter().find(|text| text.range.contains(&vaddr))
     }
 
-    /// The runs of text with every site's changes made.
-    fn rewrite(&self, stub_vaddr: u64, emitted: &[Emitted]) -> Option<Vec<Run>> {
+    /// The runs of text with every site's changes made; those behind the file make islands.
+    fn rewrite(&self, stub_vaddr: u64, emitted: &[Emitted]) -> Option<Rewritten> {
         let mut changes: Vec<(u64, u8)> = Vec::new();
         for (site, stub) in self.sites.iter().zip(emitted) {
             let stub = stub_vaddr + u64::from(stub.start);
@@ -78,6 +88,8 @@ impl Plan<'_> {
                 changes.extend((address..).zip(bytes.iter().copied()));
             })?;
         }
+        let in_text = |change: &(u64, u8)| self.text_of(change.0).is_some();
+        let (changes, behind): (Vec<_>, Vec<_>) = changes.into_iter().partition(in_text);
         let pages: BTreeSet<u64> = changes.iter().map(|change| change.0 & !(PAGE - 1)).collect();
         let mut runs = Vec::new();
         for text in &self.texts {
@@ -101,7 +113,7 @@ impl Plan<'_> {
             let at = (address - run.vaddr) as usize;
             *run.bytes.get_mut(at)? = byte;
         }
-        Some(runs)
+        Some(Rewritten { runs, islands: island::gather(behind) })
     }
 
     /// The file's bytes for a range of pages, zeros behind its end.
@@ -121,16 +133,20 @@ impl Plan<'_> {
         stubs: &[u8],
         points: &[Point],
         emitted: &[Emitted],
-        runs: &[Run],
+        rewritten: &Rewritten,
     ) -> Vec<u8> {
-        let counts = [runs.len(), self.sites.len(), points.len(), self.refused.len()];
-        let sizes = [RUN, SITE, POINT, REFUSED];
+        let Rewritten { runs, islands } = rewritten;
+        let counts =
+            [runs.len(), self.sites.len(), points.len(), self.refused.len(), islands.len()];
+        let sizes = [RUN, SITE, POINT, REFUSED, ISLAND];
         let tables: usize = counts.iter().zip(sizes).map(|(count, size)| count * size).sum();
         let page = PAGE as usize;
         let stub_offset = (TABLES + tables).next_multiple_of(page);
         let stub_len = stubs.len().next_multiple_of(page);
-        let texts: usize = runs.iter().map(|run| run.bytes.len()).sum();
-        let mut out = Vec::with_capacity(stub_offset + stub_len + texts);
+        let texts = || runs.iter().map(|run| &run.bytes);
+        let pages = || texts().chain(islands.iter().map(|island| &island.bytes));
+        let pages_len: usize = pages().map(Vec::len).sum();
+        let mut out = Vec::with_capacity(stub_offset + stub_len + pages_len);
         let header = Header {
             magic: MAGIC,
             version: VERSION,
@@ -169,12 +185,17 @@ impl Plan<'_> {
             out.extend_from_slice(&refused.vaddr.to_le_bytes());
             out.extend_from_slice(&[refused.reason as u8, refused.entry as u8, 0, 0, 0, 0, 0, 0]);
         }
+        for island in islands {
+            let len = island.bytes.len() as u64;
+            for field in [island.vaddr, len, place] {
+                out.extend_from_slice(&field.to_le_bytes());
+            }
+            place += len;
+        }
         out.resize(stub_offset, 0);
         out.extend_from_slice(stubs);
         out.resize(stub_offset + stub_len, 0);
-        for run in runs {
-            out.extend_from_slice(&run.bytes);
-        }
+        pages().for_each(|bytes| out.extend_from_slice(bytes));
         out
     }
 }

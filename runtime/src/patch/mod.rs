@@ -12,7 +12,7 @@
 //! | `run`, `code`, `reach`, `tables` | decoding between them, and the proof |
 //! | `names`, `near`, `around` | what a shape must know about a site's surroundings |
 //! | `plan` | the order of all that |
-//! | `stub`, `build`, `blob` | the image |
+//! | `stub`, `island`, `build`, `blob` | the image |
 //!
 //! What depends on the processor is in [`crate::arch::patch`].
 
@@ -23,6 +23,7 @@ mod bytes;
 mod code;
 mod elf;
 mod insn;
+mod island;
 mod names;
 mod near;
 mod plan;
@@ -38,6 +39,7 @@ mod tables;
 pub use around::{Around, Room};
 pub use blob::{Blob, BlobView, SiteRecord, TextRun};
 pub use insn::{Entry, Flow, Insn, Naming, Reference};
+pub use island::Island;
 pub use names::Names;
 pub use plan::{Error, Plan, analyze};
 pub use run::{Kind, Run, Step};

@@ -11,6 +11,7 @@ use super::site::{Refusal, Refused, Site};
 use crate::arch;
 use alloc::vec::Vec;
 use core::ops::Range;
+use goblin::elf64::dynamic::{DF_TEXTREL, DT_FLAGS, DT_TEXTREL};
 
 /// Why a file cannot be patched at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,12 @@ pub(super) struct Text {
 
 /// The size of a page on every machine that the patched image may be mapped on.
 pub(super) const PAGE: u64 = 4096;
+
+/// No stub is longer.
+const MAX_STUB: u64 = 256;
+
+/// No island is further behind the file's last segment.
+const ISLAND_REACH: u64 = 16 << 20;
 
 /// Finds every candidate of `file`, proves what can be proven, and chooses a shape out of
 /// `shapes` for each proven site but those that `skip` names by their address in the file.
@@ -158,7 +165,8 @@ impl<'a> Plan<'a> {
     fn choose(&mut self, elf: &Elf<'_>, code: &mut Code<'_>, proven: &[(u64, Entry)]) {
         let sites: Vec<u64> = proven.iter().map(|site| site.0).collect();
         let names = Names::collect(elf, code, &sites);
-        let mut room = Room::new(code.padding(&|address| names.any_in(address..address + 1)));
+        let padding = code.padding(&|address| names.any_in(address..address + 1));
+        let mut room = Room::new(padding, self.island_range(elf, proven.len()));
         for vaddr in sites {
             room.take(vaddr..vaddr + arch::patch::SITE_LEN);
         }
@@ -182,14 +190,32 @@ impl<'a> Plan<'a> {
         self.sites.sort_unstable_by_key(|site| site.vaddr);
     }
 
+    /// Where islands may be: behind the stubs, and not so far that reserving all between costs a
+    /// process address space that it would miss. The bytes that an island's address comes from are
+    /// the file's own as long as the dynamic linker changes none of them.
+    fn island_range(&self, elf: &Elf<'_>, sites: usize) -> Range<u64> {
+        let flags = elf.tag(DT_FLAGS).unwrap_or(0);
+        if elf.tag(DT_TEXTREL).is_some() || flags & DF_TEXTREL != 0 {
+            return 0..0;
+        }
+        let stubs = (sites as u64 * MAX_STUB).next_multiple_of(PAGE);
+        // The link page is behind the stubs.
+        let start = self.default_stub_vaddr().saturating_add(stubs + PAGE);
+        start..self.span.end.saturating_add(ISLAND_REACH)
+    }
+
     /// The shape of one site, if this is its turn.
     fn fit(&self, around: &mut Around<'_>, turn: Turn) -> Option<Site> {
         let number = arch::patch::number_before(around);
         let mut fits = |shape| arch::patch::apply(shape, number, around);
         let own = |shape: &Shape| *shape != Shape::Pad && *shape != Shape::Trap;
+        // A site that could do without padding only by an island is better off with padding.
+        let window = |shape: &Shape| own(shape) && *shape != Shape::Pun;
         match turn {
             Turn::OwnBytes => self.shapes.iter().take_while(own).find_map(fits),
-            Turn::OnlyPadding if self.shapes.iter().filter(own).any(|s| fits(s).is_some()) => None,
+            Turn::OnlyPadding if self.shapes.iter().filter(window).any(|s| fits(s).is_some()) => {
+                None
+            }
             Turn::OnlyPadding => self.shapes.iter().find(|s| *s == Shape::Pad).and_then(fits),
             Turn::Any => {
                 let site = self.shapes.iter().find_map(fits);

@@ -14,7 +14,8 @@ pub enum Shape {
     Before = 2,
     /// The long jump replaces the site and instructions behind it.
     After = 3,
-    /// A long jump whose last bytes are those of the following instruction.
+    /// A long jump whose last bytes are those of the following instruction. It leads to an island,
+    /// which holds the jump to the stub.
     Pun = 4,
     /// A trap, which the resident's signal handler turns into the call.
     Trap = 5,
@@ -85,6 +86,13 @@ impl ShapeSet {
         Ok(set)
     }
 
+    /// The same without one of them.
+    #[must_use]
+    pub fn without(mut self, shape: Shape) -> Self {
+        self.order.iter_mut().filter(|raw| **raw == shape as u8).for_each(|raw| *raw = NONE);
+        self
+    }
+
     /// The shapes in their order.
     pub fn iter(&self) -> impl Iterator<Item = Shape> + '_ {
         self.order.iter().filter_map(|&raw| Shape::from_raw(raw))
@@ -117,6 +125,13 @@ mod tests {
     fn a_list_gives_the_order() {
         let set = ShapeSet::parse("pad,mov,trap").expect("names");
         assert_eq!(set.iter().collect::<Vec<_>>(), [Shape::Pad, Shape::Mov, Shape::Trap]);
+        assert_eq!(ShapeSet::from_bytes(set.to_bytes()), Some(set));
+    }
+
+    #[test]
+    fn one_shape_less_keeps_the_order() {
+        let set = ShapeSet::parse("pun,mov,trap").expect("names").without(Shape::Pun);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Shape::Mov, Shape::Trap]);
         assert_eq!(ShapeSet::from_bytes(set.to_bytes()), Some(set));
     }
 

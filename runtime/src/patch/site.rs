@@ -27,7 +27,7 @@ pub struct Site {
     pub head: u64,
     /// Where control returns to: behind the last instruction that moved into the stub.
     pub tail: u64,
-    /// Where the long jump to the stub is: in the window, or in padding.
+    /// Where the long jump to the stub is: in the window, in padding, or on an island.
     pub jump: u64,
 }
 

@@ -35,6 +35,16 @@ pub fn is_elf(fd: i32) -> bool {
     sys::pread(fd, &mut magic, 0) == Ok(4) && magic == *b"\x7fELF"
 }
 
+/// The shapes of an image with its stubs at `stub_vaddr` or where they go by default. Islands are
+/// at a fixed distance from the text; where something else is there already, the stubs are not
+/// where they belong either.
+pub fn shapes_at(stub_vaddr: Option<u64>) -> ShapeSet {
+    match stub_vaddr {
+        None => shapes(),
+        Some(_) => shapes().without(Shape::Pun),
+    }
+}
+
 /// The part of a key that says how the image is made.
 pub fn shapes_key(stub_vaddr: Option<u64>) -> u64 {
     u64::from_le_bytes(shapes().to_bytes()).rotate_left(17) ^ stub_vaddr.unwrap_or(u64::MAX)
@@ -85,7 +95,7 @@ fn build(
     // executing it would.
     let file = unsafe { core::slice::from_raw_parts(start as *const u8, length) };
     let skip = |site: u64| skipped.iter().any(|skip| skip.0.is_none_or(|at| at == site));
-    let bytes = match patch::analyze(file, &shapes(), &skip) {
+    let bytes = match patch::analyze(file, &shapes_at(stub_vaddr), &skip) {
         Ok(plan) => {
             for refused in plan.refused().iter().filter(|refused| refused.reason.is_hole()) {
                 crate::log!(

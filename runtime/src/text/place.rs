@@ -1,5 +1,6 @@
 //! Putting a patched image over a mapping of its file.
 
+use alloc::vec::Vec;
 use core::fmt::Display;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +10,7 @@ use super::region::{self, LINK_PAGE, Region};
 use super::store::{Image, Source};
 use crate::image::{Elf, Fd};
 use crate::layer;
-use crate::patch::{Blob, BlobView};
+use crate::patch::{Blob, BlobView, Island};
 use crate::signal;
 use crate::sys::{self, Errno, Result, Stat};
 /// The unit of mappings on every machine that vload patches on.
@@ -36,12 +37,11 @@ pub struct Mapping {
     pub prot: u32,
 }
 
-/// How much address space the file takes with its stubs and link page, from its first segment on;
-/// `None` when there is nothing to patch.
+/// How much address space the file takes with its stubs, link page and islands, from its first
+/// segment on; `None` when there is nothing to patch.
 pub fn span(fd: i32, stat: &Stat) -> Option<usize> {
     let opened = open(image_of(fd, stat, None)?).ok()?;
-    let end = opened.view.link_vaddr() + LINK_PAGE as u64;
-    usize::try_from(end.checked_sub(first_page(fd)?)?).ok()
+    usize::try_from(opened.view.end().checked_sub(first_page(fd)?)?).ok()
 }
 
 /// The page of the file's lowest address.
@@ -50,30 +50,46 @@ fn first_page(fd: i32) -> Option<u64> {
     Some(elf.span.start & !(PAGE as u64 - 1))
 }
 
-/// Puts the stubs of a file whose first segment is at `start` into the reserved rest behind `used`,
-/// and gives back what is not needed of it.
+/// Puts the stubs and islands of a file whose first segment is at `start` into the reserved rest
+/// from `used` to `end`, and gives back what is not needed of it.
 pub fn fill_reserved(fd: i32, stat: &Stat, start: usize, used: usize, end: usize) {
     let filled = image_of(fd, stat, None).ok_or(Errno::NOENT).and_then(|image| {
         let opened = open(image)?;
         let Some(bias) = first_page(fd).map(|page| start.wrapping_sub(page as usize)) else {
-                return Err(Errno::NOEXEC);
+            return Err(Errno::NOEXEC);
         };
         let stubs = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
-        if stubs < used {
-                return Err(Errno::EXIST);
+        if stubs < used || (opened.view.end() as usize).wrapping_add(bias) > end {
+            return Err(Errno::EXIST);
         }
-        map_stubs(&opened, stubs, MAP_FIXED)?;
+        map_code(&opened, bias, MAP_FIXED)?;
+        let taken = code_ranges(&opened.view, bias);
         enter(opened, bias)?;
-        Ok(stubs)
+        Ok(taken)
     });
-    let unused = match filled {
-        Ok(stubs) => used..stubs,
-        Err(_) => used..end,
-    };
-    if !unused.is_empty() {
-        // SAFETY: reserved by the caller, and not used.
-        unsafe { sys::munmap(unused.start, unused.len()) };
+    let mut free = used;
+    let taken = filled.unwrap_or_default();
+    for next in taken.into_iter().chain(core::iter::once(end..end)) {
+        if free < next.start {
+            // SAFETY: reserved by the caller, and not used.
+            unsafe { sys::munmap(free, next.start - free) };
+        }
+        free = next.end;
     }
+}
+
+/// Where a process has the stubs with their link page, and the islands: by address.
+fn code_ranges(view: &BlobView<'_>, bias: usize) -> Vec<Range<usize>> {
+    let stubs = (view.stub_vaddr() as usize).wrapping_add(bias);
+    let end = stubs.wrapping_add(view.stub_len() as usize + LINK_PAGE);
+    let islands = view.islands().map(|island| at_bias(&island, bias));
+    core::iter::once(stubs..end).chain(islands).collect()
+}
+
+/// Where a process has an island.
+fn at_bias(island: &Island, bias: usize) -> Range<usize> {
+    let start = (island.vaddr as usize).wrapping_add(bias);
+    start..start.wrapping_add(island.len as usize)
 }
 
 /// Replaces what must be replaced in a mapping of `fd` that nobody runs yet, and puts the stubs
@@ -85,23 +101,25 @@ pub fn cover(fd: i32, stat: &Stat, mapping: Mapping) {
 }
 
 /// The same for all texts of a file at once, whose stubs belong into address space that is reserved.
-/// Gives the range that they have taken of it.
+/// Gives the ranges that they have taken of it.
 pub fn cover_reserved(
     fd: i32,
     stat: &Stat,
     mappings: &[Mapping],
     reserved: Range<usize>,
-) -> Option<Range<usize>> {
+) -> Option<Vec<Range<usize>>> {
     let first = mappings.first()?;
     let opened = open(image_of(fd, stat, None)?).ok()?;
     let bias = mappings.iter().find_map(|mapping| bias(&opened.view, *mapping))?;
-    let start = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
-    let end = start.wrapping_add(opened.view.stub_len() as usize + LINK_PAGE);
-    if start < reserved.start || end > reserved.end || start >= end {
+    let taken = code_ranges(&opened.view, bias);
+    let fits = |range: &Range<usize>| {
+        range.start >= reserved.start && range.end <= reserved.end && range.start < range.end
+    };
+    if !taken.iter().all(fits) {
         mappings.iter().for_each(|mapping| cover(fd, stat, *mapping));
         return None;
     }
-    let covered = map_stubs(&opened, start, MAP_FIXED)
+    let covered = map_code(&opened, bias, MAP_FIXED)
         .and_then(|()| mappings.iter().try_for_each(|mapping| overlay(&opened, *mapping)))
         .and_then(|()| enter(opened, bias));
     if let Err(error) = covered {
@@ -109,7 +127,7 @@ pub fn cover_reserved(
         let text = error.text();
         crate::log!(Warn, "not covered: file {dev:#x}:{ino} at {at:#x}: {text}");
     }
-    Some(start..end)
+    Some(taken)
 }
 
 /// The same for any image: `image` makes it, with its stubs where they belong or at an address.
@@ -222,7 +240,7 @@ fn attempt(
         // The stubs are there already; the region has its own view of the same image.
         return overlay(&opened, mapping);
     }
-    map_stubs(&opened, start, MAP_FIXED_NOREPLACE)
+    map_code(&opened, bias, MAP_FIXED_NOREPLACE)
         .and_then(|()| overlay(&opened, mapping))
         .and_then(|()| enter(opened, bias))
 }
@@ -260,6 +278,46 @@ fn extent(view: &BlobView<'_>, bias: usize) -> (usize, usize) {
     ((start as usize).wrapping_add(bias), (end as usize).wrapping_add(bias))
 }
 
+/// Maps the stubs, the link page behind them and the islands.
+fn map_code(opened: &Opened, bias: usize, placing: u32) -> Result<()> {
+    map_stubs(opened, (opened.view.stub_vaddr() as usize).wrapping_add(bias), placing)?;
+    for (index, island) in opened.view.islands().enumerate() {
+        if let Err(error) = map_island(opened, &island, bias, placing) {
+            for range in code_ranges(&opened.view, bias).into_iter().take(1 + index) {
+                // SAFETY: mapped just now, and nothing jumps there yet.
+                unsafe { sys::munmap(range.start, range.len()) };
+            }
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn map_island(opened: &Opened, island: &Island, bias: usize, placing: u32) -> Result<()> {
+    let range = at_bias(island, bias);
+    take(range.start, range.len(), PROT_NONE, placing)?;
+    let (source, image) = (&opened.image.source, opened.tables.start);
+    let prot = PROT_READ | PROT_EXEC;
+    copy_in(source, image, island.offset, range.start, range.len(), prot).inspect_err(|_| {
+        // SAFETY: mapped just now, and nothing jumps there yet.
+        unsafe { sys::munmap(range.start, range.len()) };
+    })
+}
+
+/// Maps unused or reserved space, as `placing` says.
+fn take(start: usize, length: usize, prot: u32, placing: u32) -> Result<()> {
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | placing;
+    // SAFETY: MAP_FIXED_NOREPLACE replaces nothing, and MAP_FIXED comes with reserved space.
+    let at = unsafe { sys::mmap(start, length, prot, flags, -1, 0) }?;
+    if at == start {
+        return Ok(());
+    }
+    // A kernel (or an emulator) that does not know the flag took it for a hint.
+    // SAFETY: mapped just now.
+    unsafe { sys::munmap(at, length) };
+    Err(Errno::EXIST)
+}
+
 /// Maps the stubs at `start` and the link page behind them.
 fn map_stubs(opened: &Opened, start: usize, placing: u32) -> Result<()> {
     if opened.view.has_traps() {
@@ -268,15 +326,7 @@ fn map_stubs(opened: &Opened, start: usize, placing: u32) -> Result<()> {
     }
     let length = opened.view.stub_len() as usize;
     let total = length + LINK_PAGE;
-    let flags = MAP_PRIVATE | MAP_ANONYMOUS | placing;
-    // SAFETY: MAP_FIXED_NOREPLACE replaces nothing, and MAP_FIXED comes with reserved space.
-    let at = unsafe { sys::mmap(start, total, PROT_READ | PROT_WRITE, flags, -1, 0) }?;
-    if at != start {
-        // A kernel (or an emulator) that does not know the flag took it for a hint.
-        // SAFETY: mapped just now.
-        unsafe { sys::munmap(at, total) };
-        return Err(Errno::EXIST);
-    }
+    take(start, total, PROT_READ | PROT_WRITE, placing)?;
     let offset = opened.view.stub_offset();
     let (source, image) = (&opened.image.source, opened.tables.start);
     if let Err(error) = copy_in(source, image, offset, start, length, PROT_READ | PROT_EXEC) {

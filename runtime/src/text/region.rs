@@ -97,6 +97,9 @@ pub unsafe fn remove(start: usize, end: usize, mut unmap: impl FnMut(usize, usiz
             let mapped = region.mapped;
             entry.state.store(TAKEN, Ordering::Release);
             unmap(stubs, length);
+            for island in region.view.islands() {
+                unmap((island.vaddr as usize).wrapping_add(region.bias), island.len as usize);
+            }
             if mapped.1 != 0 {
                 unmap(mapped.0, mapped.1);
             }
@@ -136,13 +139,23 @@ fn of_text(pc: usize) -> Option<&'static Region> {
         .find(|region| (region.text.0..region.text.1).contains(&pc))
 }
 
-/// The address that the kernel would have shown for `pc`: another one when it lies in a stub.
+/// The site whose jump led to `pc` on an island.
+fn on_island(pc: usize) -> Option<usize> {
+    live().find_map(|(_, region)| {
+        let site = region.view.original_pc_on_island(pc.wrapping_sub(region.bias) as u64)?;
+        Some((site as usize).wrapping_add(region.bias))
+    })
+}
+
+/// The address that the kernel would have shown for `pc`: another one when it lies in a stub or on
+/// an island.
 pub fn shown_pc(pc: usize) -> usize {
     of_stub(pc)
         .and_then(|region| {
             let original = region.view.original_pc((pc - region.stubs) as u32)?;
             Some((original as usize).wrapping_add(region.bias))
         })
+        .or_else(|| on_island(pc))
         .unwrap_or(pc)
 }
 
@@ -151,7 +164,10 @@ pub fn shown_pc(pc: usize) -> usize {
 pub fn leave_stub(context: &mut Context) {
     let pc = context.pc();
     let Some(region) = of_stub(pc) else {
-        context.leave_vdso();
+        match on_island(pc) {
+            Some(site) => context.set_pc(site),
+            None => context.leave_vdso(),
+        }
         return;
     };
     let Some(site) = region.view.site_by_stub_offset((pc - region.stubs) as u32) else { return };

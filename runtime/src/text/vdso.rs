@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::image::shapes_key;
+use super::image::{shapes_at, shapes_key};
 use super::place::{self, Mapping, PAGE};
 use super::store::{self, Found, Image};
 use crate::image::Elf;
@@ -62,7 +62,7 @@ pub fn replace(bytes: &[u8], at: usize) -> Result<()> {
 }
 
 fn build(bytes: &[u8], stubs: Option<u64>, key: [u64; 6]) -> Option<Vec<u8>> {
-    let plan = patch::analyze(bytes, &super::image::shapes(), &|_| false).ok()?;
+    let plan = patch::analyze(bytes, &shapes_at(stubs), &|_| false).ok()?;
     report(&plan);
     (!plan.is_empty()).then(|| plan.build(stubs, key))?
 }

@@ -1,7 +1,8 @@
 //! The machine's own libraries and what its own compilers make: every candidate has an answer,
 //! none of the answers is a hole, and with the default shapes none is a trap.
 
-use crate::patch::{Blob, Plan, Refusal, Shape, ShapeSet, analyze};
+use crate::arch::patch::decode;
+use crate::patch::{Blob, Flow, Plan, Refusal, Shape, ShapeSet, analyze};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +34,8 @@ fn check(path: &str, file: &[u8]) -> BTreeSet<u64> {
     assert!(left.is_empty(), "{path}: {left:x?}");
     let traps: Vec<_> = plan.sites().iter().filter(|site| site.shape == Shape::Trap).collect();
     assert!(traps.is_empty(), "{path}: {traps:x?}");
+    // Nor does any process pay for islands.
+    assert!(plan.sites().iter().all(|site| site.shape != Shape::Pun), "{path}");
     let blob = plan.build(None, [7; 6]).expect("in reach");
     let view = Blob::parse(&blob).expect("sound");
     assert_eq!(view.key(), [7; 6]);
@@ -74,6 +77,40 @@ fn every_site_of_the_system_libraries_is_patched() {
         if let Some(expected) = objdump(path) {
             assert_eq!(sites, expected, "{path}");
         }
+    }
+}
+
+/// Every byte but two of a site that shares a jump with what follows is the file's own, and the jump
+/// leads by an island to the stub.
+#[test]
+fn islands_lead_to_the_stubs_of_the_system_libraries() {
+    let set = ShapeSet::parse("pun,trap").expect("names");
+    for (path, least) in
+        [("/lib/x86_64-linux-gnu/libc.so.6", 200), ("/lib/x86_64-linux-musl/libc.so", 1)]
+    {
+        let Some(file) = read(path) else { continue };
+        let plan = analyze(&file, &set, &|_| false).expect("an ELF file");
+        eprintln!("{path}: {:?}", distribution(&plan));
+        let blob = plan.build(None, [0; 6]).expect("in reach");
+        let view = Blob::parse(&blob).expect("sound");
+        let text = |vaddr: u64| {
+            let run = view.runs().find(|run| (run.vaddr..run.vaddr + run.len).contains(&vaddr))?;
+            let at = (vaddr - run.vaddr) as usize;
+            let original = file.get(run.file_offset as usize + at..)?;
+            Some((view.text(&run).get(at..)?, original))
+        };
+        let mut puns = 0;
+        for site in view.sites().filter(|site| site.shape == Shape::Pun) {
+            let (bytes, original) = text(site.vaddr).expect("in a run");
+            assert_eq!(bytes[2..5], original[2..5], "{path}: {:x}", site.vaddr);
+            let jump = decode(bytes, site.vaddr).expect("a jump").flow;
+            let Flow::Jump(island) = jump else { panic!("{path}: {:x}: {jump:x?}", site.vaddr) };
+            assert_eq!(view.original_pc_on_island(island), Some(site.vaddr), "{path}");
+            puns += 1;
+        }
+        assert!(puns >= least, "{path}: {puns}");
+        let end = plan.default_stub_vaddr() + (17 << 20);
+        assert!(view.end() < end, "{path}: {:x}", view.end());
     }
 }
 
@@ -137,6 +174,19 @@ fn every_site_of_static_programs_is_patched() {
         if let Some(file) = build(&folder.0, "hello.c", command) {
             check(&command.join(" "), &file);
         }
+    }
+}
+
+/// The calls of this program leave room for nothing but an island.
+#[test]
+fn the_program_that_tests_islands_has_some() {
+    let folder = Folder::new("islands");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/programs/islands.c");
+    for command in [&["gcc", "-O2"][..], &["gcc", "-O2", "-static"]] {
+        let Some(file) = build(&folder.0, source, command) else { continue };
+        let plan = analyze(&file, &ShapeSet::default(), &|_| false).expect("an ELF file");
+        let puns = plan.sites().iter().filter(|site| site.shape == Shape::Pun).count();
+        assert!(puns >= 4, "{command:?}: {:?}", distribution(&plan));
     }
 }
 

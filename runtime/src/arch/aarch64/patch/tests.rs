@@ -227,7 +227,7 @@ fn around<T>(code: &[u32], named: &[u64], look: impl FnOnce(&mut Around<'_>) -> 
         entry: Entry::Syscall,
         indirect: false,
         names: &Names::new(named.to_vec()),
-        room: &mut Room::new(Vec::new()),
+        room: &mut Room::new(Vec::new(), 0..0),
     })
 }
 

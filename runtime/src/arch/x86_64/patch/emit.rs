@@ -144,7 +144,11 @@ pub fn rewrite(site: &Site, stub: u64, write: &mut dyn FnMut(u64, &[u8])) -> Opt
     for address in site.head..site.tail {
         write(address, &[INT3]);
     }
-    if site.jump != site.vaddr && site.keeps & KEEPS_SITE != 0 {
+    if site.shape == Shape::Pun {
+        // The rest of the distance is what follows the site already.
+        let [low, ..] = displacement(site.vaddr + JUMP, site.jump)?;
+        write(site.vaddr, &[JMP, low]);
+    } else if site.jump != site.vaddr && site.keeps & KEEPS_SITE != 0 {
         write(site.vaddr, &short(site.jump)?);
     }
     write(site.jump, &long);

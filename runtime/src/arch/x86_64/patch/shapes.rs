@@ -9,6 +9,8 @@
 //!      →  e9 .. .. .. ..                  jmp stub, which makes them
 //! after   0f 05  [3 bytes and more]       syscall; movable instructions
 //!      →  e9 .. .. .. ..                  jmp stub, which makes them behind the call
+//! pun     0f 05  a b c                    syscall; anything
+//!      →  e9 ..  a b c                    jmp island, which holds: jmp stub
 //! trap    0f 05  →  cc 90                 int3; nop
 //! ```
 //!
@@ -16,6 +18,10 @@
 //! comes to the jump. What the kernel or a signal handler leaves at the address of the site comes
 //! back to the stub as long as [`KEEPS_SITE`] is set: in `mov`, and in `before` where the moved
 //! instructions leave room and can be made twice, the site's own bytes jump to the long jump.
+//!
+//! The bytes that `pun` leaves alone are all of the jump's distance but its lowest byte (little
+//! endian), so they choose the island but for 256 bytes: libc's `cmp $-4096,%rax` (`48 3d 00 f0 ff
+//! ff`) behind a call leads 3.8 MiB ahead. What comes to them from elsewhere finds what it did.
 
 use super::motion::{Motion, RAX, is_idempotent, motion};
 use crate::patch::{Around, KEEPS_NEXT, KEEPS_SITE, Kind, Shape, Site, Step};
@@ -37,7 +43,8 @@ pub fn apply(shape: Shape, number: Option<u32>, around: &mut Around<'_>) -> Opti
         Shape::Before => before(number, around),
         Shape::After => after(number, around),
         Shape::Trap => Some(around.site(Shape::Trap, number)),
-        Shape::Direct | Shape::Pun => None,
+        Shape::Pun => pun(number, around),
+        Shape::Direct => None,
     }
 }
 
@@ -132,6 +139,20 @@ fn after(number: Option<u32>, around: &Around<'_>) -> Option<Site> {
         }
     }
     None
+}
+
+fn pun(number: Option<u32>, around: &mut Around<'_>) -> Option<Site> {
+    let next = around.next();
+    let end = around.vaddr + JUMP;
+    let site = around.run.steps.get(around.index)?;
+    let &[_, _, a, b, c] = around.bytes(site).first_chunk()?;
+    if !around.room.can_stay(next..end) {
+        return None;
+    }
+    let first = end.checked_add_signed(i64::from(i32::from_le_bytes([0, a, b, c])))?;
+    let jump = around.room.take_island(first..first.checked_add(0x100)?, JUMP)?;
+    around.room.take(next..end);
+    Some(Site { jump, ..around.site(Shape::Pun, number) })
 }
 
 /// Whether an instruction may go into a stub. `endbr64` may not: an indirect branch must find it.

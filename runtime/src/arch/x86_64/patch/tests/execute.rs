@@ -54,8 +54,7 @@ impl Mapped {
         let view = Blob::parse(&blob).expect("sound");
         let wanted: Vec<AtomicU8> = (0..65536).map(|_| AtomicU8::new(0)).collect();
         let wanted: &'static [AtomicU8] = wanted.leak();
-        let end = view.link_vaddr() + 4096;
-        let base = mmap(end);
+        let base = mmap(view.end());
         let write = |vaddr: u64, bytes: &[u8]| {
             // SAFETY: inside the mapping just made, which is writable and nobody else's.
             unsafe {
@@ -65,13 +64,18 @@ impl Mapped {
         };
         view.runs().for_each(|run| write(run.vaddr, view.text(&run)));
         write(view.stub_vaddr(), view.stubs());
+        view.islands().for_each(|island| write(island.vaddr, view.island_bytes(&island)));
         let link = view.link_vaddr();
         write(link + Link::SYSCALL, &(answer as *const () as u64).to_le_bytes());
         write(link + Link::TABLE, &(wanted.as_ptr() as u64).to_le_bytes());
         let protection = (nr::PROT_READ | nr::PROT_EXEC) as usize;
-        let args = [base as usize, link as usize, protection, 0, 0, 0];
-        // SAFETY: the mapping is ours; the link page behind it stays writable.
-        assert_eq!(unsafe { syscall(nr::__NR_mprotect as usize, args) }, 0);
+        let protect = |vaddr: u64, len: u64| {
+            let args = [(base + vaddr) as usize, len as usize, protection, 0, 0, 0];
+            // SAFETY: the mapping is ours; the link page behind the stubs stays writable.
+            assert_eq!(unsafe { syscall(nr::__NR_mprotect as usize, args) }, 0);
+        };
+        protect(0, link);
+        view.islands().for_each(|island| protect(island.vaddr, island.len));
         drop(plan);
         Self { base, link: base + link, blob, wanted }
     }
@@ -102,6 +106,18 @@ snippet!(pad, "mov %edi, %eax", "syscall", "ret", ".skip 8, 0x90");
 snippet!(before, "mov $39, %eax", "mov %rdi, %rsi", "syscall", "ret");
 snippet!(before_short, "mov %rdi, %rax", "syscall", "ret");
 snippet!(after, "mov %edi, %eax", "syscall", "cmp $-4096, %rax", "ret");
+snippet!(
+    pun_entered,
+    "mov %edi, %eax",
+    "test %esi, %esi",
+    "jnz 1f",
+    "syscall",
+    "1: cmp $-4096, %rax",
+    "ja 2f",
+    "ret",
+    "2: xor %eax, %eax",
+    "ret"
+);
 
 #[test]
 fn every_shape_passes_the_call_on_or_leads_to_the_entry() {
@@ -112,6 +128,8 @@ fn every_shape_passes_the_call_on_or_leads_to_the_entry() {
         (before(), "before", Shape::Before, "before"),
         (before_short(), "before", Shape::Before, "before, three bytes"),
         (after(), "after", Shape::After, "after"),
+        (after(), "pun", Shape::Pun, "pun"),
+        (pun_entered(), "pun", Shape::Pun, "pun, with a branch to what follows"),
     ] {
         let mapped = Mapped::new(text, shapes);
         let view = Blob::parse(&mapped.blob).expect("sound");
@@ -131,6 +149,15 @@ fn the_site_leads_back_to_the_window() {
     assert_eq!(mapped.call(at(5), 0, 0), pid());
     let mapped = Mapped::new(before(), "before");
     assert_eq!(mapped.call(at(8), 0, 0), pid());
+}
+
+/// What follows the site is executed by those who come to it from elsewhere, too.
+#[test]
+fn the_bytes_that_a_pun_shares_are_still_instructions() {
+    let mapped = Mapped::new(pun_entered(), "pun");
+    mapped.want(39, true);
+    assert_eq!(mapped.call(TEXT, 39, 1), 39);
+    assert_eq!(mapped.call(TEXT, 39, 0), ANSWER);
 }
 
 snippet!(
@@ -209,7 +236,9 @@ fn flags_and_registers_survive() {
 /// The descriptor that the entry gets says where everything is.
 #[test]
 fn the_descriptor_agrees_with_the_image() {
-    for (text, shapes) in [(mov(), "mov"), (before_short(), "before"), (after(), "after")] {
+    for (text, shapes) in
+        [(mov(), "mov"), (before_short(), "before"), (after(), "after"), (after(), "pun")]
+    {
         let file = File::new(text).bytes();
         let plan = analyze(&file, &set(shapes), &|_| false).expect("an ELF file");
         let blob = plan.build(None, [0; 6]).expect("in reach");
@@ -257,4 +286,35 @@ fn addresses_that_are_gone_have_a_place_to_go_on() {
     assert_eq!(resume(after(), "after", at(2)), None);
     assert_eq!(resume(after(), "after", at(4)), Some(Some(at(4))));
     assert_eq!(resume(after(), "after", at(10)), None);
+    // pun: the site is the long jump, and what follows it is untouched.
+    assert_eq!(resume(after(), "pun", at(2)), None);
+    assert_eq!(resume(after(), "pun", at(4)), None);
+}
+
+/// A signal that comes between the jump to an island and the jump from there.
+#[test]
+fn on_an_island_the_site_is_shown() {
+    let file = File::new(after()).bytes();
+    let plan = analyze(&file, &set("pun"), &|_| false).expect("an ELF file");
+    let jump = plan.sites()[0].jump;
+    let blob = plan.build(None, [0; 6]).expect("in reach");
+    let view = Blob::parse(&blob).expect("sound");
+    assert_eq!(view.islands().map(|island| island.vaddr).collect::<Vec<_>>(), [jump & !0xfff]);
+    assert_eq!(view.original_pc_on_island(jump), Some(at(2)));
+    assert_eq!(view.original_pc_on_island(jump + 5), None);
+    assert_eq!(view.original_pc_on_island(view.end()), None);
+    assert_eq!(view.original_pc_on_island(at(2)), None);
+}
+
+/// Stubs that would lie behind an island or on it.
+#[test]
+fn stubs_come_before_islands() {
+    let file = File::new(after()).bytes();
+    let plan = analyze(&file, &set("pun"), &|_| false).expect("an ELF file");
+    let island = plan.sites()[0].jump & !0xfff;
+    for (stubs, fits) in [(0x2000, false), (0x1000, false), (0, false), (-0x1000i64, false)] {
+        let built = plan.build(Some(island.wrapping_add_signed(stubs)), [0; 6]);
+        assert_eq!(built.is_some(), fits, "{stubs:x}");
+    }
+    assert!(plan.build(Some(island - 0x2000), [0; 6]).is_some());
 }

@@ -202,7 +202,8 @@ snippet!(
 #[test]
 fn an_unresolved_jump_leaves_the_site_its_own_bytes() {
     let site = sites(computed_jump())[0];
-    assert_eq!((site.shape, site.number), (Shape::Trap, None));
+    assert_eq!((site.shape, site.keeps, site.number), (Shape::Pun, BOTH, None));
+    assert_eq!(sites_with(computed_jump(), &set("mov,before,after"))[0].shape, Shape::Trap);
 }
 
 snippet!(
@@ -268,6 +269,104 @@ snippet!(number_lost, "mov $39, %eax", "add $1, %eax", "mov %rdi, %rsi", "syscal
 #[test]
 fn the_number_is_not_known_where_it_changes() {
     assert_eq!(sites(number_lost())[0].number, None);
+}
+
+/// The bytes behind the site that a pun shares, and the site's distance from the text's start.
+fn punned(text: &[u8]) -> Option<(u64, u64)> {
+    let site = sites_with(text, &set("pun"))[0];
+    if site.shape == Shape::Trap {
+        return None;
+    }
+    assert_eq!((site.shape, site.keeps), (Shape::Pun, BOTH));
+    assert_eq!((site.head, site.tail), (site.vaddr, site.vaddr + 2));
+    Some((site.vaddr - at(0), site.jump - (site.vaddr + 5)))
+}
+
+#[test]
+fn the_following_bytes_choose_the_island() {
+    assert_eq!(punned(then_cmp()), Some((2, 0x3d_4800)));
+}
+
+snippet!(pun_negative, "mov %edi, %eax", "syscall", "mov %rdi, %rsi", "ret");
+snippet!(pun_far, "mov %edi, %eax", "syscall", "mov 0(%rip), %rax", "ret");
+snippet!(pun_farther, "mov %edi, %eax", "syscall", "cmp $0x3d, %eax", "ret");
+snippet!(pun_close, "mov %edi, %eax", "syscall", ".byte 0x05, 2, 0, 0, 0", "ret");
+snippet!(pun_at_end, "mov %edi, %eax", "syscall", "ret");
+
+#[test]
+fn an_island_is_neither_before_the_stubs_nor_far_behind_them() {
+    // e9 .. 48 89 fe: before the site.
+    assert_eq!(punned(pun_negative()), None);
+    // e9 .. 48 8b 05: 88 MiB ahead.
+    assert_eq!(punned(pun_far()), None);
+    // e9 .. 83 f8 3d: 991 MiB ahead.
+    assert_eq!(punned(pun_farther()), None);
+    // e9 .. 05 02 00, of an add to eax: 129 KiB ahead, behind the stubs.
+    assert_eq!(punned(pun_close()), Some((2, 0x2_0500)));
+    // The function ends before the jump would.
+    assert_eq!(punned(pun_at_end()), None);
+}
+
+snippet!(pun_inside, "mov %edi, %eax", "syscall", ".byte 0x05, 0, 0, 0, 0", "ret");
+
+/// `e9 .. 05 00 00`: into the file itself, or where its stubs are.
+#[test]
+fn an_island_is_not_in_the_file() {
+    assert_eq!(punned(pun_inside()), None);
+}
+
+snippet!(pun_straddles, ".skip 0x7f7, 0x90", "syscall", "cmp $-4096, %rax", "ret");
+snippet!(pun_fits_page, ".skip 0x7f6, 0x90", "syscall", "cmp $-4096, %rax", "ret");
+
+/// The first of the 256 places is cut by the border of a page.
+#[test]
+fn a_jump_on_an_island_straddles_no_page() {
+    assert_eq!(punned(pun_straddles()), Some((0x7f7, 0x3d_4804)));
+    assert_eq!(punned(pun_fits_page()), Some((0x7f6, 0x3d_4800)));
+}
+
+snippet!(
+    pun_twice,
+    "mov %edi, %eax",
+    "syscall",
+    "cmp $-4096, %rax",
+    "syscall",
+    "cmp $-4096, %rax",
+    "ret"
+);
+
+#[test]
+fn jumps_on_an_island_do_not_overlap() {
+    let sites = sites_with(pun_twice(), &set("pun"));
+    assert_eq!(sites.len(), 2);
+    assert!(sites.iter().all(|site| site.shape == Shape::Pun));
+    let distance = sites[1].jump.abs_diff(sites[0].jump);
+    assert!(distance >= 5, "{distance}");
+}
+
+snippet!(pun_of_site, "mov %edi, %eax", "syscall", "xchg %eax, %ebx", "syscall", "ret");
+
+/// The bytes that would choose the island are another site's.
+#[test]
+fn a_pun_shares_no_byte_that_changes() {
+    assert!(sites_with(pun_of_site(), &set("pun")).iter().all(|site| site.shape == Shape::Trap));
+}
+
+snippet!(
+    pun_or_pad,
+    "mov %edi, %eax",
+    "1: syscall",
+    "cmp $-4096, %rax",
+    "ja 1b",
+    "ret",
+    ".skip 16, 0x90"
+);
+
+/// Islands cost a process address space, padding costs nothing.
+#[test]
+fn padding_comes_before_islands() {
+    assert_eq!(shape(pun_or_pad()), Shape::Pad);
+    assert_eq!(sites_with(pun_or_pad(), &set("pun,pad"))[0].shape, Shape::Pun);
 }
 
 #[test]
