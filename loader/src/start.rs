@@ -69,7 +69,8 @@ fn begin(vectors: Vectors) -> ! {
         None => find::open(&path),
     };
     let argv = &vectors.argv[run.first..];
-    if is_plain(path.to_bytes()) {
+    // Two residents cannot share a process: the inner vload begins a session of its own.
+    if is_plain(path.to_bytes()) || process::is_ourselves(fd) {
         handover::natively(&path, argv, &vectors);
     }
     if run.counts() {
@@ -103,7 +104,7 @@ fn configure() {
         Some(_) => layer::TraceMode::Lines,
         None => layer::TraceMode::Off,
     };
-    layer::set_trace_mode(mode, OPTIONS.has("many"));
+    layer::set_trace_mode(mode);
 }
 
 /// Another vload executed us in place of the target.
@@ -118,6 +119,9 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
         fail(NOT_EXECUTABLE, format_args!("not started by a vload of this version"));
     }
     configure();
+    if resumed.many {
+        layer::many_processes();
+    }
     let execfn = vectors.arg(3).unwrap_or(c"");
     let (argv, envp) = if resumed.spilled >= 0 {
         match output::read_spilled(resumed.spilled) {

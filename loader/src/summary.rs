@@ -17,21 +17,39 @@ pub fn with_parent() {
     if session::counters().is_none() {
         fail(USAGE, format_args!("no file for the counts could be made; 'trace' without -c needs none"));
     }
+    let mask = sys::block_signals(WAITED_FOR);
     let child = match sys::fork() {
-        Ok(0) => return,
+        Ok(0) => {
+            sys::set_signal_mask(mask);
+            return;
+        }
         Ok(child) => child as i32,
         Err(error) => fail(USAGE, format_args!("no process for the program: {}", error.text())),
     };
-    // What the terminal sends is the program's business: it reaches the whole foreground group.
-    for signal in [1, 2, 3, 15] {
-        sys::ignore_signal(signal);
-    }
-    let status = sys::wait_for(child);
+    let status = wait(child);
     let elapsed = |from: Option<i64>| sys::monotonic().zip(from).map(|(now, from)| now - from);
     let nanoseconds = elapsed(time).unwrap_or(0).max(1) as u64;
     let passed = arch::ticks().wrapping_sub(ticks).max(1);
     print(nanoseconds, passed);
     sys::end_like(status)
+}
+
+/// SIGHUP, SIGINT, SIGQUIT, SIGTERM and SIGCHLD.
+const WAITED_FOR: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 16;
+const SIGCHLD: i32 = 17;
+
+/// Waits until the program has ended; gives its status. What another process sends to vload is
+/// handed on; what the terminal sends (SI_KERNEL) has reached the program already.
+fn wait(child: i32) -> i32 {
+    loop {
+        if let Some(status) = sys::wait_without_blocking(child) {
+            return status;
+        }
+        let (signal, from_kernel) = sys::wait_for_signal(WAITED_FOR);
+        if signal != SIGCHLD && !from_kernel {
+            sys::send_signal(child, signal);
+        }
+    }
 }
 
 fn print(nanoseconds: u64, ticks: u64) {

@@ -28,9 +28,8 @@ static MODE: AtomicU32 = AtomicU32::new(0);
 static MANY: AtomicBool = AtomicBool::new(false);
 
 /// Puts the layer in place.
-pub fn set_mode(mode: Mode, many: bool) {
+pub fn set_mode(mode: Mode) {
     MODE.store(mode as u32, Ordering::Relaxed);
-    MANY.store(many, Ordering::Relaxed);
     if mode != Mode::Off {
         super::want_everything();
     }
@@ -39,6 +38,11 @@ pub fn set_mode(mode: Mode, many: bool) {
 /// Whether lines name their process.
 pub fn many() -> bool {
     MANY.load(Ordering::Relaxed)
+}
+
+/// From now on lines of two processes may stand side by side.
+pub fn many_processes() {
+    MANY.store(true, Ordering::Relaxed);
 }
 
 /// The call, seen on its way down and up again.
@@ -56,8 +60,7 @@ fn traced(call: &mut Call<'_>) -> isize {
         print(before, None);
     }
     if starts_a_process(call) {
-        // From now on lines of two processes may stand side by side.
-        MANY.store(true, Ordering::Relaxed);
+        many_processes();
     }
     let result = system::call(call);
     if !is_new_process(call, result) {

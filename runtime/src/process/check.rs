@@ -52,6 +52,11 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
             return Err(error);
         }
     };
+    if is_ourselves(fd) {
+        sys::close(fd);
+        crate::log!(Warn, "not covered: a vload of the program's own runs in our place");
+        return Ok(Found::Native);
+    }
     let mut name = [0; PATH_MAX];
     let execfn = execfn(request, path, &mut name)?;
     let mut room = None;
@@ -62,7 +67,8 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
         if let Step::Script(script) = step
             && fits.is_ok()
         {
-            if room.is_none() {
+            // An older kernel has not read the vectors, and they may be anything.
+            if room.is_none() && !KERNEL_CANNOT_SAY.load(Ordering::Relaxed) {
                 room = Some(Room::of(request, execfn));
             }
             fits = match room.as_mut() {
@@ -88,6 +94,14 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
         }
         Err(failure) => judge(&failure, request, path, inaccessible),
     }
+}
+
+/// Whether the file is vload itself: two residents cannot share a process, so the inner one begins
+/// a session of its own.
+pub fn is_ourselves(fd: i32) -> bool {
+    let own = sys::stat(sys::CWD, c"/proc/self/exe");
+    let theirs = sys::fstat(fd);
+    own.is_ok_and(|own| theirs.is_ok_and(|theirs| (own.dev, own.ino) == (theirs.dev, theirs.ino)))
 }
 
 fn judge(

@@ -105,6 +105,7 @@ fn resume(
         program,
         inaccessible,
         spilled: -1,
+        many: crate::layer::many(),
         arguments: core::array::from_fn(|index| call.args[index] as u64),
         number: call.number as u32,
     };

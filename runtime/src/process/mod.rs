@@ -12,6 +12,7 @@ pub mod spill;
 mod traced;
 
 pub use clone::{clone, vload_child_start};
+pub use check::is_ourselves;
 pub use exec::{ExecRequest, exec, exec_compat};
 pub use exit::{exit, exit_group};
 pub use traced::ptrace;

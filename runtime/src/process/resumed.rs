@@ -18,7 +18,7 @@ pub const PRIVATE_ARGUMENTS: usize = 4;
 /// How `argv[1]` begins.
 const MARK: &[u8] = b"--resumed=";
 /// Goes up with every change of what is told.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// The numbers that cross.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Resumed {
     pub inaccessible: bool,
     /// The descriptor that holds the vectors, when they were too long beside ours; else −1.
     pub spilled: i32,
+    /// Whether a trace names the process in each line.
+    pub many: bool,
     /// The raw arguments of the call, for the trace.
     pub arguments: [u64; 5],
     /// Its number.
@@ -48,6 +50,7 @@ impl Resumed {
         line.raw(b":").decimal(i64::from(self.program));
         line.raw(b":").decimal(i64::from(self.inaccessible));
         line.raw(b":").decimal(i64::from(self.spilled));
+        line.raw(b":").decimal(i64::from(self.many));
         line.raw(b":").decimal(i64::from(self.number));
         for argument in self.arguments {
             line.raw(b":").decimal(argument as i64);
@@ -68,6 +71,7 @@ impl Resumed {
         let program = fd(next()?)?;
         let inaccessible = next()? != 0;
         let spilled = fd(next()?)?;
+        let many = next()? != 0;
         let number = next()? as u32;
         let arguments = [
             next()? as u64,
@@ -79,7 +83,7 @@ impl Resumed {
         if next().is_some() {
             return None;
         }
-        Some(Self { own, program, inaccessible, spilled, arguments, number })
+        Some(Self { own, program, inaccessible, spilled, many, arguments, number })
     }
 }
 
@@ -176,6 +180,7 @@ mod tests {
             program: 3,
             inaccessible: true,
             spilled: -1,
+            many: true,
             arguments: [1, u64::MAX, 0, 5, 6],
             number: 59,
         };
@@ -187,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_refused() {
-        for text in ["", "--resumed=", "--resumed=1", "--resumed=2:1:1:1:1:1:1:1:1:1:1:1:1:1", "x"] {
+        for text in ["", "--resumed=", "--resumed=1", "--resumed=1:1:1:1:1:1:1:1:1:1:1:1:1:1", "x"] {
             assert_eq!(Resumed::read(text.as_bytes()), None, "{text}");
         }
     }

@@ -52,6 +52,27 @@ pub fn scratch_file() -> Result<i32> {
     Ok(fd)
 }
 
+/// A file that holds `bytes`, from which text can be mapped. It is filled through a mapping, because
+/// a write may be a signal under `RLIMIT_FSIZE`.
+pub fn text_file(bytes: &[u8]) -> Result<i32> {
+    let fd = session_file(bytes.len() as u64)?;
+    let mapped = sys::map_shared(fd, 0, bytes.len(), true);
+    match mapped {
+        Ok(start) => {
+            // SAFETY: mapped just now, as long as `bytes`.
+            unsafe {
+                core::ptr::copy_nonoverlapping(bytes.as_ptr(), start as *mut u8, bytes.len());
+                sys::munmap(start, bytes.len());
+            }
+            Ok(fd)
+        }
+        Err(error) => {
+            sys::close(fd);
+            Err(error)
+        }
+    }
+}
+
 /// The session's file; `size` is at most what `RLIMIT_FSIZE` lets it have.
 pub fn session_file(size: u64) -> Result<i32> {
     let limit = sys::limit(linux_raw_sys::general::RLIMIT_FSIZE)?;

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// Processes that can be told apart, by the low bits of their numbers.
 const PIDS: usize = 1 << 14;
 /// Programs that the table has room for.
-const PATHS: usize = 1024;
+const PATHS: usize = 256;
 /// Bytes of a path.
 const PATH: usize = 4096;
 

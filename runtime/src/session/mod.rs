@@ -10,4 +10,4 @@ pub mod cache;
 mod members;
 
 pub use arena::{Session, Stored, counters, create, find, join, keep, members, put};
-pub use backing::scratch_file;
+pub use backing::{scratch_file, text_file};

@@ -4,11 +4,13 @@
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::{SIGTRAP, bit};
-use crate::arch::SigInfo;
+use crate::arch::{self, SigInfo};
 use crate::layer;
 use crate::memory::User;
 use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
+
+const RT_SIGPROCMASK: usize = linux_raw_sys::general::__NR_rt_sigprocmask as usize;
 
 static TRAPS: AtomicBool = AtomicBool::new(false);
 
@@ -175,8 +177,14 @@ pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
     } else {
         let wanted = User::<u64>::new(new).read()?;
         let told = wanted & !bit(SIGTRAP);
-        // SAFETY: both sets are ours.
-        unsafe { sys::signal_mask(how, &raw const told as usize, &raw mut kernel as usize) }?;
+        let set = [how, &raw const told as usize, &raw mut kernel as usize, 8, 0, 0];
+        // SAFETY: both sets are ours. A signal that is held until the call ends would have its mask
+        // mistaken for the target's: then the call is not made.
+        let result = unsafe { arch::forward(RT_SIGPROCMASK, &set, block) };
+        if result == arch::ABORTED {
+            return Ok(result as usize);
+        }
+        sys::check(result)?;
         match how {
             SETMASK => block.trap_blocked.set_from(wanted),
             BLOCK if wanted & bit(SIGTRAP) != 0 => block.trap_blocked.set_from(wanted),

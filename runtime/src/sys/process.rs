@@ -183,24 +183,45 @@ pub fn fork() -> Result<usize> {
     unsafe { call(nr::__NR_clone, [SIGCHLD, 0, 0, 0, 0]) }
 }
 
-/// Ignores `signal` from now on.
-pub fn ignore_signal(signal: i32) {
-    let ignore = crate::arch::KernelAction { handler: 1, ..Default::default() };
-    let set = signal_action(signal, Some(&ignore), None);
-    debug_assert!(set.is_ok());
+/// `rt_sigprocmask(SIG_BLOCK)`; gives the old mask.
+pub fn block_signals(set: u64) -> u64 {
+    let mut old = 0u64;
+    // SAFETY: both sets are ours.
+    let done = unsafe { signal_mask(0, &raw const set as usize, &raw mut old as usize) };
+    debug_assert!(done.is_ok());
+    old
 }
 
-/// `wait4(2)` until `child` has ended; gives its status as the kernel does.
-pub fn wait_for(child: i32) -> i32 {
+/// `wait4(2)` with `WNOHANG`: the status of `child` if it has ended (or cannot be waited for).
+pub fn wait_without_blocking(child: i32) -> Option<i32> {
+    const WNOHANG: usize = 1;
     let mut status = 0i32;
+    let at = &raw mut status as usize;
+    // SAFETY: the kernel fills `status`.
+    match unsafe { call(nr::__NR_wait4, [child as usize, at, WNOHANG, 0]) } {
+        Ok(0) | Err(super::Errno::INTR) => None,
+        Ok(_) => Some(status),
+        Err(_) => Some(0),
+    }
+}
+
+/// `rt_sigtimedwait(2)` without a time: the signal, and whether the kernel itself sent it.
+pub fn wait_for_signal(set: u64) -> (i32, bool) {
     loop {
-        // SAFETY: the kernel fills `status`.
-        match unsafe { call(nr::__NR_wait4, [child as usize, &raw mut status as usize, 0, 0]) } {
-            Ok(_) => return status,
-            Err(super::Errno::INTR) => {}
-            Err(_) => return 0,
+        // SAFETY: all zero is a valid siginfo.
+        let mut info: crate::arch::SigInfo = unsafe { core::mem::zeroed() };
+        let args = [&raw const set as usize, &raw mut info as usize, 0, 8];
+        // SAFETY: the kernel reads the set and fills the siginfo.
+        if let Ok(signal) = unsafe { call(nr::__NR_rt_sigtimedwait, args) } {
+            return (signal as i32, crate::arch::si_code(&info) > 0);
         }
     }
+}
+
+/// `kill(2)`.
+pub fn send_signal(process: i32, signal: i32) {
+    // SAFETY: no memory is passed. A process that has ended meanwhile needs no signal.
+    let _ = unsafe { call(nr::__NR_kill, [process as usize, signal as usize]) };
 }
 
 /// Ends as a process with `status` (of wait(2)) ended: with its exit status or by its signal.

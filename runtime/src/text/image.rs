@@ -97,16 +97,6 @@ fn build(
     let skip = |site: u64| skipped.iter().any(|skip| skip.0.is_none_or(|at| at == site));
     let bytes = match patch::analyze(file, &shapes_at(stub_vaddr), &skip) {
         Ok(plan) => {
-            for refused in plan.refused().iter().filter(|refused| refused.reason.is_hole()) {
-                crate::log!(
-                    Warn,
-                    "not covered: file {:#x}:{} site {:#x}: {:?}",
-                    stat.dev,
-                    stat.ino,
-                    refused.vaddr,
-                    refused.reason
-                );
-            }
             crate::log!(
                 Info,
                 "file {:#x}:{}: {} sites patched, {} candidates refused",
@@ -124,7 +114,13 @@ fn build(
                     site.vaddr
                 );
             }
-            if plan.is_empty() { None } else { plan.build(stub_vaddr, key) }
+            if plan.is_empty() {
+                // There is no image from which `place` would say it.
+                plan.refused().iter().for_each(|refused| super::place::report(&key, refused));
+                None
+            } else {
+                plan.build(stub_vaddr, key)
+            }
         }
         Err(error) => {
             crate::log!(Debug, "file {:#x}:{}: {error:?}", stat.dev, stat.ino);

@@ -10,7 +10,7 @@ use super::region::{self, LINK_PAGE, Region};
 use super::store::{Image, Source};
 use crate::image::{Elf, Fd};
 use crate::layer;
-use crate::patch::{Blob, BlobView, Island};
+use crate::patch::{Blob, BlobView, Island, Refused};
 use crate::signal;
 use crate::sys::{self, Errno, Result, Stat};
 /// The unit of mappings on every machine that vload patches on.
@@ -245,8 +245,20 @@ fn attempt(
         .and_then(|()| enter(opened, bias))
 }
 
+/// Says in the log that a candidate stays as it is, when a call could be made there. `key` names the
+/// file.
+pub(super) fn report(key: &[u64; 6], refused: &Refused) {
+    if refused.reason.is_hole() {
+        let [dev, ino, ..] = key;
+        let (site, reason) = (refused.vaddr, refused.reason);
+        crate::log!(Warn, "not covered: file {dev:#x}:{ino} site {site:#x}: {reason:?}");
+    }
+}
+
 /// Enters a text whose stubs are mapped in the table.
 fn enter(opened: Opened, bias: usize) -> Result<()> {
+    let key = opened.view.key();
+    opened.view.refused().for_each(|refused| report(&key, &refused));
     let region = Region {
         bias,
         stubs: (opened.view.stub_vaddr() as usize).wrapping_add(bias),

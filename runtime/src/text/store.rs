@@ -23,7 +23,7 @@ pub enum Source {
         /// The image's place in it.
         offset: u64,
     },
-    /// In a file of the cache on disk, open for as long as this value.
+    /// In a file of its own or of the cache on disk, open for as long as this value.
     Cached(CachedFile),
     /// In memory of this process.
     Memory(Vec<u8>),
@@ -99,14 +99,19 @@ pub fn keep(key: &[u64; 6], bytes: Option<Vec<u8>>, lasting: bool) -> Option<Ima
         }
         return None;
     };
-    if lasting {
-        cache::keep(key, &bytes);
+    if !lasting {
+        // In a file of its own, gone with its last mapping: the session's would never give it back.
+        if let Ok(fd) = session::text_file(&bytes) {
+            let length = bytes.len();
+            return Some(Image { source: Source::Cached(CachedFile(fd)), length });
+        }
+        let length = bytes.len();
+        return Some(Image { source: Source::Memory(bytes), length });
     }
+    cache::keep(key, &bytes);
     match session::put(&bytes) {
         Ok(stored) => {
-            if lasting {
-                session::keep(key, stored);
-            }
+            session::keep(key, stored);
             Some(in_session(stored))
         }
         Err(_) => {

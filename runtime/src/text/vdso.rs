@@ -6,7 +6,7 @@ use super::image::{shapes_at, shapes_key};
 use super::place::{self, Mapping, PAGE};
 use super::store::{self, Found, Image};
 use crate::image::Elf;
-use crate::patch::{self, Plan};
+use crate::patch;
 use crate::sys::Result;
 use linux_raw_sys::general::{PROT_EXEC, PROT_READ};
 
@@ -63,12 +63,5 @@ pub fn replace(bytes: &[u8], at: usize) -> Result<()> {
 
 fn build(bytes: &[u8], stubs: Option<u64>, key: [u64; 6]) -> Option<Vec<u8>> {
     let plan = patch::analyze(bytes, &shapes_at(stubs), &|_| false).ok()?;
-    report(&plan);
     (!plan.is_empty()).then(|| plan.build(stubs, key))?
-}
-
-fn report(plan: &Plan<'_>) {
-    for refused in plan.refused().iter().filter(|refused| refused.reason.is_hole()) {
-        crate::log!(Warn, "not covered: vDSO site {:#x}: {:?}", refused.vaddr, refused.reason);
-    }
 }

@@ -84,7 +84,7 @@ pub fn cases() -> Vec<Case> {
     let in_namespace = |case: Case| case.needs(Need::UserNamespaces);
     cases.extend(medley("foreign-proc", &foreign_proc).into_iter().map(in_namespace));
     for (name, limit) in [
-        ("few-descriptors", "ulimit -n 4"),
+        ("few-descriptors", "ulimit -n 6"),
         ("little-memory", "ulimit -v 100000"),
         ("no-file-size", "ulimit -f 0"),
         ("no-locked-memory", "ulimit -l 0"),
