@@ -18,10 +18,9 @@ fn relative(word: u32, low: u32, bits: u32, address: u64) -> u64 {
 /// no processor executes.
 fn flow(word: u32, address: u64) -> Option<(Flow, bool)> {
     let plain = |flow| Some((flow, false));
-    match word {
-        // udf, in the reserved group.
-        0..=0xffff => return plain(Flow::Trap),
-        _ => {}
+    // udf, in the reserved group.
+    if word <= 0xffff {
+        return plain(Flow::Trap);
     }
     match word >> 25 & 0xf {
         // Reserved but for SME, which has the top bit; and two groups without encodings.
