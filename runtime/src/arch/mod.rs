@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
+pub mod by_pointer;
 #[cfg(target_arch = "x86")]
 mod i686;
 #[cfg(target_arch = "riscv64")]

@@ -18,7 +18,7 @@ use core::arch::global_asm;
 use core::mem::offset_of;
 
 use super::call_regs::{CallRegs, VECTOR_AREA};
-use super::thread::{Binding, SLOTS, learn};
+use crate::arch::by_pointer::{Binding, SLOT_BITS, SLOTS, learn};
 use crate::thread::{Block, NEXT_BLOCK, POOL};
 
 global_asm!(
@@ -94,7 +94,7 @@ vload_entry:                            // no instruction before the mrs nzcv ch
     stp     x14, x15, [sp, #-32]!
     stp     x12, x13, [sp, #16]         // now: x14 x15 x12 x13 x16 x17
     mov     x15, xzr
-    mrs     x12, tpidr_el0              // the block: see thread.rs
+    mrs     x12, tpidr_el0              // the block: see by_pointer.rs
     eor     x13, x12, x12, lsr #12
     ubfx    x13, x13, #4, #{slot_bits}
     adrp    x14, {slots}
@@ -363,7 +363,7 @@ vload_enter_target:                     // x0 = stack pointer, x1 = entry point
     next = const NEXT_BLOCK,
     pool = sym POOL,
     slots = sym SLOTS,
-    slot_bits = const super::thread::SLOT_BITS,
+    slot_bits = const SLOT_BITS,
     learn = sym learn,
     sp = const offset_of!(CallRegs, sp),
     pc = const offset_of!(CallRegs, pc),
