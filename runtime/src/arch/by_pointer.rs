@@ -79,6 +79,13 @@ pub extern "C" fn learn(block: &Block) {
     }
 }
 
+/// [`learn`]s what the thread pointer of `block`, the calling thread's, is where that is not known.
+pub fn learn_if_unknown(block: &Block) {
+    if block.binding.key.load(Ordering::Relaxed) != thread_pointer() {
+        learn(block);
+    }
+}
+
 /// `parent` is about to start a thread with block `child`, whose thread pointer will be `tls`, or
 /// its own.
 pub fn expect_child(parent: &Block, child: &Block, tls: Option<usize>) {

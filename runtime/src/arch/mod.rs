@@ -15,6 +15,9 @@ mod x86_64;
 #[cfg(all(test, not(target_arch = "aarch64")))]
 #[path = "aarch64/patch/mod.rs"]
 pub mod aarch64_patch;
+#[cfg(all(test, not(target_arch = "riscv64")))]
+#[path = "riscv64/patch/mod.rs"]
+pub mod riscv64_patch;
 
 #[cfg(target_arch = "aarch64")]
 pub use aarch64::*;

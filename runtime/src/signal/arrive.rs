@@ -33,7 +33,7 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         context.finish_exit(unsafe { &*block.regs });
     } else if let Some(site) = text::trap_at(signal, info, pc) {
         // A site of the trap shape: the call goes on in its stub.
-        context.set_pc(site);
+        context.enter_stub(site, block);
         return;
     } else if fault::is_step(signal, info) && !text::is_resumable(pc) {
         // Between two instructions of a stub that are one to the caller, which single-steps itself.

@@ -68,7 +68,7 @@ pub fn hand_on(block: &Block, ignored: bool, on: bool) {
 }
 
 const IGNORED: crate::arch::KernelAction =
-    crate::arch::KernelAction { handler: 1, flags: 0, restorer: 0, mask: 0 };
+    crate::arch::KernelAction { handler: 1, ..crate::arch::KernelAction::DEFAULT };
 
 /// Keeps a `SIGTRAP` that another process sent while the target believes it blocked. `false` when
 /// it may be delivered.

@@ -13,6 +13,9 @@ use crate::sys;
 const STACK: usize = 96 * 1024;
 /// Bytes of the stack on which the kernel starts our signal handler.
 const SIGNAL_STACK: usize = 64 * 1024;
+/// What lies above the first frame on the signal stack is looked at, too: emulators build frames that are
+/// shorter than the kernel's structures, on riscv64 by the room for registers of 128 bits.
+const SHORT_FRAME: usize = 1024;
 /// An unmapped page below each stack.
 const GUARD: usize = 4096;
 const PAGE: usize = 4096;
@@ -77,7 +80,7 @@ impl Pool {
             let block = &raw mut (*node).block;
             (*block).this = block;
             (*block).stack_top = stack + STACK;
-            (*block).signal_stack = (start + GUARD, SIGNAL_STACK);
+            (*block).signal_stack = (start + GUARD, SIGNAL_STACK - SHORT_FRAME);
             (*block).state = AtomicU32::new(1);
             reset(block);
         }

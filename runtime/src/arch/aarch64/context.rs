@@ -6,6 +6,7 @@ use core::mem::{offset_of, size_of};
 use super::call_regs::CallRegs;
 use super::frame::KernelAction;
 use crate::patch::SiteDesc;
+use crate::thread::Block;
 
 /// Room for the records of `struct sigcontext`.
 pub(super) const RECORDS: usize = 4096;
@@ -143,6 +144,11 @@ impl Context {
         }
     }
 
+    /// The context is at a site that has trapped: the call goes on in its stub at `stub`.
+    pub fn enter_stub(&mut self, stub: usize, _block: &mut Block) {
+        self.set_pc(stub);
+    }
+
     /// Takes back what the stub of `site`, where the context is, has changed so far: from its first
     /// instruction to the one that takes them back, x16 and x17 are on the stack.
     ///
@@ -167,13 +173,12 @@ impl Context {
 
     /// Makes the context start the handler of `action` with the frame at `frame`.
     pub fn enter_handler(&mut self, action: &KernelAction, signal: i32, frame: usize) {
-        let restorer = super::frame::restorer_of(frame);
         let c = self.get_mut();
         c.x[0] = signal as u64;
         c.x[1] = frame as u64;
         c.x[2] = (frame + super::frame::CONTEXT) as u64;
         c.x[29] = super::frame::record_of(frame) as u64;
-        c.x[30] = restorer as u64;
+        c.x[30] = super::frame::return_address(action) as u64;
         c.sp = frame as u64;
         c.pc = action.handler as u64;
         c.pstate &= !(BTYPE | TCO);

@@ -24,21 +24,9 @@ const FRAME: usize = CONTEXT + size_of::<UContext>();
 /// Room for the additional records of a held signal: SVE with 2048 bits takes 9 KB.
 const EXTRA_ROOM: usize = 16 * 1024;
 
-/// A word of the context that is ours (`uc_link`, which the kernel sets to 0 and never reads): on
-/// its way from [`build_frame`] to the handler's registers, where the handler returns.
-fn link_of(frame: usize) -> *mut u64 {
-    // SAFETY: no access, only an address.
-    unsafe { &raw mut (*((frame + CONTEXT) as *mut UContext)).link }
-}
-
-/// Where the handler with the frame at `frame` returns.
-pub(super) fn restorer_of(frame: usize) -> usize {
-    // SAFETY: `build_frame` has just written it.
-    unsafe {
-        let restorer = link_of(frame).read();
-        link_of(frame).write(0);
-        restorer as usize
-    }
+/// Where the handler of `action` returns.
+pub(super) fn return_address(action: &KernelAction) -> usize {
+    action.restorer().unwrap_or_else(target_restorer)
 }
 
 /// The frame record of the frame at `frame`.
@@ -60,7 +48,7 @@ pub unsafe fn build_frame(
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
-    action: &KernelAction,
+    _action: &KernelAction,
 ) -> Option<usize> {
     let extra = context.extra();
     let record = (top & !15).wrapping_sub(16);
@@ -80,8 +68,6 @@ pub unsafe fn build_frame(
             extra,
         );
         Context(copy).set_extra(sp + FRAME);
-        (*copy).flags = 0;
-        (*copy).link = action.restorer().unwrap_or_else(target_restorer) as u64;
         (*copy).stack_sp = altstack.0 as u64;
         (*copy).stack_flags = altstack.1;
         (*copy).stack_size = altstack.2 as u64;
@@ -99,7 +85,7 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
     regs.x[1] = frame as u64;
     regs.x[2] = (frame + CONTEXT) as u64;
     regs.x[29] = record_of(frame) as u64;
-    regs.x[30] = restorer_of(frame) as u64;
+    regs.x[30] = return_address(action) as u64;
     regs.sp = frame as u64;
     regs.pc = action.handler as u64;
     regs.pops = 0;

@@ -16,6 +16,7 @@ use core::mem::{offset_of, size_of};
 use super::call_regs::CallRegs;
 use super::{patch, vdso};
 use crate::patch::SiteDesc;
+use crate::thread::Block;
 
 /// `siginfo_t`, as words.
 pub type SigInfo = [u32; 32];
@@ -185,6 +186,11 @@ impl Context {
     /// Makes the context what the exit code was about to make of the processor.
     pub fn finish_exit(&mut self, regs: &CallRegs) {
         self.take_regs(regs);
+    }
+
+    /// The context is at a site that has trapped: the call goes on in its stub at `stub`.
+    pub fn enter_stub(&mut self, stub: usize, _block: &mut Block) {
+        self.set_pc(stub);
     }
 
     /// Takes back what the stub of `site`, where the context is, has changed so far: ecx and edx, which

@@ -1,0 +1,150 @@
+//! The signal frame of riscv64: what the kernel pushes before it enters a handler and takes back at
+//! `rt_sigreturn(2)` (`struct rt_sigframe`, arch/riscv/kernel/signal.c): a siginfo, a ucontext, and
+//! the state of the vector extension behind.
+
+use core::mem::size_of;
+
+use super::call_regs::{A0, CallRegs, RA, SP};
+use super::context::{Context, HEAD, UContext};
+use super::entry::target_restorer;
+
+/// `struct siginfo`, as 64-bit words.
+pub type SigInfo = [u64; 16];
+
+/// Where the context is in a frame.
+pub(super) const CONTEXT: usize = size_of::<SigInfo>();
+const FRAME: usize = CONTEXT + size_of::<UContext>();
+
+/// Builds the frame that the kernel would have built below `top` for a signal with `info` at
+/// `context`, whose alternate stack is `altstack`. Gives the stack pointer of the handler.
+///
+/// # Safety
+/// `context` must be complete with its vector state; `top` must be the target's choice: what lies
+/// below is written as the kernel would write it, and faults as the kernel's write would.
+pub unsafe fn build_frame(
+    top: usize,
+    info: &SigInfo,
+    context: &Context,
+    altstack: (usize, i32, usize),
+    _action: &KernelAction,
+) -> usize {
+    let extra = context.extra();
+    let sp = top.wrapping_sub(FRAME + extra) & !15;
+    // SAFETY: the places are inside [sp, top), which the caller gave us; the source has `extra`
+    // bytes by its own head.
+    unsafe {
+        (sp as *mut SigInfo).write(*info);
+        let copy = (sp + CONTEXT) as *mut UContext;
+        copy.write(*context.get());
+        core::ptr::copy_nonoverlapping(
+            context.extra_at() as *const u8,
+            (sp + FRAME) as *mut u8,
+            extra,
+        );
+        Context(copy).moved(context.extra_at());
+        (*copy).stack_sp = altstack.0 as u64;
+        (*copy).stack_flags = altstack.1;
+        (*copy).stack_size = altstack.2 as u64;
+    }
+    sp
+}
+
+/// Bytes below the stack pointer that belong to the interrupted code: none (RISC-V ELF psABI, 2.1).
+pub const RED_ZONE: usize = 0;
+
+/// Makes the registers in `x` start `handler` with the frame at `frame`.
+pub(super) fn enter(x: &mut [u64; 32], handler: usize, signal: i32, frame: usize) {
+    x[0] = handler as u64;
+    x[RA] = target_restorer() as u64;
+    x[SP] = frame as u64;
+    x[A0] = signal as u64;
+    x[A0 + 1] = frame as u64;
+    x[A0 + 2] = (frame + CONTEXT) as u64;
+}
+
+/// Makes `regs` start the handler of `action` with the frame at `frame` instead of going on.
+pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, frame: usize) {
+    enter(&mut regs.x, action.handler, signal, frame);
+}
+
+/// The address of the `ucontext` that `rt_sigreturn` called with `regs` would restore, and the
+/// length of the part that is looked at.
+pub fn frame_of_sigreturn(regs: &CallRegs) -> (usize, usize) {
+    (regs.sp().wrapping_add(CONTEXT), HEAD)
+}
+
+/// A signal that arrived while the resident ran: its frame, kept until the call ends.
+#[repr(C, align(16))]
+pub struct Extended {
+    info: SigInfo,
+    context: UContext,
+}
+
+impl Extended {
+    /// Keeps a copy of a kernel frame.
+    ///
+    /// # Safety
+    /// `info` must point to the frame's siginfo and `context` be the frame's.
+    pub unsafe fn keep(&mut self, info: *const SigInfo, context: &Context) {
+        // SAFETY: the caller's promise.
+        self.info = unsafe { info.read() };
+        self.context = *context.get();
+        // No call preserves the vector registers (Documentation/arch/riscv/vector.rst).
+        Context(&raw mut self.context).drop_extra();
+    }
+
+    /// The kept context with the caller's state instead of the resident's.
+    pub fn as_caller(&mut self, regs: &CallRegs) -> Context {
+        let mut context = Context(&raw mut self.context);
+        context.take_regs(regs);
+        context.take_vectors(regs.vectors());
+        context
+    }
+
+    /// The kept siginfo.
+    pub fn info(&self) -> &SigInfo {
+        &self.info
+    }
+}
+
+/// `struct sigaction` as the kernel has it (asm-generic/signal.h, without `SA_RESTORER`).
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct KernelAction {
+    /// SIG_DFL, SIG_IGN or an address.
+    pub handler: usize,
+    /// SA_* flags.
+    pub flags: usize,
+    /// Signals blocked while the handler runs.
+    pub mask: u64,
+}
+
+impl KernelAction {
+    /// `SIG_DFL`.
+    pub const DEFAULT: Self = Self { handler: 0, flags: 0, mask: 0 };
+
+    /// The action with a handler that does not return: [`super::restorer`] calls the resident's and
+    /// makes the `rt_sigreturn` itself, because the one in the vDSO, where the kernel makes
+    /// handlers return, is a site like any other.
+    pub fn returning_to(self, restorer: usize) -> Self {
+        Self { handler: restorer, ..self }
+    }
+
+    /// Where its handler returns, if it says: it cannot.
+    pub fn restorer(&self) -> Option<usize> {
+        None
+    }
+}
+
+/// No `SA_RESTORER`.
+pub const ACTION_FLAGS: usize = 0;
+
+/// `si_code` of a siginfo (asm-generic/siginfo.h).
+pub fn si_code(info: &SigInfo) -> i32 {
+    info[1] as i32
+}
+
+/// `si_addr` of a siginfo of a fault.
+pub fn si_addr(info: &SigInfo) -> usize {
+    info[2] as usize
+}

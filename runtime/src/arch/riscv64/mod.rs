@@ -1,0 +1,48 @@
+//! riscv64.
+//!
+//! Every site is a trap (`ebreak`): a jump that reaches from anywhere needs a register, and so does the
+//! way back. The signal handler takes the caller's registers from the context of the trap, and the
+//! way back is a signal frame of our own.
+
+mod abi;
+mod call_regs;
+mod clone;
+mod context;
+mod entry;
+mod frame;
+mod leave;
+pub mod numbers;
+pub mod patch;
+mod raw;
+mod thread;
+
+pub use super::by_pointer::{
+    Binding, bind_thread_block, expect_child, hold_bindings, thread_block,
+};
+pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
+pub use call_regs::CallRegs;
+pub use clone::{CloneRequest, clone_vm};
+pub use context::Context;
+pub use entry::{
+    ABORTED, WindowAddresses, enter_target, exit_thread, exit_window, forward, forward_compat,
+    forward_windows, gate_range, restorer, sigreturn, syscall_entries,
+};
+pub use frame::{
+    ACTION_FLAGS, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
+    frame_of_sigreturn, si_addr, si_code,
+};
+pub use raw::{ftruncate64, mmap64, pread64, syscall};
+pub use thread::{thread_pointer, ticks};
+
+/// Length of the instruction that enters the kernel.
+pub const SYSCALL_INSTRUCTION: usize = 4;
+/// `e_machine` of the files that this build runs.
+pub const MACHINE: u16 = 243;
+/// How far behind a trap instruction the program counter is when its signal arrives: `ebreak`
+/// leaves it where it is (arch/riscv/kernel/traps.c).
+pub const TRAP_LEAVES: usize = 0;
+
+/// The offset argument of `mmap`, in bytes.
+pub fn mmap_offset(argument: usize) -> u64 {
+    argument as u64
+}

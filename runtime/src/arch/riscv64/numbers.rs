@@ -1,0 +1,54 @@
+//! Call numbers and constants that differ between architectures.
+
+use crate::layer::Legacy;
+use linux_raw_sys::general as nr;
+
+/// `fcntl` (`fcntl64` on 32-bit machines).
+pub const FCNTL: u32 = nr::__NR_fcntl;
+/// `mmap` (`mmap2` on 32-bit machines).
+pub const MMAP: usize = nr::__NR_mmap as usize;
+/// `clock_gettime` with 64-bit times (`clock_gettime64` on 32-bit machines).
+pub const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime;
+/// `geteuid` with a 32-bit id (`geteuid32` on 32-bit machines).
+pub const GETEUID: u32 = nr::__NR_geteuid;
+/// `O_NOFOLLOW`.
+pub const O_NOFOLLOW: usize = nr::O_NOFOLLOW as usize;
+
+const NEWFSTATAT: usize = nr::__NR_newfstatat as usize;
+
+/// Whether `number` is the x32 `execve`: there is no such table.
+pub fn is_x32_exec(_number: usize) -> bool {
+    false
+}
+
+/// What the system layer wants on this architecture alone.
+pub const WANTED: &[usize] = &[NEWFSTATAT];
+
+/// The calls that not every architecture's table has.
+pub fn legacy(number: usize) -> Option<Legacy> {
+    (number == NEWFSTATAT).then_some(Legacy::Fstatat)
+}
+
+/// Whether a call sets the register that leads to the thread block: none does.
+pub fn sets_thread_register(_args: &[usize; 6]) -> bool {
+    false
+}
+
+/// The flags of a call that starts a process, if `number` is one without a flags argument: there
+/// is none.
+pub fn implied_clone_flags(_number: usize) -> Option<usize> {
+    None
+}
+
+/// What the number of a call that enters the other way means natively.
+pub enum Compat {
+    /// The native call of this number, with the same arguments.
+    Same(usize),
+    /// `execve(2)` with 32-bit vectors.
+    Exec,
+}
+
+/// There is no other way to enter.
+pub fn native_of_compat(_number: usize) -> Option<Compat> {
+    None
+}

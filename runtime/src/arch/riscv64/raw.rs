@@ -1,0 +1,66 @@
+//! The raw entry into the kernel, for vload's own calls.
+
+unsafe extern "C" {
+    /// In `entry.rs`, on the gate.
+    fn vload_syscall(number: usize, args: *const [usize; 6]) -> isize;
+}
+
+/// Makes system call `number` with `args` (unused ones are ignored) and gives what the kernel
+/// left in the result register.
+///
+/// # Safety
+/// Whatever the call does to memory and descriptors must be sound.
+pub unsafe fn syscall(number: usize, args: [usize; 6]) -> isize {
+    // SAFETY: `vload_syscall` reads the six arguments and keeps the C calling convention; what
+    // the call itself does is the caller's promise.
+    unsafe { vload_syscall(number, &args) }
+}
+
+/// `pread64(2)`: its own name because 32-bit machines pass the offset in two registers.
+///
+/// # Safety
+/// `buf` must be valid for `len` bytes of writing.
+pub unsafe fn pread64(fd: i32, buf: *mut u8, len: usize, offset: u64) -> isize {
+    // SAFETY: `buf` and `len` are the caller's promise.
+    unsafe {
+        syscall(
+            linux_raw_sys::general::__NR_pread64 as usize,
+            [fd as usize, buf as usize, len, offset as usize, 0, 0],
+        )
+    }
+}
+
+/// `ftruncate(2)` with a 64-bit length.
+///
+/// # Safety
+/// No mapping of ours may be cut.
+pub unsafe fn ftruncate64(fd: i32, length: u64) -> isize {
+    // SAFETY: no memory is passed.
+    unsafe {
+        syscall(
+            linux_raw_sys::general::__NR_ftruncate as usize,
+            [fd as usize, length as usize, 0, 0, 0, 0],
+        )
+    }
+}
+
+/// `mmap(2)` with an offset in bytes.
+///
+/// # Safety
+/// With `MAP_FIXED` the range is replaced.
+pub unsafe fn mmap64(
+    addr: usize,
+    len: usize,
+    prot: u32,
+    flags: u32,
+    fd: i32,
+    offset: u64,
+) -> isize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        syscall(
+            linux_raw_sys::general::__NR_mmap as usize,
+            [addr, len, prot as usize, flags as usize, fd as isize as usize, offset as usize],
+        )
+    }
+}
