@@ -154,7 +154,9 @@ pub fn auxiliary(_kind: u32, value: usize) -> usize {
     value
 }
 
-/// The vDSO's own system calls are patched like any other.
-pub fn cover_vdso(base: usize) {
+/// The vDSO's own system calls, `__kernel_rt_sigreturn` among them, are patched like any other. Gives whether
+/// the target may use it.
+pub fn cover_vdso(base: usize) -> bool {
     runtime::text::cover_vdso(base);
+    true
 }

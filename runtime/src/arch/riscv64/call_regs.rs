@@ -24,6 +24,7 @@ pub(super) const VECTOR_AREA: usize = 32 * 8 + 16;
 /// Numbers of registers (RISC-V ELF psABI, 1.1).
 pub(super) const RA: usize = 1;
 pub(super) const SP: usize = 2;
+pub(super) const TP: usize = 4;
 pub(super) const A0: usize = 10;
 pub(super) const A7: usize = 17;
 

@@ -3,7 +3,7 @@
 
 use core::mem::{offset_of, size_of};
 
-use super::call_regs::{A0, A7, CallRegs, RA, SP};
+use super::call_regs::{A0, A7, CallRegs, RA, SP, TP};
 use super::entry::entry_address;
 use super::frame::KernelAction;
 use crate::arch::by_pointer;
@@ -183,6 +183,11 @@ impl Context {
     /// Nothing follows the context.
     pub(super) fn drop_extra(&mut self) {
         self.get_mut().next = [0, 0];
+    }
+
+    /// Sets the thread pointer.
+    pub(super) fn set_thread_pointer(&mut self, value: u64) {
+        self.get_mut().x[TP] = value;
     }
 
     /// Makes the floating-point registers those that `entry.rs` saved at `saved`.

@@ -23,6 +23,7 @@ global_asm!(
     .section .gate, "ax", @progbits
     .option push
     .option norelax
+    .option arch, +d
     .balign 64
 
     .hidden vload_syscall

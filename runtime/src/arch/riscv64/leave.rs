@@ -7,6 +7,7 @@ use super::call_regs::{A7, CallRegs, SP};
 use super::context::{Context, UContext};
 use super::entry::sigreturn;
 use super::frame::SigInfo;
+use super::thread::thread_pointer;
 use crate::layer::vload_resident_call;
 use crate::patch::{Entry, KEEPS_NEXT, KEEPS_SITE, Shape, SiteDesc};
 use crate::signal::{is_held, vload_resident_deliver};
@@ -39,6 +40,8 @@ pub(super) unsafe extern "C" fn leave(regs: &mut CallRegs, block: &mut Block) ->
     let mut frame: Frame = unsafe { core::mem::zeroed() };
     let mut context = Context(&raw mut frame.context);
     context.take_regs(regs);
+    // Not the resident's: what a clone has set for its child.
+    context.set_thread_pointer(thread_pointer());
     context.set_pc(text::shown_pc(regs.pc()));
     context.take_vectors(regs.vectors());
     context.set_mask(mask);
