@@ -11,7 +11,7 @@ use super::traced;
 use crate::log::Line;
 use crate::sys::{self, Errno, Result};
 use linux_raw_sys::general::{
-    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFD, FD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_RDONLY,
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFD, FD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_PATH, O_RDONLY,
 };
 
 /// `AT_EXECVE_CHECK` (linux/fcntl.h, since 6.14).
@@ -181,14 +181,38 @@ fn by_hand(dirfd: i32, path: &CStr, flags: usize) -> Result<()> {
     if path.is_empty() && flags & AT_EMPTY_PATH as usize == 0 {
         return Err(Errno::NOENT);
     }
-    let stat = sys::stat_flags(dirfd, path, flags as u32)?;
+    let by_name = || {
+        judge_file(&sys::stat_flags(dirfd, path, flags as u32)?)?;
+        sys::access(dirfd, path, X_OK, flags | AT_EACCESS)
+    };
+    if path.is_empty() {
+        return by_name();
+    }
+    // Through a descriptor, as `do_open_execat` does it: an emulator that looks for programs below a
+    // folder of its own (`qemu -L`) does so for `openat(2)`, but not for `statx(2)` and its likes.
+    let nofollow = if flags & AT_SYMLINK_NOFOLLOW as usize != 0 { O_NOFOLLOW } else { 0 };
+    let opened = match sys::openat(dirfd, path, O_PATH | O_CLOEXEC | nofollow, 0) {
+        Ok(fd) => fd,
+        Err(Errno::MFILE | Errno::NFILE) => return by_name(),
+        Err(error) => return Err(error),
+    };
+    let stat = sys::fstat(opened);
+    let empty = AT_EMPTY_PATH as usize;
+    let allowed = match sys::access(opened, c"", X_OK, empty | AT_EACCESS) {
+        // `faccessat(2)` has no such flag (before 5.8).
+        Err(Errno::NOENT) => sys::access(dirfd, path, X_OK, flags | AT_EACCESS),
+        other => other,
+    };
+    sys::close(opened);
+    judge_file(&stat?).and(allowed)
+}
+
+/// Whether a file is of a kind that can be executed.
+fn judge_file(stat: &sys::Stat) -> Result<()> {
     if stat.is_link() {
         return Err(Errno::LOOP);
     }
-    if !stat.is_file() {
-        return Err(Errno::ACCES);
-    }
-    sys::access(dirfd, path, X_OK, flags | AT_EACCESS)
+    if stat.is_file() { Ok(()) } else { Err(Errno::ACCES) }
 }
 
 /// Whether `--plain` names the program.

@@ -77,6 +77,11 @@ impl Context {
         self.get().x[0] as usize
     }
 
+    /// Sets the result of the call that the context has just made.
+    pub fn set_result(&mut self, result: isize) {
+        self.get_mut().x[A0] = result as u64;
+    }
+
     /// Sets the address at which the context goes on.
     pub fn set_pc(&mut self, pc: usize) {
         self.get_mut().x[0] = pc as u64;

@@ -38,6 +38,9 @@ vload_syscall:                          # a0 = number, a1 = six arguments
     ld      a4, 32(t0)
     ld      a5, 40(t0)
     ecall
+    .hidden vload_syscall_done
+    .globl vload_syscall_done
+vload_syscall_done:
     ret
 
     .hidden vload_forward
@@ -244,6 +247,7 @@ unsafe extern "C" {
     static __gate_start: u8;
     static __gate_end: u8;
     fn vload_entry();
+    fn vload_syscall_done();
     fn vload_forward(number: usize, args: *const [usize; 6], block: *const Block) -> isize;
     fn vload_forward_check();
     fn vload_forward_done();
@@ -296,10 +300,20 @@ pub(super) fn entry_address() -> usize {
     vload_entry as *const () as usize
 }
 
-/// The resident's own handler, which does not return
-/// ([`KernelAction::returning_to`](super::KernelAction::returning_to)).
-pub fn restorer() -> usize {
+/// Where the resident is when a call of its own has been made.
+pub fn own_call_done() -> usize {
+    vload_syscall_done as *const () as usize
+}
+
+/// The handler that the kernel is given. It does not return: `rt_sigreturn` in the vDSO, where the
+/// kernel makes handlers return, is a site like any other.
+pub fn handler() -> usize {
     vload_handler as *const () as usize
+}
+
+/// `sa_restorer` of the resident's own handlers: there is no such thing.
+pub fn restorer() -> usize {
+    0
 }
 
 /// Where a handler of the target's returns: natively the vDSO's `__vdso_rt_sigreturn`.

@@ -16,20 +16,25 @@ pub(super) const CONTEXT: usize = size_of::<SigInfo>();
 const FRAME: usize = CONTEXT + size_of::<UContext>();
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
-/// `context`, whose alternate stack is `altstack`. Gives the stack pointer of the handler.
+/// `context`, whose alternate stack is `altstack`. Gives the handler's stack pointer; `None` when it
+/// would not be above `floor`.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
 /// below is written as the kernel would write it, and faults as the kernel's write would.
 pub unsafe fn build_frame(
     top: usize,
+    floor: usize,
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
     _action: &KernelAction,
-) -> usize {
+) -> Option<usize> {
     let extra = context.extra();
     let sp = top.wrapping_sub(FRAME + extra) & !15;
+    if sp <= floor {
+        return None;
+    }
     // SAFETY: the places are inside [sp, top), which the caller gave us; the source has `extra`
     // bytes by its own head.
     unsafe {
@@ -46,7 +51,7 @@ pub unsafe fn build_frame(
         (*copy).stack_flags = altstack.1;
         (*copy).stack_size = altstack.2 as u64;
     }
-    sp
+    Some(sp)
 }
 
 /// Bytes below the stack pointer that belong to the interrupted code: none (RISC-V ELF psABI, 2.1).
@@ -123,11 +128,9 @@ impl KernelAction {
     /// `SIG_DFL`.
     pub const DEFAULT: Self = Self { handler: 0, flags: 0, mask: 0 };
 
-    /// The action with a handler that does not return: [`super::restorer`] calls the resident's and
-    /// makes the `rt_sigreturn` itself, because the one in the vDSO, where the kernel makes
-    /// handlers return, is a site like any other.
-    pub fn returning_to(self, restorer: usize) -> Self {
-        Self { handler: restorer, ..self }
+    /// The action with the place where its handler returns: it has no room for that.
+    pub fn returning_to(self, _restorer: usize) -> Self {
+        self
     }
 
     /// Where its handler returns, if it says: it cannot.
@@ -147,4 +150,9 @@ pub fn si_code(info: &SigInfo) -> i32 {
 /// `si_addr` of a siginfo of a fault.
 pub fn si_addr(info: &SigInfo) -> usize {
     info[2] as usize
+}
+
+/// Sets `si_addr`, or `si_call_addr` of a `SIGSYS`, which lies in the same place.
+pub fn set_si_addr(info: &mut SigInfo, address: usize) {
+    info[2] = address as u64;
 }

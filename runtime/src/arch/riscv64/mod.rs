@@ -25,11 +25,11 @@ pub use clone::{CloneRequest, clone_vm};
 pub use context::Context;
 pub use entry::{
     ABORTED, WindowAddresses, enter_target, exit_thread, exit_window, forward, forward_compat,
-    forward_windows, gate_range, restorer, sigreturn, syscall_entries,
+    forward_windows, gate_range, handler, own_call_done, restorer, sigreturn, syscall_entries,
 };
 pub use frame::{
     ACTION_FLAGS, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
-    frame_of_sigreturn, si_addr, si_code,
+    frame_of_sigreturn, set_si_addr, si_addr, si_code,
 };
 pub use raw::{ftruncate64, mmap64, pread64, syscall};
 pub use thread::{thread_pointer, ticks};
