@@ -37,8 +37,18 @@ pub(super) const VECTOR_AREA: usize = 8 * 16 + 16;
 impl CallRegs {
     /// No registers at all: the state the kernel gives a new program.
     pub const ZERO: Self = Self {
-        ebx: 0, ecx: 0, edx: 0, esi: 0, edi: 0, ebp: 0, eax: 0, number: 0, eip: 0, flags: 0x202,
-        esp: 0, desc: 0,
+        ebx: 0,
+        ecx: 0,
+        edx: 0,
+        esi: 0,
+        edi: 0,
+        ebp: 0,
+        eax: 0,
+        number: 0,
+        eip: 0,
+        flags: 0x202,
+        esp: 0,
+        desc: 0,
     };
 
     /// The call number.

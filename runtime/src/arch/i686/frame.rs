@@ -25,8 +25,18 @@ pub type SigInfo = [u32; 32];
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(super) struct SigContext {
-    gs: u32, fs: u32, es: u32, ds: u32,
-    edi: u32, esi: u32, ebp: u32, esp: u32, ebx: u32, edx: u32, ecx: u32, eax: u32,
+    gs: u32,
+    fs: u32,
+    es: u32,
+    ds: u32,
+    edi: u32,
+    esi: u32,
+    ebp: u32,
+    esp: u32,
+    ebx: u32,
+    edx: u32,
+    ecx: u32,
+    eax: u32,
     trapno: u32,
     err: u32,
     eip: u32,

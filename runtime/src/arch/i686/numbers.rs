@@ -40,7 +40,6 @@ const IO_PGETEVENTS_TIME64: usize = nr::__NR_io_pgetevents_time64 as usize;
 const RT_SIGTIMEDWAIT_TIME64: usize = nr::__NR_rt_sigtimedwait_time64 as usize;
 const SIGPROCMASK: usize = nr::__NR_sigprocmask as usize;
 
-
 /// Whether `number` is the x32 `execve`, which 32-bit processes do not have.
 pub fn is_x32_exec(_number: usize) -> bool {
     false
@@ -48,9 +47,27 @@ pub fn is_x32_exec(_number: usize) -> bool {
 
 /// What the system layer wants on this architecture alone.
 pub const WANTED: &[usize] = &[
-    DUP2, READLINK, OPEN, OLD_STAT, STAT64, ACCESS, FSTATAT64, FORK, VFORK, SET_THREAD_AREA,
-    OLD_FCNTL, OLD_MMAP, SIGNAL, SIGACTION, SIGRETURN, SIGPROCMASK, SIGSUSPEND, PPOLL_TIME64,
-    PSELECT6_TIME64, IO_PGETEVENTS_TIME64, RT_SIGTIMEDWAIT_TIME64,
+    DUP2,
+    READLINK,
+    OPEN,
+    OLD_STAT,
+    STAT64,
+    ACCESS,
+    FSTATAT64,
+    FORK,
+    VFORK,
+    SET_THREAD_AREA,
+    OLD_FCNTL,
+    OLD_MMAP,
+    SIGNAL,
+    SIGACTION,
+    SIGRETURN,
+    SIGPROCMASK,
+    SIGSUSPEND,
+    PPOLL_TIME64,
+    PSELECT6_TIME64,
+    IO_PGETEVENTS_TIME64,
+    RT_SIGTIMEDWAIT_TIME64,
 ];
 
 /// The calls that only this architecture's table has.

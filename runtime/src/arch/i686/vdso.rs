@@ -175,9 +175,10 @@ fn symbol(image: &[u8], name: &[u8]) -> Option<usize> {
     let table = u32_at(image, offset_of!(Header, e_phoff))? as usize;
     let count = usize::from(*image.get(offset_of!(Header, e_phnum))?);
     let headers = image.get(table..)?.chunks_exact(size_of::<ProgramHeader>()).take(count);
-    let dynamic = headers
-        .filter(|header| u32_at(header, 0) == Some(PT_DYNAMIC))
-        .find_map(|header| image.get(u32_at(header, offset_of!(ProgramHeader, p_vaddr))? as usize..))?;
+    let dynamic =
+        headers.filter(|header| u32_at(header, 0) == Some(PT_DYNAMIC)).find_map(|header| {
+            image.get(u32_at(header, offset_of!(ProgramHeader, p_vaddr))? as usize..)
+        })?;
     let tag = |wanted: u32| {
         let entry = dynamic.chunks_exact(8).find(|entry| u32_at(entry, 0) == Some(wanted))?;
         u32_at(entry, 4).map(|value| value as usize)
@@ -194,7 +195,8 @@ fn symbol(image: &[u8], name: &[u8]) -> Option<usize> {
 /// The image with its three functions leading to the resident.
 fn patched(image: &[u8]) -> Option<(Vec<u8>, Functions)> {
     let functions = Functions::find(image)?;
-    let begins = |at: usize, code: &[u8]| image.get(at..).is_some_and(|rest| rest.starts_with(code));
+    let begins =
+        |at: usize, code: &[u8]| image.get(at..).is_some_and(|rest| rest.starts_with(code));
     let known = begins(functions.vsyscall, &PUSHES)
         && begins(functions.sigreturn, &SIGRETURN)
         && begins(functions.rt_sigreturn, &RT_SIGRETURN);

@@ -4,9 +4,7 @@
 //! it counts as unproven.
 
 use super::LONG_MODE;
-use super::decode_tables::{
-    BAD, I8, I16, IZ, J8, J32, M, ODD, ONE_BYTE, ONE_BYTE_32, TWO_BYTE,
-};
+use super::decode_tables::{BAD, I8, I16, IZ, J8, J32, M, ODD, ONE_BYTE, ONE_BYTE_32, TWO_BYTE};
 use crate::patch::{Entry, Flow, Insn};
 
 /// No instruction is longer (Intel SDM volume 2, 2.3.11).
@@ -267,9 +265,7 @@ pub fn decode(bytes: &[u8], address: u64) -> Option<Insn> {
             0xe9 => Flow::Jump(target(4)?),
             0xc2 | 0xc3 | 0xca | 0xcb | 0xcf => Flow::Stop,
             0xcc | 0xf4 => Flow::Trap,
-            0xcd if bytes.get(cursor.at - 1) == Some(&0x80) && cursor.at == 2 => {
-                Flow::Site(INT80)
-            }
+            0xcd if bytes.get(cursor.at - 1) == Some(&0x80) && cursor.at == 2 => Flow::Site(INT80),
             // xbegin: the abort handler is a branch target.
             0xc7 if modrm.byte == 0xf8 && immediate == 4 => Flow::Branch(target(4)?),
             0xc6 | 0xc7 if modrm.reg() != 0 && modrm.byte != 0xf8 => return None,

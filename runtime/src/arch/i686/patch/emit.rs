@@ -22,9 +22,9 @@
 //! test writes flags. A signal that finds something pushed takes it back first ([`pushed`]). The stub
 //! holds no address: the thread block has those it needs.
 
+use super::super::thread::{ENTRY, TABLE};
 use super::decode;
 use super::shapes::JUMP;
-use super::super::thread::{ENTRY, TABLE};
 use crate::patch::{KEEPS_SITE, Shape, Site, SiteDesc, Stub};
 
 const JMP: u8 = 0xe9;
