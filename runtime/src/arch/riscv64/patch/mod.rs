@@ -59,7 +59,7 @@ pub fn address_operand(_bytes: &[u8], _address: u64) -> Option<u64> {
 
 /// Whether the instruction is padding: `nop`, `c.nop`, or zeros.
 pub fn is_filler(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x13, 0, 0, 0]) || matches!(bytes, [0x01 | 0, 0, ..])
+    bytes.starts_with(&[0x13, 0, 0, 0]) || matches!(bytes, [0 | 1, 0, ..])
 }
 
 /// Whether programs jump behind the instruction's first byte: nothing can.
