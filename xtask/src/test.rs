@@ -129,6 +129,10 @@ fn cargo_counts(text: &str) -> Option<Tally> {
 
 /// The programs, natively and under vload.
 fn comparison(options: &Options, arch: Arch, vload: &Path) -> Result<Tally> {
+    // `compare` uses the other programs of its crate, which lie beside it.
+    let mut programs = command::cargo();
+    programs.args(["build", "--quiet", "--package", "vload-tests", "--bins"]);
+    command::succeed(&mut programs)?;
     let mut cargo = command::cargo();
     cargo.args(["run", "--quiet", "--package", "vload-tests", "--bin", "compare", "--"]);
     cargo.arg("--vload").arg(vload).args(["--arch", arch.name()]);
