@@ -103,9 +103,11 @@ impl<'a> Plan<'a> {
         let mut proven = Vec::new();
         let mut doubted = Vec::new();
         for &(vaddr, entry) in candidates {
-            match Self::judge(&mut code, vaddr) {
+            match Self::judge(elf, &mut code, vaddr) {
                 Ok(()) => proven.push((vaddr, entry)),
-                Err(Refusal::Inside) => self.refuse(vaddr, entry, Refusal::Inside),
+                Err(reason @ (Refusal::Inside | Refusal::Prefixed)) => {
+                    self.refuse(vaddr, entry, reason);
+                }
                 Err(_) => doubted.push((vaddr, entry)),
             }
         }
@@ -146,17 +148,21 @@ impl<'a> Plan<'a> {
             code.explore();
         }
         for (vaddr, entry) in doubted {
-            match Self::judge(code, vaddr) {
+            match Self::judge(elf, code, vaddr) {
                 Ok(()) => proven.push((vaddr, entry)),
                 Err(reason) => self.refuse(vaddr, entry, reason),
             }
         }
     }
 
-    fn judge(code: &mut Code<'_>, vaddr: u64) -> Result<(), Refusal> {
+    fn judge(elf: &Elf<'_>, code: &mut Code<'_>, vaddr: u64) -> Result<(), Refusal> {
         let run = code.run_of(vaddr).1?;
+        let end = vaddr + arch::patch::SITE_LEN;
+        let before = run.step_with(vaddr).map(|step| run.address(step));
+        let prefixed = |start| elf.slice(start, end - start).is_some_and(arch::patch::is_prefixed);
         match run.index_of(vaddr) {
             Some(_) => Ok(()),
+            None if before.is_some_and(prefixed) => Err(Refusal::Prefixed),
             None if run.whole => Err(Refusal::Inside),
             None => Err(Refusal::NoStart),
         }

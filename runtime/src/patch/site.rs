@@ -52,6 +52,8 @@ pub enum Refusal {
     /// The bytes are outside proven code, and control comes to them neither from proven code nor
     /// from any other address that the file names: constants among the code.
     Unreached = 7,
+    /// The instruction has prefixes before the bytes of a site: no shape is made for that.
+    Prefixed = 8,
 }
 
 impl Refusal {
@@ -65,7 +67,7 @@ impl Refusal {
     /// The refusal of that number.
     #[must_use]
     pub fn from_raw(raw: u8) -> Option<Self> {
-        const ALL: [Refusal; 8] = [
+        const ALL: [Refusal; 9] = [
             Refusal::Inside,
             Refusal::NoStart,
             Refusal::Undecodable,
@@ -74,6 +76,7 @@ impl Refusal {
             Refusal::NotCode,
             Refusal::Skipped,
             Refusal::Unreached,
+            Refusal::Prefixed,
         ];
         ALL.into_iter().find(|refusal| *refusal as u8 == raw)
     }

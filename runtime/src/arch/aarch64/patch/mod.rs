@@ -60,6 +60,11 @@ pub fn has_skipped_prefix(_bytes: &[u8]) -> bool {
     false
 }
 
+/// Instructions have no prefixes.
+pub fn is_prefixed(_bytes: &[u8]) -> bool {
+    false
+}
+
 /// Whether a relocation's addend is an address of the file itself: `R_AARCH64_RELATIVE`,
 /// `R_AARCH64_IRELATIVE` (ELF for the Arm 64-bit Architecture, 5.7).
 pub fn is_relative_relocation(kind: u32) -> bool {

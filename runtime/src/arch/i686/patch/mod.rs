@@ -61,6 +61,14 @@ pub fn has_skipped_prefix(bytes: &[u8]) -> bool {
     bytes.first() == Some(&0xf0)
 }
 
+/// Whether the instruction is a site behind prefixes, which the processor takes for one.
+pub fn is_prefixed(bytes: &[u8]) -> bool {
+    let is_prefix =
+        |byte: &u8| matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x64..=0x67 | 0xf2 | 0xf3);
+    let [prefixes @ .., 0xcd, 0x80] = bytes else { return false };
+    !prefixes.is_empty() && prefixes.iter().all(is_prefix)
+}
+
 /// Whether a relocation's addend is an address of the file itself.
 pub fn is_relative_relocation(kind: u32) -> bool {
     matches!(kind, R_386_RELATIVE | R_386_IRELATIVE)

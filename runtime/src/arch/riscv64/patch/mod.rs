@@ -67,6 +67,11 @@ pub fn has_skipped_prefix(_bytes: &[u8]) -> bool {
     false
 }
 
+/// Instructions have no prefixes.
+pub fn is_prefixed(_bytes: &[u8]) -> bool {
+    false
+}
+
 /// Whether a relocation's addend is an address of the file itself: `R_RISCV_RELATIVE`,
 /// `R_RISCV_IRELATIVE` (RISC-V ELF psABI, 8.4).
 pub fn is_relative_relocation(kind: u32) -> bool {

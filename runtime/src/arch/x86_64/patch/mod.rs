@@ -14,6 +14,7 @@
 //! | `distance_jump` | whether a computed jump adds a table's base and an entry of it |
 //! | `address_operand` | the address that an instruction makes relative to itself |
 //! | `is_filler` | whether an instruction is padding |
+//! | `is_prefixed` | whether an instruction is a site behind prefixes |
 //! | `has_skipped_prefix` | whether programs jump behind the instruction's first byte |
 //! | `is_relative_relocation` | whether a relocation's addend is an address of the file |
 //! | `number_before` | the call number that the code before a site fixes |
@@ -58,6 +59,17 @@ pub fn is_filler(bytes: &[u8]) -> bool {
 /// thread (glibc sysdeps/x86/atomic-machine.h, `catomic_*`).
 pub fn has_skipped_prefix(bytes: &[u8]) -> bool {
     bytes.first() == Some(&0xf0)
+}
+
+/// Whether the instruction is a site behind prefixes, which the processor takes for one.
+pub fn is_prefixed(bytes: &[u8]) -> bool {
+    let is_prefix = |byte: &u8| {
+        matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x67 | 0xf2 | 0xf3)
+    };
+    let [prefixes @ .., first, second] = bytes else { return false };
+    matches!((first, second), (0x0f, 0x05) | (0xcd, 0x80))
+        && !prefixes.is_empty()
+        && prefixes.iter().all(is_prefix)
 }
 
 /// Whether a relocation's addend is an address of the file itself.

@@ -18,6 +18,15 @@ fn refusal(file: &File) -> Refusal {
     plan.refused()[0].reason
 }
 
+snippet!(prefixed, "mov $39, %eax", ".byte 0x48, 0x0f, 0x05", "ret");
+
+/// The processor makes the call whatever the prefixes, so it is said that vload does not see it.
+#[test]
+fn a_site_behind_a_prefix_is_a_hole() {
+    assert_eq!(refusal(&File::new(prefixed())), Refusal::Prefixed);
+    assert!(Refusal::Prefixed.is_hole());
+}
+
 snippet!(inside, "mov $0x050f, %eax", "ret");
 
 #[test]
