@@ -34,10 +34,7 @@ pub fn program(vectors: &Vectors, name: &CStr) -> (CString, Option<i32>) {
     }
     match denied {
         Some(path) => (path, None),
-        None => fail(
-            NOT_FOUND,
-            format_args!("{}: not found in PATH", Shown(name.to_bytes())),
-        ),
+        None => fail(NOT_FOUND, format_args!("{}: not found in PATH", Shown(name.to_bytes()))),
     }
 }
 
@@ -51,13 +48,20 @@ pub fn open(path: &CStr) -> i32 {
 
 fn refuse(path: &CStr, error: Errno) -> ! {
     let shown = Shown(path.to_bytes());
-    let status = if matches!(error, Errno::NOENT | Errno::NOTDIR) { NOT_FOUND } else { NOT_EXECUTABLE };
+    let status =
+        if matches!(error, Errno::NOENT | Errno::NOTDIR) { NOT_FOUND } else { NOT_EXECUTABLE };
     let stat = sys::stat(sys::CWD, path);
     if stat.is_ok_and(|stat| stat.is_directory()) {
-        fail(NOT_EXECUTABLE, format_args!("{shown}: is a directory ({})", error.name().unwrap_or("?")));
+        fail(
+            NOT_EXECUTABLE,
+            format_args!("{shown}: is a directory ({})", error.name().unwrap_or("?")),
+        );
     }
     if stat.is_ok_and(|stat| !stat.is_file()) {
-        fail(NOT_EXECUTABLE, format_args!("{shown}: is no regular file ({})", error.name().unwrap_or("?")));
+        fail(
+            NOT_EXECUTABLE,
+            format_args!("{shown}: is no regular file ({})", error.name().unwrap_or("?")),
+        );
     }
     if error == Errno::ACCES && sys::access(sys::CWD, path, X_OK, AT_EACCESS).is_ok() {
         fail(

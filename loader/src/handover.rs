@@ -75,7 +75,10 @@ pub fn run(target: Target<'_>) -> ! {
     let random = personality & ADDR_NO_RANDOMIZE == 0;
     let (program, interp) = match map_all(&resolved, &limits, random) {
         Ok(mapped) => mapped,
-        Err(error) => lost(&target, format_args!("cannot be mapped: {} ({})", error.text(), error.name().unwrap_or("?"))),
+        Err(error) => lost(
+            &target,
+            format_args!("cannot be mapped: {} ({})", error.text(), error.name().unwrap_or("?")),
+        ),
     };
     resolved.close(-1);
     let vdso = target.vectors.aux(AT_SYSINFO_EHDR).is_some_and(arch::cover_vdso);
@@ -149,7 +152,11 @@ fn front_of_script(script: &Script, push: &mut dyn FnMut(&CStr)) {
     }
 }
 
-fn map_all(resolved: &Resolved, limits: &Limits, random: bool) -> sys::Result<(Mapped, Option<Mapped>)> {
+fn map_all(
+    resolved: &Resolved,
+    limits: &Limits,
+    random: bool,
+) -> sys::Result<(Mapped, Option<Mapped>)> {
     // What has no interp lies among the mappings, unless it asks for an alignment that these do not
     // have (load_elf_binary).
     let in_program_area =
@@ -206,7 +213,8 @@ fn addresses(elf: &Elf, program: &Mapped, interp: &Option<Mapped>, random: bool)
 /// An executable stack, where the program asks for one (`setup_arg_pages`).
 fn make_executable(elf: &Elf, sp: usize) {
     const PROT_GROWSDOWN: u32 = 0x0100_0000;
-    if elf.stack == Stack::Executable || (elf.stack == Stack::Default && arch::STACK_IS_EXECUTABLE) {
+    if elf.stack == Stack::Executable || (elf.stack == Stack::Default && arch::STACK_IS_EXECUTABLE)
+    {
         let page = process::page_size();
         let prot = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN;
         // SAFETY: the stack gets a right more.
@@ -233,7 +241,10 @@ fn enter(sp: usize, start: usize) -> ! {
     if let Err(error) = ready {
         fail(
             NOT_EXECUTABLE,
-            format_args!("the kernel refuses the resident its registers or its stack: {}", error.text()),
+            format_args!(
+                "the kernel refuses the resident its registers or its stack: {}",
+                error.text()
+            ),
         );
     }
     signal::install(&SIGHAND);
@@ -303,6 +314,11 @@ pub fn natively(path: &CStr, argv: &[usize], vectors: &Vectors) -> ! {
     let error = result.err().unwrap_or(sys::Errno::NOEXEC);
     fail(
         NOT_EXECUTABLE,
-        format_args!("{}: {} ({})", Shown(path.to_bytes()), error.text(), error.name().unwrap_or("?")),
+        format_args!(
+            "{}: {} ({})",
+            Shown(path.to_bytes()),
+            error.text(),
+            error.name().unwrap_or("?")
+        ),
     )
 }

@@ -48,7 +48,8 @@ pub fn set_name(execfn: &CStr, file: &CStr) {
     let by_descriptor = execfn.to_bytes().starts_with(b"/dev/fd/") && !file.is_empty();
     let path = if by_descriptor { file } else { execfn };
     let bytes = path.to_bytes();
-    let bytes = if by_descriptor { bytes.strip_suffix(b" (deleted)").unwrap_or(bytes) } else { bytes };
+    let bytes =
+        if by_descriptor { bytes.strip_suffix(b" (deleted)").unwrap_or(bytes) } else { bytes };
     let start = bytes.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
     let mut name = [0u8; 16];
     let length = (bytes.len() - start).min(name.len() - 1);

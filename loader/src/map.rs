@@ -9,8 +9,8 @@ use runtime::text::{self, Mapping};
 
 use crate::arch;
 use linux_raw_sys::general::{
-    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_PRIVATE, PROT_EXEC, PROT_NONE,
-    PROT_READ, PROT_WRITE,
+    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_PRIVATE, PROT_EXEC,
+    PROT_NONE, PROT_READ, PROT_WRITE,
 };
 
 /// Bytes left unmapped behind an image.
@@ -197,4 +197,3 @@ fn anywhere(size: usize, align: usize) -> Result<usize> {
     }
     Ok(start)
 }
-

@@ -2,14 +2,14 @@
 
 use core::ffi::CStr;
 
-use alloc::vec::Vec;
 use alloc::ffi::CString;
+use alloc::vec::Vec;
 use runtime::process::{OPTIONS, spill};
 use runtime::session;
 use runtime::sys::{self, Errno, Result};
 use runtime::view::{self, OWN};
-use rustix::fs::{CWD, Mode, OFlags};
 use rustix::fd::IntoRawFd;
+use rustix::fs::{CWD, Mode, OFlags};
 
 use crate::auxv::AT_EXECFN;
 use crate::command::Trace;
@@ -24,13 +24,14 @@ pub fn open_own(vectors: &Vectors) {
     if sys::limit(linux_raw_sys::general::RLIMIT_NOFILE).is_ok_and(|limit| limit.hard < ENOUGH) {
         return;
     }
-    let own = rustix::fs::openat(CWD, c"/proc/self/exe", OFlags::PATH, Mode::empty()).or_else(|error| {
-        // Without /proc: by the name under which the kernel was given it.
-        match vectors.aux(AT_EXECFN) {
-            Some(name) => rustix::fs::openat(CWD, string(name), OFlags::PATH, Mode::empty()),
-            None => Err(error),
-        }
-    });
+    let own =
+        rustix::fs::openat(CWD, c"/proc/self/exe", OFlags::PATH, Mode::empty()).or_else(|error| {
+            // Without /proc: by the name under which the kernel was given it.
+            match vectors.aux(AT_EXECFN) {
+                Some(name) => rustix::fs::openat(CWD, string(name), OFlags::PATH, Mode::empty()),
+                None => Err(error),
+            }
+        });
     match own {
         Ok(fd) => OWN.exe.set(hide(fd.into_raw_fd())),
         Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {}
@@ -81,9 +82,9 @@ pub fn open_log(path: &[u8]) {
 
 fn open_for_writing(path: &[u8], how: OFlags) -> i32 {
     let flags = OFlags::WRONLY | OFlags::CREATE | how;
-    let opened = CString::new(path)
-        .map_err(|_| rustix::io::Errno::INVAL)
-        .and_then(|path| rustix::fs::openat(CWD, path.as_c_str(), flags, Mode::from_raw_mode(0o666)));
+    let opened = CString::new(path).map_err(|_| rustix::io::Errno::INVAL).and_then(|path| {
+        rustix::fs::openat(CWD, path.as_c_str(), flags, Mode::from_raw_mode(0o666))
+    });
     match opened {
         Ok(fd) => fd.into_raw_fd(),
         Err(error) => {
@@ -105,7 +106,10 @@ pub fn open_trace(file: Option<&CStr>, trace: Trace) {
             Ok(fd) => OWN.trace.set(fd),
             Err(error) => fail(
                 USAGE,
-                format_args!("standard error cannot be used for the trace: {}; give a file with -o", error.text()),
+                format_args!(
+                    "standard error cannot be used for the trace: {}; give a file with -o",
+                    error.text()
+                ),
             ),
         },
         (None, Trace::Counts) => {}

@@ -76,7 +76,15 @@ fn begin(vectors: Vectors) -> ! {
     if run.counts() {
         crate::summary::with_parent();
     }
-    handover::run(Target { vectors, argv, envp: vectors.envp, execfn: &path, fd, inaccessible: false, resumed: false })
+    handover::run(Target {
+        vectors,
+        argv,
+        envp: vectors.envp,
+        execfn: &path,
+        fd,
+        inaccessible: false,
+        resumed: false,
+    })
 }
 
 fn is_plain(path: &[u8]) -> bool {
@@ -91,7 +99,8 @@ fn configure() {
         log::set_level(level.unwrap_or(Level::Info));
     }
     if let Some(set) = OPTIONS.values("shapes").last()
-        && let Some(set) = core::str::from_utf8(set).ok().and_then(|set| patch::ShapeSet::parse(set).ok())
+        && let Some(set) =
+            core::str::from_utf8(set).ok().and_then(|set| patch::ShapeSet::parse(set).ok())
     {
         text::set_shapes(set);
     }
@@ -128,7 +137,11 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
             Ok(vectors) => vectors,
             Err(error) => fail(
                 NOT_EXECUTABLE,
-                format_args!("{}: the argument vector is lost: {}", Shown(execfn.to_bytes()), error.text()),
+                format_args!(
+                    "{}: the argument vector is lost: {}",
+                    Shown(execfn.to_bytes()),
+                    error.text()
+                ),
             ),
         }
     } else {

@@ -15,7 +15,10 @@ pub fn with_parent() {
     let ticks = arch::ticks();
     let time = sys::monotonic();
     if session::counters().is_none() {
-        fail(USAGE, format_args!("no file for the counts could be made; 'trace' without -c needs none"));
+        fail(
+            USAGE,
+            format_args!("no file for the counts could be made; 'trace' without -c needs none"),
+        );
     }
     let mask = sys::block_signals(WAITED_FOR);
     let child = match sys::fork() {
@@ -54,7 +57,8 @@ fn wait(child: i32) -> i32 {
 
 fn print(nanoseconds: u64, ticks: u64) {
     let Some(counters) = session::counters() else { return };
-    let in_time = |count: u64| (u128::from(count) * u128::from(nanoseconds) / u128::from(ticks)) as u64;
+    let in_time =
+        |count: u64| (u128::from(count) * u128::from(nanoseconds) / u128::from(ticks)) as u64;
     let mut rows: Vec<Row<'_>> = Vec::new();
     for (entry, number, counted) in counters.numbered() {
         if counted.calls != 0 {

@@ -54,7 +54,9 @@ impl Vectors {
 
     /// The value of the environment's variable `name`.
     pub fn env(&self, name: &[u8]) -> Option<&'static [u8]> {
-        self.envp.iter().find_map(|&at| string(at).to_bytes().strip_prefix(name)?.strip_prefix(b"="))
+        self.envp
+            .iter()
+            .find_map(|&at| string(at).to_bytes().strip_prefix(name)?.strip_prefix(b"="))
     }
 
     /// The value of auxiliary entry `kind`.

@@ -48,9 +48,34 @@ numbers! {
 
 /// What this layer wants whatever the others do.
 pub const WANTED: &[usize] = &[
-    CLOSE, DUP3, CLOSE_RANGE, own::FCNTL as usize, READLINKAT, OPENAT, STATX, FACCESSAT, FACCESSAT2, EXECVE,
-    EXECVEAT, CLONE, CLONE3, EXIT, EXIT_GROUP, RT_SIGACTION, RT_SIGRETURN, SIGALTSTACK, MUNMAP, own::MMAP,
-    GETDENTS64, PTRACE, RT_SIGSUSPEND, PPOLL, PSELECT6, EPOLL_PWAIT, EPOLL_PWAIT2, IO_PGETEVENTS,
+    CLOSE,
+    DUP3,
+    CLOSE_RANGE,
+    own::FCNTL as usize,
+    READLINKAT,
+    OPENAT,
+    STATX,
+    FACCESSAT,
+    FACCESSAT2,
+    EXECVE,
+    EXECVEAT,
+    CLONE,
+    CLONE3,
+    EXIT,
+    EXIT_GROUP,
+    RT_SIGACTION,
+    RT_SIGRETURN,
+    SIGALTSTACK,
+    MUNMAP,
+    own::MMAP,
+    GETDENTS64,
+    PTRACE,
+    RT_SIGSUSPEND,
+    PPOLL,
+    PSELECT6,
+    EPOLL_PWAIT,
+    EPOLL_PWAIT2,
+    IO_PGETEVENTS,
 ];
 
 /// What it wants besides in a process with trap sites.
@@ -80,7 +105,10 @@ pub fn call(call: &mut Call<'_>) -> isize {
         }
         EXECVE => {
             let [path, argv, envp, ..] = call.args;
-            process::exec(call, process::ExecRequest { dirfd: sys::CWD, path, argv, envp, flags: 0 })
+            process::exec(
+                call,
+                process::ExecRequest { dirfd: sys::CWD, path, argv, envp, flags: 0 },
+            )
         }
         EXECVEAT => {
             let [dirfd, path, argv, envp, flags, _] = call.args;
@@ -138,7 +166,10 @@ fn legacy(call: &mut Call<'_>, kind: Legacy) -> isize {
         Legacy::Own(meaning) => meaning(call),
         // The register that finds the thread block is not the target's to set.
         Legacy::SetThreadRegister if own::sets_thread_register(&call.args) => {
-            crate::log!(Error, "the program sets the register that finds the thread block: refused (see the limits)");
+            crate::log!(
+                Error,
+                "the program sets the register that finds the thread block: refused (see the limits)"
+            );
             sys::raw(Err(sys::Errno::PERM))
         }
         Legacy::SetThreadRegister => call.pass(),

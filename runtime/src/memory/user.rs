@@ -62,7 +62,8 @@ impl<T: Copy> User<T> {
 }
 
 fn probe(mut address: usize, len: usize, one: impl Fn(usize) -> Result<()>) -> Result<()> {
-    let last = address.checked_add(len).and_then(|end| end.checked_sub(PROBE)).ok_or(Errno::FAULT)?;
+    let last =
+        address.checked_add(len).and_then(|end| end.checked_sub(PROBE)).ok_or(Errno::FAULT)?;
     while address < last {
         one(address)?;
         address = (address & !(PAGE - 1)).checked_add(PAGE).ok_or(Errno::FAULT)?;
@@ -109,11 +110,7 @@ pub fn read_words(address: usize, into: &mut [usize]) -> Result<()> {
     readable(address, len)?;
     // SAFETY: the range was readable, and `into` is ours.
     unsafe {
-        core::ptr::copy_nonoverlapping(
-            address as *const u8,
-            into.as_mut_ptr().cast::<u8>(),
-            len,
-        );
+        core::ptr::copy_nonoverlapping(address as *const u8, into.as_mut_ptr().cast::<u8>(), len);
     }
     Ok(())
 }

@@ -65,9 +65,8 @@ impl Room {
     /// Takes `len` bytes of a page for islands that begin in `starts`.
     pub fn take_island(&mut self, starts: Range<u64>, len: u64) -> Option<u64> {
         let starts = starts.start.max(self.islands.start)..starts.end.min(self.islands.end);
-        let at = starts
-            .into_iter()
-            .find(|at| at % PAGE + len <= PAGE && self.is_free(*at..at + len))?;
+        let at =
+            starts.into_iter().find(|at| at % PAGE + len <= PAGE && self.is_free(*at..at + len))?;
         self.take(at..at + len);
         Some(at)
     }

@@ -3,15 +3,16 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::exec::{ExecRequest, PATH_MAX};
 use super::argument_limit::Room;
+use super::exec::{ExecRequest, PATH_MAX};
 use super::resolve::{self, Failure, Step};
 use super::resumed::OPTIONS;
 use super::traced;
 use crate::log::Line;
 use crate::sys::{self, Errno, Result};
 use linux_raw_sys::general::{
-    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFD, FD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_PATH, O_RDONLY,
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFD, FD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_PATH,
+    O_RDONLY,
 };
 
 /// `AT_EXECVE_CHECK` (linux/fcntl.h, since 6.14).
@@ -48,7 +49,11 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
         Ok(fd) => fd,
         Err(Errno::MFILE | Errno::NFILE) => return Ok(Found::File { fd: -1, inaccessible }),
         Err(error) => {
-            crate::log!(Error, "exec of {path:?}: it can be executed but not read: {}", error.text());
+            crate::log!(
+                Error,
+                "exec of {path:?}: it can be executed but not read: {}",
+                error.text()
+            );
             return Err(error);
         }
     };
@@ -124,8 +129,7 @@ fn open(request: &ExecRequest, path: &CStr) -> Result<i32> {
     if path.is_empty() {
         return reopen(request.dirfd);
     }
-    let nofollow =
-        if request.flags & AT_SYMLINK_NOFOLLOW as usize != 0 { O_NOFOLLOW } else { 0 };
+    let nofollow = if request.flags & AT_SYMLINK_NOFOLLOW as usize != 0 { O_NOFOLLOW } else { 0 };
     sys::openat(request.dirfd, path, O_RDONLY | O_CLOEXEC | nofollow, 0)
 }
 

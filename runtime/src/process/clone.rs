@@ -15,7 +15,8 @@ use crate::thread::{AltStack, Block, Ownership, POOL};
 use crate::view;
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::{
-    CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK, CLONE_VM,
+    CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK,
+    CLONE_VM,
 };
 
 /// `struct clone_args` (clone(2)), as 64-bit words.
@@ -230,7 +231,9 @@ pub unsafe extern "C" fn vload_child_start(_regs: &mut CallRegs, block: &mut Blo
     block.tid.store(sys::gettid(), Ordering::Relaxed);
     let stacked = sys::set_kernel_altstack(block.signal_stack.0, block.signal_stack.1);
     if bound.is_err() || stacked.is_err() {
-        crate::log::emergency(b"vload: a thread cannot be followed: the kernel refuses its registers\n");
+        crate::log::emergency(
+            b"vload: a thread cannot be followed: the kernel refuses its registers\n",
+        );
         sys::exit(126);
     }
     if block.handlers_cleared {

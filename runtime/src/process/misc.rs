@@ -2,8 +2,8 @@
 
 use core::ffi::CStr;
 
-use crate::image::misc::Entry;
 use crate::arch;
+use crate::image::misc::Entry;
 use crate::image::{HEAD_SIZE, Head, PATH_MAX};
 use crate::sys;
 use linux_raw_sys::general::{O_CLOEXEC, O_DIRECTORY, O_RDONLY};
@@ -21,14 +21,14 @@ pub struct Match<'a> {
 /// The first entry that takes the file which begins with `head`. The kernel asks the newest first,
 /// and lists them in that order. `None` where nothing can be seen: then the kernel is asked to
 /// execute what no other format takes (`check::program`).
-pub fn entry_for<'b>(head: &Head, path: &CStr, buffer: &'b mut [u8; PATH_MAX]) -> Option<Match<'b>> {
-    let directory = sys::openat(
-        sys::CWD,
-        c"/proc/sys/fs/binfmt_misc",
-        O_RDONLY | O_DIRECTORY | O_CLOEXEC,
-        0,
-    )
-    .ok()?;
+pub fn entry_for<'b>(
+    head: &Head,
+    path: &CStr,
+    buffer: &'b mut [u8; PATH_MAX],
+) -> Option<Match<'b>> {
+    let directory =
+        sys::openat(sys::CWD, c"/proc/sys/fs/binfmt_misc", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+            .ok()?;
     let found = search(directory, head, path, buffer);
     sys::close(directory);
     let (length, keeps_argv0, opens) = found?;

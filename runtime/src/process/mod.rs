@@ -11,12 +11,12 @@ mod resumed;
 pub mod spill;
 mod traced;
 
-pub use clone::{clone, vload_child_start};
 pub use check::is_ourselves;
+pub use clone::{clone, vload_child_start};
 pub use exec::{ExecRequest, exec, exec_compat};
 pub use exit::{exit, exit_group};
-pub use traced::ptrace;
 pub use resumed::{OPTIONS, Options, PRIVATE_ARGUMENTS, Resumed};
+pub use traced::ptrace;
 
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

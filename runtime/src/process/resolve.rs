@@ -133,7 +133,10 @@ pub fn resolve(
     }
 }
 
-#[allow(clippy::large_enum_variant, reason = "it lives for one step, on the stack; nothing here may allocate")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it lives for one step, on the stack; nothing here may allocate"
+)]
 enum Next {
     Program(Resolved),
     Interpreter { file: i32, name: [u8; PATH_MAX], opens: bool },

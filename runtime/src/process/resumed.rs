@@ -73,13 +73,8 @@ impl Resumed {
         let spilled = fd(next()?)?;
         let many = next()? != 0;
         let number = next()? as u32;
-        let arguments = [
-            next()? as u64,
-            next()? as u64,
-            next()? as u64,
-            next()? as u64,
-            next()? as u64,
-        ];
+        let arguments =
+            [next()? as u64, next()? as u64, next()? as u64, next()? as u64, next()? as u64];
         if next().is_some() {
             return None;
         }
@@ -158,9 +153,9 @@ impl Options {
 
     /// The values given for `name`, in order.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.bytes().split(|&byte| byte == SEPARATOR).filter_map(move |option| {
-            option.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
-        })
+        self.bytes()
+            .split(|&byte| byte == SEPARATOR)
+            .filter_map(move |option| option.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     }
 
     /// Whether the switch `name` was given.
@@ -192,15 +187,15 @@ mod tests {
 
     #[test]
     fn what_is_not_ours_is_refused() {
-        for text in ["", "--resumed=", "--resumed=1", "--resumed=1:1:1:1:1:1:1:1:1:1:1:1:1:1", "x"] {
+        for text in ["", "--resumed=", "--resumed=1", "--resumed=1:1:1:1:1:1:1:1:1:1:1:1:1:1", "x"]
+        {
             assert_eq!(Resumed::read(text.as_bytes()), None, "{text}");
         }
     }
 
     #[test]
     fn options_come_back() {
-        let options =
-            Options { bytes: UnsafeCell::new([0; ROOM]), length: AtomicUsize::new(0) };
+        let options = Options { bytes: UnsafeCell::new([0; ROOM]), length: AtomicUsize::new(0) };
         // SAFETY: the value is this test's own.
         unsafe {
             assert!(options.add("skip", b"/lib/a:0x10"));

@@ -56,12 +56,7 @@ pub fn write(arguments: &[usize], envp: usize) -> Result<i32> {
 type Strings<'a> = dyn FnMut(&mut dyn FnMut(&CStr)) -> Result<()> + 'a;
 
 /// Fills the file through a mapping: with `RLIMIT_FSIZE` at 0 a write would be a signal.
-fn fill(
-    fd: i32,
-    length: usize,
-    header: &Header,
-    each: &mut Strings<'_>,
-) -> Result<()> {
+fn fill(fd: i32, length: usize, header: &Header, each: &mut Strings<'_>) -> Result<()> {
     sys::truncate(fd, length as u64)?;
     let start = sys::map_shared(fd, 0, length, true)?;
     // SAFETY: the mapping is at least as long as the header, page-aligned and ours.

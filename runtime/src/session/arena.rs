@@ -157,10 +157,7 @@ pub fn keep(key: &[u64; 6], stored: Stored) {
     let start = place(key);
     for probe in 0..SLOTS {
         let slot = &session.index[(start + probe) % SLOTS];
-        if slot
-            .state
-            .compare_exchange(EMPTY, FILLING, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
+        if slot.state.compare_exchange(EMPTY, FILLING, Ordering::Acquire, Ordering::Relaxed).is_ok()
         {
             for (place, word) in slot.key.iter().zip(key) {
                 place.store(*word, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use crate::sys::{self, Errno, Result};
-use linux_raw_sys::general::{O_CLOEXEC, O_RDWR, O_TMPFILE, PROT_EXEC, PROT_READ, MAP_PRIVATE};
+use linux_raw_sys::general::{MAP_PRIVATE, O_CLOEXEC, O_RDWR, O_TMPFILE, PROT_EXEC, PROT_READ};
 
 /// `MFD_EXEC` (linux/memfd.h, since 6.3).
 const MFD_EXEC: u32 = 0x10;

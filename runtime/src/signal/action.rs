@@ -122,7 +122,12 @@ impl SigHand {
             if version & 1 == 0
                 && self
                     .version
-                    .compare_exchange_weak(version, version + 1, Ordering::Acquire, Ordering::Relaxed)
+                    .compare_exchange_weak(
+                        version,
+                        version + 1,
+                        Ordering::Acquire,
+                        Ordering::Relaxed,
+                    )
                     .is_ok()
             {
                 break;

@@ -92,7 +92,8 @@ unsafe fn push(info: &SigInfo, context: &Context, action: &Action, block: &mut B
     let alt = block.altstack;
     let nested = alt.holds(sp);
     let entering = action.on_altstack() && alt.enabled() && !nested;
-    let top = if entering { alt.sp.wrapping_add(alt.size) } else { sp.wrapping_sub(arch::RED_ZONE) };
+    let top =
+        if entering { alt.sp.wrapping_add(alt.size) } else { sp.wrapping_sub(arch::RED_ZONE) };
     let reported = (alt.sp, alt.flags, alt.size);
     // A frame that leaves the stack it is for kills, instead of what lies below.
     let floor = if entering || nested { alt.sp } else { 0 };

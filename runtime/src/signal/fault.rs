@@ -116,7 +116,9 @@ pub fn report(signal: i32, info: &SigInfo, context: &Context, block: &Block) -> 
         line.text(", site ").hex(crate::text::shown_pc(regs.pc()) as u64);
     }
     line.text(", vload ").text(env!("CARGO_PKG_VERSION"));
-    line.text("\nvload: this is a fault of vload, not of the program. Please report it with this line");
+    line.text(
+        "\nvload: this is a fault of vload, not of the program. Please report it with this line",
+    );
     line.text(" and the command; `--log FILE:debug` shows what led to it.\n");
     log::emergency(line.bytes());
     die(signal)

@@ -37,9 +37,8 @@ fn unblock() -> u64 {
     const UNBLOCK: usize = 1;
     let (set, mut before) = (bit(SIGTRAP), 0u64);
     // SAFETY: both sets are ours; only the calling thread's mask changes.
-    let done = unsafe {
-        sys::signal_mask(UNBLOCK, &raw const set as usize, &raw mut before as usize)
-    };
+    let done =
+        unsafe { sys::signal_mask(UNBLOCK, &raw const set as usize, &raw mut before as usize) };
     debug_assert!(done.is_ok());
     before
 }
@@ -62,7 +61,8 @@ pub fn hand_on(block: &Block, ignored: bool, on: bool) {
     if block.trap_blocked.get() {
         let set = bit(SIGTRAP);
         // SAFETY: the set is ours, and no trap site is executed before the exec or the next call.
-        let done = unsafe { sys::signal_mask(if on { BLOCK } else { 1 }, &raw const set as usize, 0) };
+        let done =
+            unsafe { sys::signal_mask(if on { BLOCK } else { 1 }, &raw const set as usize, 0) };
         debug_assert!(done.is_ok());
     }
 }

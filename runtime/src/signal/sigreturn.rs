@@ -17,10 +17,11 @@ pub fn rt_sigreturn(block: &mut Block, regs: &CallRegs) -> isize {
         return ABORTED;
     }
     // Only a frame that is wholly there can be looked at; a bad one the kernel punishes.
-    let readable = len <= 1024 && (at..at + len).step_by(8).all(|word| {
-        // One question a page is enough.
-        (word != at && word & 4095 > 8) || User::<u64>::new(word).read().is_ok()
-    });
+    let readable = len <= 1024
+        && (at..at + len).step_by(8).all(|word| {
+            // One question a page is enough.
+            (word != at && word & 4095 > 8) || User::<u64>::new(word).read().is_ok()
+        });
     if readable {
         // SAFETY: the context was readable a moment ago and belongs to this thread's stack.
         let mut context = unsafe { Context::new(at) };

@@ -157,9 +157,8 @@ fn statx_at(dirfd: i32, path: &CStr, flags: u32) -> Result<Stat> {
             ],
         )
     }?;
-    let nanoseconds = |seconds: i64, rest: u32| {
-        seconds.wrapping_mul(1_000_000_000).wrapping_add(i64::from(rest))
-    };
+    let nanoseconds =
+        |seconds: i64, rest: u32| seconds.wrapping_mul(1_000_000_000).wrapping_add(i64::from(rest));
     Ok(Stat {
         dev: u64::from(s.stx_dev_major) << 32 | u64::from(s.stx_dev_minor),
         ino: s.stx_ino,

@@ -163,10 +163,7 @@ pub fn monotonic() -> Option<i64> {
 fn clock(which: usize) -> Option<i64> {
     let mut time = [0i64; 2];
     // SAFETY: the kernel fills a timespec of two 64-bit words (arch::numbers::CLOCK_GETTIME).
-    unsafe {
-        call(crate::arch::numbers::CLOCK_GETTIME, [which, &raw mut time as usize])
-    }
-    .ok()?;
+    unsafe { call(crate::arch::numbers::CLOCK_GETTIME, [which, &raw mut time as usize]) }.ok()?;
     Some(time[0].wrapping_mul(1_000_000_000).wrapping_add(time[1]))
 }
 

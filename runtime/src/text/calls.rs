@@ -53,8 +53,8 @@ impl Request {
         if flags & MAP_ANONYMOUS != 0 || fd < 0 || length == 0 {
             return None;
         }
-        let executable = prot & PROT_EXEC != 0
-            || (prot & PROT_READ != 0 && crate::process::read_implies_exec());
+        let executable =
+            prot & PROT_EXEC != 0 || (prot & PROT_READ != 0 && crate::process::read_implies_exec());
         let offset = crate::arch::mmap_offset(offset);
         let request = Self { address, length, prot, flags, fd, offset, executable };
         (executable || request.is_first()).then_some(request)

@@ -52,14 +52,7 @@ pub fn shapes_key(stub_vaddr: Option<u64>) -> u64 {
 
 /// What identifies an image: the file's content, the shapes, and where the stubs are.
 fn key(stat: &Stat, stub_vaddr: Option<u64>) -> [u64; 6] {
-    [
-        stat.dev,
-        stat.ino,
-        stat.size,
-        stat.mtime as u64,
-        stat.ctime as u64,
-        shapes_key(stub_vaddr),
-    ]
+    [stat.dev, stat.ino, stat.size, stat.mtime as u64, stat.ctime as u64, shapes_key(stub_vaddr)]
 }
 
 /// The patched image of the file, with its stubs at `stub_vaddr` or where they go by default.

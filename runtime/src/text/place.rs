@@ -278,7 +278,9 @@ fn enter(opened: Opened, bias: usize) -> Result<()> {
 /// What is added to the file's addresses in a mapping that holds some of the image's text.
 fn bias(view: &BlobView<'_>, mapping: Mapping) -> Option<usize> {
     let end = mapping.offset + mapping.length as u64;
-    let run = view.runs().find(|run| run.file_offset < end && run.file_offset + run.len > mapping.offset)?;
+    let run = view
+        .runs()
+        .find(|run| run.file_offset < end && run.file_offset + run.len > mapping.offset)?;
     let vaddr = run.vaddr.wrapping_sub(run.file_offset).wrapping_add(mapping.offset);
     Some(mapping.start.wrapping_sub(vaddr as usize))
 }

@@ -44,8 +44,9 @@ struct Entry {
 // read while it is.
 unsafe impl Sync for Entry {}
 
-static TABLE: [Entry; REGIONS] =
-    [const { Entry { state: AtomicU32::new(FREE), region: UnsafeCell::new(MaybeUninit::uninit()) } }; REGIONS];
+static TABLE: [Entry; REGIONS] = [const {
+    Entry { state: AtomicU32::new(FREE), region: UnsafeCell::new(MaybeUninit::uninit()) }
+}; REGIONS];
 /// One more than the last entry that was ever used.
 static USED: AtomicUsize = AtomicUsize::new(0);
 static LOCK: spin::Mutex<()> = spin::Mutex::new(());
@@ -128,15 +129,13 @@ pub fn each_stub_range(mut visit: impl FnMut(usize, usize)) {
 }
 
 fn of_stub(pc: usize) -> Option<&'static Region> {
-    live().map(|(_, region)| region).find(|region| {
-        (region.stubs..region.stubs + region.stub_len).contains(&pc)
-    })
+    live()
+        .map(|(_, region)| region)
+        .find(|region| (region.stubs..region.stubs + region.stub_len).contains(&pc))
 }
 
 fn of_text(pc: usize) -> Option<&'static Region> {
-    live()
-        .map(|(_, region)| region)
-        .find(|region| (region.text.0..region.text.1).contains(&pc))
+    live().map(|(_, region)| region).find(|region| (region.text.0..region.text.1).contains(&pc))
 }
 
 /// The site whose jump led to `pc` on an island.

@@ -51,7 +51,11 @@ impl Pool {
         while !node.is_null() {
             // SAFETY: nodes are never unmapped.
             let found = unsafe { &*node };
-            if found.block.state.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            if found
+                .block
+                .state
+                .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+                .is_ok()
             {
                 // SAFETY: the exchange made the block ours.
                 unsafe { reset(&raw mut (*node).block) };
@@ -88,7 +92,8 @@ impl Pool {
         loop {
             // SAFETY: the node is ours until the exchange below publishes it.
             unsafe { (*node).next = next };
-            match self.first.compare_exchange_weak(next, node, Ordering::Release, Ordering::Relaxed) {
+            match self.first.compare_exchange_weak(next, node, Ordering::Release, Ordering::Relaxed)
+            {
                 Ok(_) => return Ok(node.cast()),
                 Err(seen) => next = seen,
             }
@@ -196,4 +201,3 @@ unsafe fn reset(block: *mut Block) {
         (*block).trap_pending = None;
     }
 }
-

@@ -158,7 +158,8 @@ mod tests {
     fn paths_that_name_an_exe() {
         assert_eq!(process_of(b"/proc/12/exe"), Some(12));
         assert_eq!(process_of(b"/proc/12/task/13/exe"), Some(12));
-        for other in [&b"/proc/12/exe2"[..], b"/proc/exe", b"/proc/12/cwd/exe", b"/tmp/exe", b"exe"] {
+        for other in [&b"/proc/12/exe2"[..], b"/proc/exe", b"/proc/12/cwd/exe", b"/tmp/exe", b"exe"]
+        {
             assert_eq!(process_of(other), None);
         }
     }

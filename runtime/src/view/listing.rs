@@ -22,9 +22,8 @@ pub fn getdents(call: &mut Call<'_>, name: usize) -> isize {
         // SAFETY: the kernel has filled that many bytes of the caller's buffer.
         let entries = unsafe { core::slice::from_raw_parts_mut(call.args[1] as *mut u8, length) };
         let own = call.descriptors();
-        let is_own = |entry: &[u8]| {
-            number_of(entry, name).is_some_and(|number| own.contains(number))
-        };
+        let is_own =
+            |entry: &[u8]| number_of(entry, name).is_some_and(|number| own.contains(number));
         if !each(entries).any(|range| is_own(&entries[range]))
             || !lists_descriptors(call.args[0] as i32)
         {

@@ -8,6 +8,6 @@ mod listing;
 pub use descriptors::{
     Descriptors, OWN, Slot, close, close_range, duplicate_onto, fcntl, hide, move_away,
 };
-pub use listing::getdents;
 pub use exe::{Replacement, behind, open, readlink, stat};
 pub use identity::{PROGRAM, Program, path_of};
+pub use listing::getdents;

@@ -160,7 +160,8 @@ impl Context {
         let before = desc.wrapping_sub(c.pc as usize);
         let (start, gate) = (usize::from(site.start), usize::from(site.gate));
         // The call itself and the branch behind it, and the same branch at the stub's end.
-        let is_caller = [start, gate, gate.wrapping_sub(4), usize::from(site.resume).wrapping_sub(4)];
+        let is_caller =
+            [start, gate, gate.wrapping_sub(4), usize::from(site.resume).wrapping_sub(4)];
         if !is_caller.contains(&before) {
             // SAFETY: the stub has pushed them there.
             [c.x[16], c.x[17]] = unsafe { (c.sp as *const [u64; 2]).read() };
@@ -231,9 +232,7 @@ impl Context {
     /// of 0 ends them.
     fn find(&self, magic: u32) -> Option<usize> {
         let records = &self.get().records;
-        let word = |at: usize| {
-            Some(u32::from_le_bytes(*records.get(at..)?.first_chunk()?))
-        };
+        let word = |at: usize| Some(u32::from_le_bytes(*records.get(at..)?.first_chunk()?));
         let mut at = 0;
         loop {
             let (found, size) = (word(at)?, word(at + 4)? as usize);

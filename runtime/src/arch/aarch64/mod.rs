@@ -11,6 +11,9 @@ pub mod patch;
 mod raw;
 mod thread;
 
+pub use super::by_pointer::{
+    Binding, bind_thread_block, expect_child, hold_bindings, thread_block,
+};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub use clone::{CloneRequest, clone_vm};
@@ -24,9 +27,6 @@ pub use frame::{
     frame_of_sigreturn, set_si_addr, si_addr, si_code,
 };
 pub use raw::{ftruncate64, mmap64, pread64, syscall};
-pub use super::by_pointer::{
-    Binding, bind_thread_block, expect_child, hold_bindings, thread_block,
-};
 pub use thread::{thread_pointer, ticks};
 
 /// Length of the instruction that enters the kernel.

@@ -71,7 +71,8 @@ pub(super) unsafe extern "C" fn end_of_handler(block: &mut Block, sp: usize) -> 
     /// Room for floating-point state, as beside any registers.
     #[repr(C, align(16))]
     struct Saved([u8; super::call_regs::VECTOR_AREA], CallRegs);
-    const _: () = assert!(size_of::<Saved>() == super::call_regs::VECTOR_AREA + size_of::<CallRegs>());
+    const _: () =
+        assert!(size_of::<Saved>() == super::call_regs::VECTOR_AREA + size_of::<CallRegs>());
     let mut saved = Saved([0; super::call_regs::VECTOR_AREA], CallRegs::ZERO);
     let regs = &mut saved.1;
     regs.x[SP] = sp as u64;

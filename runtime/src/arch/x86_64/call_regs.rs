@@ -53,8 +53,26 @@ pub(super) const VECTOR_AREA: usize = 16 * 16 + 16;
 impl CallRegs {
     /// No registers at all: the state the kernel gives a new program.
     pub const ZERO: Self = Self {
-        r15: 0, r14: 0, r13: 0, r12: 0, rbp: 0, rbx: 0, r11: 0, r10: 0, r9: 0, r8: 0, rax: 0,
-        rcx: 0, rdx: 0, rsi: 0, rdi: 0, number: 0, rip: 0, flags: 0x202, rsp: 0, desc: 0,
+        r15: 0,
+        r14: 0,
+        r13: 0,
+        r12: 0,
+        rbp: 0,
+        rbx: 0,
+        r11: 0,
+        r10: 0,
+        r9: 0,
+        r8: 0,
+        rax: 0,
+        rcx: 0,
+        rdx: 0,
+        rsi: 0,
+        rdi: 0,
+        number: 0,
+        rip: 0,
+        flags: 0x202,
+        rsp: 0,
+        desc: 0,
     };
 
     /// The call number: what the kernel would have seen in `eax` (`arch/x86/entry/common.c` takes

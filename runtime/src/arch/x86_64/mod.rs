@@ -24,9 +24,7 @@ pub use frame::{
     frame_of_sigreturn, set_si_addr, si_addr, si_code,
 };
 pub use raw::{ftruncate64, mmap64, pread64, syscall};
-pub use thread::{
-    Binding, bind_thread_block, expect_child, hold_bindings, thread_block, ticks,
-};
+pub use thread::{Binding, bind_thread_block, expect_child, hold_bindings, thread_block, ticks};
 
 /// The processor runs in 64-bit mode.
 const LONG_MODE: bool = true;

@@ -33,9 +33,8 @@ pub fn is_x32_exec(number: usize) -> bool {
 }
 
 /// What the system layer wants on this architecture alone.
-pub const WANTED: &[usize] = &[
-    DUP2, READLINK, OPEN, STAT, ACCESS, NEWFSTATAT, FORK, VFORK, ARCH_PRCTL, X32_EXECVE,
-];
+pub const WANTED: &[usize] =
+    &[DUP2, READLINK, OPEN, STAT, ACCESS, NEWFSTATAT, FORK, VFORK, ARCH_PRCTL, X32_EXECVE];
 
 /// The calls that only this architecture's table has.
 pub fn legacy(number: usize) -> Option<Legacy> {

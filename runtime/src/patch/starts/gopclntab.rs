@@ -44,7 +44,8 @@ fn header(table: &[u8]) -> Option<u32> {
     let magic = u32_at(table, 0)?;
     let rest = table.get(4..8)?;
     let known = matches!(magic, GO_1_2 | GO_1_16 | GO_1_18 | GO_1_20);
-    (known && rest[..2] == [0, 0] && matches!(rest[2], 1 | 2 | 4) && usize::from(rest[3]) == WORD).then_some(magic)
+    (known && rest[..2] == [0, 0] && matches!(rest[2], 1 | 2 | 4) && usize::from(rest[3]) == WORD)
+        .then_some(magic)
 }
 
 fn functions(elf: &Elf<'_>, table: &[u8], vaddr: u64, found: &mut Landmarks) -> Option<()> {

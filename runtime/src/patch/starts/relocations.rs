@@ -4,10 +4,10 @@ use super::Landmarks;
 use crate::arch;
 use crate::patch::bytes::{WORD, word_at};
 use crate::patch::elf::Elf;
+use crate::patch::raw::KIND_BITS;
 use crate::patch::raw::reloc::{Rel, Rela, SIZEOF_REL, SIZEOF_RELA};
 use crate::patch::raw::section_header::{SHF_ALLOC, SHT_REL, SHT_RELA};
 use crate::patch::raw::sym::{SIZEOF_SYM, Sym};
-use crate::patch::raw::KIND_BITS;
 use core::mem::offset_of;
 use goblin::elf64::dynamic::{
     DT_FINI_ARRAY, DT_FINI_ARRAYSZ, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_JMPREL, DT_PLTREL,
@@ -21,8 +21,11 @@ const DT_RELRSZ: u64 = 35;
 /// Adds every address in text that a relocation makes or an array of functions holds.
 pub fn collect(elf: &Elf<'_>, found: &mut Landmarks) {
     let jumps = if elf.tag(DT_PLTREL) == Some(DT_REL) { Form::Rel } else { Form::Rela };
-    let tables =
-        [(DT_RELA, DT_RELASZ, Form::Rela), (DT_REL, DT_RELSZ, Form::Rel), (DT_JMPREL, DT_PLTRELSZ, jumps)];
+    let tables = [
+        (DT_RELA, DT_RELASZ, Form::Rela),
+        (DT_REL, DT_RELSZ, Form::Rel),
+        (DT_JMPREL, DT_PLTRELSZ, jumps),
+    ];
     for (start, size, form) in tables {
         table(elf, elf.tagged(start, size).unwrap_or(&[]), form, found);
     }
@@ -71,7 +74,9 @@ impl Form {
         let info = word_at(entry, offset_of!(Rel, r_info))?;
         let addend = match self {
             // What no file holds is zero.
-            Self::Rel => elf.slice(offset, WORD as u64).and_then(|word| word_at(word, 0)).unwrap_or(0),
+            Self::Rel => {
+                elf.slice(offset, WORD as u64).and_then(|word| word_at(word, 0)).unwrap_or(0)
+            }
             Self::Rela => word_at(entry, offset_of!(Rela, r_addend))?,
         };
         let kind = (info & ((1 << KIND_BITS) - 1)) as u32;
@@ -86,7 +91,8 @@ pub fn relative_at(elf: &Elf<'_>, vaddr: u64) -> Option<u64> {
             let mut entries = elf.tagged(start, size)?.chunks_exact(form.size());
             entries.find_map(|entry| {
                 let found = form.read(elf, entry)?;
-                let right = found.offset == vaddr && arch::patch::is_relative_relocation(found.kind);
+                let right =
+                    found.offset == vaddr && arch::patch::is_relative_relocation(found.kind);
                 right.then_some(found.addend)
             })
         },

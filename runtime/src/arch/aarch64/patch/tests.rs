@@ -1,8 +1,10 @@
 //! Words by hand and from libc, on any machine.
 
-use super::{Distance, apply, candidates, decode, emit, is_filler, number_before, references, rewrite};
+use super::{
+    Distance, apply, candidates, decode, emit, is_filler, number_before, references, rewrite,
+};
 use crate::patch::{
-    Around, Entry, Flow, KEEPS_NEXT, KEEPS_SITE, Kind, Link, Naming, Names, Reference, Room, Run,
+    Around, Entry, Flow, KEEPS_NEXT, KEEPS_SITE, Kind, Link, Names, Naming, Reference, Room, Run,
     Shape, Site, Step, Stub,
 };
 use std::process::Command;
@@ -245,9 +247,9 @@ fn the_number_is_the_last_that_was_moved_to_x8() {
     assert_eq!(number(&[MOV_64, NOP, SVC], &[0x1004]), None);
     assert_eq!(number(&[MOV_64, NOP, SVC], &[0x1000]), Some(64));
     // ldr x8, ldp x0, x8, a call, an end, another site, movk x8, an address that is written back.
-    for other in [
-        0xf940_0008, 0xa940_2000, 0x9400_0000, 0xd63f_0020, RET, SVC, 0xf2a0_0028, 0xf840_8500,
-    ] {
+    for other in
+        [0xf940_0008, 0xa940_2000, 0x9400_0000, 0xd63f_0020, RET, SVC, 0xf2a0_0028, 0xf840_8500]
+    {
         assert_eq!(number(&[MOV_64, other, SVC], &[]), None, "{other:08x}");
     }
     assert_eq!(number(&[NOP, SVC], &[]), None);

@@ -23,7 +23,8 @@ fn long(word: u32, address: u64) -> (Flow, bool) {
     let to = |distance| address.wrapping_add_signed(distance);
     let flow = match word & 0x7f {
         0x6f => {
-            let target = to(operand(word, 20, &[(31, 20, 1), (12, 12, 8), (20, 11, 1), (21, 1, 10)]));
+            let target =
+                to(operand(word, 20, &[(31, 20, 1), (12, 12, 8), (20, 11, 1), (21, 1, 10)]));
             if rd == 0 { Flow::Jump(target) } else { Flow::Call(target) }
         }
         0x67 if rd != 0 => Flow::CallIndirect,
@@ -54,7 +55,13 @@ fn short(word: u32, address: u64) -> Flow {
             word,
             11,
             &[
-                (12, 11, 1), (11, 4, 1), (9, 8, 2), (8, 10, 1), (7, 6, 1), (6, 7, 1), (3, 1, 3),
+                (12, 11, 1),
+                (11, 4, 1),
+                (9, 8, 2),
+                (8, 10, 1),
+                (7, 6, 1),
+                (6, 7, 1),
+                (3, 1, 3),
                 (2, 5, 1),
             ],
         ))),

@@ -63,9 +63,7 @@ pub fn has_skipped_prefix(bytes: &[u8]) -> bool {
 
 /// Whether the instruction is a site behind prefixes, which the processor takes for one.
 pub fn is_prefixed(bytes: &[u8]) -> bool {
-    let is_prefix = |byte: &u8| {
-        matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x67 | 0xf2 | 0xf3)
-    };
+    let is_prefix = |byte: &u8| matches!(byte, 0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x67 | 0xf2 | 0xf3);
     let [prefixes @ .., first, second] = bytes else { return false };
     matches!((first, second), (0x0f, 0x05) | (0xcd, 0x80))
         && !prefixes.is_empty()
