@@ -12,6 +12,11 @@ pub fn exit(call: &mut Call<'_>) -> isize {
         return call.pass();
     }
     sys::set_signal_mask(sys::ALL_SIGNALS);
+    let (sp, start, length) = call.block.last_stack;
+    if length != 0 && sp == call.regs.sp() {
+        // SAFETY: the thread has unmapped it itself, and the resident runs on a stack of its own.
+        unsafe { sys::munmap(start, length) };
+    }
     // SAFETY: all signals are blocked, so nothing runs on this thread's stacks any more; another
     // thread may take the block as soon as its state is 0.
     unsafe { arch::exit_thread(call.args[0], call.block.state.as_ptr()) }

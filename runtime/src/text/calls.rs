@@ -3,6 +3,7 @@
 use super::image;
 use super::place::{self, Mapping, PAGE};
 use super::region;
+use crate::arch;
 use crate::layer::Call;
 use crate::signal;
 use crate::sys::{self, Stat};
@@ -94,8 +95,11 @@ fn first(call: &mut Call<'_>, request: &Request, stat: &Stat) -> isize {
     result
 }
 
-/// `munmap(2)`: stubs go with their text.
+/// `munmap(2)`: stubs go with their text, and a thread's own stack stays as far as stubs need it.
 pub fn munmap(call: &mut Call<'_>) -> isize {
+    if let Some(kept) = own_stack(call) {
+        return unmap_around(call, kept);
+    }
     let [start, length, ..] = call.args;
     let Some(end) = start.checked_add(length.next_multiple_of(PAGE)) else { return call.pass() };
     if !region::any_in(start, end) {
@@ -111,4 +115,35 @@ pub fn munmap(call: &mut Call<'_>) -> isize {
         }
     }
     result
+}
+
+/// The pages of the caller's own stack that its next calls use, if it unmaps them: a thread of musl's
+/// frees its stack before it exits (`__unmapself`).
+fn own_stack(call: &Call<'_>) -> Option<(usize, usize)> {
+    let [start, length, ..] = call.args;
+    let (sp, end) = (call.regs.sp(), start.checked_add(length)?);
+    let lowest = sp.checked_sub(arch::STACK_USED)?;
+    if arch::STACK_USED == 0 || start % PAGE != 0 || lowest < start || sp > end {
+        return None;
+    }
+    let first = lowest & !(PAGE - 1);
+    Some((first, sp.next_multiple_of(PAGE) - first))
+}
+
+/// Unmaps what was asked for but the pages `kept`, which go when the thread exits.
+fn unmap_around(call: &mut Call<'_>, kept: (usize, usize)) -> isize {
+    let [start, length, ..] = call.args;
+    let end = start + length;
+    let (first, last) = (kept.0, kept.0 + kept.1);
+    for (from, to) in [(start, first), (last, end)] {
+        if from < to {
+            call.args[..2].copy_from_slice(&[from, to - from]);
+            let result = call.pass();
+            if result != 0 {
+                return result;
+            }
+        }
+    }
+    call.block.last_stack = (call.regs.sp(), kept.0, kept.1);
+    0
 }

@@ -56,6 +56,9 @@ pub struct Block {
     /// Memory that a child which shares ours took for its exec: start and length. Its parent gives
     /// it back.
     pub exec_scratch: (usize, usize),
+    /// The part of the thread's own stack that its `munmap(2)` left, because calls still use it: the stack
+    /// pointer at that call, start and length.
+    pub last_stack: (usize, usize, usize),
     /// The held signal's frame.
     pub held: Extended,
 }

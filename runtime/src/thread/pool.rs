@@ -195,6 +195,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).sighand = null();
         (*block).descriptors = null();
         (*block).exec_scratch = (0, 0);
+        (*block).last_stack = (0, 0, 0);
         (*block).ownership = Ownership::Process;
         (*block).handlers_cleared = false;
         (*block).trap_blocked = TrapBlocked::no();

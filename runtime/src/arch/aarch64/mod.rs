@@ -31,6 +31,8 @@ pub use thread::{thread_pointer, ticks};
 
 /// Length of the instruction that enters the kernel.
 pub const SYSCALL_INSTRUCTION: usize = 4;
+/// Bytes below the caller's stack pointer that stubs and the entry use.
+pub const STACK_USED: usize = 64;
 /// `e_machine` of the files that this build runs.
 pub const MACHINE: u16 = 183;
 /// How far behind a trap instruction the program counter is when its signal arrives: `brk` leaves

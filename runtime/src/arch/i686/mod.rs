@@ -32,6 +32,8 @@ pub use thread::{Binding, bind_thread_block, expect_child, hold_bindings, thread
 
 /// Length of the instruction that enters the kernel.
 pub const SYSCALL_INSTRUCTION: usize = 2;
+/// Bytes below the caller's stack pointer that stubs and the entry use: a word, and room.
+pub const STACK_USED: usize = 64;
 /// `e_machine` of the files that this build runs.
 pub const MACHINE: u16 = 3;
 /// How far behind a trap instruction the program counter is when its signal arrives.

@@ -36,6 +36,8 @@ pub use thread::{thread_pointer, ticks};
 
 /// Length of the instruction that enters the kernel.
 pub const SYSCALL_INSTRUCTION: usize = 4;
+/// Bytes below the caller's stack pointer that stubs and the entry use: none.
+pub const STACK_USED: usize = 0;
 /// `e_machine` of the files that this build runs.
 pub const MACHINE: u16 = 243;
 /// How far behind a trap instruction the program counter is when its signal arrives: `ebreak`

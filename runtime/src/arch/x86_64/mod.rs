@@ -31,6 +31,8 @@ const LONG_MODE: bool = true;
 
 /// Length of the instruction that enters the kernel.
 pub const SYSCALL_INSTRUCTION: usize = 2;
+/// Bytes below the caller's stack pointer that stubs and the entry use: none.
+pub const STACK_USED: usize = 0;
 /// `e_machine` of the files that this build runs.
 pub const MACHINE: u16 = 62;
 /// How far behind a trap instruction the program counter is when its signal arrives.
