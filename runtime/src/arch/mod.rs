@@ -6,6 +6,8 @@ mod aarch64;
 pub mod by_pointer;
 #[cfg(target_arch = "x86")]
 mod i686;
+#[cfg(target_pointer_width = "64")]
+mod raw64;
 #[cfg(target_arch = "riscv64")]
 mod riscv64;
 #[cfg(target_arch = "x86_64")]

@@ -8,12 +8,12 @@ mod entry;
 mod frame;
 pub mod numbers;
 pub mod patch;
-mod raw;
 mod thread;
 
 pub use super::by_pointer::{
     Binding, bind_thread_block, expect_child, hold_bindings, thread_block,
 };
+pub use super::raw64::{ftruncate64, mmap64, pread64, syscall};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub use clone::{CloneRequest, clone_vm};
@@ -26,7 +26,6 @@ pub use frame::{
     ACTION_FLAGS, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
     frame_of_sigreturn, set_si_addr, si_addr, si_code,
 };
-pub use raw::{ftruncate64, mmap64, pread64, syscall};
 pub use thread::{thread_pointer, ticks};
 
 /// Length of the instruction that enters the kernel.

@@ -9,9 +9,9 @@ mod entry;
 mod frame;
 pub mod numbers;
 pub mod patch;
-mod raw;
 mod thread;
 
+pub use super::raw64::{ftruncate64, mmap64, pread64, syscall};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub use clone::{CloneRequest, clone_vm};
@@ -23,7 +23,6 @@ pub use frame::{
     ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
     frame_of_sigreturn, set_si_addr, si_addr, si_code,
 };
-pub use raw::{ftruncate64, mmap64, pread64, syscall};
 pub use thread::{Binding, bind_thread_block, expect_child, hold_bindings, thread_block, ticks};
 
 /// The processor runs in 64-bit mode.

@@ -3,7 +3,7 @@
 use core::arch::{asm, x86_64::_rdtsc};
 use core::mem::offset_of;
 
-use super::raw::syscall;
+use super::syscall;
 use crate::sys;
 use crate::thread::Block;
 use linux_raw_sys::general::__NR_arch_prctl;

@@ -1,4 +1,4 @@
-//! The raw entry into the kernel, for vload's own calls.
+//! The raw entry into the kernel for vload's own calls, on machines whose words are 64 bits wide.
 
 unsafe extern "C" {
     /// In `entry.rs`, on the gate.
