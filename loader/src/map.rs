@@ -46,6 +46,10 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
     // so that what runs over the end of its data faults and does not find what is vload's.
     let room = text::span(fd, &stat).unwrap_or(0).max(size.saturating_add(GAP));
     let named = elf.kind == Kind::Exec || elf.loads == 0;
+    if !named && matches!(place, Place::Anywhere) && starts_without_file(fd, elf)? {
+        // The kernel would take its addresses for absolute ones (elf_load), which nobody may map.
+        return Err(Errno::PERM);
+    }
     let start = match place {
         // Segment by segment, with whatever lies between them left alone.
         _ if named => first,
@@ -70,6 +74,12 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
         segments.give_back(start..end);
     }
     Ok(Mapped { bias, end })
+}
+
+/// Whether the first segment has no bytes in the file.
+fn starts_without_file(fd: i32, elf: &Elf) -> Result<bool> {
+    let first = elf.segments(&Fd(fd)).next().transpose()?;
+    Ok(first.is_some_and(|segment| segment.header.filesz == 0))
 }
 
 /// What has been mapped of an image.
