@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 use crate::execute::{Bench, End, Host, Outcome};
+use crate::programs::Build;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 
@@ -14,6 +15,7 @@ pub fn cases() -> Vec<Case> {
         case("log").run(&["/bin/echo", "x"]).check(log),
         case("plain").shell("/bin/true; /bin/echo x; /bin/true").check(plain),
         case("skip").run(&["/bin/echo", "x"]).check(skip),
+        case("inner-fault").build(Build::c("innerfault.c")).exits(3).check(inner_fault),
         case("verb-names")
             .given("trace", 0o755, "#!/bin/echo script\n")
             .run(&["./trace"])
@@ -33,6 +35,21 @@ fn code(outcome: &Outcome) -> Option<i32> {
         End::Status(status) => status.code(),
         End::TimedOut => None,
     }
+}
+
+/// A fault inside the resident says which version, which call and which site, and where to report
+/// it; the process ends by the fault's signal.
+fn inner_fault(bench: &Bench<'_>) -> Result<()> {
+    use std::os::unix::process::ExitStatusExt;
+    const SIGSEGV: i32 = 11;
+    let outcome = vload(bench, &[])?;
+    let text = outcome.error_text();
+    let parts = ["internal fault: signal 11", "address 0x8", "call ", "site 0x", "report"];
+    ensure!(parts.iter().all(|part| text.contains(part)), "standard error {text:?}");
+    ensure!(text.contains(env!("CARGO_PKG_VERSION")), "no version in {text:?}");
+    let by_signal = matches!(outcome.end, End::Status(status) if status.signal() == Some(SIGSEGV));
+    ensure!(by_signal, "ended with {}", outcome.end);
+    Ok(())
 }
 
 /// What vload does not understand ends with 125, says so, and runs nothing.
