@@ -2,7 +2,6 @@
 
 use crate::abi::Entry;
 use crate::arch::{self, CallRegs};
-use crate::patch::SiteDesc;
 use crate::thread::Block;
 use crate::view::Descriptors;
 
@@ -21,10 +20,10 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// The call that a site's stub brought.
-    pub fn new(regs: &'a mut CallRegs, block: &'a mut Block, site: &SiteDesc) -> Self {
+    /// The call that `regs` ask for, by `int $0x80` if `compat`.
+    pub fn new(regs: &'a mut CallRegs, block: &'a mut Block, compat: bool) -> Self {
         let number = regs.number();
-        let entry = if site.entry == 0 { Entry::native(number) } else { Entry::Compat };
+        let entry = if compat { Entry::Compat } else { Entry::native(number) };
         let args = match entry {
             Entry::Native | Entry::X32 => regs.args(),
             Entry::Compat => regs.compat_args(),

@@ -1,6 +1,7 @@
 //! What a call means: the layers, newest first, and below them the system itself.
 
 mod call;
+mod origin;
 mod system;
 mod trace;
 mod wanted;
@@ -12,31 +13,27 @@ pub use wanted::{TABLE, fill_link_page, want_base, want_everything, want_signal_
 
 use crate::abi::Entry;
 use crate::arch::{ABORTED, CallRegs};
-use crate::patch::SiteDesc;
 use crate::signal;
 use crate::thread::Block;
+use origin::Origin;
 
-/// Where a stub's call arrives (`arch/*/entry`).
+/// Where a call arrives (`arch/*/entry`).
 ///
 /// # Safety
 /// Called by the entry code alone, on the thread's resident stack.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Block) {
-    let at = regs.desc as usize;
-    // SAFETY: the stub passed the address of its own description.
-    let site = unsafe { &*(at as *const SiteDesc) };
-    let address = at.wrapping_add_signed(site.site as isize);
-    let again = if site.test == 0 { address } else { at - usize::from(site.test) };
-    let sp = regs.sp();
+    // SAFETY: the entry code left what brought the call.
+    let origin = unsafe { Origin::of(regs) };
+    let (sp, address) = (regs.sp(), origin.address);
     block.exit_mask_set = 0;
     block.temporary_mask = None;
-    if site.returns() {
-        regs.return_to_caller();
-    } else {
-        regs.set_pc(at - usize::from(site.resume));
+    match origin.resume {
+        Some(resume) => regs.set_pc(resume),
+        None => regs.return_to_caller(),
     }
     loop {
-        let mut call = Call::new(regs, block, site);
+        let mut call = Call::new(regs, block, origin.compat);
         let compat = call.entry == Entry::Compat;
         let result = trace::call(&mut call);
         if result != ABORTED {
@@ -50,7 +47,7 @@ pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Bl
         // makes the call again, as it does natively.
         regs.rearm();
         if signal::is_held(block) {
-            regs.set_pc(again);
+            regs.set_pc(origin.again);
             regs.set_sp(sp);
             return;
         }

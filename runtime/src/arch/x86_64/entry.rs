@@ -6,6 +6,17 @@
 //! in the thread block. The target's stack is not touched: the handler may have 2 KiB of it (Go)
 //! and data in the red zone.
 //!
+//! A call that no stub has brought, because its instruction was found out by a signal or by a
+//! tracer, is entered by the gate's own start, which is the start of vload's first executable
+//! mapping and keeps its layout:
+//!
+//! ```text
+//! +0   entry of a syscall instruction anywhere: rcx = the address behind it (as the processor
+//!      leaves it), every other register the caller's
+//! +8   entry of an int $0x80 anywhere: rcx = the address behind it, the caller's rcx at gs:56
+//! +16  "vload-g1"
+//! ```
+//!
 //! What a signal finds, by the interrupted address (`signal/arrive.rs` acts on it):
 //! - between `vload_entry` and the call of Rust, and in Rust: the resident; the signal is held;
 //! - from `vload_forward_check` up to and including the `syscall`: the call has not been made (or
@@ -22,6 +33,14 @@ use crate::thread::Block;
 
 global_asm!(
     r#"
+    .section .gate.start, "ax", @progbits
+    .balign 64
+    jmp     vload_entry_anywhere
+    .balign 8
+    jmp     vload_entry_anywhere_compat
+    .balign 8
+    .ascii  "vload-g1"
+
     .section .gate, "ax", @progbits
     .balign 64
 
@@ -149,6 +168,39 @@ vload_entry_compat:
     pushq   %rsi
     pushq   %rdx
     pushq   %gs:{spill}+40              # rcx
+    jmp     2f
+
+    # No site description: 0 stands for a syscall instruction anywhere, 1 for an int $0x80.
+    .hidden vload_entry_anywhere_compat
+    .globl vload_entry_anywhere_compat
+vload_entry_anywhere_compat:
+    movq    %rsp, %gs:{spill}
+    movq    %gs:{stack_top}, %rsp
+    pushq   $1                          # desc
+    pushq   %gs:{spill}                 # rsp
+    pushfq                              # flags
+    pushq   %rcx                        # rip: behind the instruction
+    pushq   %rax                        # number
+    pushq   %rdi
+    pushq   %rsi
+    pushq   %rdx
+    pushq   %gs:{spill}+40              # rcx
+    jmp     2f
+
+    .hidden vload_entry_anywhere
+    .globl vload_entry_anywhere
+vload_entry_anywhere:
+    movq    %rsp, %gs:{spill}
+    movq    %gs:{stack_top}, %rsp
+    pushq   $0                          # desc
+    pushq   %gs:{spill}                 # rsp
+    pushfq                              # flags
+    pushq   %rcx                        # rip: behind the instruction
+    pushq   %rax                        # number
+    pushq   %rdi
+    pushq   %rsi
+    pushq   %rdx
+    pushq   %rcx
     jmp     2f
 
     .hidden vload_entry
@@ -363,6 +415,8 @@ unsafe extern "C" {
     fn vload_syscall_done();
     fn vload_entry();
     fn vload_entry_compat();
+    fn vload_entry_anywhere();
+    fn vload_entry_anywhere_compat();
     fn vload_forward(number: usize, args: *const [usize; 6], block: *const Block) -> isize;
     fn vload_forward_check();
     fn vload_forward_done();
@@ -427,6 +481,11 @@ pub fn gate_range() -> (usize, usize) {
 /// The addresses that go into a link page: entry of `syscall` sites, entry of `int $0x80` sites.
 pub fn syscall_entries() -> (usize, usize) {
     (vload_entry as *const () as usize, vload_entry_compat as *const () as usize)
+}
+
+/// Where a call is entered that no stub has brought: a `syscall` instruction, an `int $0x80`.
+pub fn anywhere_entries() -> (usize, usize) {
+    (vload_entry_anywhere as *const () as usize, vload_entry_anywhere_compat as *const () as usize)
 }
 
 /// The handler that the kernel is given.

@@ -16,8 +16,9 @@ pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub use clone::{CloneRequest, clone_vm};
 pub use entry::{
-    ABORTED, WindowAddresses, enter_target, exit_thread, exit_window, forward, forward_compat,
-    forward_windows, gate_range, handler, own_call_done, restorer, sigreturn, syscall_entries,
+    ABORTED, WindowAddresses, anywhere_entries, enter_target, exit_thread, exit_window, forward,
+    forward_compat, forward_windows, gate_range, handler, own_call_done, restorer, sigreturn,
+    syscall_entries,
 };
 pub use frame::{
     ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
