@@ -6,6 +6,7 @@ use core::fmt;
 use runtime::patch::ShapeSet;
 use runtime::process::OPTIONS;
 
+use crate::check::{Check, Form};
 use crate::help;
 use crate::message::Shown;
 use crate::vectors::Vectors;
@@ -14,6 +15,8 @@ use crate::vectors::Vectors;
 pub enum Command {
     /// A program is to be run.
     Run(Run),
+    /// Files are to be looked at.
+    Check(Check),
     /// A text is to be printed.
     Say(&'static str),
     /// It makes no sense.
@@ -47,6 +50,8 @@ pub enum Trace {
 pub enum Wrong {
     /// There is no program.
     NoProgram,
+    /// There is no file.
+    NoFile,
     /// No such option.
     Option(&'static [u8]),
     /// An option lacks its value.
@@ -65,6 +70,7 @@ impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoProgram => f.write_str("no program to run"),
+            Self::NoFile => f.write_str("no file to check"),
             Self::Option(option) => write!(f, "unknown option '{}'", Shown(option)),
             Self::Value(option) => write!(f, "option '{}' needs a value", Shown(option)),
             Self::BadValue(option, value) => {
@@ -84,9 +90,9 @@ impl fmt::Display for Wrong {
 }
 
 /// Words that are verbs of the command line and not built yet.
-const KEPT: [&[u8]; 13] = [
-    b"check", b"doctor", b"bisect", b"insmod", b"lsmod", b"rmmod", b"mount", b"umount", b"enter",
-    b"ps", b"root", b"jail", b"new",
+const KEPT: [&[u8]; 12] = [
+    b"doctor", b"bisect", b"insmod", b"lsmod", b"rmmod", b"mount", b"umount", b"enter", b"ps",
+    b"root", b"jail", b"new",
 ];
 
 /// Reads the command line.
@@ -132,11 +138,40 @@ impl Reader<'_> {
                     self.index += 1;
                     self.trace = Some(Trace::Lines);
                 }
+                b"check" => {
+                    self.index += 1;
+                    return self.check();
+                }
                 b"help" => return Ok(Command::Say(help::TEXT)),
                 _ if KEPT.contains(&bytes) => return Err(Wrong::Verb(bytes)),
                 _ => return self.program(),
             }
         }
+    }
+
+    fn check(&mut self) -> Result<Command, Wrong> {
+        let mut check = Check { first: 0, form: Form::default(), needed: false };
+        while let Some(word) = self.vectors.arg(self.index).map(CStr::to_bytes) {
+            match word {
+                b"--json" => check.form.json = true,
+                b"--count" => check.form.count = true,
+                b"--needed" => check.needed = true,
+                _ if word.len() < 2 || word[0] != b'-' => break,
+                _ => {
+                    self.index += 1;
+                    if word == b"--" {
+                        break;
+                    }
+                    if let Some(text) = self.option(word)? {
+                        return Ok(Command::Say(text));
+                    }
+                    continue;
+                }
+            }
+            self.index += 1;
+        }
+        check.first = self.index;
+        self.vectors.arg(self.index).map(|_| Command::Check(check)).ok_or(Wrong::NoFile)
     }
 
     fn program(&mut self) -> Result<Command, Wrong> {

@@ -8,6 +8,7 @@ pub const TEXT: &str = "\
 Usage: vload [OPTIONS] [--] PROGRAM [ARG]...
        vload run [OPTIONS] [--] PROGRAM [ARG]...
        vload trace [-c] [-o FILE] [OPTIONS] [--] PROGRAM [ARG]...
+       vload check [--json] [--count] [--needed] [OPTIONS] [--] FILE...
 
 Runs PROGRAM, and every program it starts, with all their system calls passing
 through vload, inside their own processes. A PROGRAM without a slash is looked
@@ -17,6 +18,12 @@ trace: print one line for each system call, on standard error
   -c               count calls, errors and time instead; a table at the end
   -o FILE          write to FILE instead of standard error
   -f               accepted for strace's sake: children are always followed
+
+check: list where FILE, its interpreter and its interp enter the kernel, and what
+a run makes of each place; nothing is executed
+  --needed         look at the libraries that FILE needs too
+  --count          print the numbers without the addresses
+  --json           print JSON
 
 Options that find a fault:
   --log FILE[:LEVEL]   write what vload does to FILE; LEVEL is error, warn,
@@ -32,5 +39,6 @@ Options that find a fault:
   -V, --version        print the version
 
 Exit status: PROGRAM's; 125 when vload's own options are wrong, 126 when
-PROGRAM cannot be executed, 127 when it is not found.
+PROGRAM cannot be executed, 127 when it is not found. Of check: 0 when a run sees
+every call, 1 when it does not, 126 or 127 when a FILE cannot be judged.
 ";

@@ -2,7 +2,7 @@
 //!
 //! The way through the files: `arch/*` (first instruction, self-relocation) → `start` → `command`
 //! (what is asked) → `find` (which file) → `map` (its segments) → `stack` (what the kernel would have
-//! put there) → `identity` (what the kernel shows of the process) → `handover`.
+//! put there) → `identity` (what the kernel shows of the process) → `handover`. `check` runs nothing.
 #![no_std]
 #![no_main]
 #![deny(missing_docs)]
@@ -12,6 +12,7 @@ extern crate alloc;
 mod arch;
 mod auxv;
 mod builtins;
+mod check;
 mod command;
 mod find;
 mod handover;
@@ -20,6 +21,7 @@ mod identity;
 mod map;
 mod message;
 mod output;
+mod report;
 mod stack;
 mod start;
 mod summary;

@@ -48,6 +48,10 @@ fn begin(vectors: Vectors) -> ! {
     unsafe { rustix::param::init(vectors.envp.as_ptr() as *mut *mut u8) };
     let run = match command::parse(&vectors) {
         Command::Run(run) => run,
+        Command::Check(check) => {
+            configure();
+            crate::check::run(&vectors, check)
+        }
         Command::Say(text) => {
             let shown = sys::write_all(1, text.as_bytes());
             sys::exit(i32::from(shown.is_err()));

@@ -38,6 +38,15 @@ impl Arch {
         }
     }
 
+    /// The disassembler for it, with its arguments.
+    pub fn disassembler(self) -> &'static [&'static str] {
+        match self {
+            Arch::X86_64 | Arch::I686 => &["objdump", "-d", "-w"],
+            Arch::Aarch64 => &["aarch64-linux-gnu-objdump", "-d", "-w"],
+            Arch::Riscv64 => &["riscv64-linux-gnu-objdump", "-d", "-w"],
+        }
+    }
+
     /// The emulator that runs its programs, where this kernel does not.
     pub fn emulator(self) -> Option<Emulator> {
         match self {

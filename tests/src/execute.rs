@@ -89,6 +89,14 @@ impl Outcome {
         matches!(self.end, End::Status(status) if status.success())
     }
 
+    /// The exit code, if it ended by itself.
+    pub fn code(&self) -> Option<i32> {
+        match self.end {
+            End::Status(status) => status.code(),
+            End::TimedOut => None,
+        }
+    }
+
     /// Standard output as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
@@ -124,6 +132,13 @@ impl Bench<'_> {
     pub fn run(&self, host: Host<'_>) -> Result<Outcome> {
         let command: Vec<&str> = self.case.command.iter().map(String::as_str).collect();
         self.run_command(host, &command)
+    }
+
+    /// Runs the case's command with these words of vload's before it.
+    pub fn vload(&self, words: &[&str]) -> Result<Outcome> {
+        let vload = self.machine.vload.display().to_string();
+        let line: Vec<&str> = [vload.as_str()].into_iter().chain(words.iter().copied()).collect();
+        self.run(Host::Words(&line))
     }
 
     /// Runs `words` once, in a folder made anew.

@@ -43,6 +43,16 @@ impl Table {
 
     /// The other table that a native process can enter the kernel by, where there is one.
     pub const COMPAT: Option<Table> = crate::arch::COMPAT_TABLE;
+
+    /// The name of the processor's mode, as compilers have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::I386 => "i686",
+            Self::Aarch64 => "aarch64",
+            Self::Riscv64 => "riscv64",
+        }
+    }
 }
 
 /// The call with `number` in `table`.

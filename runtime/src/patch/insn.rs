@@ -10,6 +10,17 @@ pub enum Entry {
     Int80 = 1,
 }
 
+impl Entry {
+    /// Its name in what `vload check` prints.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Syscall => "syscall",
+            Self::Int80 => "int80",
+        }
+    }
+}
+
 /// Where control goes after an instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {

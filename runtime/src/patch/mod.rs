@@ -12,6 +12,7 @@
 //! | `run`, `code`, `reach`, `tables` | decoding between them, and the proof |
 //! | `names`, `near`, `around` | what a shape must know about a site's surroundings |
 //! | `plan` | the order of all that |
+//! | `linkage` | which libraries a file asks for |
 //! | `stub`, `island`, `build`, `blob` | the image |
 //!
 //! What depends on the processor is in [`crate::arch::patch`].
@@ -24,6 +25,7 @@ mod code;
 mod elf;
 mod insn;
 mod island;
+mod linkage;
 mod names;
 mod near;
 mod plan;
@@ -40,6 +42,7 @@ pub use around::{Around, Room};
 pub use blob::{Blob, BlobView, SiteRecord, TextRun};
 pub use insn::{Entry, Flow, Insn, Naming, Reference};
 pub use island::Island;
+pub use linkage::Linkage;
 pub use names::Names;
 pub use plan::{Error, Plan, analyze};
 pub use run::{Kind, Run, Step};

@@ -64,6 +64,38 @@ impl Refusal {
         !matches!(self, Self::Inside | Self::Unreached)
     }
 
+    /// Its name in what `vload check` prints.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inside => "inside",
+            Self::NoStart => "no-start",
+            Self::Undecodable => "undecodable",
+            Self::Misaligned => "misaligned",
+            Self::Writable => "writable",
+            Self::NotCode => "not-code",
+            Self::Skipped => "skipped",
+            Self::Unreached => "unreached",
+            Self::Prefixed => "prefixed",
+        }
+    }
+
+    /// What it means, for a person.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Inside => "the bytes are inside another instruction",
+            Self::NoStart => "no address that the file names leads here",
+            Self::Undecodable => "the code around it does not decode",
+            Self::Misaligned => "something leads into an instruction of the code around it",
+            Self::Writable => "the segment is writable: the program may write its own code there",
+            Self::NotCode => "the section is not code",
+            Self::Skipped => "left alone by --skip",
+            Self::Unreached => "nothing that the file names leads here: constants among the code",
+            Self::Prefixed => "the instruction has prefix bytes",
+        }
+    }
+
     /// The refusal of that number.
     #[must_use]
     pub fn from_raw(raw: u8) -> Option<Self> {

@@ -15,6 +15,7 @@ pub use check::is_ourselves;
 pub use clone::{clone, vload_child_start};
 pub use exec::{ExecRequest, exec, exec_compat};
 pub use exit::{exit, exit_group};
+pub use misc::{Match, entry_for};
 pub use resumed::{OPTIONS, Options, PRIVATE_ARGUMENTS, Resumed};
 pub use traced::ptrace;
 

@@ -73,6 +73,16 @@ pub fn fcntl(fd: i32, command: u32, argument: usize) -> Result<usize> {
 
 const FCNTL: u32 = arch::numbers::FCNTL;
 
+/// Whether `fd` is a terminal (isatty(3)).
+pub fn is_terminal(fd: i32) -> bool {
+    /// The same on every processor that vload knows (asm-generic/ioctls.h).
+    const TCGETS: usize = 0x5401;
+    // `struct termios` of the kernel is 36 bytes.
+    let mut termios = [0u32; 16];
+    // SAFETY: the kernel writes a `struct termios` at most.
+    unsafe { call(nr::__NR_ioctl, [fd as usize, TCGETS, termios.as_mut_ptr() as usize]).is_ok() }
+}
+
 /// Sets or clears close-on-exec.
 pub fn set_close_on_exec(fd: i32, on: bool) -> Result<()> {
     fcntl(fd, F_SETFD, usize::from(on)).map(drop)

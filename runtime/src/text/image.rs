@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::store::{self, Found, Image};
-use crate::patch::{self, Blob, Shape, ShapeSet};
+use crate::patch::{self, Blob, Error, Plan, Shape, ShapeSet};
 use crate::process::OPTIONS;
 use crate::sys::{self, Stat};
 
@@ -87,8 +87,7 @@ fn build(
     // SAFETY: mapped just now for reading. A file that is cut while it is read raises SIGBUS, as
     // executing it would.
     let file = unsafe { core::slice::from_raw_parts(start as *const u8, length) };
-    let skip = |site: u64| skipped.iter().any(|skip| skip.0.is_none_or(|at| at == site));
-    let bytes = match patch::analyze(file, &shapes_at(stub_vaddr), &skip) {
+    let bytes = match plan(file, stub_vaddr, skipped) {
         Ok(plan) => {
             crate::log!(
                 Info,
@@ -123,6 +122,17 @@ fn build(
     // SAFETY: `file` is not used any more.
     unsafe { sys::munmap(start, length) };
     bytes.filter(|bytes| Blob::parse(bytes).is_some())
+}
+
+/// What a run makes of the opened file, whose bytes are `file`, while nothing is in the way of its
+/// stubs.
+pub fn plan_of(fd: i32, file: &[u8]) -> Result<Plan<'_>, Error> {
+    plan(file, None, &skips(fd))
+}
+
+fn plan<'a>(file: &'a [u8], stub_vaddr: Option<u64>, skipped: &[Skip]) -> Result<Plan<'a>, Error> {
+    let skip = |site: u64| skipped.iter().any(|skip| skip.0.is_none_or(|at| at == site));
+    patch::analyze(file, &shapes_at(stub_vaddr), &skip)
 }
 
 /// A site that `--skip` names, or all of a file.

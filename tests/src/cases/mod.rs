@@ -1,6 +1,7 @@
 //! What is run, suite by suite.
 
 mod calls;
+mod check;
 mod confined;
 mod counts;
 mod edges;
@@ -18,7 +19,7 @@ use crate::case::Case;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    let suites: [fn() -> Vec<Case>; 13] = [
+    let suites: [fn() -> Vec<Case>; 14] = [
         stack::cases,
         identity::cases,
         calls::cases,
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Case> {
         confined::cases,
         counts::cases,
         options::cases,
+        check::cases,
         trace::cases,
         programs::cases,
         servers::cases,
