@@ -7,7 +7,7 @@ use runtime::thread::POOL;
 use runtime::view::OWN;
 use runtime::{layer, patch, session, sys, text};
 
-use crate::auxv::AT_PAGESZ;
+use crate::auxv::{AT_HWCAP2, AT_PAGESZ};
 use crate::command::{self, Command, Run};
 use crate::find;
 use crate::handover::{self, Target};
@@ -36,6 +36,7 @@ extern "C" fn main(sp: usize) -> ! {
     if let Some(size) = vectors.aux(AT_PAGESZ) {
         process::set_page_size(size);
     }
+    process::set_hwcap2(vectors.aux(AT_HWCAP2).unwrap_or(0));
     match vectors.arg(1).and_then(|argument| Resumed::read(argument.to_bytes())) {
         Some(resumed) if vectors.argv.len() >= PRIVATE_ARGUMENTS => resume(vectors, resumed),
         _ => begin(vectors),

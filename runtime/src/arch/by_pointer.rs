@@ -136,3 +136,14 @@ pub fn thread_block() -> *mut Block {
         }
     }
 }
+
+/// The process is a copy, with one thread: the table is as the thread that forked has kept it.
+pub fn forked() {}
+
+/// The thread pointer is the target's at all times.
+pub fn restore_thread_register(_block: &Block) {}
+
+/// Where a fault at `pc` in the entry goes on: none is expected.
+pub fn escape_of_fault(_pc: usize) -> Option<usize> {
+    None
+}

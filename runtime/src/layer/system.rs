@@ -164,15 +164,6 @@ fn legacy(call: &mut Call<'_>, kind: Legacy) -> isize {
         }
         Legacy::Fork => process::clone(call),
         Legacy::Own(meaning) => meaning(call),
-        // The register that finds the thread block is not the target's to set.
-        Legacy::SetThreadRegister if own::sets_thread_register(&call.args) => {
-            crate::log!(
-                Error,
-                "the program sets the register that finds the thread block: refused (see the limits)"
-            );
-            sys::raw(Err(sys::Errno::PERM))
-        }
-        Legacy::SetThreadRegister => call.pass(),
     }
 }
 
@@ -191,8 +182,6 @@ pub enum Legacy {
     Fstatat,
     /// `fork(2)`, `vfork(2)`.
     Fork,
-    /// `arch_prctl(2)` and its likes.
-    SetThreadRegister,
     /// A call that one architecture alone has, and its meaning.
     Own(fn(&mut Call<'_>) -> isize),
 }

@@ -137,6 +137,7 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         view::PROGRAM.forked();
         super::traced::forget();
         POOL.keep_only(block);
+        arch::forked();
         // SAFETY: a bound block has its handlers.
         let sighand = unsafe { &*block.sighand };
         sighand.after_fork();

@@ -33,6 +33,18 @@ pub fn read_implies_exec() -> bool {
     READ_IMPLIES_EXEC.load(Ordering::Relaxed)
 }
 
+static HWCAP2: AtomicUsize = AtomicUsize::new(0);
+
+/// Records `AT_HWCAP2`.
+pub fn set_hwcap2(bits: usize) {
+    HWCAP2.store(bits, Ordering::Relaxed);
+}
+
+/// `AT_HWCAP2`: what the processor and the kernel offer programs.
+pub fn hwcap2() -> usize {
+    HWCAP2.load(Ordering::Relaxed)
+}
+
 static PAGE_SIZE: AtomicUsize = AtomicUsize::new(4096);
 
 /// Records `AT_PAGESZ`.

@@ -6,18 +6,18 @@ use super::{SIGTRAP, deliver, fault, mask};
 use crate::arch::{self, Context, SigInfo};
 use crate::sys;
 use crate::text;
-use crate::thread::Block;
+use crate::thread::{Block, Pool};
 
 /// The handler that the kernel knows for every signal the target handles.
 ///
 /// # Safety
 /// Called by the kernel alone, on the thread's signal stack with all signals blocked.
 pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context: usize) {
-    // SAFETY: the thread is one of ours: handlers are inherited only by threads that the resident
-    // started, and those block all signals until their block is bound.
-    let block = unsafe { &mut *arch::thread_block() };
     // SAFETY: the third argument of an SA_SIGINFO handler is its ucontext.
     let mut context = unsafe { Context::new(context) };
+    // SAFETY: the thread is one of ours: handlers are inherited only by threads that the resident
+    // started, and those block all signals until the kernel knows their alternate stack.
+    let block = unsafe { &mut *Pool::of_signal_stack(context.altstack().0) };
     let pc = context.pc();
     // SAFETY: the second argument is the frame's siginfo.
     let info = unsafe { &*info };
@@ -31,6 +31,7 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         }
         // SAFETY: in the exit window the registers of the call are complete (entry.rs).
         context.finish_exit(unsafe { &*block.regs });
+        arch::restore_thread_register(block);
     } else if let Some(site) = text::trap_at(signal, info, pc) {
         // A site of the trap shape: the call goes on in its stub.
         context.enter_stub(site, block);
@@ -62,6 +63,10 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
         return;
     }
     if fault::is_fault(signal, info) {
+        if let Some(escape) = arch::escape_of_fault(pc) {
+            context.set_pc(escape);
+            return;
+        }
         fault::report(signal, info, context, block);
     }
     for window in arch::forward_windows() {

@@ -147,6 +147,15 @@ impl Pool {
         None
     }
 
+    /// The block of the thread whose alternate stack is, for the kernel, the one at `start`: that is
+    /// the truth whatever the thread's registers are.
+    ///
+    /// # Safety
+    /// `start` must be what the kernel says of a thread that the resident has started.
+    pub unsafe fn of_signal_stack(start: usize) -> *mut Block {
+        (start + SIGNAL_STACK + GUARD + STACK) as *mut Block
+    }
+
     /// Calls `visit` with every block, whoever uses it.
     pub fn each(&self, mut visit: impl FnMut(&Block)) {
         let mut node = self.first.load(Ordering::Acquire);

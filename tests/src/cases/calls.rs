@@ -33,6 +33,8 @@ pub fn cases() -> Vec<Case> {
         Case::new("calls/spawn-musl").build(Build::musl("spawn.c", "musl", &[])),
         Case::new("calls/vfork").build(Build::c("vforks.c")).on(&[Arch::X86_64, Arch::I686]),
         Case::new("calls/clone").build(Build::c("clones.c")).on(&[Arch::X86_64, Arch::I686]),
+        Case::new("calls/gs-base").build(Build::c_with("gsbase.c", "", &["-pthread"])),
+        Case::new("calls/gs-base-static").build(static_c("gsbase.c")),
         Case::new("calls/dlopen").build(Build::c_with("dlopens.c", "", &["-ldl"])),
         Case::new("calls/clocks").build(Build::c("clocks.c")).everywhere(),
         Case::new("calls/clocks-static").build(static_c("clocks.c")),

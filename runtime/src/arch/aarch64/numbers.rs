@@ -29,11 +29,6 @@ pub fn legacy(number: usize) -> Option<Legacy> {
     (number == NEWFSTATAT).then_some(Legacy::Fstatat)
 }
 
-/// Whether a call sets the register that leads to the thread block: none does.
-pub fn sets_thread_register(_args: &[usize; 6]) -> bool {
-    false
-}
-
 /// The flags of a call that starts a process, if `number` is one without a flags argument: there
 /// is none.
 pub fn implied_clone_flags(_number: usize) -> Option<usize> {

@@ -28,7 +28,10 @@ pub use frame::{
     frame_of_sigreturn, set_si_addr, si_addr, si_code,
 };
 pub use raw::{ftruncate64, mmap64, pread64, syscall};
-pub use thread::{Binding, bind_thread_block, expect_child, hold_bindings, thread_block, ticks};
+pub use thread::{
+    Binding, bind_thread_block, escape_of_fault, expect_child, forked, hold_bindings,
+    restore_thread_register, thread_block, ticks,
+};
 
 /// Length of the instruction that enters the kernel.
 pub const SYSCALL_INSTRUCTION: usize = 2;

@@ -2,7 +2,6 @@
 
 use super::{old, thread};
 use crate::layer::Legacy;
-use crate::memory::User;
 use crate::signal::{MaskArgument, wait_masked};
 use crate::view;
 use linux_raw_sys::general as nr;
@@ -79,7 +78,7 @@ pub fn legacy(number: usize) -> Option<Legacy> {
         OLD_STAT | STAT64 | ACCESS => Legacy::Stat,
         FSTATAT64 => Legacy::Fstatat,
         FORK | VFORK => Legacy::Fork,
-        SET_THREAD_AREA => Legacy::SetThreadRegister,
+        SET_THREAD_AREA => Legacy::Own(thread::set_thread_area),
         OLD_FCNTL => Legacy::Own(view::fcntl),
         OLD_MMAP => Legacy::Own(old::mmap),
         SIGNAL => Legacy::Own(old::signal),
@@ -94,11 +93,6 @@ pub fn legacy(number: usize) -> Option<Legacy> {
         RT_SIGTIMEDWAIT_TIME64 => Legacy::Own(old::rt_sigtimedwait),
         _ => return None,
     })
-}
-
-/// Whether a `set_thread_area(2)` names the slot of the thread block's segment.
-pub fn sets_thread_register(args: &[usize; 6]) -> bool {
-    User::<u32>::new(args[0]).read().is_ok_and(thread::is_ours)
 }
 
 /// The flags of a call that starts a process, if `number` is one without a flags argument.

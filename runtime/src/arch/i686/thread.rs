@@ -6,7 +6,8 @@ use core::mem::offset_of;
 
 use super::entry::entry_address;
 use super::raw::syscall;
-use crate::layer;
+use crate::layer::{self, Call};
+use crate::memory::User;
 use crate::sys;
 use crate::thread::Block;
 use linux_raw_sys::general::__NR_set_thread_area;
@@ -35,7 +36,7 @@ pub(super) const ENTRY: usize = offset_of!(Block, spill) + 4 * size_of::<usize>(
 pub(super) const TABLE: usize = offset_of!(Block, spill) + 5 * size_of::<usize>();
 
 /// Whether a thread may not have `slot` for itself.
-pub(super) fn is_ours(slot: u32) -> bool {
+fn is_ours(slot: u32) -> bool {
     SLOTS.contains(&slot)
 }
 
@@ -55,6 +56,29 @@ pub struct BindingsHeld;
 /// Keeps what leads to blocks as it is: no memory does.
 pub fn hold_bindings() -> BindingsHeld {
     BindingsHeld
+}
+
+/// The process is a copy, with one thread.
+pub fn forked() {}
+
+/// `%fs` is the resident's at all times.
+pub fn restore_thread_register(_block: &Block) {}
+
+/// Where a fault at `pc` in the entry goes on: none is expected.
+pub fn escape_of_fault(_pc: usize) -> Option<usize> {
+    None
+}
+
+/// `set_thread_area(2)`: not the slot of the thread block's segment.
+pub fn set_thread_area(call: &mut Call<'_>) -> isize {
+    if User::<u32>::new(call.args[0]).read().is_ok_and(is_ours) {
+        crate::log!(
+            Error,
+            "the program sets the segment that finds the thread block: refused (see the limits)"
+        );
+        return sys::raw(Err(sys::Errno::PERM));
+    }
+    call.pass()
 }
 
 /// `parent` is about to start a thread with block `child`, which binds it itself.

@@ -16,7 +16,8 @@ pub mod patch;
 mod thread;
 
 pub use super::by_pointer::{
-    Binding, bind_thread_block, expect_child, hold_bindings, thread_block,
+    Binding, bind_thread_block, escape_of_fault, expect_child, forked, hold_bindings,
+    restore_thread_register, thread_block,
 };
 pub use super::raw64::{ftruncate64, mmap64, pread64, syscall};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};

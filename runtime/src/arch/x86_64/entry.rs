@@ -1,10 +1,12 @@
 //! The gate: every way into the kernel and out of it, and the way from a stub to the resident and
 //! back. All of it lies in section `.gate`, on pages of its own.
 //!
-//! A stub arrives here with the address of its site description in rcx. At a `syscall` rcx and
-//! r11 are free (the kernel clobbers them); at an `int $0x80` nothing is, and the stub has put rcx
-//! in the thread block. The target's stack is not touched: the handler may have 2 KiB of it (Go)
-//! and data in the red zone.
+//! A `syscall` stub arrives here with the address of its site description in r11, and rcx is free
+//! (the kernel clobbers both). At an `int $0x80` nothing is free: the stub has put rcx below the
+//! target's red zone, and the address in it. No more of the target's stack is touched: the handler
+//! may have 2 KiB of it (Go).
+//!
+//! gs leads to the thread's block, unless the target has set a base of its own (`thread.rs`).
 //!
 //! A call that no stub has brought, because its instruction was found out by a signal or by a
 //! tracer, is entered by the gate's own start, which is the start of vload's first executable
@@ -27,8 +29,11 @@
 
 use core::arch::global_asm;
 use core::mem::{offset_of, size_of};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::call_regs::{CallRegs, VECTOR_AREA};
+use super::thread::{Binding, DIRECT, MAGIC};
+use crate::patch::SiteDesc;
 use crate::thread::Block;
 
 global_asm!(
@@ -153,24 +158,38 @@ vload_clone_vm:                         # rdi = number, rsi = six arguments, rdx
     call    vload_child_start
     jmp     vload_leave
 
-    # int $0x80: every register is the caller's; the stub has put rcx at gs:spill+40.
+    # int $0x80: every register is the caller's; the stub has put rcx below the red zone, and the
+    # address of the description in it. r11 goes there too.
     .hidden vload_entry_compat
     .globl vload_entry_compat
 vload_entry_compat:
+    movq    %r11, {compat_r11}(%rsp)
+    movq    %rcx, %r11
+    .hidden vload_check_compat
+    .globl vload_check_compat
+vload_check_compat:                     # as below
+    movq    %gs:{key}, %rcx
+    leaq    {magic}(%rcx), %rcx
+    jrcxz   vload_found_compat
+    jmp     vload_lost
+vload_found_compat:
     movq    %rsp, %gs:{spill}
     movq    %gs:{stack_top}, %rsp
-    pushq   %rcx                        # desc
-    pushq   %gs:{spill}                 # rsp
+    pushq   %r11                        # desc
+    movq    %gs:{spill}, %rcx
+    pushq   %rcx                        # rsp
     pushfq                              # flags
     pushq   %rcx                        # rip, set by Rust
     pushq   %rax                        # number
     pushq   %rdi
     pushq   %rsi
     pushq   %rdx
-    pushq   %gs:{spill}+40              # rcx
+    pushq   {compat_rcx}(%rcx)          # rcx
+    movq    {compat_r11}(%rcx), %r11
     jmp     2f
 
-    # No site description: 0 stands for a syscall instruction anywhere, 1 for an int $0x80.
+    # No site description: 0 stands for a syscall instruction anywhere, 1 for an int $0x80. Whoever
+    # brings the second has seen to it that gs leads to the block.
     .hidden vload_entry_anywhere_compat
     .globl vload_entry_anywhere_compat
 vload_entry_anywhere_compat:
@@ -189,7 +208,20 @@ vload_entry_anywhere_compat:
 
     .hidden vload_entry_anywhere
     .globl vload_entry_anywhere
-vload_entry_anywhere:
+vload_entry_anywhere:                   # rcx = the address behind the instruction
+    movq    %rcx, %r11
+    movabsq $1<<63, %rcx
+    leaq    (%r11,%rcx), %r11           # the bit that no address of a description has
+    .hidden vload_check_anywhere
+    .globl vload_check_anywhere
+vload_check_anywhere:                   # as below
+    movq    %gs:{key}, %rcx
+    leaq    {magic}(%rcx), %rcx
+    jrcxz   vload_found_anywhere
+    jmp     vload_lost
+vload_found_anywhere:
+    movabsq $1<<63, %rcx
+    leaq    (%r11,%rcx), %rcx
     movq    %rsp, %gs:{spill}
     movq    %gs:{stack_top}, %rsp
     pushq   $0                          # desc
@@ -203,12 +235,23 @@ vload_entry_anywhere:
     pushq   %rcx
     jmp     2f
 
+    # syscall: rcx and r11 are free. Does gs lead to a block? A word of every block has the value
+    # that makes the sum 0; the load faults where gs leads nowhere (`escape_of_fault`). No
+    # instruction before the pushfq changes the flags.
     .hidden vload_entry
     .globl vload_entry
-vload_entry:
-    movq    %rsp, %gs:{spill}           # no instruction before the pushfq changes the flags
+vload_entry:                            # r11 = desc
+    .hidden vload_check
+    .globl vload_check
+vload_check:
+    movq    %gs:{key}, %rcx
+    leaq    {magic}(%rcx), %rcx
+    jrcxz   vload_found
+    jmp     vload_lost
+vload_found:
+    movq    %rsp, %gs:{spill}
     movq    %gs:{stack_top}, %rsp
-    pushq   %rcx                        # desc
+    pushq   %r11                        # desc
     pushq   %gs:{spill}                 # rsp
     pushfq                              # flags
     pushq   %rcx                        # rip, set by Rust
@@ -292,7 +335,9 @@ vload_exit_start:
     xorl    %edx, %edx
     movl    $8, %r10d
     syscall
-3:  movq    {rip}(%rsp), %rcx
+3:  cmpl    $0, %gs:{foreign}           # gs is the caller's own?
+    jne     vload_exit_foreign
+    movq    {rip}(%rsp), %rcx
     movq    %rcx, %gs:{jump}
     popq    %r15
     popq    %r14
@@ -313,6 +358,46 @@ vload_exit_start:
     popfq
     popq    %rsp
     jmp     *%gs:{jump}
+
+    # The caller has a gs base of its own, so nothing leads back to the block once it is in place:
+    # an interrupt return, which the processor makes at any level (Intel SDM, IRETQ), takes the
+    # rest from below the registers, where the vector state was.
+vload_exit_foreign:                     # rsp = CallRegs
+    movq    {rip}(%rsp), %rax
+    movq    %rax, -40(%rsp)
+    movl    %cs, %eax
+    movq    %rax, -32(%rsp)
+    movq    {flags}(%rsp), %rax
+    movq    %rax, -24(%rsp)
+    movq    {rsp}(%rsp), %rax
+    movq    %rax, -16(%rsp)
+    movl    %ss, %eax
+    movq    %rax, -8(%rsp)
+    movq    %gs:{base}, %rsi
+    cmpb    $0, {direct}(%rip)
+    je      6f
+    wrgsbase %rsi
+    jmp     7f
+6:  movl    $158, %eax                  # arch_prctl(ARCH_SET_GS, base)
+    movl    $0x1001, %edi
+    syscall
+7:  popq    %r15
+    popq    %r14
+    popq    %r13
+    popq    %r12
+    popq    %rbp
+    popq    %rbx
+    popq    %r11
+    popq    %r10
+    popq    %r9
+    popq    %r8
+    popq    %rax
+    popq    %rcx
+    popq    %rdx
+    popq    %rsi
+    popq    %rdi
+    leaq    -(15*8+40)(%rsp), %rsp
+    iretq
     .hidden vload_exit_end
     .globl vload_exit_end
 vload_exit_end:
@@ -324,6 +409,106 @@ vload_exit_held:
     movq    %gs:{this}, %rsi
     call    vload_resident_deliver      # (regs, block)
     jmp     vload_leave
+
+    # gs does not lead to a block: it is the target's. Who calls is asked of the kernel, on one of a
+    # few stacks of the process, since the caller's is not ours to use. Taking one writes no flags
+    # and needs rcx alone: an exchange, and jrcxz. Whoever has one is never delayed by a signal (it
+    # is held) and keeps it for one gettid(2).
+vload_lost:                             # r11 = desc
+    .set    slot, 0
+    .rept   {slots}
+    movl    $1, %ecx
+    xchgl   %ecx, vload_slots+{slot_size}*(slot+1)-8(%rip)
+    jrcxz   8f
+    jmp     9f
+8:  movq    %rsp, vload_slots+{slot_size}*(slot+1)-16(%rip)
+    leaq    vload_slots+{slot_size}*(slot+1)-16(%rip), %rsp
+    jmp     vload_search
+9:  .set    slot, slot+1
+    .endr
+    pause
+    jmp     vload_lost
+
+vload_search:                           # rsp = the slot's word with the caller's rsp
+    pushfq
+    pushq   %rax
+    pushq   %rdx
+    pushq   %rdi
+    pushq   %rsi
+    pushq   %r11
+    movl    $186, %eax                  # gettid
+    syscall
+    movq    {pool}(%rip), %rdx
+1:  testq   %rdx, %rdx
+    jz      vload_unknown
+    cmpl    $0, {state}(%rdx)
+    je      2f
+    cmpl    %eax, {tid}(%rdx)
+    je      3f
+2:  movq    {next}(%rdx), %rdx
+    jmp     1b
+3:  cmpb    $0, {direct}(%rip)
+    je      4f
+    rdgsbase %rax
+    wrgsbase %rdx
+    jmp     5f
+4:  pushq   %rax                        # arch_prctl(ARCH_GET_GS, rsp), (ARCH_SET_GS, block)
+    movl    $158, %eax
+    movl    $0x1004, %edi
+    movq    %rsp, %rsi
+    syscall
+    movl    $158, %eax
+    movl    $0x1001, %edi
+    movq    %rdx, %rsi
+    syscall
+    popq    %rax
+5:  movq    %rax, %gs:{base}
+    movl    $1, %gs:{foreign}
+    popq    %r11                        # which way did it come?
+    leaq    vload_found_anywhere(%rip), %rax
+    testq   %r11, %r11
+    js      6f
+    leaq    vload_found(%rip), %rax
+    cmpb    $0, {entry}(%r11)
+    je      6f
+    leaq    vload_found_compat(%rip), %rax
+6:  movq    %rax, %gs:{jump}
+    popq    %rsi
+    popq    %rdi
+    popq    %rdx
+    popq    %rax
+    popfq
+    movq    %rsp, %rcx
+    movq    (%rcx), %rsp
+    movl    $0, 8(%rcx)                 # the slot is free
+    jmp     *%gs:{jump}
+
+    # A thread that the resident has not started: its call is made as it came, from the stub.
+vload_unknown:
+    popq    %r11
+    testq   %r11, %r11
+    js      7f
+    popq    %rsi
+    popq    %rdi
+    popq    %rdx
+    popq    %rax
+    popfq
+    movq    %rsp, %rcx
+    movq    (%rcx), %rsp
+    movl    $0, 8(%rcx)
+    movzbl  {gate}(%r11), %ecx
+    notq    %rcx
+    leaq    1(%r11,%rcx), %rcx          # the system-call instruction of the stub
+    jmp     *%rcx
+7:  ud2
+
+    .pushsection .bss.slots, "aw", @nobits
+    .balign 64
+    .hidden vload_slots
+    .globl vload_slots
+vload_slots:
+    .skip   {slots}*{slot_size}
+    .popsection
 
     # rt_sigreturn(2) on a frame of the target's, all signals blocked: the frame unblocks them.
     .hidden vload_sigreturn
@@ -399,19 +584,45 @@ vload_enter_target:                     # rdi = stack pointer, rsi = entry point
     exit_mask = const offset_of!(Block, exit_mask),
     rip = const offset_of!(CallRegs, rip),
     flags = const offset_of!(CallRegs, flags),
+    rsp = const offset_of!(CallRegs, rsp),
     vectors = const VECTOR_AREA,
+    key = const offset_of!(Block, binding) + offset_of!(Binding, key),
+    foreign = const offset_of!(Block, binding) + offset_of!(Binding, foreign),
+    base = const offset_of!(Block, binding) + offset_of!(Binding, base),
+    magic = const MAGIC,
+    direct = sym DIRECT,
+    slots = const SLOTS,
+    slot_size = const SLOT_SIZE,
+    pool = sym crate::thread::POOL,
+    next = const crate::thread::NEXT_BLOCK,
+    state = const offset_of!(Block, state),
+    tid = const offset_of!(Block, tid),
+    entry = const offset_of!(SiteDesc, entry),
+    gate = const offset_of!(SiteDesc, gate),
+    compat_rcx = const -COMPAT_RCX,
+    compat_r11 = const -COMPAT_R11,
     signal = sym crate::signal::vload_signal,
     options(att_syntax)
 );
 
-// The pushes above are the layout of `CallRegs`; `patch` compiles spill+40 into int $0x80 stubs.
+// The pushes above are the layout of `CallRegs`.
 const _: () = assert!(size_of::<CallRegs>() == 0xa0);
-const _: () = assert!(offset_of!(Block, spill) + 40 == 0x38);
+
+/// How far below the stack pointer the stub of an `int $0x80` has put the caller's rcx: behind the
+/// red zone (System V ABI, 3.2.2).
+pub(super) const COMPAT_RCX: i32 = 136;
+/// The same for r11, by the entry.
+const COMPAT_R11: i32 = 144;
+/// Stacks on which a thread finds its block when gs is the target's.
+const SLOTS: usize = 16;
+/// Bytes of one: at its end the lock, and below it the caller's stack pointer.
+const SLOT_SIZE: usize = 128;
 
 #[allow(improper_ctypes, reason = "blocks cross by address between Rust and the assembly above")]
 unsafe extern "C" {
     static __gate_start: u8;
     static __gate_end: u8;
+    static vload_slots: [u64; SLOTS * SLOT_SIZE / 8];
     fn vload_syscall_done();
     fn vload_entry();
     fn vload_entry_compat();
@@ -425,6 +636,10 @@ unsafe extern "C" {
     fn vload_forward_compat_check();
     fn vload_forward_compat_done();
     fn vload_forward_compat_abort();
+    fn vload_check();
+    fn vload_check_compat();
+    fn vload_check_anywhere();
+    fn vload_lost();
     fn vload_exit_start();
     fn vload_exit_end();
     fn vload_sigreturn(sp: usize) -> !;
@@ -466,6 +681,28 @@ pub fn forward_windows() -> [WindowAddresses; 2] {
 pub fn exit_window() -> WindowAddresses {
     let start = vload_exit_start as *const () as usize;
     WindowAddresses { start, end: vload_exit_end as *const () as usize, escape: start }
+}
+
+/// Where a fault at `pc` in the entry goes on: gs leads nowhere, so it is the target's.
+pub fn escape_of_fault(pc: usize) -> Option<usize> {
+    let checks = [
+        vload_check as *const () as usize,
+        vload_check_compat as *const () as usize,
+        vload_check_anywhere as *const () as usize,
+    ];
+    checks.contains(&pc).then_some(vload_lost as *const () as usize)
+}
+
+/// Makes the stacks of `vload_lost` free, in a child that has one thread.
+pub(super) fn free_slots() {
+    for slot in 0..SLOTS {
+        // SAFETY: the last eight bytes of a slot are its lock, and only the assembly above uses it.
+        let lock = unsafe {
+            let end = (&raw const vload_slots).byte_add(SLOT_SIZE * (slot + 1));
+            AtomicU32::from_ptr(end.byte_sub(8).cast::<u32>().cast_mut())
+        };
+        lock.store(0, Ordering::Relaxed);
+    }
 }
 
 /// Where the resident is when a call of its own has been made.
@@ -529,6 +766,8 @@ pub unsafe fn forward_compat(number: usize, args: &[usize; 6], block: &Block) ->
 /// `sp` must be where the target's own `rt_sigreturn` would have found its frame, and all signals
 /// must be blocked.
 pub unsafe fn sigreturn(sp: usize) -> ! {
+    // SAFETY: the resident runs, so gs leads to this thread's block, and it uses it no more.
+    super::thread::restore_thread_register(unsafe { &*super::thread::thread_block() });
     // SAFETY: the kernel checks the frame and kills the process when it is bad.
     unsafe { vload_sigreturn(sp) }
 }

@@ -12,7 +12,8 @@
 use core::mem::{offset_of, size_of};
 
 use super::call_regs::CallRegs;
-use crate::patch::SiteDesc;
+use super::entry::COMPAT_RCX;
+use crate::patch::{Entry, SiteDesc};
 use crate::thread::Block;
 
 /// `struct siginfo`, as 64-bit words.
@@ -162,12 +163,19 @@ impl Context {
         self.set_pc(stub);
     }
 
-    /// Takes back what the stub of `site`, where the context is, has changed so far: only registers
-    /// that the kernel overwrites.
+    /// Takes back what the stub of `site`, where the context is, has changed so far: at a `syscall`
+    /// only registers that the kernel overwrites.
     ///
     /// # Safety
     /// The context must lie in that stub.
-    pub unsafe fn leave_stub(&mut self, _site: &SiteDesc) {}
+    pub unsafe fn leave_stub(&mut self, site: &SiteDesc) {
+        let c = self.get_mut();
+        if site.entry == Entry::Int80 as u8 && c.rcx == core::ptr::from_ref(site) as u64 {
+            // SAFETY: rcx has the description's address only when the stub has put the caller's
+            // value there.
+            c.rcx = unsafe { (c.rsp as *const u64).byte_sub(COMPAT_RCX as usize).read() };
+        }
+    }
 
     /// The same for a stub of the vDSO's own, where there are such: its sites are those of any file.
     pub fn leave_vdso(&mut self) {}

@@ -16,15 +16,18 @@ pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub use clone::{CloneRequest, clone_vm};
 pub use entry::{
-    ABORTED, WindowAddresses, anywhere_entries, enter_target, exit_thread, exit_window, forward,
-    forward_compat, forward_windows, gate_range, handler, own_call_done, restorer, sigreturn,
-    syscall_entries,
+    ABORTED, WindowAddresses, anywhere_entries, enter_target, escape_of_fault, exit_thread,
+    exit_window, forward, forward_compat, forward_windows, gate_range, handler, own_call_done,
+    restorer, sigreturn, syscall_entries,
 };
 pub use frame::{
     ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
     frame_of_sigreturn, set_si_addr, si_addr, si_code,
 };
-pub use thread::{Binding, bind_thread_block, expect_child, hold_bindings, thread_block, ticks};
+pub use thread::{
+    Binding, bind_thread_block, expect_child, forked, hold_bindings, restore_thread_register,
+    thread_block, ticks,
+};
 
 /// The processor runs in 64-bit mode.
 const LONG_MODE: bool = true;

@@ -45,14 +45,9 @@ pub fn legacy(number: usize) -> Option<Legacy> {
         STAT | ACCESS => Legacy::Stat,
         NEWFSTATAT => Legacy::Fstatat,
         FORK | VFORK => Legacy::Fork,
-        ARCH_PRCTL => Legacy::SetThreadRegister,
+        ARCH_PRCTL => Legacy::Own(super::thread::arch_prctl),
         _ => return None,
     })
-}
-
-/// Whether an `arch_prctl(2)` sets the gs base (`ARCH_SET_GS`).
-pub fn sets_thread_register(args: &[usize; 6]) -> bool {
-    args[0] == 0x1001
 }
 
 /// The flags of a call that starts a process, if `number` is one without a flags argument.

@@ -7,7 +7,7 @@
 //!                                            #   movzwl %ax, %r11d
 //!                                            #   movzbl (%rcx,%r11), %ecx
 //!         jrcxz pass
-//!         lea desc(%rip), %rcx
+//!         lea desc(%rip), %r11
 //!         jmp *LINK+1024(%rip)
 //! pass:   syscall                            # the gate
 //! resume: [moved instructions]
@@ -17,15 +17,17 @@
 //!
 //! rcx and r11 are free because the kernel overwrites them (Intel SDM, SYSCALL); no instruction
 //! of the test writes flags; nothing is pushed, so the red zone and the shadow stack stay as they
-//! are. `int $0x80` overwrites no register, so its stub saves rcx in the thread block instead and
-//! always goes to the resident.
+//! are. `int $0x80` overwrites no register, so its stub saves rcx below the red zone instead and
+//! always goes to the resident, with the address in rcx.
 
+use super::super::entry::COMPAT_RCX;
 use super::decode;
 use super::shapes::JUMP;
 use crate::patch::{Entry, KEEPS_SITE, Link, Shape, Site, SiteDesc, Stub};
 
-/// `mov %rcx, %gs:0x38`: the slot of the thread block where the `int $0x80` entry finds it.
-const SAVE_RCX: [u8; 9] = [0x65, 0x48, 0x89, 0x0c, 0x25, 0x38, 0, 0, 0];
+/// `mov %rcx, -136(%rsp)`: where the `int $0x80` entry finds it.
+const SAVE_RCX: [u8; 8] = [0x48, 0x89, 0x8c, 0x24, 0x78, 0xff, 0xff, 0xff];
+const _: () = assert!(SAVE_RCX[4] == (-COMPAT_RCX) as u8 && COMPAT_RCX == 136);
 const JMP: u8 = 0xe9;
 const JMP_SHORT: u8 = 0xeb;
 const INT3: u8 = 0xcc;
@@ -57,7 +59,7 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
             // jrcxz over the lea and the jump.
             stub.put(&[0xe3, 7 + 6]);
             lea = stub.here();
-            stub.put(&[0x48, 0x8d, 0x0d, 0, 0, 0, 0]);
+            stub.put(&[0x4c, 0x8d, 0x1d, 0, 0, 0, 0]);
             relative(stub, &[0xff, 0x25], stub.link + Link::SYSCALL)?;
         }
         Entry::Int80 => {

@@ -17,9 +17,9 @@ const ANSWER: u64 = 0x7777;
 #[unsafe(naked)]
 unsafe extern "C" fn answer() {
     naked_asm!(
-        "movzbl 4(%rcx), %r11d",
-        "not %r11",
-        "lea 1(%rcx,%r11), %rcx",
+        "movzbl 4(%r11), %ecx",
+        "not %rcx",
+        "lea 1(%r11,%rcx), %rcx",
         "mov ${answer}, %eax",
         "jmp *%rcx",
         answer = const ANSWER,

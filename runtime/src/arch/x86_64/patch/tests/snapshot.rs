@@ -68,7 +68,7 @@ fn glibc_getppid() {
          2000 mov $0x6e,%eax
          2005 movzbl 0x306e,%ecx
          200c jrcxz 0x201b
-         200e lea 0x2024,%rcx
+         200e lea 0x2024,%r11
          2015 jmpq *0x3400
          201b syscall
          201d jmp 0x1007
@@ -95,7 +95,7 @@ fn glibc_read_nocancel() {
          after Some(0)
          2000 movzbl 0x3000,%ecx
          2007 jrcxz 0x2016
-         2009 lea 0x2024,%rcx
+         2009 lea 0x2024,%r11
          2010 jmpq *0x3400
          2016 syscall
          2018 cmp $0xfffffffffffff000,%rax
@@ -130,7 +130,7 @@ fn ld_so_get_origin() {
          200d movzwl %ax,%r11d
          2011 movzbl (%rcx,%r11),%ecx
          2016 jrcxz 0x2025
-         2018 lea 0x202c,%rcx
+         2018 lea 0x202c,%r11
          201f jmpq *0x3400
          2025 syscall
          2027 jmp 0x1018
@@ -154,7 +154,7 @@ fn musl_lseek() {
          2000 mov $8,%eax
          2005 movzbl 0x3008,%ecx
          200c jrcxz 0x201b
-         200e lea 0x2024,%rcx
+         200e lea 0x2024,%r11
          2015 jmpq *0x3400
          201b syscall
          201d jmp 0x100d
@@ -191,7 +191,7 @@ fn go_syscall6() {
          200a movzwl %ax,%r11d
          200e movzbl (%rcx,%r11),%ecx
          2013 jrcxz 0x2022
-         2015 lea 0x202c,%rcx
+         2015 lea 0x202c,%r11
          201c jmpq *0x3400
          2022 syscall
          2024 jmp 0x100e
@@ -237,7 +237,7 @@ fn static_exit() {
          2007 movzwl %ax,%r11d
          200b movzbl (%rcx,%r11),%ecx
          2010 jrcxz 0x201f
-         2012 lea 0x2028,%rcx
+         2012 lea 0x2028,%r11
          2019 jmpq *0x3400
          201f syscall
          2021 jmp 0x101c
@@ -248,7 +248,7 @@ fn static_exit() {
          203b movzwl %ax,%r11d
          203f movzbl (%rcx,%r11),%ecx
          2044 jrcxz 0x2053
-         2046 lea 0x205c,%rcx
+         2046 lea 0x205c,%r11
          204d jmpq *0x3400
          2053 syscall
          2055 jmp 0x1029
@@ -273,7 +273,7 @@ fn static_restore_rt() {
          2000 mov $0xf,%rax
          2007 movzbl 0x300f,%ecx
          200e jrcxz 0x201d
-         2010 lea 0x2024,%rcx
+         2010 lea 0x2024,%r11
          2017 jmpq *0x3400
          201d syscall
          201f jmp 0x1009
@@ -292,11 +292,12 @@ fn int80() {
          1007 ret
          mov Some(20)
          2000 mov $0x14,%eax
-         2005 mov %rcx,%gs:0x38
-         200e lea 0x2024,%rcx
-         2015 jmpq *0x3410
-         201b int $0x80
-         201d jmp 0x1007
+         2005 mov %rcx,-0x88(%rsp)
+         200d lea 0x2024,%rcx
+         2014 jmpq *0x3410
+         201a int $0x80
+         201c jmp 0x1007
+         2021 int3
          2022 int3
          2023 int3
         ",
@@ -315,7 +316,7 @@ fn trap() {
          trap Some(110)
          2000 movzbl 0x306e,%ecx
          2007 jrcxz 0x2016
-         2009 lea 0x2020,%rcx
+         2009 lea 0x2020,%r11
          2010 jmpq *0x3400
          2016 syscall
          2018 jmp 0x1007
