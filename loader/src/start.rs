@@ -2,6 +2,7 @@
 //! asked to execute.
 
 use runtime::log::{self, Level};
+use runtime::memory::guard;
 use runtime::process::{self, OPTIONS, PRIVATE_ARGUMENTS, Resumed};
 use runtime::thread::POOL;
 use runtime::view::OWN;
@@ -22,6 +23,7 @@ use crate::vectors::Vectors;
 /// Called once, by `_start`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn vload_start(sp: usize) -> ! {
+    guard::own_image();
     let Ok(block) = POOL.take() else {
         fail(NOT_EXECUTABLE, format_args!("no memory for the resident's stack"));
     };

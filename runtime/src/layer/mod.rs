@@ -9,7 +9,7 @@ mod wanted;
 pub use call::Call;
 pub use system::Legacy;
 pub use trace::{Mode as TraceMode, many, many_processes, report_exec, set_mode as set_trace_mode};
-pub use wanted::{TABLE, fill_link_page, want_base, want_everything, want_signal_masks};
+pub use wanted::{TABLE, fill_link_page, want, want_base, want_everything, want_signal_masks};
 
 use crate::abi::Entry;
 use crate::arch::{ABORTED, CallRegs};

@@ -3,6 +3,7 @@
 use super::Call;
 use crate::abi::Entry;
 use crate::arch::numbers as own;
+use crate::memory::guard;
 use crate::process;
 use crate::signal::{self, MaskArgument};
 use crate::sys;
@@ -140,11 +141,11 @@ pub fn call(call: &mut Call<'_>) -> isize {
         PPOLL => signal::wait_masked(call, MaskArgument::Pointer(3)),
         EPOLL_PWAIT | EPOLL_PWAIT2 => signal::wait_masked(call, MaskArgument::Pointer(4)),
         PSELECT6 | IO_PGETEVENTS => signal::wait_masked(call, MaskArgument::Structure(5)),
-        own::MMAP => text::mmap(call),
+        own::MMAP => guard::mmap(call, &mut text::mmap),
         number if number == own::FCNTL as usize => view::fcntl(call),
         number => match own::legacy(number) {
             Some(kind) => legacy(call, kind),
-            None => call.pass(),
+            None => guard::call(call, &mut |call| call.pass()).unwrap_or_else(|| call.pass()),
         },
     }
 }

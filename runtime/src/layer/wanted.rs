@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::system;
 use crate::arch;
+use crate::memory::guard;
 use crate::text;
 
 /// Numbers that a link page has a byte for.
@@ -15,7 +16,8 @@ const ENTRIES: usize = 1 << 16;
 /// One byte for each low half of a call number: not 0 when some layer wants it.
 pub static TABLE: [AtomicU8; ENTRIES] = [const { AtomicU8::new(0) }; ENTRIES];
 
-fn want(number: usize) {
+/// Wants a call from now on.
+pub fn want(number: usize) {
     TABLE[number % ENTRIES].store(1, Ordering::Relaxed);
     text::each_link_page(|page| {
         if number < DIRECT {
@@ -30,7 +32,7 @@ pub fn want_base() {
     for number in system::WANTED {
         want(*number);
     }
-    for number in arch::numbers::WANTED {
+    for number in arch::numbers::WANTED.iter().chain(guard::WANTED) {
         want(*number);
     }
 }

@@ -8,6 +8,7 @@ use core::ptr::{NonNull, null_mut};
 
 use linked_list_allocator::Heap as List;
 
+use super::guard;
 use crate::sys;
 
 /// Pieces of at least this many bytes are mappings of their own.
@@ -28,7 +29,9 @@ fn map(layout: Layout) -> *mut u8 {
     if layout.align() > PAGE {
         return null_mut();
     }
-    sys::map_anonymous(layout.size()).map_or(null_mut(), |at| at as *mut u8)
+    let Ok(at) = sys::map_anonymous(layout.size()) else { return null_mut() };
+    guard::own(at, layout.size());
+    at as *mut u8
 }
 
 /// Whether the region for small pieces holds the piece.
@@ -45,6 +48,7 @@ unsafe impl GlobalAlloc for Heap {
             if list.size() == 0
                 && let Ok(region) = sys::map_anonymous(REGION)
             {
+                guard::own(region, REGION);
                 // SAFETY: the region is fresh, writable and never unmapped.
                 unsafe { list.init(region as *mut u8, REGION) };
             }
@@ -64,22 +68,17 @@ unsafe impl GlobalAlloc for Heap {
             }
         } else {
             // SAFETY: `alloc` mapped exactly this.
-            unsafe { sys::munmap(at as usize, layout.size().next_multiple_of(PAGE)) };
+            unsafe { guard::unmap(at as usize, layout.size().next_multiple_of(PAGE)) };
         }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // Two large pieces are two mappings.
         if layout.size() >= LARGE && size >= LARGE {
+            let (old, new) = (layout.size().next_multiple_of(PAGE), size.next_multiple_of(PAGE));
             // SAFETY: the mapping is ours and the caller uses the new address from now on.
-            return unsafe {
-                sys::mremap(
-                    at as usize,
-                    layout.size().next_multiple_of(PAGE),
-                    size.next_multiple_of(PAGE),
-                )
-            }
-            .map_or(null_mut(), |at| at as *mut u8);
+            return unsafe { guard::resize(at as usize, old, new) }
+                .map_or(null_mut(), |at| at as *mut u8);
         }
         let Ok(new) = Layout::from_size_align(size, layout.align()) else { return null_mut() };
         // SAFETY: `new` is the caller's layout with a size that fits it; the pieces do not overlap.

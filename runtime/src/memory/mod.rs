@@ -1,5 +1,6 @@
-//! Memory: the target's, through a checked type; vload's own heap.
+//! Memory: the target's, through a checked type; vload's own heap, and what guards vload's own ranges.
 
+pub mod guard;
 mod heap;
 mod user;
 

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::backing;
 use super::members::Members;
+use crate::memory::guard;
 use crate::sys::{self, Errno, Result};
 use crate::trace::counters::Counters;
 use crate::view::OWN;
@@ -71,6 +72,7 @@ pub fn create() -> Result<i32> {
         Err(_) => (backing::session_file(SMALL)?, SMALL),
     };
     let start = sys::map_shared(fd, 0, HEADER, true)?;
+    guard::own(start, HEADER);
     let header = start as *mut Session;
     // SAFETY: the mapping is fresh, zero and long enough; all zero is a valid `Session`.
     unsafe {
@@ -92,6 +94,7 @@ pub fn join(fd: i32) -> Result<()> {
         unsafe { sys::munmap(start, HEADER) };
         return Err(Errno::INVAL);
     }
+    guard::own(start, HEADER);
     SESSION.store(header, Ordering::Release);
     Ok(())
 }

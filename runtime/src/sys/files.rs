@@ -298,3 +298,18 @@ pub fn list(directory: i32, visit: &mut dyn FnMut(&CStr)) -> Result<()> {
         }
     }
 }
+
+/// The first bytes of a file, as many as `into` has room for.
+pub fn read_file(path: &CStr, into: &mut [u8]) -> Result<usize> {
+    let fd = openat(CWD, path, nr::O_RDONLY | nr::O_CLOEXEC, 0)?;
+    let mut length = 0;
+    let result = loop {
+        match pread(fd, into.get_mut(length..).unwrap_or_default(), length as u64) {
+            Ok(0) => break Ok(length),
+            Ok(more) => length += more,
+            Err(error) => break Err(error),
+        }
+    };
+    close(fd);
+    result
+}

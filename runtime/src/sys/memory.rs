@@ -82,3 +82,23 @@ pub unsafe fn move_to(from: usize, len: usize, to: usize) -> Result<()> {
     // SAFETY: the caller's promise.
     unsafe { call(nr::__NR_mremap, [from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to]) }.map(drop)
 }
+
+/// `munlock(2)` of a mapping of ours. It fails only where the mapping would have to be split and there are
+/// too many: it then stays locked.
+pub fn munlock(addr: usize, len: usize) {
+    // SAFETY: whether memory is locked changes nothing of what it holds.
+    let _ = unsafe { call(nr::__NR_munlock, [addr, len]) };
+}
+
+/// Bytes of a System V segment (`IPC_STAT` of shmctl(2)).
+pub fn segment_size(segment: usize) -> Result<usize> {
+    const IPC_STAT: usize = 2;
+    const IPC_64: usize = 0x100;
+    /// `struct ipc64_perm` comes first (asm-generic/ipcbuf.h): key, four ids, mode, sequence, two words.
+    const SIZE_AT: usize = if size_of::<usize>() == 8 { 6 } else { 9 };
+    let mut status = [0usize; 32];
+    let command = if size_of::<usize>() == 8 { IPC_STAT } else { IPC_STAT | IPC_64 };
+    // SAFETY: `struct shmid64_ds` is shorter than `status` on every machine.
+    unsafe { call(nr::__NR_shmctl, [segment, command, status.as_mut_ptr() as usize]) }?;
+    Ok(status[SIZE_AT])
+}

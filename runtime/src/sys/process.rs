@@ -244,3 +244,10 @@ pub fn geteuid() -> u32 {
     // SAFETY: no arguments.
     unsafe { call(crate::arch::numbers::GETEUID, []) }.map_or(u32::MAX, |id| id as u32)
 }
+
+/// Whether `id` is the number of this process or one of its threads.
+pub fn is_own_thread(id: i32) -> bool {
+    let pid = getpid();
+    // SAFETY: no memory is passed; signal 0 is not sent (kill(2)).
+    id == pid || id > 0 && unsafe { call(nr::__NR_tgkill, [pid as usize, id as usize, 0]) }.is_ok()
+}

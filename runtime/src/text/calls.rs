@@ -5,6 +5,7 @@ use super::place::{self, Mapping, PAGE};
 use super::region;
 use crate::arch;
 use crate::layer::Call;
+use crate::memory::guard;
 use crate::signal;
 use crate::sys::{self, Stat};
 use linux_raw_sys::general::{
@@ -101,17 +102,19 @@ pub fn munmap(call: &mut Call<'_>) -> isize {
         return unmap_around(call, kept);
     }
     let [start, length, ..] = call.args;
-    let Some(end) = start.checked_add(length.next_multiple_of(PAGE)) else { return call.pass() };
+    let Some(end) = start.checked_add(length.next_multiple_of(PAGE)) else {
+        return guard::munmap(call);
+    };
     if !region::any_in(start, end) {
-        return call.pass();
+        return guard::munmap(call);
     }
-    let result = call.pass();
+    let result = guard::munmap(call);
     if result == 0 {
         let _writer = region::lock();
         // SAFETY: the text that led to the stubs is unmapped, and a thread that was in them has
         // nowhere to return to, as natively.
         unsafe {
-            region::remove(start, end, |start, length| sys::munmap(start, length));
+            region::remove(start, end, |start, length| guard::unmap(start, length));
         }
     }
     result
@@ -138,7 +141,7 @@ fn unmap_around(call: &mut Call<'_>, kept: (usize, usize)) -> isize {
     for (from, to) in [(start, first), (last, end)] {
         if from < to {
             call.args[..2].copy_from_slice(&[from, to - from]);
-            let result = call.pass();
+            let result = guard::munmap(call);
             if result != 0 {
                 return result;
             }

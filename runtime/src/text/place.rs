@@ -10,6 +10,7 @@ use super::region::{self, LINK_PAGE, Region};
 use super::store::{Image, Source};
 use crate::image::{Elf, Fd};
 use crate::layer;
+use crate::memory::guard;
 use crate::patch::{Blob, BlobView, Island, Refused};
 use crate::signal;
 use crate::sys::{self, Errno, Result, Stat};
@@ -191,7 +192,7 @@ struct Tables {
 impl Drop for Tables {
     fn drop(&mut self) {
         // SAFETY: mapped by `open`; the view that reads it has the same owner.
-        unsafe { sys::munmap(self.start, self.length) };
+        unsafe { guard::unmap(self.start, self.length) };
     }
 }
 
@@ -210,6 +211,7 @@ fn open(image: Image) -> Result<Opened> {
             (start, bytes.len())
         }
     };
+    guard::own(start, length);
     let tables = Tables { start, length };
     // SAFETY: mapped for as long as `tables`, or as the region that takes it over.
     let bytes = unsafe { core::slice::from_raw_parts(start as *const u8, length) };
@@ -299,7 +301,7 @@ fn map_code(opened: &Opened, bias: usize, placing: u32) -> Result<()> {
         if let Err(error) = map_island(opened, &island, bias, placing) {
             for range in code_ranges(&opened.view, bias).into_iter().take(1 + index) {
                 // SAFETY: mapped just now, and nothing jumps there yet.
-                unsafe { sys::munmap(range.start, range.len()) };
+                unsafe { guard::unmap(range.start, range.len()) };
             }
             return Err(error);
         }
@@ -314,7 +316,7 @@ fn map_island(opened: &Opened, island: &Island, bias: usize, placing: u32) -> Re
     let prot = PROT_READ | PROT_EXEC;
     copy_in(source, image, island.offset, range.start, range.len(), prot).inspect_err(|_| {
         // SAFETY: mapped just now, and nothing jumps there yet.
-        unsafe { sys::munmap(range.start, range.len()) };
+        unsafe { guard::unmap(range.start, range.len()) };
     })
 }
 
@@ -324,6 +326,7 @@ fn take(start: usize, length: usize, prot: u32, placing: u32) -> Result<()> {
     // SAFETY: MAP_FIXED_NOREPLACE replaces nothing, and MAP_FIXED comes with reserved space.
     let at = unsafe { sys::mmap(start, length, prot, flags, -1, 0) }?;
     if at == start {
+        guard::own(start, length);
         return Ok(());
     }
     // A kernel (or an emulator) that does not know the flag took it for a hint.
@@ -345,7 +348,7 @@ fn map_stubs(opened: &Opened, start: usize, placing: u32) -> Result<()> {
     let (source, image) = (&opened.image.source, opened.tables.start);
     if let Err(error) = copy_in(source, image, offset, start, length, PROT_READ | PROT_EXEC) {
         // SAFETY: nothing jumps there yet.
-        unsafe { sys::munmap(start, total) };
+        unsafe { guard::unmap(start, total) };
         return Err(error);
     }
     layer::fill_link_page(start + length);

@@ -2,10 +2,11 @@
 
 use core::mem::{offset_of, size_of};
 use core::ptr::{null, null_mut};
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use super::{AltStack, Block, Ownership};
 use crate::arch::Binding;
+use crate::memory::guard;
 use crate::signal::TrapBlocked;
 use crate::sys;
 
@@ -19,6 +20,8 @@ const SHORT_FRAME: usize = 1024;
 /// An unmapped page below each stack.
 const GUARD: usize = 4096;
 const PAGE: usize = 4096;
+/// Blocks that are mapped at once at most.
+const AT_ONCE: usize = 32;
 
 const BLOCK: usize = size_of::<Block>().next_multiple_of(PAGE);
 const SIZE: usize = GUARD + SIGNAL_STACK + GUARD + STACK + BLOCK;
@@ -26,6 +29,8 @@ const SIZE: usize = GUARD + SIGNAL_STACK + GUARD + STACK + BLOCK;
 /// All blocks of a process (of an address space: a vfork child uses its parent's).
 pub struct Pool {
     first: AtomicPtr<Node>,
+    /// How many there are.
+    mapped: AtomicUsize,
 }
 
 /// The list's link lies behind the block, in the same pages.
@@ -42,7 +47,7 @@ pub const NEXT_BLOCK: usize = offset_of!(Node, next);
 const _: () = assert!(offset_of!(Pool, first) == 0);
 
 /// The pool of this address space.
-pub static POOL: Pool = Pool { first: AtomicPtr::new(null_mut()) };
+pub static POOL: Pool = Pool { first: AtomicPtr::new(null_mut()), mapped: AtomicUsize::new(0) };
 
 impl Pool {
     /// A block for a thread that is about to start. It has its stacks and is bound to nothing.
@@ -66,16 +71,34 @@ impl Pool {
         self.map()
     }
 
+    /// Maps a block for the caller, and some more if there are many already: a process with thousands of
+    /// threads has them in a few mappings.
     fn map(&self) -> sys::Result<*mut Block> {
-        let start = sys::map_anonymous(SIZE)?;
+        let count = self.mapped.load(Ordering::Relaxed).clamp(1, AT_ONCE);
+        let (start, count) = match sys::map_anonymous(count * SIZE) {
+            Ok(start) => (start, count),
+            Err(_) => (sys::map_anonymous(SIZE)?, 1),
+        };
+        guard::own(start, count * SIZE);
+        self.mapped.fetch_add(count, Ordering::Relaxed);
+        let first = self.add(start, 1);
+        for index in 1..count {
+            // One whose guard pages cannot be made is not used.
+            let _ = self.add(start + index * SIZE, 0);
+        }
+        if first.is_err() && count == 1 {
+            // SAFETY: the mapping is ours and nobody knows it.
+            unsafe { guard::unmap(start, SIZE) };
+        }
+        first
+    }
+
+    /// Makes a block of fresh memory, in `state`.
+    fn add(&self, start: usize, state: u32) -> sys::Result<*mut Block> {
         let stack = start + GUARD + SIGNAL_STACK + GUARD;
         for guard in [start, start + GUARD + SIGNAL_STACK] {
             // SAFETY: the pages are ours and unused.
-            if let Err(error) = unsafe { sys::mprotect(guard, GUARD, 0) } {
-                // SAFETY: the mapping is ours and nobody knows it.
-                unsafe { sys::munmap(start, SIZE) };
-                return Err(error);
-            }
+            unsafe { sys::mprotect(guard, GUARD, 0) }?;
         }
         let node = (stack + STACK) as *mut Node;
         // SAFETY: the pages behind the stack are ours and zero, which is a valid block: no
@@ -85,7 +108,7 @@ impl Pool {
             (*block).this = block;
             (*block).stack_top = stack + STACK;
             (*block).signal_stack = (start + GUARD, SIGNAL_STACK - SHORT_FRAME);
-            (*block).state = AtomicU32::new(1);
+            (*block).state = AtomicU32::new(state);
             reset(block);
         }
         let mut next = self.first.load(Ordering::Relaxed);

@@ -37,6 +37,16 @@ pub fn cases() -> Vec<Case> {
             r#"exec 9</dev/null 255</dev/null "$@""#,
             "sh",
         ]),
+        Case::new("identity/memory").build(Build::c("memory.c")).seconds(60),
+        Case::new("identity/memory-static")
+            .build(Build::c_with("memory.c", "static", &["-static"]))
+            .seconds(60),
+        Case::new("identity/memory-alone").build(Build::c("alone.c")),
+        Case::new("identity/memory-alone-static").build(Build::c_with(
+            "alone.c",
+            "static",
+            &["-static"],
+        )),
         Case::new("identity/mask-inherited")
             .build(Build::c("masks.c"))
             .build(Build::c("target.c"))

@@ -3,7 +3,7 @@
 use super::frame::OldFrame;
 use super::{ABORTED, KernelAction, sigreturn as leave};
 use crate::layer::Call;
-use crate::memory::{User, read_words};
+use crate::memory::{User, guard, read_words};
 use crate::signal::{self as signals, SIGTRAP, SigHand, bit};
 use crate::sys::{self, Errno, Result};
 use crate::text;
@@ -24,7 +24,7 @@ pub fn mmap(call: &mut Call<'_>) -> isize {
     args[5] /= PAGE;
     call.number = super::numbers::MMAP;
     call.args = args;
-    text::mmap(call)
+    guard::mmap(call, &mut text::mmap)
 }
 
 /// `struct compat_old_sigaction` (include/linux/compat.h).

@@ -1,0 +1,127 @@
+//! A list of address ranges that is read without a lock and without memory of its own: by a vfork
+//! child in its parent's memory, by threads at once, and whatever a signal has interrupted.
+
+use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// The start of an entry that is being filled: no range reaches it.
+const TAKEN: usize = usize::MAX;
+/// The start of an entry that is free.
+const FREE: usize = 0;
+
+struct Entry {
+    start: AtomicUsize,
+    end: AtomicUsize,
+}
+
+/// At most `N` ranges.
+pub struct Ranges<const N: usize> {
+    /// One more than the last entry that was ever used.
+    used: AtomicUsize,
+    entries: [Entry; N],
+}
+
+impl<const N: usize> Ranges<N> {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self {
+            used: AtomicUsize::new(0),
+            entries: [const { Entry { start: AtomicUsize::new(FREE), end: AtomicUsize::new(0) } };
+                N],
+        }
+    }
+
+    /// Adds a range. `false` when there is no room.
+    pub fn add(&self, range: Range<usize>) -> bool {
+        for (index, entry) in self.entries.iter().enumerate() {
+            if entry.start.load(Ordering::Relaxed) == FREE
+                && entry
+                    .start
+                    .compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
+            {
+                entry.end.store(range.end, Ordering::Relaxed);
+                entry.start.store(range.start, Ordering::Release);
+                self.used.fetch_max(index + 1, Ordering::Release);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes out the range that starts at `start`.
+    pub fn remove(&self, start: usize) {
+        for entry in self.in_use() {
+            if entry.start.load(Ordering::Acquire) == start
+                && entry
+                    .start
+                    .compare_exchange(start, TAKEN, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+            {
+                entry.start.store(FREE, Ordering::Release);
+                return;
+            }
+        }
+    }
+
+    fn in_use(&self) -> &[Entry] {
+        let used = self.used.load(Ordering::Acquire);
+        self.entries.get(..used).unwrap_or(&self.entries)
+    }
+
+    /// All of them, in no order.
+    pub fn each(&self) -> impl Iterator<Item = Range<usize>> {
+        self.in_use().iter().filter_map(|entry| {
+            loop {
+                let start = entry.start.load(Ordering::Acquire);
+                if start == FREE || start == TAKEN {
+                    return None;
+                }
+                let end = entry.end.load(Ordering::Acquire);
+                // Both belong together if the entry is still the same.
+                if entry.start.load(Ordering::Acquire) == start {
+                    return Some(start..end);
+                }
+            }
+        })
+    }
+
+    /// The lowest range that has an address in `wanted`.
+    pub fn first_in(&self, wanted: &Range<usize>) -> Option<Range<usize>> {
+        self.each()
+            .filter(|range| range.start < wanted.end && range.end > wanted.start)
+            .min_by_key(|range| range.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ranges;
+
+    #[test]
+    fn the_lowest_that_overlaps_is_found() {
+        let ranges = Ranges::<4>::new();
+        assert_eq!(ranges.first_in(&(0..usize::MAX)), None);
+        for range in [0x5000..0x6000, 0x2000..0x3000, 0x9000..0xa000] {
+            assert!(ranges.add(range));
+        }
+        assert_eq!(ranges.first_in(&(0..usize::MAX)), Some(0x2000..0x3000));
+        assert_eq!(ranges.first_in(&(0x2fff..0x3000)), Some(0x2000..0x3000));
+        assert_eq!(ranges.first_in(&(0x3000..0x5000)), None);
+        assert_eq!(ranges.first_in(&(0x3000..0x5001)), Some(0x5000..0x6000));
+        ranges.remove(0x2000);
+        assert_eq!(ranges.first_in(&(0..usize::MAX)), Some(0x5000..0x6000));
+    }
+
+    #[test]
+    fn a_place_is_used_again_and_a_full_list_says_so() {
+        let ranges = Ranges::<2>::new();
+        assert!(ranges.add(1..2) && ranges.add(3..4));
+        assert!(!ranges.add(5..6));
+        ranges.remove(3);
+        assert!(ranges.add(5..6));
+        assert_eq!(ranges.each().count(), 2);
+        ranges.remove(7);
+        assert_eq!(ranges.each().count(), 2);
+    }
+}
