@@ -4,12 +4,11 @@ use core::ffi::CStr;
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
+use linux_raw_sys::general::{O_APPEND, O_CREAT, O_PATH, O_TRUNC, O_WRONLY};
 use runtime::process::{OPTIONS, spill};
 use runtime::session;
 use runtime::sys::{self, Errno, Result};
 use runtime::view::{self, OWN};
-use rustix::fd::IntoRawFd;
-use rustix::fs::{CWD, Mode, OFlags};
 
 use crate::auxv::AT_EXECFN;
 use crate::command::Trace;
@@ -24,23 +23,22 @@ pub fn open_own(vectors: &Vectors) {
     if sys::limit(linux_raw_sys::general::RLIMIT_NOFILE).is_ok_and(|limit| limit.hard < ENOUGH) {
         return;
     }
-    let own =
-        rustix::fs::openat(CWD, c"/proc/self/exe", OFlags::PATH, Mode::empty()).or_else(|error| {
-            // Without /proc: by the name under which the kernel was given it.
-            match vectors.aux(AT_EXECFN) {
-                Some(name) => rustix::fs::openat(CWD, string(name), OFlags::PATH, Mode::empty()),
-                None => Err(error),
-            }
-        });
+    let own = sys::openat(sys::CWD, c"/proc/self/exe", O_PATH, 0).or_else(|error| {
+        // Without /proc: by the name under which the kernel was given it.
+        match vectors.aux(AT_EXECFN) {
+            Some(name) => sys::openat(sys::CWD, string(name), O_PATH, 0),
+            None => Err(error),
+        }
+    });
     match own {
-        Ok(fd) => OWN.exe.set(hide(fd.into_raw_fd())),
-        Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {}
+        Ok(fd) => OWN.exe.set(hide(fd)),
+        Err(Errno::MFILE | Errno::NFILE) => {}
         Err(error) => fail(
             NOT_EXECUTABLE,
             format_args!(
                 "vload's own file cannot be opened ({}): programs that the target starts could \
                  not be followed",
-                Errno(error.raw_os_error()).text()
+                error.text()
             ),
         ),
     }
@@ -65,9 +63,8 @@ pub fn find_cache(vectors: &Vectors) {
     }
     let (Ok(base), Ok(path)) = (CString::new(base), CString::new(path)) else { return };
     // What cannot be made is not used.
-    let made = |path: &CStr, mode| rustix::fs::mkdirat(CWD, path, Mode::from_raw_mode(mode));
-    if made(&path, 0o700) == Err(rustix::io::Errno::NOENT) && made(&base, 0o700).is_ok() {
-        let _ = made(&path, 0o700);
+    if sys::mkdir(&path, 0o700) == Err(Errno::NOENT) && sys::mkdir(&base, 0o700).is_ok() {
+        let _ = sys::mkdir(&path, 0o700);
     }
 }
 
@@ -77,20 +74,17 @@ fn hide(fd: i32) -> i32 {
 
 /// Opens the file of `--log`.
 pub fn open_log(path: &[u8]) {
-    OWN.log.set(hide(open_for_writing(path, OFlags::APPEND)));
+    OWN.log.set(hide(open_for_writing(path, O_APPEND)));
 }
 
-fn open_for_writing(path: &[u8], how: OFlags) -> i32 {
-    let flags = OFlags::WRONLY | OFlags::CREATE | how;
-    let opened = CString::new(path).map_err(|_| rustix::io::Errno::INVAL).and_then(|path| {
-        rustix::fs::openat(CWD, path.as_c_str(), flags, Mode::from_raw_mode(0o666))
-    });
+fn open_for_writing(path: &[u8], how: u32) -> i32 {
+    let flags = O_WRONLY | O_CREAT | how;
+    let opened = CString::new(path)
+        .map_err(|_| Errno::INVAL)
+        .and_then(|path| sys::openat(sys::CWD, &path, flags, 0o666));
     match opened {
-        Ok(fd) => fd.into_raw_fd(),
-        Err(error) => {
-            let error = Errno(error.raw_os_error());
-            fail(USAGE, format_args!("{}: {}", Shown(path), error.text()))
-        }
+        Ok(fd) => fd,
+        Err(error) => fail(USAGE, format_args!("{}: {}", Shown(path), error.text())),
     }
 }
 
@@ -99,7 +93,7 @@ fn open_for_writing(path: &[u8], how: OFlags) -> i32 {
 pub fn open_trace(file: Option<&CStr>, trace: Trace) {
     match (file, trace) {
         (Some(path), _) => {
-            let fd = open_for_writing(path.to_bytes(), OFlags::TRUNC | OFlags::APPEND);
+            let fd = open_for_writing(path.to_bytes(), O_TRUNC | O_APPEND);
             OWN.trace.set(hide(fd));
         }
         (None, Trace::Lines) => match view::hide(2) {

@@ -47,8 +47,6 @@ extern "C" fn main(sp: usize) -> ! {
 
 /// A person's command line.
 fn begin(vectors: Vectors) -> ! {
-    // SAFETY: the environment's end is followed by the auxiliary vector, which rustix reads.
-    unsafe { rustix::param::init(vectors.envp.as_ptr() as *mut *mut u8) };
     let run = match command::parse(&vectors) {
         Command::Run(run) => run,
         Command::Check(check) => {

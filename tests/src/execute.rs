@@ -18,12 +18,17 @@ pub struct Machine {
     pub work: PathBuf,
     /// The vload under test, below `work`.
     pub vload: PathBuf,
-    /// The wrapper that restricts a program, below `work`.
-    pub confine: PathBuf,
     /// The scripts, below `work`.
     pub programs: PathBuf,
     /// What is tested.
     pub arch: Arch,
+}
+
+impl Machine {
+    /// A program of this crate's that runs others.
+    pub fn tool(&self, name: &str) -> String {
+        self.work.join("bin").join(name).display().to_string()
+    }
 }
 
 /// One case, ready to be run in one mode.
@@ -121,7 +126,8 @@ impl Bench<'_> {
             .replace("{dir}", &self.folder().display().to_string())
             .replace("{work}", &self.machine.work.display().to_string())
             .replace("{programs}", &self.machine.programs.display().to_string())
-            .replace("{confine}", &self.machine.confine.display().to_string());
+            .replace("{audit}", &self.machine.tool("audit"))
+            .replace("{confine}", &self.machine.tool("confine"));
         for (index, binary) in self.binaries.iter().enumerate() {
             word = word.replace(&format!("{{{index}}}"), &binary.display().to_string());
         }

@@ -6,6 +6,8 @@
 //! the binary `confine` gives a program the restrictions under which vload must work too.
 
 pub mod arch;
+#[cfg(target_arch = "x86_64")]
+pub mod audit;
 pub mod binfmt;
 pub mod case;
 pub mod cases;
@@ -21,3 +23,5 @@ pub mod predict;
 pub mod programs;
 pub mod runner;
 pub mod scratch;
+#[cfg(target_arch = "x86_64")]
+pub mod tracer;

@@ -81,7 +81,7 @@ fn compare(options: Options, cases: &[vload_tests::case::Case]) -> anyhow::Resul
     }
     let this = env::current_exe().context("cannot tell this program's path")?;
     let plan = Plan {
-        confine: this.with_file_name("confine"),
+        tools: this.parent().context("this program is in no folder")?.into(),
         vload: options.vload,
         arch: options.arch,
         build_dir: options.build_dir,

@@ -21,8 +21,8 @@ use std::{env, thread};
 pub struct Plan {
     /// The vload under test.
     pub vload: PathBuf,
-    /// The wrapper that restricts a program.
-    pub confine: PathBuf,
+    /// The folder of the programs that run others: this crate's own.
+    pub tools: PathBuf,
     /// What vload was built for.
     pub arch: Arch,
     /// Where compiled programs are kept from one run to the next.
@@ -111,6 +111,9 @@ fn work_folder() -> Result<PathBuf> {
     bail!("every work folder is taken")
 }
 
+/// What runs programs in another way than as they are.
+const TOOLS: [&str; 2] = ["audit", "confine"];
+
 /// Fills the work folder: every user may enter it, because some cases run as another one.
 fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
     let programs = work.join("programs");
@@ -122,11 +125,12 @@ fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
         let path = entry?.path();
         copy(&path, &programs.join(path.file_name().unwrap_or_default()))?;
     }
-    let confine = work.join("bin/confine");
-    copy(&plan.confine, &confine)?;
+    for tool in TOOLS {
+        copy(&plan.tools.join(tool), &work.join("bin").join(tool))?;
+    }
     let vload = work.join("bin/vload");
     copy(&plan.vload, &vload)?;
-    Ok(Machine { work: work.into(), vload, confine, programs, arch: plan.arch })
+    Ok(Machine { work: work.into(), vload, programs, arch: plan.arch })
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

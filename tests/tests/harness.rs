@@ -22,7 +22,7 @@ fn passthrough(spoil: bool, name: &str) -> PathBuf {
 fn tally(vload: PathBuf, require_all: bool, case: Case) -> (usize, usize) {
     let plan = Plan {
         vload,
-        confine: env!("CARGO_BIN_EXE_confine").into(),
+        tools: Path::new(env!("CARGO_BIN_EXE_confine")).parent().expect("a folder").into(),
         arch: Arch::X86_64,
         build_dir: Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs"),
         filter: None,

@@ -167,4 +167,12 @@ impl SiteDesc {
         bytes[10..].copy_from_slice(&[self.shape, self.test]);
         bytes
     }
+
+    /// The record that stands in a stub as `bytes`.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; size_of::<Self>()]) -> Self {
+        let [a, b, c, d, resume, gate, entry, keeps, e, f, shape, test] = *bytes;
+        let (site, start) = (i32::from_le_bytes([a, b, c, d]), u16::from_le_bytes([e, f]));
+        Self { site, resume, gate, entry, keeps, start, shape, test }
+    }
 }

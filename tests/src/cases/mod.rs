@@ -1,5 +1,7 @@
 //! What is run, suite by suite.
 
+#[cfg(target_arch = "x86_64")]
+mod audit;
 mod calls;
 mod check;
 mod confined;
@@ -19,7 +21,8 @@ use crate::case::Case;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    let suites: [fn() -> Vec<Case>; 14] = [
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "the others add none"))]
+    let mut suites: Vec<fn() -> Vec<Case>> = vec![
         stack::cases,
         identity::cases,
         calls::cases,
@@ -35,6 +38,8 @@ pub fn all() -> Vec<Case> {
         programs::cases,
         servers::cases,
     ];
+    #[cfg(target_arch = "x86_64")]
+    suites.push(audit::cases);
     suites.into_iter().flat_map(|suite| suite()).collect()
 }
 

@@ -17,6 +17,8 @@
 //!      leaves it), every other register the caller's
 //! +8   entry of an int $0x80 anywhere: rcx = the address behind it, the caller's rcx at gs:56
 //! +16  "vload-g1"
+//! +24  where a call on the target's behalf by syscall has been made, by int $0x80: the distance of
+//!      each from its word. What else the gate makes is vload's own, or ends or starts a thread
 //! ```
 //!
 //! What a signal finds, by the interrupted address (`signal/arrive.rs` acts on it):
@@ -45,6 +47,8 @@ global_asm!(
     jmp     vload_entry_anywhere_compat
     .balign 8
     .ascii  "vload-g1"
+    .long   vload_forward_done - .
+    .long   vload_forward_compat_done - .
 
     .section .gate, "ax", @progbits
     .balign 64

@@ -1,0 +1,125 @@
+//! Nothing is missed: an observer from outside sees no entry into the kernel but from the gate.
+
+use super::{programs, servers};
+use crate::audit::order;
+use crate::audit::report::Counts;
+use crate::case::Case;
+use crate::execute::{Bench, End, Host, Outcome};
+use crate::programs::Build;
+use anyhow::{Context, Result, ensure};
+use runtime::patch::{self, ShapeSet};
+use std::fs;
+
+/// Programs that make code while they run: what that code calls is not patched.
+const GENERATES_CODE: [&str; 3] = ["program/node", "program/java", "server/chromium"];
+
+/// A process has one tracer: a debugger cannot run below the observer.
+const TRACES: [&str; 1] = ["program/gdb"];
+
+/// `ldd` asks a 32-bit `ld.so` too, which runs natively.
+const FOREIGN: [&str; 1] = ["program/ldd"];
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str| Case::new(format!("audit/{name}")).plain_only().seconds(60);
+    let mut cases = vec![
+        case("unpatched-site").build(Build::c("raw.c")).check(unpatched_site),
+        case("without-vload").shell("/bin/echo x").check(without_vload),
+        case("threads").build(Build::c("threads.c")).run(&["{0}", "20"]).check(clean),
+        case("static").build(Build::c_with("threads.c", "static", &["-static"])).check(clean),
+        case("order").build(Build::c("raw.c")).check(same_order),
+        case("order-threads").build(Build::c("threads.c")).run(&["{0}", "20"]).check(same_order),
+        case("order-children").shell("/bin/true; ls -l /usr/bin | wc -l").check(same_order),
+    ];
+    let others = programs::cases().into_iter().chain(servers::cases());
+    cases.extend(others.filter_map(|mut other| {
+        let name = other.name.as_str();
+        if [&GENERATES_CODE[..], &TRACES, &FOREIGN].iter().any(|names| names.contains(&name)) {
+            return None;
+        }
+        other.name = format!("audit/{}", name.replace('/', "-"));
+        other.timeout *= 4;
+        Some(other.check(clean).plain_only())
+    }));
+    cases
+}
+
+/// Where the observer's report and its list of calls are written, in the folder that the program
+/// runs in.
+const REPORT: &str = "audit-report";
+const CALLS: &str = "audit-calls";
+
+/// Runs the case below the observer, with these words for vload: how it ended, and the report.
+fn audited(bench: &Bench<'_>, more: &[&str], words: &[&str]) -> Result<(Outcome, String)> {
+    let vload = bench.machine.vload.display().to_string();
+    let audit = bench.machine.tool("audit");
+    let report = bench.folder().join(REPORT).display().to_string();
+    let mut line = vec![audit.as_str(), "--vload", &vload, "-o", &report];
+    line.extend(more);
+    line.push(&vload);
+    line.extend(bench.mode.options.iter().map(String::as_str));
+    line.extend(words);
+    line.push("--");
+    let outcome = bench.run(Host::Words(&line))?;
+    let text = fs::read_to_string(&report).with_context(|| {
+        format!("no report; {} with standard error {:?}", outcome.end, outcome.error_text())
+    })?;
+    let ended =
+        matches!(outcome.end, End::Status(status) if status.code() == Some(bench.case.code));
+    ensure!(ended, "{}: {:?}", outcome.end, outcome.error_text());
+    Ok((outcome, text))
+}
+
+/// Every entry of a whole run comes from the gate.
+fn clean(bench: &Bench<'_>) -> Result<()> {
+    let (_, report) = audited(bench, &[], &[])?;
+    let counts = Counts::read(&report)?;
+    ensure!(counts.elsewhere == 0 && counts.natively == 0 && counts.gate > 0, "{report}");
+    Ok(())
+}
+
+/// The observer can fail: each site of the program is left as it is in turn, and is named.
+fn unpatched_site(bench: &Bench<'_>) -> Result<()> {
+    let program = bench.binaries.first().context("no program")?;
+    let file = program.file_name().context("no name")?.to_string_lossy().into_owned();
+    let bytes = fs::read(program)?;
+    let plan = patch::analyze(&bytes, &ShapeSet::default(), &|_| false)
+        .map_err(|error| anyhow::anyhow!("{error:?}"))?;
+    let mut called = 0;
+    for site in plan.sites() {
+        let skip = format!("{file}:{:#x}", site.vaddr);
+        let (_, report) = audited(bench, &[], &["--skip", &skip])?;
+        let entries: Vec<_> =
+            report.lines().filter(|line| line.starts_with("elsewhere: ")).collect();
+        let names = |line: &&str| line.contains(&format!("/{skip}), "));
+        ensure!(entries.iter().all(names), "skipped {skip}: {report}");
+        ensure!((Counts::read(&report)?.elsewhere > 0) != entries.is_empty(), "{report}");
+        called += usize::from(!entries.is_empty());
+    }
+    ensure!(called >= 2, "{called} of {} sites were named", plan.sites().len());
+    Ok(())
+}
+
+/// What vload starts without itself is not passed over.
+fn without_vload(bench: &Bench<'_>) -> Result<()> {
+    let (_, report) = audited(bench, &[], &["--plain", "echo"])?;
+    let counts = Counts::read(&report)?;
+    ensure!(counts.elsewhere == 0 && counts.natively > 0, "{report}");
+    ensure!(report.contains("without vload: /bin/echo: "), "{report}");
+    Ok(())
+}
+
+/// What the observer sees the target's calls be is what the trace says they are, one by one in
+/// each thread.
+fn same_order(bench: &Bench<'_>) -> Result<()> {
+    let calls = bench.folder().join(CALLS).display().to_string();
+    let trace = bench.machine.work.join("trace-of-order").join(bench.case.name.replace('/', "-"));
+    fs::create_dir_all(trace.parent().context("a folder")?)?;
+    let file = trace.display().to_string();
+    let (_, report) = audited(bench, &["--calls", &calls], &["trace", "-o", &file])?;
+    let counts = Counts::read(&report)?;
+    ensure!(counts.elsewhere == 0 && counts.natively == 0, "{report}");
+    let (first, seen) = order::seen(&fs::read_to_string(calls)?)?;
+    let traced = order::traced(&fs::read_to_string(trace)?, first)?;
+    order::agree(&seen, &traced)
+}
