@@ -1,4 +1,4 @@
-/* Calls the first instruction of vload's text with arguments that it cannot use: a fault inside the
+/* Calls the first instruction behind the head of vload's gate with arguments that it cannot use: a fault inside the
    resident, such as a fault of vload's own would be. Natively there is no such text, and the exit
    status is 3. */
 #include <stdio.h>
@@ -13,7 +13,7 @@ int main(void)
         char *file = strrchr(line, '/');
         if (sscanf(line, "%lx-%lx %7s", &start, &end, protection) == 3 && file
             && strcmp(protection, "r-xp") == 0 && strncmp(file, "/vload\n", 7) == 0) {
-            ((long (*)(unsigned long, const void *))start)(39, (const void *)8);
+            ((long (*)(unsigned long, const void *))(start + 64))(39, (const void *)8);
             return 4;
         }
     }
