@@ -3,6 +3,8 @@
 use core::ffi::CStr;
 use core::fmt;
 
+use runtime::layer::modules::{self, Unusable};
+use runtime::layer::spec::Malformed;
 use runtime::patch::ShapeSet;
 use runtime::process::OPTIONS;
 
@@ -60,6 +62,10 @@ pub enum Wrong {
     BadValue(&'static [u8], &'static [u8]),
     /// An option that only `trace` takes.
     TraceOnly(&'static [u8]),
+    /// A `-m` that cannot be followed.
+    Module(&'static [u8], Unusable<'static>),
+    /// More `-m` than there can be layers.
+    Modules,
     /// A word kept for what is not there yet.
     Verb(&'static [u8]),
     /// More options than can be handed on.
@@ -79,12 +85,50 @@ impl fmt::Display for Wrong {
             Self::TraceOnly(option) => {
                 write!(f, "option '{}' belongs to 'vload trace'", Shown(option))
             }
+            Self::Module(text, why) => unusable(text, why, f),
+            Self::Modules => {
+                write!(f, "option '-m' can be given {} times at most", modules::MOST)
+            }
             Self::Verb(verb) => write!(
                 f,
                 "'{0}' is not in this version; a program of that name runs with 'vload run {0}'",
                 Shown(verb)
             ),
             Self::TooLong => f.write_str("the options are too long"),
+        }
+    }
+}
+
+fn unusable(text: &[u8], why: &Unusable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "module '{}': ", Shown(text))?;
+    let list = |f: &mut fmt::Formatter<'_>, mut names: &mut dyn Iterator<Item = &str>| {
+        for (index, name) in (&mut names).enumerate() {
+            write!(f, "{}{name}", if index == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    };
+    match why {
+        Unusable::Malformed(Malformed::NoName) => f.write_str("there is no name"),
+        Unusable::Malformed(Malformed::NotKeyValue(word)) => {
+            write!(f, "'{}' is not KEY=VALUE", Shown(word))
+        }
+        Unusable::Malformed(Malformed::Twice(key)) => {
+            write!(f, "argument '{}' is given twice", Shown(key))
+        }
+        Unusable::Malformed(Malformed::Backslash) => f.write_str("nothing follows the backslash"),
+        Unusable::NoModule(name) => {
+            write!(f, "there is no module '{}'; there are: ", Shown(name))?;
+            list(f, &mut modules::BUILT_IN.iter().map(|raw| raw.name))
+        }
+        Unusable::NoArgument(name, key) => {
+            write!(f, "'{name}' has no argument '{}'", Shown(key))?;
+            match modules::keys(name) {
+                [] => f.write_str("; it takes none"),
+                keys => {
+                    f.write_str("; it has: ")?;
+                    list(f, &mut keys.iter().copied())
+                }
+            }
         }
     }
 }
@@ -97,7 +141,8 @@ const KEPT: [&[u8]; 12] = [
 
 /// Reads the command line.
 pub fn parse(vectors: &Vectors) -> Command {
-    let mut reader = Reader { vectors, index: 1, trace: None, log: None, trace_file: None };
+    let mut reader =
+        Reader { vectors, index: 1, trace: None, log: None, trace_file: None, modules: 0 };
     match reader.read() {
         Ok(command) => command,
         Err(wrong) => Command::Wrong(wrong),
@@ -110,6 +155,7 @@ struct Reader<'a> {
     trace: Option<Trace>,
     log: Option<&'static [u8]>,
     trace_file: Option<&'static CStr>,
+    modules: usize,
 }
 
 impl Reader<'_> {
@@ -218,6 +264,15 @@ impl Reader<'_> {
             b"--plain" => {
                 let value = self.value(name, given)?;
                 keep("plain", value)?;
+            }
+            b"-m" | b"--module" => {
+                let text = self.value(name, given)?;
+                modules::find(text).map_err(|why| Wrong::Module(text, why))?;
+                self.modules += 1;
+                if self.modules > modules::MOST {
+                    return Err(Wrong::Modules);
+                }
+                keep(modules::OPTION, text)?;
             }
             b"--no-cache" => keep("no-cache", b"")?,
             b"--test-private-pages" => keep("test-private-pages", b"")?,

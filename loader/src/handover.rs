@@ -6,10 +6,11 @@ use core::ffi::CStr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use runtime::image::{Elf, Kind, Limits, Script, Stack};
+use runtime::layer::raw::Event;
 use runtime::process::resolve::{self, Failure, Resolved, Step};
 use runtime::thread::{AltStack, Block, Ownership};
 use runtime::view::{OWN, PROGRAM};
-use runtime::{arch as resident, process, signal, sys};
+use runtime::{arch as resident, layer, process, signal, sys};
 
 use crate::arch;
 use crate::auxv::{
@@ -32,6 +33,13 @@ static FIRST_BLOCK: AtomicPtr<Block> = AtomicPtr::new(core::ptr::null_mut());
 /// Records the block on whose stack we run.
 pub fn set_first_block(block: *mut Block) {
     FIRST_BLOCK.store(block, Ordering::Relaxed);
+}
+
+/// Tells the layers what the first thread has come to.
+pub fn tell(event: Event) {
+    let block = FIRST_BLOCK.load(Ordering::Relaxed);
+    // SAFETY: the block is the one we run on, and this the only thread.
+    layer::tell(event, unsafe { &mut *block });
 }
 
 /// A program to become.

@@ -25,6 +25,14 @@ a run makes of each place; nothing is executed
   --count          print the numbers without the addresses
   --json           print JSON
 
+Options:
+  -m, --module NAME[:KEY=VALUE,...]
+                       put a layer of module NAME over the layers before it;
+                       a backslash escapes , : =
+                       forward: takes every call and hands it on unchanged
+                       count[:file=FILE]: counts the calls of every process,
+                       in a table at the end on standard error or in FILE
+
 Options that find a fault:
   --log FILE[:LEVEL]   write what vload does to FILE; LEVEL is error, warn,
                        info (the default) or debug

@@ -77,6 +77,11 @@ pub fn open_log(path: &[u8]) {
     OWN.log.set(hide(open_for_writing(path, O_APPEND)));
 }
 
+/// Makes a file that a report goes to, anew.
+pub fn create(path: &[u8]) -> i32 {
+    open_for_writing(path, O_TRUNC | O_CLOEXEC)
+}
+
 fn open_for_writing(path: &[u8], how: u32) -> i32 {
     let flags = O_WRONLY | O_CREAT | how;
     let opened = CString::new(path)

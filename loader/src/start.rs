@@ -1,6 +1,8 @@
 //! From the kernel's stack to a decision: a command line, or a program that a vload before us was
 //! asked to execute.
 
+use runtime::layer::modules;
+use runtime::layer::raw::Event;
 use runtime::log::{self, Level};
 use runtime::memory::guard;
 use runtime::process::{self, OPTIONS, PRIVATE_ARGUMENTS, Resumed};
@@ -9,11 +11,12 @@ use runtime::view::OWN;
 use runtime::{layer, patch, session, sys, text};
 
 use crate::auxv::{AT_HWCAP2, AT_PAGESZ};
-use crate::command::{self, Command, Run};
+use crate::command::{self, Command};
 use crate::find;
 use crate::handover::{self, Target};
 use crate::message::{NOT_EXECUTABLE, Shown, USAGE, fail};
 use crate::output;
+use crate::summary;
 use crate::vectors::Vectors;
 
 /// Called by the first instructions, relocated, on the kernel's stack. The rest runs on the stack
@@ -68,6 +71,7 @@ fn begin(vectors: Vectors) -> ! {
         output::open_trace(run.trace_file, mode);
     }
     configure();
+    put_layers(true);
     let (path, fd) = find::program(&vectors, run.program);
     let fd = match fd {
         Some(fd) => fd,
@@ -78,9 +82,8 @@ fn begin(vectors: Vectors) -> ! {
     if is_plain(path.to_bytes()) || process::is_ourselves(fd) {
         handover::natively(&path, argv, &vectors);
     }
-    if run.counts() {
-        crate::summary::with_parent();
-    }
+    summary::with_parent(run.trace == Some(command::Trace::Counts));
+    handover::tell(Event::Begin);
     handover::run(Target {
         vectors,
         argv,
@@ -113,6 +116,16 @@ fn configure() {
         text::PRIVATE_PAGES.store(true, core::sync::atomic::Ordering::Relaxed);
     }
     layer::want_base();
+}
+
+/// The layers that the options ask for; `new` if the session begins with this process.
+fn put_layers(new: bool) {
+    if let Err((module, error)) = modules::attach(new) {
+        fail(
+            if new { USAGE } else { NOT_EXECUTABLE },
+            format_args!("module '{module}' cannot be put in place: {}", error.text()),
+        );
+    }
     let mode = match OPTIONS.values("trace").last() {
         Some(b"counts") => layer::TraceMode::Counts,
         Some(_) => layer::TraceMode::Lines,
@@ -133,6 +146,7 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
         fail(NOT_EXECUTABLE, format_args!("not started by a vload of this version"));
     }
     configure();
+    put_layers(false);
     if resumed.many {
         layer::many_processes();
     }
@@ -153,7 +167,8 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
         (&vectors.argv[PRIVATE_ARGUMENTS..], vectors.envp)
     };
     let fd = if resumed.program >= 0 { resumed.program } else { find::open(execfn) };
-    layer::report_exec(resumed.number, resumed.arguments);
+    let (number, arguments) = (resumed.number as usize, resumed.arguments);
+    handover::tell(Event::Exec { number, arguments });
     handover::run(Target {
         vectors,
         argv,
@@ -163,11 +178,4 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
         inaccessible: resumed.inaccessible,
         resumed: true,
     })
-}
-
-/// Whether the run keeps a parent to print a table.
-impl Run {
-    fn counts(&self) -> bool {
-        self.trace == Some(command::Trace::Counts)
-    }
 }

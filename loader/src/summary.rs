@@ -1,17 +1,27 @@
-//! `trace -c` keeps a parent, which prints the table when the program has ended.
+//! `trace -c` and `-m count` keep a parent, which prints their tables when the program has ended.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use runtime::abi;
+use runtime::layer::count::{self, Records};
+use runtime::layer::spec::Spec;
+use runtime::layer::{Layer, modules};
+use runtime::process::OPTIONS;
 use runtime::trace::summary::{self, Row};
 use runtime::view::OWN;
-use runtime::{arch, session, sys};
+use runtime::{arch, layer, session, sys};
 
 use crate::message::{USAGE, fail};
+use crate::output;
 
-/// Forks: the child comes back and becomes the program; the parent waits for it, prints the table
-/// and ends as it ended.
-pub fn with_parent() {
+/// If there will be something to print, forks: the child comes back and becomes the program; the
+/// parent waits for it, prints, and ends as it ended. `counts`: the trace counts.
+pub fn with_parent(counts: bool) {
+    let reports = reports();
+    if !counts && reports.is_empty() {
+        return;
+    }
     let ticks = arch::ticks();
     let time = sys::monotonic();
     if session::counters().is_none() {
@@ -24,6 +34,9 @@ pub fn with_parent() {
     let child = match sys::fork() {
         Ok(0) => {
             sys::set_signal_mask(mask);
+            for report in reports.iter().filter(|report| report.file >= 0) {
+                sys::close(report.file);
+            }
             return;
         }
         Ok(child) => child as i32,
@@ -33,8 +46,46 @@ pub fn with_parent() {
     let elapsed = |from: Option<i64>| sys::monotonic().zip(from).map(|(now, from)| now - from);
     let nanoseconds = elapsed(time).unwrap_or(0).max(1) as u64;
     let passed = arch::ticks().wrapping_sub(ticks).max(1);
-    print(nanoseconds, passed);
+    if counts {
+        print(nanoseconds, passed);
+    }
+    reports.iter().for_each(Report::print);
     sys::end_like(status)
+}
+
+/// What a `-m count` has counted, and where it is to go.
+struct Report {
+    records: &'static Records,
+    /// −1: standard error.
+    file: i32,
+}
+
+/// The reports that the options ask for; their files are made now, when a person can still be told that it
+/// cannot be done.
+fn reports() -> Vec<Report> {
+    let layers = layer::layers().iter().zip(OPTIONS.values(modules::OPTION));
+    let counting = layers.filter(|(layer, _)| layer.raw().name == count::COUNT.name);
+    let report = |(layer, text): (&'static Layer, &[u8])| {
+        let spec = Spec::parse(text).ok()?;
+        let records = count::records(layer).ok()?;
+        let path = spec.value(count::FILE.as_bytes());
+        let file = path.map_or(-1, |path| output::create(&path));
+        Some(Report { records, file })
+    };
+    counting.filter_map(report).collect()
+}
+
+impl Report {
+    fn print(&self) {
+        let mut text = String::new();
+        let path = |place| session::members()?.path_at(place);
+        let written = self.records.write(path, &mut text);
+        debug_assert!(written.is_ok());
+        let fd = if self.file >= 0 { self.file } else { 2 };
+        if sys::write_all(fd, text.as_bytes()).is_err() {
+            runtime::log!(Error, "the table of module 'count' could not be written");
+        }
+    }
 }
 
 /// SIGHUP, SIGINT, SIGQUIT, SIGTERM and SIGCHLD.
@@ -79,7 +130,7 @@ fn print(nanoseconds: u64, ticks: u64) {
             nanoseconds: in_time(other.ticks),
         });
     }
-    let mut text = alloc::string::String::new();
+    let mut text = String::new();
     let written = summary::write(&mut rows, &mut text);
     debug_assert!(written.is_ok());
     let fd = if OWN.trace.get() >= 0 { OWN.trace.get() } else { 2 };

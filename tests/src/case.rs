@@ -49,6 +49,7 @@ impl Mode {
             ["trap", "mov,trap", "pad,trap", "before,trap", "after,trap", "pun,trap"]
                 .map(Mode::shapes),
         );
+        modes.push(Mode::new("forward", &["-m", "forward"]));
         modes.push(Mode::new("no-cache", &["--no-cache"]));
         modes.push(Mode::new("private-pages", &["--test-private-pages"]));
         modes

@@ -1,14 +1,21 @@
 //! What a call means: the layers, newest first, and below them the system itself.
 
 mod call;
+pub mod count;
+mod forward;
+mod list;
+pub mod modules;
 mod origin;
+pub mod raw;
+pub mod spec;
 mod system;
 mod trace;
 mod wanted;
 
 pub use call::Call;
+pub use list::{LAYERS, Layer, Next, layers, tell};
 pub use system::Legacy;
-pub use trace::{Mode as TraceMode, many, many_processes, report_exec, set_mode as set_trace_mode};
+pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};
 pub use wanted::{TABLE, fill_link_page, want, want_base, want_everything, want_signal_masks};
 
 use crate::abi::Entry;
@@ -35,7 +42,7 @@ pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Bl
     loop {
         let mut call = Call::new(regs, block, origin.compat);
         let compat = call.entry == Entry::Compat;
-        let result = trace::call(&mut call);
+        let result = list::dispatch(&mut call);
         if result != ABORTED {
             regs.set_result(result);
             if !compat {

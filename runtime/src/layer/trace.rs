@@ -1,12 +1,15 @@
-//! `vload trace`: the layer above all others. It prints a line for each call, or counts.
+//! `vload trace`: a raw layer above all others. It prints a line for each call, or counts.
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use super::{Call, system};
+use super::Call;
+use super::list::{self, Layer, Next};
+use super::raw::{Event, Raw, Wants, nothing};
 use crate::abi::Entry;
 use crate::arch;
 use crate::session;
 use crate::sys;
+use crate::thread::Block;
 use crate::trace::line::{Line, MAX_LEN};
 use crate::view::OWN;
 use linux_raw_sys::general as nr;
@@ -27,11 +30,24 @@ static MODE: AtomicU32 = AtomicU32::new(0);
 /// Whether there is, or was, more than one process.
 static MANY: AtomicBool = AtomicBool::new(false);
 
+static TRACE: Raw = Raw {
+    name: "trace",
+    description: "prints or counts every call",
+    keys: &[],
+    wants: Wants::Every,
+    init: nothing,
+    attach: nothing,
+    call,
+    event,
+};
+
 /// Puts the layer in place.
 pub fn set_mode(mode: Mode) {
     MODE.store(mode as u32, Ordering::Relaxed);
     if mode != Mode::Off {
-        super::want_everything();
+        let pushed = list::push(&TRACE);
+        debug_assert!(pushed.is_some(), "`modules::MOST` leaves room");
+        list::want(&TRACE);
     }
 }
 
@@ -46,15 +62,14 @@ pub fn many_processes() {
 }
 
 /// The call, seen on its way down and up again.
-pub fn call(call: &mut Call<'_>) -> isize {
+fn call(call: &mut Call<'_>, next: Next) -> isize {
     match MODE.load(Ordering::Relaxed) {
-        0 => system::call(call),
-        1 => traced(call),
-        _ => counted(call),
+        1 => traced(call, next),
+        _ => counted(call, next),
     }
 }
 
-fn traced(call: &mut Call<'_>) -> isize {
+fn traced(call: &mut Call<'_>, next: Next) -> isize {
     let before = (call.entry, call.number, call.args);
     if does_not_return(call) {
         print(before, None);
@@ -62,20 +77,20 @@ fn traced(call: &mut Call<'_>) -> isize {
     if starts_a_process(call) {
         many_processes();
     }
-    let result = system::call(call);
+    let result = next.call(call);
     if !is_new_process(call, result) {
         print(before, Some(result));
     }
     result
 }
 
-fn counted(call: &mut Call<'_>) -> isize {
+fn counted(call: &mut Call<'_>, next: Next) -> isize {
     let (entry, number) = (call.entry, call.number);
     if comes_back_in_a_frame(call) {
         count(entry, number, false, 0);
     }
     let start = arch::ticks();
-    let result = system::call(call);
+    let result = next.call(call);
     if !is_new_process(call, result) {
         let error = (-4095..0).contains(&result);
         count(entry, number, error, arch::ticks().wrapping_sub(start));
@@ -118,16 +133,16 @@ fn is_new_process(call: &Call<'_>, result: isize) -> bool {
 }
 
 /// An exec has succeeded: the program that it started says so.
-pub fn report_exec(number: u32, arguments: [u64; 5]) {
+fn event(_: &Layer, event: Event, _: &mut Block) {
+    let Event::Exec { number, arguments } = event else { return };
     let mut args = [0; 6];
     for (place, argument) in args.iter_mut().zip(arguments) {
         *place = argument as usize;
     }
-    let entry = Entry::native(number as usize);
+    let entry = Entry::native(number);
     match MODE.load(Ordering::Relaxed) {
-        0 => {}
-        1 => print((entry, number as usize, args), Some(0)),
-        _ => count(entry, number as usize, false, 0),
+        1 => print((entry, number, args), Some(0)),
+        _ => count(entry, number, false, 0),
     }
 }
 

@@ -6,7 +6,8 @@
 use core::sync::atomic::Ordering;
 
 use crate::arch::{self, ABORTED, CallRegs, CloneRequest};
-use crate::layer::Call;
+use crate::layer::raw::Event;
+use crate::layer::{self, Call};
 use crate::memory::{HEAP_LOCK, User, read_words};
 use crate::signal;
 use crate::sys::{self, Errno};
@@ -147,6 +148,9 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         if let Some(stack) = request.stack {
             call.regs.set_sp(stack);
         }
+        layer::tell(Event::Process, block);
+    } else if result > 0 {
+        layer::tell(Event::Started, call.block);
     }
     result
 }
@@ -184,6 +188,9 @@ fn share(call: &mut Call<'_>, request: &Request) -> isize {
         }
         POOL.give_back(child);
     }
+    if result > 0 && request.flags & u64::from(CLONE_THREAD) == 0 {
+        layer::tell(Event::Started, call.block);
+    }
     sys::set_signal_mask(mask);
     result
 }
@@ -212,6 +219,8 @@ fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
         }
         child.sighand = &raw const child.private.sighand;
     }
+    child.new_process = !has(CLONE_THREAD);
+    child.layer_words = parent.layer_words;
     child.handlers_cleared = flags & CLONE_CLEAR_SIGHAND != 0;
     child.descriptors = parent.descriptors;
     if !has(CLONE_FILES) {
@@ -240,4 +249,6 @@ pub unsafe extern "C" fn vload_child_start(_regs: &mut CallRegs, block: &mut Blo
     if block.handlers_cleared {
         signal::keep_all_ours(block);
     }
+    let event = if block.new_process { Event::Process } else { Event::Thread };
+    layer::tell(event, block);
 }

@@ -4,13 +4,14 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::backing;
 use super::members::Members;
+use crate::layer::LAYERS;
 use crate::memory::guard;
 use crate::sys::{self, Errno, Result};
 use crate::trace::counters::Counters;
 use crate::view::OWN;
 
 /// "vload" and the version of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x01");
+const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x02");
 /// Bytes of the file: sparse, so that only what is used takes memory.
 const SIZE: u64 = 16 << 30;
 /// What is tried when the limit does not allow that much.
@@ -27,6 +28,8 @@ pub struct Session {
     size: u64,
     /// The first byte that is not used.
     used: AtomicU64,
+    /// Where each layer's area begins; 0 for those that have none.
+    areas: [AtomicU64; LAYERS],
     index: [Slot; SLOTS],
     /// Which program each process runs.
     members: Members,
@@ -136,15 +139,44 @@ pub fn find(key: &[u64; 6]) -> Option<Stored> {
     None
 }
 
+impl Session {
+    /// Takes a part of the file that nobody uses: where it begins.
+    fn take(&self, length: usize) -> Result<u64> {
+        let room = (length as u64).next_multiple_of(4096);
+        let offset = self.used.fetch_add(room, Ordering::Relaxed);
+        if offset + room > self.size {
+            self.used.fetch_sub(room, Ordering::Relaxed);
+            return Err(Errno::NOSPC);
+        }
+        Ok(offset)
+    }
+}
+
+/// Gives layer `index` an area of zeros, by the process that begins the session.
+pub fn reserve_area(index: usize, length: usize) -> Result<()> {
+    let session = session().ok_or(Errno::NOSPC)?;
+    let area = session.areas.get(index).ok_or(Errno::INVAL)?;
+    area.store(session.take(length)?, Ordering::Release);
+    Ok(())
+}
+
+/// Maps the area of layer `index`, in each program of the session.
+pub fn map_area(index: usize, length: usize) -> Result<usize> {
+    let area = session().and_then(|session| session.areas.get(index)).ok_or(Errno::NOSPC)?;
+    match area.load(Ordering::Acquire) {
+        0 => Err(Errno::INVAL),
+        offset => {
+            let start = sys::map_shared(OWN.session.get(), offset, length, true)?;
+            guard::own(start, length);
+            Ok(start)
+        }
+    }
+}
+
 /// Copies `bytes` into the session's file, known to nobody yet.
 pub fn put(bytes: &[u8]) -> Result<Stored> {
     let session = session().ok_or(Errno::NOSPC)?;
-    let room = (bytes.len() as u64).next_multiple_of(4096);
-    let offset = session.used.fetch_add(room, Ordering::Relaxed);
-    if offset + room > session.size {
-        session.used.fetch_sub(room, Ordering::Relaxed);
-        return Err(Errno::NOSPC);
-    }
+    let offset = session.take(bytes.len())?;
     let start = sys::map_shared(OWN.session.get(), offset, bytes.len(), true)?;
     // SAFETY: the range of the file is ours alone since the addition, and mapped.
     unsafe {

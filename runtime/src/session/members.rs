@@ -82,14 +82,19 @@ impl Members {
         self.pids[pid as usize % PIDS].store(entry, Ordering::Release);
     }
 
+    /// The path at a place that [`Members::place_of`] gave.
+    pub fn path_at(&self, place: u32) -> Option<&[u8]> {
+        let slot = self.paths.get(place as usize)?;
+        (slot.state.load(Ordering::Acquire) == READY).then(|| slot.bytes())
+    }
+
     /// The path of the program that process `pid` was last known to run.
     pub fn program_of(&self, pid: i32) -> Option<&[u8]> {
         let entry = self.pids[pid as usize % PIDS].load(Ordering::Acquire);
         if (entry >> 32) as i32 != pid {
             return None;
         }
-        let slot = self.paths.get((entry as u32 as usize).checked_sub(1)?)?;
-        (slot.state.load(Ordering::Acquire) == READY).then(|| slot.bytes())
+        self.path_at((entry as u32).checked_sub(1)?)
     }
 }
 

@@ -9,5 +9,7 @@ mod backing;
 pub mod cache;
 mod members;
 
-pub use arena::{Session, Stored, counters, create, find, join, keep, members, put};
+pub use arena::{
+    Session, Stored, counters, create, find, join, keep, map_area, members, put, reserve_area,
+};
 pub use backing::{scratch_file, text_file};

@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicI32, AtomicU32};
 
 use crate::arch::{Binding, CallRegs, Extended, SigInfo};
+use crate::layer::LAYERS;
 use crate::signal::{SigHand, TrapBlocked};
 use crate::view::Descriptors;
 
@@ -51,6 +52,10 @@ pub struct Block {
     pub private: PrivateTables,
     /// Who gives the block back.
     pub ownership: Ownership,
+    /// The thread is the first of a process that shares another's memory, and not told to the layers yet.
+    pub new_process: bool,
+    /// A word for each layer.
+    pub layer_words: [usize; LAYERS],
     /// The clone that made the thread reset all handlers (`CLONE_CLEAR_SIGHAND`).
     pub handlers_cleared: bool,
     /// Memory that a child which shares ours took for its exec: start and length. Its parent gives

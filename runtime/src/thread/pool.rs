@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use super::{AltStack, Block, Ownership};
 use crate::arch::Binding;
+use crate::layer::LAYERS;
 use crate::memory::guard;
 use crate::signal::TrapBlocked;
 use crate::sys;
@@ -230,6 +231,8 @@ unsafe fn reset(block: *mut Block) {
         (*block).last_stack = (0, 0, 0);
         (*block).ownership = Ownership::Process;
         (*block).handlers_cleared = false;
+        (*block).new_process = false;
+        (*block).layer_words = [0; LAYERS];
         (*block).trap_blocked = TrapBlocked::no();
         (*block).trap_pending = None;
     }

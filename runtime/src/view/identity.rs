@@ -49,8 +49,7 @@ impl Program {
 
     /// Tells the session which program this process runs.
     fn note(&self) {
-        let place = self.place.load(Ordering::Relaxed);
-        if let (Some(place), Some(members)) = (place.checked_sub(1), session::members()) {
+        if let (Some(place), Some(members)) = (self.place(), session::members()) {
             members.note(self.pid(), place);
         }
     }
@@ -61,6 +60,11 @@ impl Program {
         // SAFETY: written before `length`, and not afterwards.
         let place = unsafe { &*self.path.get() };
         CStr::from_bytes_with_nul(&place[..=length]).unwrap_or(c"")
+    }
+
+    /// Its place in the session's table; `None` when it has none.
+    pub fn place(&self) -> Option<u32> {
+        self.place.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// The process's id, asked once; a fork forgets it.

@@ -10,6 +10,7 @@ mod edges;
 mod exec;
 mod i686;
 mod identity;
+mod layers;
 mod options;
 mod programs;
 mod servers;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Case> {
         options::cases,
         check::cases,
         trace::cases,
+        layers::cases,
         programs::cases,
         servers::cases,
     ];

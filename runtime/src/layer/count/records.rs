@@ -1,0 +1,219 @@
+//! One record for each thread of each program, in the session's memory.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// Threads that have a record of their own.
+const RECORDS: usize = 1 << 17;
+
+/// How the life that a record is about began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Kind {
+    /// The session's first program.
+    First = 1,
+    /// A process that another has started.
+    Fork = 2,
+    /// A program that a process has executed.
+    Exec = 3,
+    /// A thread of one of the above.
+    Thread = 4,
+}
+
+impl Kind {
+    fn of(word: u32) -> Option<Self> {
+        [Self::First, Self::Fork, Self::Exec, Self::Thread]
+            .into_iter()
+            .find(|&kind| kind as u32 == word)
+    }
+
+    /// How a table calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Fork => "fork",
+            Self::Exec => "exec",
+            Self::Thread => "thread",
+        }
+    }
+}
+
+/// All records of a session. All zero bytes are none. It holds no pointers, and its layout is the same
+/// for every word size.
+#[repr(C)]
+pub struct Records {
+    /// Records that have been asked for: more than there are, when some found no room.
+    used: AtomicU64,
+    /// Calls of those that found no room.
+    rest: AtomicU64,
+    records: [Record; RECORDS],
+}
+
+/// What one thread of one program has done. A thread writes its own record, but for `calls` in a
+/// thread that is being started: that record is not there before it is complete.
+#[repr(C)]
+struct Record {
+    kind: AtomicU32,
+    tid: AtomicU32,
+    /// The record of the process, plus one; a process's own is its own.
+    process: AtomicU32,
+    /// The program's place in the session's table, plus one; 0 when it is not known.
+    program: AtomicU32,
+    /// Processes that it has started.
+    started: AtomicU32,
+    _pad: u32,
+    calls: AtomicU64,
+}
+
+const _: () = assert!(size_of::<Record>() == 32);
+
+/// What a record holds, at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Recorded {
+    /// How it began.
+    pub kind: Kind,
+    /// The thread's number.
+    pub tid: u32,
+    /// The index of its process's record.
+    pub process: usize,
+    /// The program's place in the session's table.
+    pub program: Option<u32>,
+    /// Processes that it has started.
+    pub started: u32,
+    /// Calls that it has made.
+    pub calls: u64,
+}
+
+impl Records {
+    fn get(&self, word: usize) -> Option<&Record> {
+        self.records.get(word.checked_sub(1)?)
+    }
+
+    /// Begins a record; `from` is the word of the thread that has started this one. Gives the word
+    /// by which the thread finds its record.
+    pub fn begin(&self, kind: Kind, tid: i32, from: usize) -> usize {
+        let index = self.used.fetch_add(1, Ordering::Relaxed) as usize;
+        let Some(record) = self.records.get(index) else { return RECORDS + 1 };
+        let word = index + 1;
+        let starter = self.get(from);
+        let inherited = |field: fn(&Record) -> &AtomicU32| {
+            starter.map_or(0, |starter| field(starter).load(Ordering::Relaxed))
+        };
+        let process = match kind {
+            Kind::Thread => inherited(|record| &record.process),
+            _ => word as u32,
+        };
+        record.tid.store(tid as u32, Ordering::Relaxed);
+        record.process.store(process, Ordering::Relaxed);
+        record.program.store(inherited(|record| &record.program), Ordering::Relaxed);
+        record.kind.store(kind as u32, Ordering::Release);
+        word
+    }
+
+    /// A call of the thread with this word, which runs the program at `program`.
+    pub fn count(&self, word: usize, program: Option<u32>) {
+        let Some(record) = self.get(word) else {
+            self.rest.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        record.calls.fetch_add(1, Ordering::Relaxed);
+        if let Some(place) = program
+            && record.program.load(Ordering::Relaxed) == 0
+        {
+            record.program.store(place + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// The call was not made: it comes again.
+    pub fn take_back(&self, word: usize) {
+        let calls = self.get(word).map_or(&self.rest, |record| &record.calls);
+        calls.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The thread with this word has started a process.
+    pub fn started(&self, word: usize) {
+        if let Some(record) = self.get(word) {
+            record.started.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// All records, in the order in which they began, each with its index.
+    pub fn all(&self) -> impl Iterator<Item = (usize, Recorded)> {
+        let used = (self.used.load(Ordering::Acquire) as usize).min(RECORDS);
+        self.records[..used].iter().enumerate().filter_map(|(index, record)| {
+            // Who is killed before its record is complete has made no call.
+            let kind = Kind::of(record.kind.load(Ordering::Acquire))?;
+            let process = record.process.load(Ordering::Relaxed);
+            let recorded = Recorded {
+                kind,
+                tid: record.tid.load(Ordering::Relaxed),
+                process: process.checked_sub(1).map_or(index, |at| at as usize),
+                program: record.program.load(Ordering::Relaxed).checked_sub(1),
+                started: record.started.load(Ordering::Relaxed),
+                calls: record.calls.load(Ordering::Relaxed),
+            };
+            Some((index, recorded))
+        })
+    }
+
+    /// Threads without a record, and the calls that they have made.
+    pub fn rest(&self) -> (u64, u64) {
+        let used = self.used.load(Ordering::Relaxed);
+        (used.saturating_sub(RECORDS as u64), self.rest.load(Ordering::Relaxed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::boxed::Box;
+    use std::vec::Vec;
+
+    fn none() -> Box<Records> {
+        // SAFETY: all zero bytes are no records.
+        unsafe { Box::<Records>::new_zeroed().assume_init() }
+    }
+
+    #[test]
+    fn each_thread_has_its_own() {
+        let records = none();
+        let first = records.begin(Kind::First, 10, 0);
+        records.count(first, Some(3));
+        records.started(first);
+        let child = records.begin(Kind::Fork, 11, first);
+        let thread = records.begin(Kind::Thread, 12, child);
+        records.count(thread, Some(4));
+        records.count(thread, Some(4));
+        records.take_back(thread);
+        let seen: Vec<_> = records.all().map(|(_, recorded)| recorded).collect();
+        let recorded = |kind, tid, process, started, calls| Recorded {
+            kind,
+            tid,
+            process,
+            program: Some(3),
+            started,
+            calls,
+        };
+        assert_eq!(
+            seen,
+            [
+                recorded(Kind::First, 10, 0, 1, 1),
+                recorded(Kind::Fork, 11, 1, 0, 0),
+                recorded(Kind::Thread, 12, 1, 0, 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_together() {
+        let records = none();
+        records.used.store(RECORDS as u64 - 1, Ordering::Relaxed);
+        let last = records.begin(Kind::First, 1, 0);
+        assert_eq!(last, RECORDS);
+        let beyond = records.begin(Kind::Fork, 2, last);
+        records.count(beyond, None);
+        records.started(beyond);
+        records.begin(Kind::Thread, 3, beyond);
+        assert_eq!(records.rest(), (2, 1));
+        assert_eq!(records.all().count(), 1);
+    }
+}

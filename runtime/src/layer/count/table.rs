@@ -1,0 +1,111 @@
+//! The table of the records, for people and for programs that read it.
+
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use super::records::{Kind, Recorded, Records};
+
+/// What all threads of one program of one process have done together.
+struct Row {
+    first: Recorded,
+    threads: u64,
+    calls: u64,
+}
+
+impl Records {
+    /// Writes a row for each program of each process, and totals. `path` gives the path of the
+    /// program at a place of the session's table.
+    pub fn write<'p>(
+        &self,
+        path: impl Fn(u32) -> Option<&'p [u8]>,
+        out: &mut dyn Write,
+    ) -> fmt::Result {
+        let mut rows: Vec<Option<Row>> = Vec::new();
+        let mut started = 0;
+        for (index, recorded) in self.all() {
+            rows.resize_with(rows.len().max(index + 1), || None);
+            started += u64::from(recorded.started);
+            if recorded.kind != Kind::Thread {
+                rows[index] = Some(Row { first: recorded, threads: 0, calls: 0 });
+            }
+            // A thread's process came before it.
+            if let Some(Some(row)) = rows.get_mut(recorded.process) {
+                row.threads += 1;
+                row.calls += recorded.calls;
+            }
+        }
+        writeln!(out, "    pid began threads        calls program")?;
+        writeln!(out, "------- ----- ------- ------------ -------")?;
+        let (mut processes, mut execs, mut threads, mut calls) = (0u64, 0u64, 0, 0);
+        for row in rows.iter().flatten() {
+            match row.first.kind {
+                Kind::Exec => execs += 1,
+                _ => processes += 1,
+            }
+            threads += row.threads;
+            calls += row.calls;
+            let kind = row.first.kind.name();
+            write!(out, "{:>7} {kind:<5} {:>7} {:>12} ", row.first.tid, row.threads, row.calls)?;
+            match row.first.program.and_then(&path) {
+                Some(path) => write_path(path, out)?,
+                None => out.write_str("?")?,
+            }
+            out.write_char('\n')?;
+        }
+        write!(
+            out,
+            "total: {processes} processes ({started} started), {execs} execs, {threads} threads, {calls} calls"
+        )?;
+        let (lost, theirs) = self.rest();
+        if lost != 0 {
+            write!(out, "; and {lost} threads without a row, {theirs} calls")?;
+        }
+        out.write_char('\n')
+    }
+}
+
+fn write_path(path: &[u8], out: &mut dyn Write) -> fmt::Result {
+    for chunk in path.utf8_chunks() {
+        out.write_str(chunk.valid())?;
+        for byte in chunk.invalid() {
+            write!(out, "\\x{byte:02x}")?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::boxed::Box;
+    use std::string::String;
+
+    #[test]
+    fn threads_are_counted_with_their_process() {
+        // SAFETY: all zero bytes are no records.
+        let records = unsafe { Box::<Records>::new_zeroed().assume_init() };
+        let first = records.begin(Kind::First, 100, 0);
+        records.count(first, Some(0));
+        let thread = records.begin(Kind::Thread, 101, first);
+        records.count(thread, Some(0));
+        records.started(thread);
+        let child = records.begin(Kind::Fork, 102, thread);
+        records.count(child, None);
+        let image = records.begin(Kind::Exec, 102, 0);
+        for _ in 0..30 {
+            records.count(image, Some(1));
+        }
+        let mut text = String::new();
+        let paths: [&[u8]; 2] = [b"/bin/sh", b"/\xff"];
+        let path = |place: u32| paths.get(place as usize).copied();
+        assert!(records.write(path, &mut text).is_ok());
+        let expected = "    pid began threads        calls program
+------- ----- ------- ------------ -------
+    100 first       2            2 /bin/sh
+    102 fork        1            1 /bin/sh
+    102 exec        1           30 /\\xff
+total: 2 processes (1 started), 1 execs, 4 threads, 33 calls
+";
+        assert_eq!(text, expected);
+    }
+}

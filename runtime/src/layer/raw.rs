@@ -1,0 +1,78 @@
+//! What a raw layer is: code that is given the registers of every call in a set, before anything else
+//! has looked at them.
+
+use super::Call;
+use super::list::{Layer, Next};
+use super::spec::Spec;
+use crate::abi::Entry;
+use crate::sys;
+use crate::thread::Block;
+
+/// A module whose layers get calls by their numbers.
+pub struct Raw {
+    /// Its name for `-m`.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub description: &'static str,
+    /// The arguments that it takes.
+    pub keys: &'static [&'static str],
+    /// The calls that its layers want.
+    pub wants: Wants,
+    /// Once for each layer of a session, in the process that begins it.
+    pub init: fn(&Layer, Spec<'_>) -> sys::Result<()>,
+    /// Once for each layer in each program that a process begins, and before any call.
+    pub attach: fn(&Layer, Spec<'_>) -> sys::Result<()>,
+    /// A call. The layer answers it by what it gives back, or asks the next layer, with the call as
+    /// it is or as it has changed it. [`crate::arch::ABORTED`] from below must be handed up as it
+    /// is: the call has had no effect, and comes again when a signal's handler has run.
+    pub call: fn(&mut Call<'_>, Next) -> isize,
+    /// Something has happened that is no call.
+    pub event: fn(&Layer, Event, &mut Block),
+}
+
+/// A set of calls.
+#[derive(Clone, Copy)]
+pub enum Wants {
+    /// Every call by every entry: also those whose number no kernel knows.
+    Every,
+    /// Those of these numbers by the native entry.
+    Numbers(&'static [usize]),
+}
+
+impl Wants {
+    /// Whether the call is in the set.
+    pub fn has(self, entry: Entry, number: usize) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Numbers(numbers) => entry == Entry::Native && numbers.contains(&number),
+        }
+    }
+}
+
+/// What a layer hears of besides calls, on the thread that it concerns.
+#[derive(Clone, Copy)]
+pub enum Event {
+    /// The session begins with this process.
+    Begin,
+    /// An exec has succeeded: this is the new program, and this was the call.
+    Exec {
+        /// Its number.
+        number: usize,
+        /// Its first arguments, as they were given in the program before.
+        arguments: [u64; 5],
+    },
+    /// The caller has started a process.
+    Started,
+    /// This is a process that has just been started, with its starter's words.
+    Process,
+    /// This is a thread that has just been started, with its starter's words.
+    Thread,
+}
+
+/// For layers that need nothing at the start.
+pub fn nothing(_: &Layer, _: Spec<'_>) -> sys::Result<()> {
+    Ok(())
+}
+
+/// For layers that hear of nothing but calls.
+pub fn no_event(_: &Layer, _: Event, _: &mut Block) {}

@@ -1,0 +1,129 @@
+//! What `-m` is given: `NAME[:KEY=VALUE[,KEY=VALUE]...]`. A backslash takes from the character behind
+//! it what meaning it has here.
+
+use alloc::vec::Vec;
+
+/// A module and its arguments, still escaped.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Spec<'a> {
+    /// The module's name.
+    pub name: &'a [u8],
+    arguments: Option<&'a [u8]>,
+}
+
+/// Why a text names no module with arguments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Malformed<'a> {
+    /// There is no name.
+    NoName,
+    /// An argument is not `KEY=VALUE`.
+    NotKeyValue(&'a [u8]),
+    /// A key stands there twice.
+    Twice(&'a [u8]),
+    /// Nothing follows the last backslash.
+    Backslash,
+}
+
+impl<'a> Spec<'a> {
+    /// Reads the text, and finds what is wrong with it.
+    pub fn parse(text: &'a [u8]) -> Result<Self, Malformed<'a>> {
+        let trailing = text.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        if trailing % 2 == 1 {
+            return Err(Malformed::Backslash);
+        }
+        let (name, arguments) = split(text, b':');
+        if name.is_empty() {
+            return Err(Malformed::NoName);
+        }
+        let spec = Self { name, arguments };
+        for (index, argument) in spec.arguments().enumerate() {
+            let (key, value) = split(argument, b'=');
+            if key.is_empty() || value.is_none() {
+                return Err(Malformed::NotKeyValue(argument));
+            }
+            if spec.keys().take(index).any(|earlier| earlier == key) {
+                return Err(Malformed::Twice(key));
+            }
+        }
+        Ok(spec)
+    }
+
+    fn arguments(self) -> impl Iterator<Item = &'a [u8]> {
+        let mut rest = self.arguments;
+        core::iter::from_fn(move || {
+            let (argument, behind) = split(rest?, b',');
+            rest = behind;
+            Some(argument)
+        })
+    }
+
+    /// The keys, in order.
+    pub fn keys(self) -> impl Iterator<Item = &'a [u8]> {
+        self.arguments().map(|argument| split(argument, b'=').0)
+    }
+
+    /// The value given for `key`, without its backslashes.
+    pub fn value(self, key: &[u8]) -> Option<Vec<u8>> {
+        let mut values = self.arguments().map(|argument| split(argument, b'='));
+        values.find(|(name, _)| *name == key).map(|(_, value)| plain(value.unwrap_or_default()))
+    }
+}
+
+/// The text before the first `separator` that no backslash precedes, and the text behind it.
+fn split(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    let mut escaped = false;
+    for (at, &byte) in text.iter().enumerate() {
+        if escaped {
+            escaped = false;
+        } else if byte == b'\\' {
+            escaped = true;
+        } else if byte == separator {
+            return (&text[..at], Some(&text[at + 1..]));
+        }
+    }
+    (text, None)
+}
+
+fn plain(escaped: &[u8]) -> Vec<u8> {
+    let mut bytes = escaped.iter().copied();
+    let mut text = Vec::with_capacity(escaped.len());
+    while let Some(byte) = bytes.next() {
+        text.extend(if byte == b'\\' { bytes.next() } else { Some(byte) });
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_arguments() {
+        let spec = Spec::parse(b"forward").expect("a name");
+        assert_eq!((spec.name, spec.keys().count()), (&b"forward"[..], 0));
+        let spec = Spec::parse(br"bind:from=/a\,b\:c,to=d=e:f\\").expect("two arguments");
+        assert_eq!(spec.name, b"bind");
+        assert_eq!(spec.value(b"from").as_deref(), Some(&b"/a,b:c"[..]));
+        assert_eq!(spec.value(b"to").as_deref(), Some(&br"d=e:f\"[..]));
+        assert_eq!(spec.value(b"other"), None);
+        let spec = Spec::parse(b"count:file=").expect("an empty value is one");
+        assert_eq!(spec.value(b"file").as_deref(), Some(&b""[..]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let cases: [(&[u8], Malformed<'_>); 8] = [
+            (b"", Malformed::NoName),
+            (b":a=b", Malformed::NoName),
+            (b"a:", Malformed::NotKeyValue(b"")),
+            (b"a:b", Malformed::NotKeyValue(b"b")),
+            (b"a:=b", Malformed::NotKeyValue(b"=b")),
+            (br"a:b\=c", Malformed::NotKeyValue(br"b\=c")),
+            (b"a:b=1,c=2,b=3", Malformed::Twice(b"b")),
+            (br"a:b=c\\\", Malformed::Backslash),
+        ];
+        for (text, wrong) in cases {
+            assert_eq!(Spec::parse(text), Err(wrong), "{}", text.escape_ascii());
+        }
+    }
+}
