@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
-use linux_raw_sys::general::{O_APPEND, O_CREAT, O_PATH, O_TRUNC, O_WRONLY};
+use linux_raw_sys::general::{O_APPEND, O_CLOEXEC, O_CREAT, O_PATH, O_TRUNC, O_WRONLY};
 use runtime::process::{OPTIONS, spill};
 use runtime::session;
 use runtime::sys::{self, Errno, Result};
