@@ -243,7 +243,7 @@ impl Reader<'_> {
             _ => (word, None),
         };
         match name {
-            b"--help" | b"--version" | b"--no-cache" if given.is_some() => {
+            b"--help" | b"--version" | b"--no-cache" | b"--vdso" if given.is_some() => {
                 return Err(Wrong::Option(word));
             }
             b"-h" | b"--help" => return Ok(Some(help::TEXT)),
@@ -276,8 +276,11 @@ impl Reader<'_> {
             }
             b"--no-cache" => keep("no-cache", b"")?,
             b"--test-private-pages" => keep("test-private-pages", b"")?,
-            b"-c" | b"-f" | b"-o" if self.trace.is_none() => return Err(Wrong::TraceOnly(name)),
+            b"-c" | b"-f" | b"-o" | b"--vdso" if self.trace.is_none() => {
+                return Err(Wrong::TraceOnly(name));
+            }
             b"-c" => self.trace = Some(Trace::Counts),
+            b"--vdso" => keep("vdso", b"")?,
             // strace's "follow": vload always does.
             b"-f" => {}
             b"-o" => {

@@ -17,6 +17,8 @@ up in PATH. vload becomes the program: same process, same exit status.
 trace: print one line for each system call, on standard error
   -c               count calls, errors and time instead; a table at the end
   -o FILE          write to FILE instead of standard error
+  --vdso           let the functions of the vDSO (clock_gettime and its likes, which
+                   need no kernel) be calls too
   -f               accepted for strace's sake: children are always followed
 
 check: list where FILE, its interpreter and its interp enter the kernel, and what

@@ -116,6 +116,9 @@ fn configure() {
         text::PRIVATE_PAGES.store(true, core::sync::atomic::Ordering::Relaxed);
     }
     layer::want_base();
+    if OPTIONS.has("vdso") {
+        layer::own_functions(|_| true);
+    }
 }
 
 /// The layers that the options ask for; `new` if the session begins with this process.

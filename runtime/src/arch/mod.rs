@@ -4,6 +4,8 @@
 mod aarch64;
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
 pub mod by_pointer;
+#[cfg(any(test, not(target_arch = "x86_64")))]
+pub mod functionless;
 #[cfg(target_arch = "x86")]
 mod i686;
 #[cfg(target_pointer_width = "64")]

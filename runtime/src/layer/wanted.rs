@@ -1,11 +1,12 @@
 //! Which call numbers some layer wants. Stubs test it: a link page has a byte for each of the first
 //! numbers, and the address of the table of all, indexed by the number's low 16 bits.
 
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::system;
 use crate::arch;
 use crate::memory::guard;
+use crate::patch::Link;
 use crate::text;
 
 /// Numbers that a link page has a byte for.
@@ -25,6 +26,29 @@ pub fn want(number: usize) {
             unsafe { (*(page as *const [AtomicU8; DIRECT]))[number].store(1, Ordering::Relaxed) };
         }
     });
+}
+
+/// A bit for each function of the vDSO's (`arch::patch::FUNCTIONS`) that some layer owns.
+static OWNED: AtomicU64 = AtomicU64::new(0);
+
+/// Owns the functions that stand for the calls of which `which` says so: what the program asks
+/// them arrives as that call.
+pub fn own_functions(which: impl Fn(u32) -> bool) {
+    for (index, function) in arch::patch::FUNCTIONS.iter().enumerate() {
+        if which(function.number) {
+            OWNED.fetch_or(1 << index, Ordering::Relaxed);
+        }
+    }
+    text::each_link_page(fill_functions);
+}
+
+fn fill_functions(page: usize) {
+    for (index, _) in arch::patch::FUNCTIONS.iter().enumerate() {
+        let owned = (OWNED.load(Ordering::Relaxed) >> index & 1) as u8;
+        let byte = page + Link::FUNCTIONS as usize + index;
+        // SAFETY: link pages are mapped writable for as long as their text is.
+        unsafe { (*(byte as *const AtomicU8)).store(owned, Ordering::Relaxed) };
+    }
 }
 
 /// Wants what the system layer itself must see.
@@ -58,6 +82,7 @@ pub fn fill_link_page(page: usize) {
         // SAFETY: the caller mapped the page.
         unsafe { ((page + number) as *mut u8).write_volatile(byte.load(Ordering::Relaxed)) };
     }
+    fill_functions(page);
     let (native, compat) = arch::syscall_entries();
     let words = (page + DIRECT) as *mut usize;
     // SAFETY: as above; the page is aligned.

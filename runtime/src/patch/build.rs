@@ -2,8 +2,10 @@
 
 use super::blob::{Header, ISLAND, MAGIC, POINT, REFUSED, RUN, SITE, TABLES, VERSION, write_site};
 use super::bytes::clamp;
+use super::function::Owned;
 use super::island::{self, Pages};
 use super::plan::{PAGE, Plan, Text};
+use super::site::Site;
 use super::stub::{Emitted, Point, Stub};
 use crate::arch;
 use alloc::collections::BTreeSet;
@@ -62,9 +64,18 @@ impl Plan<'_> {
     fn emit(&self, vaddr: u64, link: u64) -> Option<(Vec<u8>, Vec<Point>, Vec<Emitted>)> {
         let mut stub = Stub::new(vaddr, link);
         for site in &self.sites {
-            arch::patch::emit(&mut stub, site, self.original(site.head..site.tail)?)?;
+            let original = self.original(site.head..site.tail)?;
+            match self.function_at(site) {
+                Some(owned) => arch::patch::emit_function(&mut stub, site, owned, original)?,
+                None => arch::patch::emit(&mut stub, site, original)?,
+            }
         }
         Some(stub.finish())
+    }
+
+    fn function_at(&self, site: &Site) -> Option<&Owned> {
+        let of_site = |entry: &&(u64, Owned)| entry.0 == site.vaddr;
+        self.functions.iter().find(of_site).map(|entry| &entry.1)
     }
 
     /// The file's bytes at a range of addresses in text.

@@ -13,6 +13,7 @@
 //! | `names`, `near`, `around` | what a shape must know about a site's surroundings |
 //! | `plan` | the order of all that |
 //! | `linkage` | which libraries a file asks for |
+//! | `function` | functions that stand for calls |
 //! | `stub`, `island`, `build`, `blob` | the image |
 //!
 //! What depends on the processor is in [`crate::arch::patch`].
@@ -23,6 +24,7 @@ mod build;
 mod bytes;
 mod code;
 mod elf;
+mod function;
 mod insn;
 mod island;
 mod linkage;
@@ -40,6 +42,7 @@ mod tables;
 
 pub use around::{Around, Room};
 pub use blob::{Blob, BlobView, SiteRecord, TextRun};
+pub use function::{Function, Owned};
 pub use insn::{Entry, Flow, Insn, Naming, Reference};
 pub use island::Island;
 pub use linkage::Linkage;

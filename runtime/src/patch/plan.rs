@@ -3,6 +3,7 @@
 use super::around::{Around, Room};
 use super::code::Code;
 use super::elf::Elf;
+use super::function::Owned;
 use super::insn::Entry;
 use super::names::Names;
 use super::reach::Reached;
@@ -27,6 +28,8 @@ pub struct Plan<'a> {
     pub(super) shapes: ShapeSet,
     pub(super) sites: Vec<Site>,
     pub(super) refused: Vec<Refused>,
+    /// The sites that are functions, by address.
+    pub(super) functions: Vec<(u64, Owned)>,
     pub(super) texts: Vec<Text>,
     pub(super) span: Range<u64>,
 }
@@ -93,6 +96,7 @@ impl<'a> Plan<'a> {
             shapes: *shapes,
             sites: Vec::new(),
             refused: Vec::new(),
+            functions: Vec::new(),
             texts: texts.collect(),
             span,
         }

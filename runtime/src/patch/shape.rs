@@ -21,6 +21,9 @@ pub enum Shape {
     Trap = 5,
     /// The site itself holds the long jump: where it is as long as the site.
     Direct = 6,
+    /// The site is a function that stands for a call; its first instructions move into the stub.
+    /// Not a matter of choice, so no set has it.
+    Function = 7,
 }
 
 /// Every shape with the name that `--shapes` takes.
@@ -38,13 +41,14 @@ impl Shape {
     /// The shape of that number.
     #[must_use]
     pub fn from_raw(raw: u8) -> Option<Self> {
-        NAMES.iter().map(|entry| entry.0).find(|shape| *shape as u8 == raw)
+        let all = NAMES.iter().map(|entry| entry.0).chain([Self::Function]);
+        all.into_iter().find(|shape| *shape as u8 == raw)
     }
 
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        NAMES.iter().find(|entry| entry.0 == self).map_or("", |entry| entry.1)
+        NAMES.iter().find(|entry| entry.0 == self).map_or("function", |entry| entry.1)
     }
 }
 
@@ -111,7 +115,7 @@ impl ShapeSet {
     pub fn from_bytes(bytes: [u8; 8]) -> Option<Self> {
         let mut set = Self::EMPTY;
         set.order.copy_from_slice(&bytes[..NAMES.len()]);
-        let known = |&raw: &u8| raw == NONE || Shape::from_raw(raw).is_some();
+        let known = |&raw: &u8| raw == NONE || NAMES.iter().any(|entry| entry.0 as u8 == raw);
         (bytes[NAMES.len()] == NONE && set.order.iter().all(known)).then_some(set)
     }
 }

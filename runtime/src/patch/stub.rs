@@ -12,6 +12,8 @@ impl Link {
     pub const SYSCALL: u64 = 1024;
     /// Where the address of the wanted table of all numbers is, a byte for each low 16 bits.
     pub const TABLE: u64 = 1032;
+    /// Where the bytes of the functions are: not 0 when a layer owns it.
+    pub const FUNCTIONS: u64 = 2048;
     /// Where the address of the resident's entry for `int $0x80` is.
     pub const INT80: u64 = 1040;
 }

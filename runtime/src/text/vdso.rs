@@ -1,10 +1,11 @@
-//! The vDSO's own sites: its functions fall back to system calls.
+//! The vDSO: its functions, which stand for calls, and its own sites, to which they fall back.
 
 use alloc::vec::Vec;
 
 use super::image::{shapes_at, shapes_key};
 use super::place::{self, Mapping, PAGE};
 use super::store::{self, Found, Image};
+use crate::arch;
 use crate::image::Elf;
 use crate::patch;
 use crate::sys::Result;
@@ -62,6 +63,12 @@ pub fn replace(bytes: &[u8], at: usize) -> Result<()> {
 }
 
 fn build(bytes: &[u8], stubs: Option<u64>, key: [u64; 6]) -> Option<Vec<u8>> {
-    let plan = patch::analyze(bytes, &shapes_at(stubs), &|_| false).ok()?;
+    let mut plan = patch::analyze(bytes, &shapes_at(stubs), &|_| false).ok()?;
+    for name in plan.own_functions(arch::patch::FUNCTIONS) {
+        crate::log!(
+            Warn,
+            "not covered: {name} of the vDSO: its first instructions cannot be moved"
+        );
+    }
     (!plan.is_empty()).then(|| plan.build(stubs, key))?
 }

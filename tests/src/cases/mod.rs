@@ -17,6 +17,7 @@ mod servers;
 mod signals;
 mod stack;
 mod trace;
+mod vdso;
 
 use crate::case::Case;
 
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Case> {
         check::cases,
         trace::cases,
         layers::cases,
+        vdso::cases,
         programs::cases,
         servers::cases,
     ];

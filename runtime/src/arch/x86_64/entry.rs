@@ -253,6 +253,7 @@ vload_check:
     jrcxz   vload_found
     jmp     vload_lost
 vload_found:
+    movl    $0, %ecx                    # whichever way it came (function.rs relies on it)
     movq    %rsp, %gs:{spill}
     movq    %gs:{stack_top}, %rsp
     pushq   %r11                        # desc

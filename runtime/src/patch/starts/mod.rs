@@ -5,7 +5,7 @@ mod eh_frame;
 mod gopclntab;
 mod lsda;
 mod relocations;
-mod symbols;
+pub mod symbols;
 
 use super::elf::Elf;
 use alloc::vec::Vec;

@@ -6,7 +6,7 @@ use crate::patch::elf::Elf;
 use crate::patch::raw::section_header::SHT_SYMTAB;
 use crate::patch::raw::sym::{SIZEOF_SYM, STT_FUNC, STT_GNU_IFUNC, STT_TLS, Sym, st_type};
 use core::mem::offset_of;
-use goblin::elf64::dynamic::{DT_GNU_HASH, DT_HASH, DT_SYMTAB};
+use goblin::elf64::dynamic::{DT_GNU_HASH, DT_HASH, DT_STRTAB, DT_SYMTAB};
 
 /// Adds functions as starts, and all else that has an address as labels.
 pub fn collect(elf: &Elf<'_>, found: &mut Landmarks) {
@@ -34,6 +34,18 @@ fn table(symbols: &[u8], found: &mut Landmarks) {
             _ => found.labels.push(value),
         }
     }
+}
+
+/// The address of the defined dynamic symbol of that name.
+pub fn address(elf: &Elf<'_>, name: &[u8]) -> Option<u64> {
+    let strings = elf.at(elf.tag(DT_STRTAB)?)?;
+    dynamic(elf)?.chunks_exact(SIZEOF_SYM).find_map(|symbol| {
+        let at = u32_at(symbol, offset_of!(Sym, st_name))?;
+        let rest = strings.get(usize::try_from(at).ok()?..)?.strip_prefix(name)?;
+        let defined = u16_at(symbol, offset_of!(Sym, st_shndx))? != 0;
+        let value = word_at(symbol, offset_of!(Sym, st_value))?;
+        (rest.first() == Some(&0) && defined).then_some(value)
+    })
 }
 
 /// The dynamic symbol table. Its length is nowhere: the hash tables imply it.

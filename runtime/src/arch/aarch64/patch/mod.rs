@@ -8,6 +8,9 @@ mod decode;
 mod emit;
 mod sites;
 
+pub use crate::arch::functionless::{
+    FUNCTION_HEAD, FUNCTIONS, can_move_branch, emit_function, is_return,
+};
 pub use decode::{decode, references};
 pub use emit::{emit, rewrite};
 pub use sites::{apply, candidates, number_before};

@@ -13,6 +13,9 @@ mod scan;
 #[path = "../../x86_64/patch/shapes.rs"]
 mod shapes;
 
+pub use crate::arch::functionless::{
+    FUNCTION_HEAD, FUNCTIONS, can_move_branch, emit_function, is_return,
+};
 pub use decode::decode;
 pub use emit::{emit, pushed, rewrite};
 pub use jumps::{Distance, address_operand, distance_jump, is_named_jump};

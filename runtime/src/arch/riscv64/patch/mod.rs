@@ -7,6 +7,9 @@
 
 mod decode;
 
+pub use crate::arch::functionless::{
+    FUNCTION_HEAD, FUNCTIONS, can_move_branch, emit_function, is_return,
+};
 pub use decode::decode;
 
 use crate::patch::{Around, Entry, Reference, Run, Shape, Site, SiteDesc, Stub};

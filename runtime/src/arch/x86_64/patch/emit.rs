@@ -23,14 +23,14 @@
 use super::super::entry::COMPAT_RCX;
 use super::decode;
 use super::shapes::JUMP;
-use crate::patch::{Entry, KEEPS_SITE, Link, Shape, Site, SiteDesc, Stub};
+use crate::patch::{Entry, Flow, KEEPS_SITE, Link, Shape, Site, SiteDesc, Stub};
 
 /// `mov %rcx, -136(%rsp)`: where the `int $0x80` entry finds it.
 const SAVE_RCX: [u8; 8] = [0x48, 0x89, 0x8c, 0x24, 0x78, 0xff, 0xff, 0xff];
 const _: () = assert!(SAVE_RCX[4] == (-COMPAT_RCX) as u8 && COMPAT_RCX == 136);
-const JMP: u8 = 0xe9;
+pub(super) const JMP: u8 = 0xe9;
 const JMP_SHORT: u8 = 0xeb;
-const INT3: u8 = 0xcc;
+pub(super) const INT3: u8 = 0xcc;
 const NOP: u8 = 0x90;
 
 /// Appends the stub of `site`. `original` has the bytes from `site.head` to `site.tail`. `None`
@@ -97,23 +97,29 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
 }
 
 /// Appends `opcode` with an operand of four bytes that names `target`.
-fn relative(stub: &mut Stub, opcode: &[u8], target: u64) -> Option<()> {
+pub(super) fn relative(stub: &mut Stub, opcode: &[u8], target: u64) -> Option<()> {
     stub.put(opcode);
     let field = displacement(stub.here() + 4, target)?;
     stub.put(&field);
     Some(())
 }
 
-fn displacement(from: u64, to: u64) -> Option<[u8; 4]> {
+pub(super) fn displacement(from: u64, to: u64) -> Option<[u8; 4]> {
     Some(i32::try_from(to.wrapping_sub(from) as i64).ok()?.to_le_bytes())
 }
 
 /// Appends instructions that were at `address`; an operand that is relative to them is adjusted.
-fn relocate(stub: &mut Stub, mut code: &[u8], mut address: u64) -> Option<()> {
+pub(super) fn relocate(stub: &mut Stub, mut code: &[u8], mut address: u64) -> Option<()> {
     while !code.is_empty() {
         let insn = decode(code, address)?;
         let (bytes, rest) = code.split_at_checked(usize::from(insn.len))?;
         stub.shows(address);
+        if let (Flow::Branch(target), [condition @ 0x70..=0x7f, _]) = (insn.flow, bytes) {
+            // A short branch becomes a long one.
+            relative(stub, &[0x0f, condition + 0x10], target)?;
+            (address, code) = (address + 2, rest);
+            continue;
+        }
         let end = stub.here() + u64::from(insn.len);
         stub.put(bytes);
         address += u64::from(insn.len);

@@ -20,9 +20,15 @@
 //! | `number_before` | the call number that the code before a site fixes |
 //! | `apply` | one shape for one site, if it fits |
 //! | `emit` | the stub of a site |
+//! | `FUNCTIONS` | the vDSO's functions that stand for calls |
+//! | `FUNCTION_HEAD` | how many bytes of a function the jump to its stub takes |
+//! | `can_move_branch` | whether a conditional branch can be made in a stub |
+//! | `is_return` | whether an instruction returns to the caller |
+//! | `emit_function` | the stub of a function |
 //! | `rewrite` | the changes of text that a site's shape makes |
 
 mod emit;
+mod function;
 mod jumps;
 mod motion;
 mod scan;
@@ -30,6 +36,7 @@ mod shapes;
 
 pub use super::decode::decode;
 pub use emit::{emit, rewrite};
+pub use function::{FUNCTION_HEAD, FUNCTIONS, can_move_branch, emit_function, is_return};
 pub use jumps::{Distance, address_operand, distance_jump, is_named_jump};
 pub use scan::{candidates, references, short_branch};
 pub use shapes::{apply, number_before};

@@ -44,7 +44,7 @@ pub fn apply(shape: Shape, number: Option<u32>, around: &mut Around<'_>) -> Opti
         Shape::After => after(number, around),
         Shape::Trap => Some(around.site(Shape::Trap, number)),
         Shape::Pun => pun(number, around),
-        Shape::Direct => None,
+        Shape::Direct | Shape::Function => None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! does what the original did.
 
 mod execute;
+mod function;
 mod proof;
 mod shapes;
 mod snapshot;

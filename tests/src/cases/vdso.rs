@@ -1,0 +1,70 @@
+//! The vDSO: its functions answer as ever, and as calls where a layer owns them.
+
+use crate::case::Case;
+use crate::execute::{Bench, Host};
+use crate::programs::Build;
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
+use std::fs;
+
+/// The functions that stand for calls, by the names of the calls.
+const CALLS: [&str; 6] =
+    ["clock_gettime", "clock_getres", "gettimeofday", "time", "getcpu", "getrandom"];
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str| Case::new(format!("vdso/{name}")).build(Build::c("vdso.c"));
+    vec![
+        case("values").run(&["{0}", "values"]),
+        case("storm").run(&["{0}", "storm"]),
+        case("owned").run(&["{0}", "values"]).check(owned),
+        case("owned-storm").run(&["{0}", "storm"]).check(owned),
+        case("counted").run(&["{0}"]).plain_only().check(counted),
+    ]
+}
+
+/// A program whose every vDSO function arrives as a call does as it does natively.
+fn owned(bench: &Bench<'_>) -> Result<()> {
+    let native = bench.run(Host::Native)?;
+    let mut words: Vec<&str> = bench.mode.options.iter().map(String::as_str).collect();
+    words.extend(["trace", "--vdso", "-o", "calls", "--"]);
+    let outcome = bench.vload(&words)?;
+    ensure!(native.success() && native.stdout == outcome.stdout, "{:?}", outcome.text());
+    ensure!(outcome.success() && outcome.stderr.is_empty(), "{}", outcome.error_text());
+    let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
+    for call in CALLS {
+        let begins = |line: &str| line.starts_with(&format!("{call}("));
+        ensure!(text.lines().any(begins), "no {call} in the trace");
+    }
+    Ok(())
+}
+
+/// Calls by name, as `trace -c` has them.
+fn counts(bench: &Bench<'_>, options: &[&str], times: u64) -> Result<BTreeMap<String, u64>> {
+    let vload = bench.machine.vload.display().to_string();
+    let mut words = vec![vload.as_str(), "trace", "-c", "-o", "table"];
+    words.extend(options);
+    let times = times.to_string();
+    let outcome = bench.run_command(Host::Words(&words), &["{0}", "count", &times])?;
+    ensure!(outcome.success() && outcome.stdout.is_empty(), "{:?}", outcome.text());
+    let text = fs::read_to_string(bench.folder().join("table")).context("no table")?;
+    let rows = text.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        Some(((*fields.last()?).to_owned(), fields.get(3)?.parse().ok()?))
+    });
+    Ok(rows.collect())
+}
+
+/// With `--vdso` each call of a function is one call; without, as strace sees it, none.
+fn counted(bench: &Bench<'_>) -> Result<()> {
+    const TIMES: u64 = 250;
+    for (options, each) in [(&["--vdso"][..], TIMES), (&[], 0)] {
+        let (none, many) = (counts(bench, options, 0)?, counts(bench, options, TIMES)?);
+        for call in CALLS {
+            let of = |counts: &BTreeMap<String, u64>| counts.get(call).copied().unwrap_or(0);
+            let more = of(&many) - of(&none);
+            ensure!(more == each, "{options:?}: {more} of {call}");
+        }
+    }
+    Ok(())
+}
