@@ -63,7 +63,9 @@ fn counted(bench: &Bench<'_>) -> Result<()> {
         for call in CALLS {
             let of = |counts: &BTreeMap<String, u64>| counts.get(call).copied().unwrap_or(0);
             let more = of(&many) - of(&none);
-            ensure!(more == each, "{options:?}: {more} of {call}");
+            // getrandom asks the kernel for a seed once, and again after a minute.
+            let seeds = u64::from(each == 0 && call == "getrandom") * 2;
+            ensure!((each..=each + seeds).contains(&more), "{options:?}: {more} of {call}");
         }
     }
     Ok(())

@@ -66,6 +66,10 @@ pub fn is_return(bytes: &[u8]) -> bool {
 
 /// Appends the stub of a function. `original` has the bytes that move.
 pub fn emit_function(stub: &mut Stub, site: &Site, owned: &Owned, original: &[u8]) -> Option<()> {
+    // A stub is far shorter than the second half of this.
+    while owned.function.keeps_state && stub.here() % PAGE > PAGE - 2 * STATE {
+        stub.put(&[INT3; 4]);
+    }
     stub.begin();
     stub.shows(site.vaddr);
     stub.put(&[0x80, 0x3d]);
@@ -92,9 +96,6 @@ pub fn emit_function(stub: &mut Stub, site: &Site, owned: &Owned, original: &[u8
     let lea = stub.here();
     stub.put(&[0x4c, 0x8d, 0x1d, 0, 0, 0, 0]);
     relative(stub, &[0xff, 0x25], stub.link + Link::SYSCALL)?;
-    while owned.function.keeps_state && stub.here() % PAGE > PAGE - STATE {
-        stub.put(&[INT3]);
-    }
     let gate = stub.here();
     stub.put(&[0x0f, 0x05]);
     let resume = stub.here();
