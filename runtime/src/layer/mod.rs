@@ -16,7 +16,9 @@ pub use call::Call;
 pub use list::{LAYERS, Layer, Next, layers, tell};
 pub use system::Legacy;
 pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};
-pub use wanted::{TABLE, fill_link_page, own_functions, want, want_base, want_everything, want_signal_masks};
+pub use wanted::{
+    TABLE, fill_link_page, own_functions, want, want_base, want_everything, want_signal_masks,
+};
 
 use crate::abi::Entry;
 use crate::arch::{ABORTED, CallRegs};

@@ -3,7 +3,8 @@
 use super::list::{self, LAYERS, Layer};
 use super::raw::Raw;
 use super::spec::{Malformed, Spec};
-use super::{count, forward};
+use super::{count, forward, wanted};
+use crate::abi::Entry;
 use crate::process::OPTIONS;
 use crate::sys::Errno;
 
@@ -62,6 +63,7 @@ pub fn attach(new: bool) -> Result<(), Failed> {
         let layer = list::push(raw).ok_or((raw.name, Errno::NOSPC))?;
         put(layer).map_err(|error| (raw.name, error))?;
         list::want(raw);
+        wanted::own_functions(|number| raw.wants.has(Entry::Native, number as usize));
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ pub fn cases() -> Vec<Case> {
         case("owned").run(&["{0}", "values"]).check(owned),
         case("owned-storm").run(&["{0}", "storm"]).check(owned),
         case("counted").run(&["{0}"]).plain_only().check(counted),
+        case("modules").run(&["{0}"]).plain_only().check(modules),
     ]
 }
 
@@ -36,6 +37,24 @@ fn owned(bench: &Bench<'_>) -> Result<()> {
         let begins = |line: &str| line.starts_with(&format!("{call}("));
         ensure!(text.lines().any(begins), "no {call} in the trace");
     }
+    Ok(())
+}
+
+/// A layer that wants a call owns the function too.
+fn modules(bench: &Bench<'_>) -> Result<()> {
+    const TIMES: u64 = 250;
+    let vload = bench.machine.vload.display().to_string();
+    let words = [vload.as_str(), "-m", "forward", "-m", "count:file=table", "--"];
+    let calls = |times: u64| -> Result<u64> {
+        let times = times.to_string();
+        let outcome = bench.run_command(Host::Words(&words), &["{0}", "count", &times])?;
+        ensure!(outcome.success() && outcome.stdout.is_empty(), "{:?}", outcome.text());
+        let text = fs::read_to_string(bench.folder().join("table")).context("no table")?;
+        let last = text.split_whitespace().filter_map(|word| word.parse().ok()).next_back();
+        last.with_context(|| format!("no total in {text}"))
+    };
+    let more = calls(TIMES)? - calls(0)?;
+    ensure!(more == TIMES * CALLS.len() as u64, "{more} calls");
     Ok(())
 }
 
