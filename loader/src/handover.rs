@@ -42,6 +42,11 @@ pub fn tell(event: Event) {
     layer::tell(event, unsafe { &mut *block });
 }
 
+/// The first thread's block.
+pub fn first_block() -> *mut Block {
+    FIRST_BLOCK.load(Ordering::Relaxed)
+}
+
 /// A program to become.
 pub struct Target<'a> {
     /// What the kernel started us with.
@@ -244,7 +249,12 @@ fn enter(sp: usize, start: usize) -> ! {
         (*block).altstack = AltStack { flags: 0, ..AltStack::NONE };
         (*block).tid.store(sys::gettid(), Ordering::Relaxed);
         let (stack, size) = (*block).signal_stack;
-        resident::bind_thread_block(block).and_then(|()| sys::set_kernel_altstack(stack, size))
+        resident::bind_thread_block(block).and_then(|()| {
+            match sys::set_kernel_altstack(stack, size) {
+                Err(_) if !sys::can_set_kernel_altstack() => Ok(()),
+                set => set,
+            }
+        })
     };
     if let Err(error) = ready {
         fail(

@@ -148,6 +148,7 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
     if !taken || (resumed.own[1] >= 0 && session::join(resumed.own[1]).is_err()) {
         fail(NOT_EXECUTABLE, format_args!("not started by a vload of this version"));
     }
+    take_filters(&vectors);
     configure();
     put_layers(false);
     if resumed.many {
@@ -181,4 +182,20 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
         inaccessible: resumed.inaccessible,
         resumed: true,
     })
+}
+
+/// The filters of the process that executed us: from here on no call is made that they forbid.
+fn take_filters(vectors: &Vectors) {
+    let text = vectors.arg(4).map_or(&b""[..], core::ffi::CStr::to_bytes);
+    if text.is_empty() {
+        return;
+    }
+    let block = handover::first_block();
+    // SAFETY: the block is the one we run on, and this the only thread.
+    let taken = unsafe {
+        runtime::arch::bind_thread_block(block).and_then(|()| runtime::seccomp::take(&*block, text))
+    };
+    if let Err(error) = taken {
+        fail(NOT_EXECUTABLE, format_args!("the seccomp filters are lost: {}", error.text()));
+    }
 }

@@ -18,6 +18,7 @@ pub mod log;
 pub mod memory;
 pub mod patch;
 pub mod process;
+pub mod seccomp;
 pub mod session;
 pub mod signal;
 pub mod sys;

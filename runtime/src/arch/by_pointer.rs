@@ -117,15 +117,26 @@ pub unsafe fn bind_thread_block(block: *mut Block) -> sys::Result<()> {
     Ok(())
 }
 
-/// The calling thread's block.
-pub fn thread_block() -> *mut Block {
+/// The calling thread's block, if its thread pointer tells; else null.
+pub fn block_without_call() -> *mut Block {
     let key = thread_pointer();
     let block = slot(key).load(Ordering::Acquire);
     // SAFETY: blocks are never unmapped.
-    if let Some(found) = unsafe { block.as_ref() }
-        && found.binding.key.load(Ordering::Relaxed) == key
-        && found.state.load(Ordering::Relaxed) != 0
-    {
+    match unsafe { block.as_ref() } {
+        Some(found)
+            if found.binding.key.load(Ordering::Relaxed) == key
+                && found.state.load(Ordering::Relaxed) != 0 =>
+        {
+            block
+        }
+        _ => null_mut(),
+    }
+}
+
+/// The calling thread's block.
+pub fn thread_block() -> *mut Block {
+    let block = block_without_call();
+    if !block.is_null() {
         return block;
     }
     match POOL.of_thread(sys::gettid()) {
@@ -142,6 +153,14 @@ pub fn forked() {}
 
 /// The thread pointer is the target's at all times.
 pub fn restore_thread_register(_block: &Block) {}
+
+/// What leads to the block is not changed while a signal is handled.
+pub struct Lent;
+
+/// The same.
+pub fn lend_thread_register(_block: &Block) -> Lent {
+    Lent
+}
 
 /// Where a fault at `pc` in the entry goes on: none is expected.
 pub fn escape_of_fault(_pc: usize) -> Option<usize> {

@@ -4,6 +4,7 @@
 mod aarch64;
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
 pub mod by_pointer;
+mod copy;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 pub mod functionless;
 #[cfg(target_arch = "x86")]
@@ -22,6 +23,8 @@ pub mod aarch64_patch;
 #[cfg(all(test, not(target_arch = "riscv64")))]
 #[path = "riscv64/patch/mod.rs"]
 pub mod riscv64_patch;
+
+pub use copy::{copy, escape_of_copy};
 
 #[cfg(target_arch = "aarch64")]
 pub use aarch64::*;

@@ -6,11 +6,23 @@ unsafe extern "C" {
 }
 
 /// Makes system call `number` with `args` (unused ones are ignored) and gives what the kernel
-/// left in the result register.
+/// left in the result register; `ENOSYS` when a filter of the target's would not let it pass.
 ///
 /// # Safety
 /// Whatever the call does to memory and descriptors must be sound.
 pub unsafe fn syscall(number: usize, args: [usize; 6]) -> isize {
+    if crate::seccomp::refuses(number, &args) {
+        return crate::sys::raw(Err(crate::sys::Errno::NOSYS));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { syscall_unasked(number, args) }
+}
+
+/// The same whatever filters say: for ends, where it does not matter who ends the process.
+///
+/// # Safety
+/// As for [`syscall`].
+pub unsafe fn syscall_unasked(number: usize, args: [usize; 6]) -> isize {
     // SAFETY: `vload_syscall` reads the six arguments and keeps the C calling convention; what
     // the call itself does is the caller's promise.
     unsafe { vload_syscall(number, &args) }

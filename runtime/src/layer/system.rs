@@ -5,6 +5,7 @@ use crate::abi::Entry;
 use crate::arch::numbers as own;
 use crate::memory::guard;
 use crate::process;
+use crate::seccomp;
 use crate::signal::{self, MaskArgument};
 use crate::sys;
 use crate::text;
@@ -39,6 +40,8 @@ numbers! {
     MUNMAP = __NR_munmap;
     GETDENTS64 = __NR_getdents64;
     PTRACE = __NR_ptrace;
+    PRCTL = __NR_prctl;
+    SECCOMP = __NR_seccomp;
     RT_SIGSUSPEND = __NR_rt_sigsuspend;
     PPOLL = __NR_ppoll;
     PSELECT6 = __NR_pselect6;
@@ -71,6 +74,8 @@ pub const WANTED: &[usize] = &[
     own::MMAP,
     GETDENTS64,
     PTRACE,
+    PRCTL,
+    SECCOMP,
     RT_SIGSUSPEND,
     PPOLL,
     PSELECT6,
@@ -84,6 +89,9 @@ pub const MASKS: &[usize] = &[RT_SIGPROCMASK, RT_SIGPENDING, RT_SIGTIMEDWAIT];
 
 /// The meaning of a call when no layer above has given it another.
 pub fn call(call: &mut Call<'_>) -> isize {
+    if seccomp::answers(call) {
+        return call.pass();
+    }
     match call.entry {
         Entry::Native => {}
         Entry::Compat => return compat(call),
@@ -137,6 +145,8 @@ pub fn call(call: &mut Call<'_>) -> isize {
         MUNMAP => text::munmap(call),
         GETDENTS64 => view::getdents(call, 19),
         PTRACE => process::ptrace(call),
+        PRCTL => seccomp::prctl(call),
+        SECCOMP => seccomp::seccomp(call),
         RT_SIGSUSPEND => signal::wait_masked(call, MaskArgument::Pointer(0)),
         PPOLL => signal::wait_masked(call, MaskArgument::Pointer(3)),
         EPOLL_PWAIT | EPOLL_PWAIT2 => signal::wait_masked(call, MaskArgument::Pointer(4)),

@@ -2,6 +2,7 @@
 
 use core::mem::{MaybeUninit, size_of};
 
+use crate::arch;
 use crate::sys::{self, Errno, Result};
 
 /// A pointer the target gave us.
@@ -33,32 +34,25 @@ impl<T: Copy> User<T> {
     pub fn read(self) -> Result<T> {
         readable(self.address, size_of::<T>())?;
         let mut value = MaybeUninit::<T>::uninit();
-        // SAFETY: the range was readable, and `T: Copy` types used here are plain integers or
-        // structures of them, for which every byte pattern is a value.
-        unsafe {
-            core::ptr::copy_nonoverlapping(
-                self.address as *const u8,
-                value.as_mut_ptr().cast::<u8>(),
-                size_of::<T>(),
-            );
-            Ok(value.assume_init())
-        }
+        copy(value.as_mut_ptr().cast::<u8>(), self.address as *const u8, size_of::<T>())?;
+        // SAFETY: `T: Copy` types used here are plain integers or structures of them, for which every
+        // byte pattern is a value.
+        Ok(unsafe { value.assume_init() })
     }
 
     /// Puts `value` there. `T` is at least eight bytes long, because the probe writes as many.
     pub fn write(self, value: T) -> Result<()> {
         const { assert!(size_of::<T>() >= PROBE) };
         writable(self.address, size_of::<T>())?;
-        // SAFETY: the range was writable, and belongs to the call that the target made.
-        unsafe {
-            core::ptr::copy_nonoverlapping(
-                (&raw const value).cast::<u8>(),
-                self.address as *mut u8,
-                size_of::<T>(),
-            );
-        }
-        Ok(())
+        copy(self.address as *mut u8, (&raw const value).cast::<u8>(), size_of::<T>())
     }
+}
+
+/// Copies from or to the target's memory. Where the kernel could be asked the range is there; where a
+/// filter of the target's forbids to ask, a fault tells ([`arch::copy`]).
+fn copy(to: *mut u8, from: *const u8, len: usize) -> Result<()> {
+    // SAFETY: one side is ours, the other belongs to the call that the target made.
+    if unsafe { arch::copy(to, from, len) } { Ok(()) } else { Err(Errno::FAULT) }
 }
 
 fn probe(mut address: usize, len: usize, one: impl Fn(usize) -> Result<()>) -> Result<()> {
@@ -97,7 +91,10 @@ pub fn writable(address: usize, len: usize) -> Result<()> {
     }
     probe(address, len, |at| {
         // SAFETY: eight bytes inside the range that the caller is about to overwrite.
-        unsafe { sys::signal_mask(0, 0, at) }.map(drop)
+        match unsafe { sys::signal_mask(0, 0, at) } {
+            Err(Errno::FAULT) => Err(Errno::FAULT),
+            _ => Ok(()),
+        }
     })
 }
 
@@ -108,11 +105,7 @@ pub fn read_words(address: usize, into: &mut [usize]) -> Result<()> {
         return Ok(());
     }
     readable(address, len)?;
-    // SAFETY: the range was readable, and `into` is ours.
-    unsafe {
-        core::ptr::copy_nonoverlapping(address as *const u8, into.as_mut_ptr().cast::<u8>(), len);
-    }
-    Ok(())
+    copy(into.as_mut_ptr().cast::<u8>(), address as *const u8, len)
 }
 
 impl User<u8> {
@@ -125,14 +118,12 @@ impl User<u8> {
             let page_end = (at & !(PAGE - 1)).checked_add(PAGE).ok_or(Errno::FAULT)?;
             let chunk = (page_end - at).min(into.len() - length);
             readable(at, 1)?;
-            // SAFETY: the page that holds `at` was readable and `chunk` does not leave it.
-            let bytes = unsafe { core::slice::from_raw_parts(at as *const u8, chunk) };
-            if let Some(end) = bytes.iter().position(|&byte| byte == 0) {
-                into[length..=length + end].copy_from_slice(&bytes[..=end]);
+            // The page that holds `at` was readable, and `chunk` does not leave it.
+            copy(into[length..length + chunk].as_mut_ptr(), at as *const u8, chunk)?;
+            if let Some(end) = into[length..length + chunk].iter().position(|&byte| byte == 0) {
                 return core::ffi::CStr::from_bytes_with_nul(&into[..=length + end])
                     .map_err(|_| Errno::FAULT);
             }
-            into[length..length + chunk].copy_from_slice(bytes);
             length += chunk;
         }
         Err(Errno::NAMETOOLONG)

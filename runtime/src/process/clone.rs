@@ -80,9 +80,7 @@ fn read(call: &Call<'_>) -> Result<Option<Request>, Errno> {
         structure: [0; args3::WORDS],
     };
     if let Some(flags) = arch::numbers::implied_clone_flags(call.number) {
-        request.number = nr::__NR_clone as usize;
-        request.args = [0; 6];
-        request.args[CloneRequest::FLAGS] = flags;
+        // The number stays: a filter may allow this one alone.
         request.flags = flags as u64;
     } else if call.number == nr::__NR_clone as usize {
         // The low 32 bits count (SYSCALL_DEFINE5(clone), kernel/fork.c).
@@ -199,7 +197,7 @@ fn share(call: &mut Call<'_>, request: &Request) -> isize {
 fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
     let has = |flag: u32| flags & u64::from(flag) != 0;
     child.exit_mask = mask;
-    child.exit_mask_set = 1;
+    child.exit_mask_set = u32::from(sys::can_set_signal_mask());
     child.trap_blocked.set(parent.trap_blocked.get());
     // The kernel keeps the alternate stack for a vfork child only (copy_process, kernel/fork.c).
     child.altstack = if has(CLONE_VFORK) { parent.altstack } else { AltStack::NONE };
@@ -210,6 +208,7 @@ fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
     } else {
         Ownership::SharedMemory
     };
+    child.filters.copy_from(&parent.filters);
     child.sighand = parent.sighand;
     if !has(CLONE_SIGHAND) {
         // SAFETY: a bound block has its handlers.
@@ -240,7 +239,8 @@ pub unsafe extern "C" fn vload_child_start(_regs: &mut CallRegs, block: &mut Blo
     let bound = unsafe { arch::bind_thread_block(block) };
     block.tid.store(sys::gettid(), Ordering::Relaxed);
     let stacked = sys::set_kernel_altstack(block.signal_stack.0, block.signal_stack.1);
-    if bound.is_err() || stacked.is_err() {
+    let stacked = stacked.is_ok() || !sys::can_set_kernel_altstack();
+    if bound.is_err() || !stacked {
         crate::log::emergency(
             b"vload: a thread cannot be followed: the kernel refuses its registers\n",
         );

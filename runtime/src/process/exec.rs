@@ -11,6 +11,7 @@ use crate::arch::{self, ABORTED};
 use crate::layer::Call;
 use crate::log::Line;
 use crate::memory::{User, read_words};
+use crate::seccomp;
 use crate::signal;
 use crate::sys::{self, Errno, Result};
 use crate::view;
@@ -167,6 +168,7 @@ fn run(
     vector[1] = numbers.bytes().as_ptr() as usize;
     vector[2] = OPTIONS.bytes().as_ptr() as usize;
     vector[3] = execfn.as_ptr() as usize;
+    vector[4] = seccomp::text(call.block).as_ptr() as usize;
     let exe = call.descriptors().exe.get();
     let (dirfd, path, flags) = match exe {
         0.. => (exe, c"", AT_EMPTY_PATH as usize),
@@ -181,7 +183,8 @@ fn run(
     result
 }
 
-/// `execveat(2)`, or `execve(2)` where it is missing (qemu-user before 8) and can say the same.
+/// `execveat(2)`, or `execve(2)` where it is missing (qemu-user before 8) or a filter forbids it, and
+/// `execve` can say the same.
 fn execute(
     call: &Call<'_>,
     dirfd: i32,
@@ -190,9 +193,13 @@ fn execute(
     flags: usize,
 ) -> isize {
     let args = [dirfd as usize, path.as_ptr() as usize, argv, envp, flags, 0];
-    // SAFETY: the vectors are NULL-terminated; their strings are ours or the target's, and the
-    // kernel checks the target's.
-    let result = unsafe { arch::forward(nr::__NR_execveat as usize, &args, call.block) };
+    let result = if seccomp::refuses(nr::__NR_execveat as usize, &args) {
+        sys::raw(Err(Errno::NOSYS))
+    } else {
+        // SAFETY: the vectors are NULL-terminated; their strings are ours or the target's, and the
+        // kernel checks the target's.
+        unsafe { arch::forward(nr::__NR_execveat as usize, &args, call.block) }
+    };
     if result != sys::raw(Err(Errno::NOSYS)) {
         return result;
     }

@@ -8,7 +8,8 @@ use crate::thread::Ownership;
 /// Ends the calling thread; its block is given back by the last instruction that needs it. That of
 /// a first thread is not: a process in seccomp's strict mode may call exit(2), and nothing besides.
 pub fn exit(call: &mut Call<'_>) -> isize {
-    if matches!(call.block.ownership, Ownership::Parent | Ownership::First) {
+    let waited = matches!(call.block.ownership, Ownership::Parent | Ownership::First);
+    if waited || !sys::can_set_signal_mask() {
         return call.pass();
     }
     sys::set_signal_mask(sys::ALL_SIGNALS);

@@ -5,7 +5,8 @@
 //! argv[1]  "--resumed=" and numbers (see [`Resumed`])
 //! argv[2]  the options of the session, as `Options` keeps them
 //! argv[3]  the path by which the target was executed (AT_EXECFN)
-//! argv[4…] the target's own vector
+//! argv[4]  the seccomp filters of the process (`seccomp::text`)
+//! argv[5…] the target's own vector
 //! ```
 
 use core::cell::UnsafeCell;
@@ -14,11 +15,11 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use crate::log::Line;
 
 /// Number of arguments before the target's.
-pub const PRIVATE_ARGUMENTS: usize = 4;
+pub const PRIVATE_ARGUMENTS: usize = 5;
 /// How `argv[1]` begins.
 const MARK: &[u8] = b"--resumed=";
 /// Goes up with every change of what is told.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// The numbers that cross.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,9 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
     let mut context = unsafe { Context::new(context) };
     // SAFETY: the thread is one of ours: handlers are inherited only by threads that the resident
     // started, and those block all signals until the kernel knows their alternate stack.
-    let block = unsafe { &mut *Pool::of_signal_stack(context.altstack().0) };
+    let block = unsafe { &mut *own_block(&context) };
+    let lent = arch::lend_thread_register(block);
+    let mut leaving = false;
     let pc = context.pc();
     // SAFETY: the second argument is the frame's siginfo.
     let info = unsafe { &*info };
@@ -31,7 +33,7 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         }
         // SAFETY: in the exit window the registers of the call are complete (entry.rs).
         context.finish_exit(unsafe { &*block.regs });
-        arch::restore_thread_register(block);
+        leaving = true;
     } else if let Some(site) = text::trap_at(signal, info, pc) {
         // A site of the trap shape: the call goes on in its stub.
         context.enter_stub(site, block);
@@ -40,10 +42,23 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         // Between two instructions of a stub that are one to the caller, which single-steps itself.
         return;
     }
-    if mask::hold_back(block, signal, info) {
-        return;
+    if !mask::hold_back(block, signal, info) {
+        deliver::to_context(signal, info, &mut context, block);
     }
-    deliver::to_context(signal, info, &mut context, block);
+    drop(lent);
+    if leaving {
+        arch::restore_thread_register(block);
+    }
+}
+
+/// The block of the thread that `context` interrupts.
+fn own_block(context: &Context) -> *mut Block {
+    match context.altstack() {
+        // A filter of the target's has kept the thread from telling the kernel of its stack.
+        (_, _, 0) => arch::thread_block(),
+        // SAFETY: the kernel knows no other alternate stacks than those of blocks.
+        (start, ..) => unsafe { Pool::of_signal_stack(start) },
+    }
 }
 
 /// Keeps a signal that found the resident at work, and blocks all others until the call ends.
@@ -63,7 +78,7 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
         return;
     }
     if fault::is_fault(signal, info) {
-        if let Some(escape) = arch::escape_of_fault(pc) {
+        if let Some(escape) = arch::escape_of_fault(pc).or_else(|| arch::escape_of_copy(pc)) {
             context.set_pc(escape);
             return;
         }
@@ -75,7 +90,7 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
         }
     }
     let mask = context.mask();
-    context.set_mask(sys::ALL_SIGNALS);
+    context.set_mask(mask::while_held(block.held_flag.load(Ordering::Relaxed) != 0));
     if block.held_flag.load(Ordering::Relaxed) != 0 {
         // Only a signal that is never blocked here (signal/fault.rs) comes second. It waits in the
         // kernel's queue, behind the mask.

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::{Action, fault, mask};
+use super::{Action, bit, fault, mask};
 use crate::arch::{self, CallRegs, Context, SigInfo};
 use crate::sys;
 use crate::text;
@@ -20,7 +20,12 @@ pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mu
         return;
     }
     if action.is_default() {
-        fault::die_as_default(signal, info);
+        if fault::die_as_default(signal, info) {
+            return;
+        }
+        // The action cannot be set: blocked, the fault that happens again kills just so
+        // (`force_sig_info_to_task`, kernel/signal.c).
+        context.set_mask(context.mask() | bit(signal));
         return;
     }
     if action.resets() {
@@ -49,7 +54,7 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
     let sighand = unsafe { &*block.sighand };
     let action = sighand.get(signal);
     let old = block.trap_blocked.believed(block.exit_mask);
-    block.exit_mask_set = 1;
+    block.exit_mask_set = u32::from(sys::can_set_signal_mask());
     let info = *block.held.info();
     if action.is_ignore() || mask::hold_back(block, signal, &info) {
         block.held_flag.store(0, Ordering::Relaxed);
@@ -57,7 +62,9 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
     }
     if action.is_default() {
         block.held_flag.store(0, Ordering::Relaxed);
-        fault::die_as_default(signal, &info);
+        if !fault::die_as_default(signal, &info) {
+            fault::die(signal);
+        }
         return;
     }
     if action.resets() {

@@ -9,6 +9,7 @@ use crate::layer;
 use crate::memory::User;
 use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
+use linux_raw_sys::general::{SIGBUS, SIGSEGV};
 
 const RT_SIGPROCMASK: usize = linux_raw_sys::general::__NR_rt_sigprocmask as usize;
 
@@ -128,6 +129,19 @@ pub fn has_traps() -> bool {
 /// What the kernel may be told to block when the target wants `mask`.
 pub fn for_kernel(mask: u64) -> u64 {
     if TRAPS.load(Ordering::Relaxed) { mask & !bit(SIGTRAP) } else { mask }
+}
+
+/// What is blocked while the resident goes on with a signal held: all but the faults that it expects
+/// of its own instructions (`arch::escape_of_fault`). If one of these comes from elsewhere it is the
+/// second to be held, and waits blocked. Where a filter of the target's keeps the exit from setting the
+/// mask, the handler starts with this one, and may come to a site that traps.
+pub fn while_held(second: bool) -> u64 {
+    const EXPECTED: u64 = bit(SIGSEGV as i32) | bit(SIGBUS as i32);
+    match second {
+        true => sys::ALL_SIGNALS,
+        false if sys::can_set_signal_mask() => sys::ALL_SIGNALS & !EXPECTED,
+        false => for_kernel(sys::ALL_SIGNALS) & !EXPECTED,
+    }
 }
 
 /// Whether the thread believes that it blocks `SIGTRAP`.

@@ -40,17 +40,24 @@ pub fn is_read(fd: i32) -> bool {
     polled.is_err() || asked.revents & (nr::POLLERR | nr::POLLHUP) as i16 == 0
 }
 
-/// `openat(2)`, of files of any length.
+/// `openat(2)`, of files of any length; `openat2(2)` where a filter of the target's forbids it.
 pub fn openat(dirfd: i32, path: &CStr, flags: u32, mode: u32) -> Result<i32> {
-    let flags = flags | nr::O_LARGEFILE;
+    let (name, large) = (path.as_ptr() as usize, flags | nr::O_LARGEFILE);
     // SAFETY: the path is NUL-terminated; a descriptor harms no memory.
-    unsafe {
-        call(
-            nr::__NR_openat,
-            [dirfd as usize, path.as_ptr() as usize, flags as usize, mode as usize],
-        )
-    }
-    .map(|fd| fd as i32)
+    let opened =
+        unsafe { call(nr::__NR_openat, [dirfd as usize, name, large as usize, mode as usize]) };
+    let opened = match opened {
+        Err(super::Errno::NOSYS) => {
+            // The newer call refuses flags that do not belong together (build_open_flags, fs/open.c).
+            let flags = if flags & nr::O_PATH != 0 { flags } else { large };
+            let how = [u64::from(flags), u64::from(mode), 0];
+            let size = core::mem::size_of_val(&how);
+            // SAFETY: as above; the kernel reads `how`, a `struct open_how`.
+            unsafe { call(nr::__NR_openat2, [dirfd as usize, name, how.as_ptr() as usize, size]) }
+        }
+        other => other,
+    };
+    opened.map(|fd| fd as i32)
 }
 
 /// `close(2)`. The descriptor is gone whatever the kernel answers.
@@ -155,7 +162,7 @@ fn statx_at(dirfd: i32, path: &CStr, flags: u32) -> Result<Stat> {
     // SAFETY: all zero is a valid statx.
     let mut s: statx = unsafe { core::mem::zeroed() };
     // SAFETY: the path is NUL-terminated; the kernel fills `s`.
-    unsafe {
+    let asked = unsafe {
         call(
             nr::__NR_statx,
             [
@@ -166,7 +173,11 @@ fn statx_at(dirfd: i32, path: &CStr, flags: u32) -> Result<Stat> {
                 &raw mut s as usize,
             ],
         )
-    }?;
+    };
+    if asked == Err(super::Errno::NOSYS) {
+        return fstatat(dirfd, path, flags);
+    }
+    asked?;
     let nanoseconds =
         |seconds: i64, rest: u32| seconds.wrapping_mul(1_000_000_000).wrapping_add(i64::from(rest));
     Ok(Stat {
@@ -177,6 +188,30 @@ fn statx_at(dirfd: i32, path: &CStr, flags: u32) -> Result<Stat> {
         uid: s.stx_uid,
         mtime: nanoseconds(s.stx_mtime.tv_sec, s.stx_mtime.tv_nsec),
         ctime: nanoseconds(s.stx_ctime.tv_sec, s.stx_ctime.tv_nsec),
+    })
+}
+
+/// `newfstatat(2)` (`fstatat64(2)` on 32-bit machines), where there is no `statx(2)` or a filter forbids
+/// it.
+fn fstatat(dirfd: i32, path: &CStr, flags: u32) -> Result<Stat> {
+    // SAFETY: all zero is a valid stat.
+    let mut s: arch::numbers::RawStat = unsafe { core::mem::zeroed() };
+    let (name, to) = (path.as_ptr() as usize, &raw mut s as usize);
+    // SAFETY: the path is NUL-terminated; the kernel fills `s`.
+    unsafe { call(arch::numbers::FSTATAT, [dirfd as usize, name, to, flags as usize]) }?;
+    // new_decode_dev, include/linux/kdev_t.h.
+    let dev = s.st_dev as u64;
+    let (major, minor) = (dev >> 8 & 0xfff, dev & 0xff | dev >> 12 & 0xf_ff00);
+    let nanoseconds =
+        |seconds: i64, rest: i64| seconds.wrapping_mul(1_000_000_000).wrapping_add(rest);
+    Ok(Stat {
+        dev: major << 32 | minor,
+        ino: s.st_ino as u64,
+        size: s.st_size as u64,
+        mode: s.st_mode as u32,
+        uid: s.st_uid as u32,
+        mtime: nanoseconds(s.st_mtime as i64, s.st_mtime_nsec as i64),
+        ctime: nanoseconds(s.st_ctime as i64, s.st_ctime_nsec as i64),
     })
 }
 

@@ -17,9 +17,12 @@ pub fn getpid() -> i32 {
 
 /// `exit_group(2)`.
 pub fn exit(status: i32) -> ! {
+    let args = [status as usize, 0, 0, 0, 0, 0];
     loop {
-        // SAFETY: no memory is passed; the call does not return.
-        let _ = unsafe { call(nr::__NR_exit_group, [status as usize]) };
+        for number in [nr::__NR_exit_group, nr::__NR_exit] {
+            // SAFETY: no memory is passed; the call returns only where a filter of the target's says so.
+            let _ = unsafe { crate::arch::syscall_unasked(number as usize, args) };
+        }
     }
 }
 
@@ -37,8 +40,13 @@ pub fn set_signal_mask(mask: u64) -> u64 {
             [SIG_SETMASK, &raw const mask as usize, &raw mut old as usize, 8],
         )
     };
-    debug_assert!(set.is_ok());
+    debug_assert!(set.is_ok() || !can_set_signal_mask());
     old
+}
+
+/// Whether the mask can be set: a filter of the target's may forbid it.
+pub fn can_set_signal_mask() -> bool {
+    !crate::seccomp::refuses(nr::__NR_rt_sigprocmask as usize, &[2, 0, 0, 8, 0, 0])
 }
 
 /// `rt_sigprocmask(2)` with pointers of the target's or ours.
@@ -98,6 +106,12 @@ pub fn set_kernel_altstack(start: usize, size: usize) -> Result<()> {
     let stack = Stack { sp: start, flags: 0, size };
     // SAFETY: the range is memory of ours that nothing else uses.
     unsafe { call(nr::__NR_sigaltstack, [&raw const stack as usize, 0]) }.map(drop)
+}
+
+/// Whether the kernel can be told of an alternate stack. Where a filter of the target's forbids it,
+/// handlers run on the stack that they find.
+pub fn can_set_kernel_altstack() -> bool {
+    !crate::seccomp::refuses(nr::__NR_sigaltstack as usize, &[1, 0, 0, 0, 0, 0])
 }
 
 /// `prctl(2)`.

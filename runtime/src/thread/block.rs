@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicI32, AtomicU32};
 
 use crate::arch::{Binding, CallRegs, Extended, SigInfo};
 use crate::layer::LAYERS;
+use crate::seccomp::Chain;
 use crate::signal::{SigHand, TrapBlocked};
 use crate::view::Descriptors;
 
@@ -56,6 +57,8 @@ pub struct Block {
     pub new_process: bool,
     /// A word for each layer.
     pub layer_words: [usize; LAYERS],
+    /// The seccomp filters of the thread.
+    pub filters: Chain,
     /// The clone that made the thread reset all handlers (`CLONE_CLEAR_SIGHAND`).
     pub handlers_cleared: bool,
     /// Memory that a child which shares ours took for its exec: start and length. Its parent gives

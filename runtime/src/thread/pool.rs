@@ -8,6 +8,7 @@ use super::{AltStack, Block, Ownership};
 use crate::arch::Binding;
 use crate::layer::LAYERS;
 use crate::memory::guard;
+use crate::seccomp::Chain;
 use crate::signal::TrapBlocked;
 use crate::sys;
 
@@ -230,6 +231,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).exec_scratch = (0, 0);
         (*block).last_stack = (0, 0, 0);
         (*block).ownership = Ownership::Process;
+        (*block).filters = Chain::none();
         (*block).handlers_cleared = false;
         (*block).new_process = false;
         (*block).layer_words = [0; LAYERS];

@@ -427,6 +427,11 @@ pub fn exit_window() -> WindowAddresses {
     WindowAddresses { start, end: vload_exit_end as *const () as usize, escape: start }
 }
 
+/// Where the resident is when a call on the target's behalf has been made.
+pub fn forwarded() -> usize {
+    vload_forward_done as *const () as usize
+}
+
 /// Where the resident is when a call of its own has been made.
 pub fn own_call_done() -> usize {
     vload_syscall_done as *const () as usize

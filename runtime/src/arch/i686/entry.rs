@@ -351,6 +351,11 @@ pub fn syscall_entries() -> (usize, usize) {
     (entry_address(), entry_address())
 }
 
+/// Where the resident is when a call on the target's behalf has been made.
+pub fn forwarded() -> usize {
+    vload_forward_done as *const () as usize
+}
+
 /// Where the resident is when a call of its own has been made.
 pub fn own_call_done() -> usize {
     vload_syscall_done as *const () as usize

@@ -7,6 +7,7 @@
 mod abi;
 mod call_regs;
 mod clone;
+mod copy;
 mod entry;
 mod frame;
 pub mod numbers;
@@ -14,6 +15,7 @@ mod old;
 pub mod patch;
 mod raw;
 mod thread;
+mod ticks;
 pub mod vdso;
 
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
@@ -21,17 +23,24 @@ pub use call_regs::CallRegs;
 pub use clone::{CloneRequest, clone_vm};
 pub use entry::{
     ABORTED, WindowAddresses, enter_target, exit_thread, exit_window, forward, forward_compat,
-    forward_windows, gate_range, handler, own_call_done, restorer, sigreturn, syscall_entries,
+    forward_windows, forwarded, gate_range, handler, own_call_done, restorer, sigreturn,
+    syscall_entries,
 };
 pub use frame::{
     ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
     frame_of_sigreturn, set_si_addr, si_addr, si_code,
 };
-pub use raw::{ftruncate64, mmap64, pread64, syscall};
+pub use raw::{ftruncate64, mmap64, pread64, syscall, syscall_unasked};
 pub use thread::{
-    Binding, bind_thread_block, escape_of_fault, expect_child, forked, hold_bindings,
-    restore_thread_register, thread_block, ticks,
+    Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
+    hold_bindings, lend_thread_register, restore_thread_register, thread_block,
 };
+pub use ticks::ticks;
+
+/// How a filter knows the calls of this architecture (`AUDIT_ARCH_I386`, linux/audit.h).
+pub const AUDIT_ARCH: u32 = 0x4000_0003;
+/// There is no other way.
+pub const AUDIT_ARCH_COMPAT: u32 = AUDIT_ARCH;
 
 /// Length of the instruction that enters the kernel.
 pub const SYSCALL_INSTRUCTION: usize = 2;

@@ -6,6 +6,12 @@ use crate::signal::{MaskArgument, wait_masked};
 use crate::view;
 use linux_raw_sys::general as nr;
 
+/// `fstatat64`, and what it fills.
+pub const FSTATAT: u32 = nr::__NR_fstatat64;
+/// See [`FSTATAT`].
+pub type RawStat = nr::stat64;
+/// The `sigreturn` of seccomp's strict mode (asm/seccomp.h).
+pub const STRICT_SIGRETURN: u32 = nr::__NR_sigreturn;
 /// `fcntl` (`fcntl64` on 32-bit machines).
 pub const FCNTL: u32 = nr::__NR_fcntl64;
 /// `mmap` (`mmap2` on 32-bit machines).

@@ -1,11 +1,12 @@
 //! The thread block is found through `%fs`, which 32-bit Linux programs leave alone (their own
 //! thread pointer is `%gs`): a segment in the thread's last TLS slot of the GDT.
 
-use core::arch::{asm, x86::_rdtsc};
+use core::arch::asm;
 use core::mem::offset_of;
 
 use super::entry::entry_address;
 use super::raw::syscall;
+use super::ticks::escape_of_ticks;
 use crate::layer::{self, Call};
 use crate::memory::User;
 use crate::sys;
@@ -64,9 +65,22 @@ pub fn forked() {}
 /// `%fs` is the resident's at all times.
 pub fn restore_thread_register(_block: &Block) {}
 
-/// Where a fault at `pc` in the entry goes on: none is expected.
-pub fn escape_of_fault(_pc: usize) -> Option<usize> {
-    None
+/// What leads to the block is not changed while a signal is handled.
+pub struct Lent;
+
+/// The same.
+pub fn lend_thread_register(_block: &Block) -> Lent {
+    Lent
+}
+
+/// The calling thread's block.
+pub fn block_without_call() -> *mut Block {
+    thread_block()
+}
+
+/// Where a fault at `pc` goes on that is expected.
+pub fn escape_of_fault(pc: usize) -> Option<usize> {
+    escape_of_ticks(pc)
 }
 
 /// `set_thread_area(2)`: not the slot of the thread block's segment.
@@ -127,10 +141,4 @@ pub fn thread_block() -> *mut Block {
              options(nostack, preserves_flags, readonly));
     }
     block
-}
-
-/// A cheap clock that counts at a constant rate; `trace -c` calibrates it.
-pub fn ticks() -> u64 {
-    // SAFETY: rdtsc exists on every processor with SSE2 and reads no memory.
-    unsafe { _rdtsc() }
 }

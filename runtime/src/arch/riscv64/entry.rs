@@ -300,6 +300,11 @@ pub(super) fn entry_address() -> usize {
     vload_entry as *const () as usize
 }
 
+/// Where the resident is when a call on the target's behalf has been made.
+pub fn forwarded() -> usize {
+    vload_forward_done as *const () as usize
+}
+
 /// Where the resident is when a call of its own has been made.
 pub fn own_call_done() -> usize {
     vload_syscall_done as *const () as usize

@@ -8,6 +8,7 @@ mod abi;
 mod call_regs;
 mod clone;
 mod context;
+mod copy;
 mod entry;
 mod frame;
 mod leave;
@@ -16,23 +17,29 @@ pub mod patch;
 mod thread;
 
 pub use super::by_pointer::{
-    Binding, bind_thread_block, escape_of_fault, expect_child, forked, hold_bindings,
-    restore_thread_register, thread_block,
+    Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
+    hold_bindings, lend_thread_register, restore_thread_register, thread_block,
 };
-pub use super::raw64::{ftruncate64, mmap64, pread64, syscall};
+pub use super::raw64::{ftruncate64, mmap64, pread64, syscall, syscall_unasked};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub use clone::{CloneRequest, clone_vm};
 pub use context::Context;
 pub use entry::{
     ABORTED, WindowAddresses, enter_target, exit_thread, exit_window, forward, forward_compat,
-    forward_windows, gate_range, handler, own_call_done, restorer, sigreturn, syscall_entries,
+    forward_windows, forwarded, gate_range, handler, own_call_done, restorer, sigreturn,
+    syscall_entries,
 };
 pub use frame::{
     ACTION_FLAGS, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
     frame_of_sigreturn, set_si_addr, si_addr, si_code,
 };
 pub use thread::{thread_pointer, ticks};
+
+/// How a filter knows the calls of this architecture (`AUDIT_ARCH_RISCV64`, linux/audit.h).
+pub const AUDIT_ARCH: u32 = 0xc000_00f3;
+/// There is no other way.
+pub const AUDIT_ARCH_COMPAT: u32 = AUDIT_ARCH;
 
 /// Length of the instruction that enters the kernel.
 pub const SYSCALL_INSTRUCTION: usize = 4;

@@ -35,6 +35,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::call_regs::{CallRegs, VECTOR_AREA};
 use super::thread::{Binding, DIRECT, MAGIC};
+use super::ticks::escape_of_ticks;
 use crate::patch::SiteDesc;
 use crate::thread::Block;
 
@@ -688,14 +689,15 @@ pub fn exit_window() -> WindowAddresses {
     WindowAddresses { start, end: vload_exit_end as *const () as usize, escape: start }
 }
 
-/// Where a fault at `pc` in the entry goes on: gs leads nowhere, so it is the target's.
+/// Where a fault at `pc` goes on that is expected. In the entry: gs leads nowhere, so it is the target's.
 pub fn escape_of_fault(pc: usize) -> Option<usize> {
     let checks = [
         vload_check as *const () as usize,
         vload_check_compat as *const () as usize,
         vload_check_anywhere as *const () as usize,
     ];
-    checks.contains(&pc).then_some(vload_lost as *const () as usize)
+    let lost = checks.contains(&pc).then_some(vload_lost as *const () as usize);
+    lost.or_else(|| escape_of_ticks(pc))
 }
 
 /// Makes the stacks of `vload_lost` free, in a child that has one thread.
@@ -708,6 +710,11 @@ pub(super) fn free_slots() {
         };
         lock.store(0, Ordering::Relaxed);
     }
+}
+
+/// Where the resident is when a call on the target's behalf has been made.
+pub fn forwarded() -> usize {
+    vload_forward_done as *const () as usize
 }
 
 /// Where the resident is when a call of its own has been made.

@@ -3,6 +3,7 @@
 mod abi;
 mod call_regs;
 mod clone;
+mod copy;
 mod decode;
 mod decode_tables;
 mod entry;
@@ -10,27 +11,34 @@ mod frame;
 pub mod numbers;
 pub mod patch;
 mod thread;
+mod ticks;
 
-pub use super::raw64::{ftruncate64, mmap64, pread64, syscall};
+pub use super::raw64::{ftruncate64, mmap64, pread64, syscall, syscall_unasked};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub use clone::{CloneRequest, clone_vm};
 pub use entry::{
     ABORTED, WindowAddresses, anywhere_entries, enter_target, escape_of_fault, exit_thread,
-    exit_window, forward, forward_compat, forward_windows, gate_range, handler, own_call_done,
-    restorer, sigreturn, syscall_entries,
+    exit_window, forward, forward_compat, forward_windows, forwarded, gate_range, handler,
+    own_call_done, restorer, sigreturn, syscall_entries,
 };
 pub use frame::{
     ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
     frame_of_sigreturn, set_si_addr, si_addr, si_code,
 };
 pub use thread::{
-    Binding, bind_thread_block, expect_child, forked, hold_bindings, restore_thread_register,
-    thread_block, ticks,
+    Binding, bind_thread_block, block_without_call, expect_child, forked, hold_bindings,
+    lend_thread_register, restore_thread_register, thread_block,
 };
+pub use ticks::ticks;
 
 /// The processor runs in 64-bit mode.
 const LONG_MODE: bool = true;
+
+/// How a filter knows the calls of this architecture (`AUDIT_ARCH_X86_64`, linux/audit.h).
+pub const AUDIT_ARCH: u32 = 0xc000_003e;
+/// How it knows those that come the other way, `int $0x80` (`AUDIT_ARCH_I386`).
+pub const AUDIT_ARCH_COMPAT: u32 = 0x4000_0003;
 
 /// Length of the instruction that enters the kernel.
 pub const SYSCALL_INSTRUCTION: usize = 2;

@@ -3,6 +3,12 @@
 use crate::layer::Legacy;
 use linux_raw_sys::general as nr;
 
+/// `newfstatat`, and what it fills.
+pub const FSTATAT: u32 = nr::__NR_newfstatat;
+/// See [`FSTATAT`].
+pub type RawStat = nr::stat;
+/// The `sigreturn` of seccomp's strict mode (asm/seccomp.h).
+pub const STRICT_SIGRETURN: u32 = nr::__NR_rt_sigreturn;
 /// `fcntl` (`fcntl64` on 32-bit machines).
 pub const FCNTL: u32 = nr::__NR_fcntl;
 /// `mmap` (`mmap2` on 32-bit machines).

@@ -6,7 +6,7 @@
 //! and goes on with the block's (`vload_lost` in `entry.rs`); the exit puts the target's back. A
 //! signal handler needs neither: the kernel's alternate stack is the block's.
 
-use core::arch::{asm, x86_64::_rdtsc};
+use core::arch::asm;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
@@ -90,7 +90,58 @@ pub unsafe fn bind_thread_block(block: *mut Block) -> sys::Result<()> {
     if crate::process::hwcap2() & HWCAP2_FSGSBASE != 0 {
         DIRECT.store(1, Ordering::Relaxed);
     }
+    if DIRECT.load(Ordering::Relaxed) != 0 {
+        // No call: a filter may forbid `arch_prctl` to a thread that has no need of it.
+        write_base(block as u64);
+        return Ok(());
+    }
     set_base(block as u64)
+}
+
+/// `wrgsbase`, where [`DIRECT`] says that it exists.
+fn write_base(base: u64) {
+    // SAFETY: the instruction exists; nothing of vload's but entry.rs and `thread_block` uses gs, and
+    // callers know what it leads to.
+    unsafe { asm!("wrgsbase {}", in(reg) base, options(nostack, nomem, preserves_flags)) };
+}
+
+/// Where gs led when a signal found the thread.
+pub struct Lent(Option<u64>);
+
+/// Makes gs lead to `block` while a signal is handled, wherever the signal found the thread.
+pub fn lend_thread_register(block: &Block) -> Lent {
+    if DIRECT.load(Ordering::Relaxed) == 0 {
+        return Lent(None);
+    }
+    let found: u64;
+    // SAFETY: the instruction exists, and only reads the register.
+    unsafe { asm!("rdgsbase {}", out(reg) found, options(nostack, nomem, preserves_flags)) };
+    let own = core::ptr::from_ref(block) as u64;
+    if found == own {
+        return Lent(None);
+    }
+    write_base(own);
+    Lent(Some(found))
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(found) = self.0 {
+            write_base(found);
+        }
+    }
+}
+
+/// Not 0: where `wrgsbase` does not exist the target has used `arch_prctl`, and in a signal handler
+/// gs may be its own.
+static UNSURE: AtomicU8 = AtomicU8::new(0);
+
+/// The calling thread's block; null where it cannot be told.
+pub fn block_without_call() -> *mut Block {
+    if UNSURE.load(Ordering::Relaxed) != 0 {
+        return core::ptr::null_mut();
+    }
+    thread_block()
 }
 
 /// Sets the gs base as `arch_prctl(2)` does, with its errors.
@@ -123,9 +174,7 @@ pub fn restore_thread_register(block: &Block) {
         return;
     }
     if DIRECT.load(Ordering::Relaxed) != 0 {
-        // SAFETY: the instruction exists, by `DIRECT`; the base is one that the thread had, and the
-        // resident uses gs no more.
-        unsafe { asm!("wrgsbase {}", in(reg) base, options(nostack, nomem, preserves_flags)) };
+        write_base(base);
     } else {
         let set = set_base(base);
         debug_assert!(set.is_ok());
@@ -151,11 +200,8 @@ fn set_own(block: &Block, base: u64) -> sys::Result<usize> {
     // The entry looks at what gs leads to: gs itself is ours again.
     set_base(core::ptr::from_ref(block) as u64)?;
     block.binding.set(base);
+    if DIRECT.load(Ordering::Relaxed) == 0 {
+        UNSURE.store(1, Ordering::Relaxed);
+    }
     Ok(0)
-}
-
-/// A cheap clock that counts at a constant rate; `trace -c` calibrates it.
-pub fn ticks() -> u64 {
-    // SAFETY: rdtsc exists on every x86-64 and reads no memory.
-    unsafe { _rdtsc() }
 }
