@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::ANY;
 use super::bpf::{Data, Instruction, run};
 use crate::arch;
+use crate::memory::guard;
 use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
 
@@ -106,6 +107,7 @@ pub(super) fn make(
     let text = before.len() + length * DIGITS + 1;
     let size = size_of::<Node>() + length * size_of::<Instruction>() + text + 1;
     let start = sys::map_anonymous(size)?;
+    guard::own(start, size.next_multiple_of(crate::process::page_size()));
     // SAFETY: the mapping is fresh, ours and long enough for the node, its instructions (all zero is a
     // valid one) and the text with its NUL.
     let (program, place) = unsafe {
@@ -120,7 +122,7 @@ pub(super) fn make(
     };
     if let Err(error) = fill(program) {
         // SAFETY: mapped above, and not used any more.
-        unsafe { sys::munmap(start, size) };
+        unsafe { guard::unmap(start, size.next_multiple_of(crate::process::page_size())) };
         return Err(error);
     }
     let (copied, own) = place.split_at_mut(before.len());
