@@ -8,10 +8,11 @@
 #![deny(missing_docs)]
 
 extern crate alloc;
+// Named by nothing but compiled code.
+extern crate builtins as _;
 
 mod arch;
 mod auxv;
-mod builtins;
 mod check;
 mod command;
 mod find;

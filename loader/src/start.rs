@@ -3,12 +3,11 @@
 
 use runtime::layer::modules;
 use runtime::layer::raw::Event;
-use runtime::log::{self, Level};
 use runtime::memory::guard;
 use runtime::process::{self, OPTIONS, PRIVATE_ARGUMENTS, Resumed};
 use runtime::thread::POOL;
 use runtime::view::OWN;
-use runtime::{layer, patch, session, sys, text};
+use runtime::{layer, session, sys};
 
 use crate::auxv::{AT_HWCAP2, AT_PAGESZ};
 use crate::command::{self, Command};
@@ -53,7 +52,7 @@ fn begin(vectors: Vectors) -> ! {
     let run = match command::parse(&vectors) {
         Command::Run(run) => run,
         Command::Check(check) => {
-            configure();
+            process::configure();
             crate::check::run(&vectors, check)
         }
         Command::Say(text) => {
@@ -70,7 +69,7 @@ fn begin(vectors: Vectors) -> ! {
     if let Some(mode) = run.trace {
         output::open_trace(run.trace_file, mode);
     }
-    configure();
+    process::configure();
     put_layers(true);
     let (path, fd) = find::program(&vectors, run.program);
     let fd = match fd {
@@ -100,41 +99,14 @@ fn is_plain(path: &[u8]) -> bool {
     OPTIONS.values("plain").any(|name| name == path || name == base)
 }
 
-/// What the options say, for this process.
-fn configure() {
-    let level = OPTIONS.values("log-level").next().and_then(Level::named);
-    if OWN.log.get() >= 0 {
-        log::set_level(level.unwrap_or(Level::Info));
-    }
-    if let Some(set) = OPTIONS.values("shapes").last()
-        && let Some(set) =
-            core::str::from_utf8(set).ok().and_then(|set| patch::ShapeSet::parse(set).ok())
-    {
-        text::set_shapes(set);
-    }
-    if OPTIONS.has("test-private-pages") {
-        text::PRIVATE_PAGES.store(true, core::sync::atomic::Ordering::Relaxed);
-    }
-    layer::want_base();
-    if OPTIONS.has("vdso") {
-        layer::own_functions(|_| true);
-    }
-}
-
 /// The layers that the options ask for; `new` if the session begins with this process.
 fn put_layers(new: bool) {
-    if let Err((module, error)) = modules::attach(new) {
+    if let Err((module, error)) = modules::put(new) {
         fail(
             if new { USAGE } else { NOT_EXECUTABLE },
             format_args!("module '{module}' cannot be put in place: {}", error.text()),
         );
     }
-    let mode = match OPTIONS.values("trace").last() {
-        Some(b"counts") => layer::TraceMode::Counts,
-        Some(_) => layer::TraceMode::Lines,
-        None => layer::TraceMode::Off,
-    };
-    layer::set_trace_mode(mode);
 }
 
 /// Another vload executed us in place of the target.
@@ -149,7 +121,7 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
         fail(NOT_EXECUTABLE, format_args!("not started by a vload of this version"));
     }
     take_filters(&vectors);
-    configure();
+    process::configure();
     put_layers(false);
     if resumed.many {
         layer::many_processes();

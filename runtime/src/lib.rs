@@ -11,6 +11,7 @@ extern crate std;
 extern crate alloc;
 
 pub mod abi;
+pub mod adopt;
 pub mod arch;
 pub mod image;
 pub mod layer;

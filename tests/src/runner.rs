@@ -130,6 +130,11 @@ fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
     }
     let vload = work.join("bin/vload");
     copy(&plan.vload, &vload)?;
+    // Where the architecture has it.
+    let library = plan.vload.with_file_name("libvload.so");
+    if library.is_file() {
+        copy(&library, &work.join("bin/libvload.so"))?;
+    }
     Ok(Machine { work: work.into(), vload, programs, arch: plan.arch })
 }
 

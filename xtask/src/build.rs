@@ -48,6 +48,10 @@ pub fn vload(arch: Arch, debug: bool, locked: bool) -> Result<PathBuf> {
         (debian_cargo(arch)?, command::cross_target_dir().join(arch.triple()))
     };
     cargo.args(["--package", "vload"]);
+    if arch == Arch::X86_64 {
+        // `libvload.so`, which enters processes that run already, is for this processor.
+        cargo.args(["--package", "vload-adopt"]);
+    }
     if !debug {
         cargo.arg("--release");
     }

@@ -70,9 +70,13 @@ pub fn ci(options: &Options) -> ExitCode {
 
 fn image_is_sound(arch: Arch) -> Result<()> {
     let binary = build::vload(arch, false, true)?;
-    let faults = image::faults(&binary)?;
-    if !faults.is_empty() {
-        bail!("{}: {}", binary.display(), faults.join("; "));
+    let library = binary.with_file_name("libvload.so");
+    let files = [(true, binary), (arch == Arch::X86_64, library)];
+    for (_, file) in files.into_iter().filter(|(is_there, _)| *is_there) {
+        let faults = image::faults(&file)?;
+        if !faults.is_empty() {
+            bail!("{}: {}", file.display(), faults.join("; "));
+        }
     }
     Ok(())
 }

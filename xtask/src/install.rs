@@ -1,4 +1,4 @@
-//! `cargo xtask install`: the program, its manual pages and its licences.
+//! `cargo xtask install`: the program, the library with its header, the manual pages and the licences.
 
 use crate::arch::Arch;
 use crate::{build, command};
@@ -28,6 +28,8 @@ pub fn install(options: &Options) -> Result<()> {
         None => options.prefix.clone(),
     };
     copy(&binary, &base.join("bin/vload"), 0o755)?;
+    copy(&binary.with_file_name("libvload.so"), &base.join("lib/libvload.so"), 0o755)?;
+    copy(&root.join("adopt/vload.h"), &base.join("include/vload.h"), 0o644)?;
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy(&root.join(licence), &base.join("share/licenses/vload").join(licence), 0o644)?;
     }

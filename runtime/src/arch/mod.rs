@@ -9,6 +9,8 @@ mod copy;
 pub mod functionless;
 #[cfg(target_arch = "x86")]
 mod i686;
+#[cfg(not(target_arch = "x86_64"))]
+mod no_adoption;
 #[cfg(target_pointer_width = "64")]
 mod raw64;
 #[cfg(target_arch = "riscv64")]

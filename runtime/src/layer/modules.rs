@@ -50,7 +50,7 @@ pub fn find(text: &[u8]) -> Result<(&'static Raw, Spec<'_>), Unusable<'_>> {
 pub type Failed = (&'static str, Errno);
 
 /// Puts the layers in place that the options ask for, oldest first; `new` if the session begins.
-pub fn attach(new: bool) -> Result<(), Failed> {
+fn attach(new: bool) -> Result<(), Failed> {
     for text in OPTIONS.values(OPTION) {
         // What begins a session has looked at its options, and hands them on as they are.
         let (raw, spec) = find(text).map_err(|_| ("?", Errno::INVAL))?;
@@ -65,6 +65,17 @@ pub fn attach(new: bool) -> Result<(), Failed> {
         list::want(raw);
         wanted::own_functions(|number| raw.wants.has(Entry::Native, number as usize));
     }
+    Ok(())
+}
+
+/// The layers that the options ask for, and above them the trace.
+pub fn put(new: bool) -> Result<(), Failed> {
+    attach(new)?;
+    super::set_trace_mode(match OPTIONS.values("trace").last() {
+        Some(b"counts") => super::TraceMode::Counts,
+        Some(_) => super::TraceMode::Lines,
+        None => super::TraceMode::Off,
+    });
     Ok(())
 }
 

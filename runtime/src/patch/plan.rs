@@ -195,7 +195,9 @@ impl<'a> Plan<'a> {
         }
         // A start that was found later may have disproved what a sweep proved before.
         for (vaddr, entry) in open {
-            self.refuse(vaddr, entry, Refusal::Misaligned);
+            let fits = surroundings(elf, code, &names, &mut room, vaddr, entry).is_some();
+            let reason = if fits { Refusal::NoShape } else { Refusal::Misaligned };
+            self.refuse(vaddr, entry, reason);
         }
         self.sites.sort_unstable_by_key(|site| site.vaddr);
     }
@@ -229,7 +231,8 @@ impl<'a> Plan<'a> {
             Turn::OnlyPadding => self.shapes.iter().find(|s| *s == Shape::Pad).and_then(fits),
             Turn::Any => {
                 let site = self.shapes.iter().find_map(fits);
-                Some(site.unwrap_or_else(|| around.site(Shape::Trap, number)))
+                let trap = || self.shapes.allows_traps().then(|| around.site(Shape::Trap, number));
+                site.or_else(trap)
             }
         }
     }

@@ -53,14 +53,17 @@ impl Shape {
 }
 
 /// The shapes that may be used, in the order in which they are tried. What fits none of them gets
-/// [`Shape::Trap`].
+/// [`Shape::Trap`], unless there must be none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShapeSet {
     order: [u8; NAMES.len()],
+    no_traps: bool,
 }
 
 /// No shape at this place of the order.
 const NONE: u8 = 0xff;
+/// Behind the order, where there must be no traps.
+const NO_TRAPS: u8 = 0xfe;
 
 impl Default for ShapeSet {
     /// All of them; those that leave the site and what follows it executable come first.
@@ -75,7 +78,7 @@ impl Default for ShapeSet {
 
 impl ShapeSet {
     /// No shape but the trap.
-    pub const EMPTY: Self = Self { order: [NONE; NAMES.len()] };
+    pub const EMPTY: Self = Self { order: [NONE; NAMES.len()], no_traps: false };
 
     /// Reads a list of names separated by commas. The error is the name that is none.
     pub fn parse(list: &str) -> Result<Self, &str> {
@@ -97,6 +100,18 @@ impl ShapeSet {
         self
     }
 
+    /// The same without traps, also where nothing else fits.
+    #[must_use]
+    pub fn without_traps(self) -> Self {
+        Self { no_traps: true, ..self.without(Shape::Trap) }
+    }
+
+    /// Whether what fits no other shape may trap.
+    #[must_use]
+    pub fn allows_traps(&self) -> bool {
+        !self.no_traps
+    }
+
     /// The shapes in their order.
     pub fn iter(&self) -> impl Iterator<Item = Shape> + '_ {
         self.order.iter().filter_map(|&raw| Shape::from_raw(raw))
@@ -107,6 +122,9 @@ impl ShapeSet {
     pub fn to_bytes(self) -> [u8; 8] {
         let mut bytes = [NONE; 8];
         bytes[..NAMES.len()].copy_from_slice(&self.order);
+        if self.no_traps {
+            bytes[NAMES.len()] = NO_TRAPS;
+        }
         bytes
     }
 
@@ -116,7 +134,9 @@ impl ShapeSet {
         let mut set = Self::EMPTY;
         set.order.copy_from_slice(&bytes[..NAMES.len()]);
         let known = |&raw: &u8| raw == NONE || NAMES.iter().any(|entry| entry.0 as u8 == raw);
-        (bytes[NAMES.len()] == NONE && set.order.iter().all(known)).then_some(set)
+        set.no_traps = bytes[NAMES.len()] == NO_TRAPS;
+        (matches!(bytes[NAMES.len()], NONE | NO_TRAPS) && set.order.iter().all(known))
+            .then_some(set)
     }
 }
 
@@ -144,6 +164,9 @@ mod tests {
         assert_eq!(ShapeSet::parse("mov,jump"), Err("jump"));
         assert_eq!(ShapeSet::parse("mov,mov"), Err("mov"));
         assert_eq!(ShapeSet::parse(""), Err(""));
+        let set = set.without_traps();
+        assert!(!set.allows_traps() && set.iter().eq([Shape::Mov]));
+        assert_eq!(ShapeSet::from_bytes(set.to_bytes()), Some(set));
         assert_eq!(ShapeSet::from_bytes([9; 8]), None);
     }
 }

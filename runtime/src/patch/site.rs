@@ -54,6 +54,8 @@ pub enum Refusal {
     Unreached = 7,
     /// The instruction has prefixes before the bytes of a site: no shape is made for that.
     Prefixed = 8,
+    /// No shape fits that may be used.
+    NoShape = 9,
 }
 
 impl Refusal {
@@ -77,6 +79,7 @@ impl Refusal {
             Self::Skipped => "skipped",
             Self::Unreached => "unreached",
             Self::Prefixed => "prefixed",
+            Self::NoShape => "no-shape",
         }
     }
 
@@ -93,13 +96,14 @@ impl Refusal {
             Self::Skipped => "left alone by --skip",
             Self::Unreached => "nothing that the file names leads here: constants among the code",
             Self::Prefixed => "the instruction has prefix bytes",
+            Self::NoShape => "no shape fits but a trap, which cannot be used here",
         }
     }
 
     /// The refusal of that number.
     #[must_use]
     pub fn from_raw(raw: u8) -> Option<Self> {
-        const ALL: [Refusal; 9] = [
+        const ALL: [Refusal; 10] = [
             Refusal::Inside,
             Refusal::NoStart,
             Refusal::Undecodable,
@@ -109,6 +113,7 @@ impl Refusal {
             Refusal::Skipped,
             Refusal::Unreached,
             Refusal::Prefixed,
+            Refusal::NoShape,
         ];
         ALL.into_iter().find(|refusal| *refusal as u8 == raw)
     }

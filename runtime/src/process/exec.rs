@@ -59,6 +59,10 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
     }
     let program = view::behind(path.to_bytes());
     let path = program.as_ref().map_or(path, view::Replacement::path);
+    if crate::adopt::is_adopted() && own.exe.get() < 0 {
+        // The process was adopted without the program `vload` at hand.
+        return native(call, &request, path);
+    }
     let found = check::program(&request, path)?;
     match found {
         Found::Native => native(call, &request, path),

@@ -3,6 +3,7 @@
 mod argument_limit;
 mod check;
 mod clone;
+mod configure;
 mod exec;
 mod exit;
 mod misc;
@@ -13,6 +14,7 @@ mod traced;
 
 pub use check::is_ourselves;
 pub use clone::{clone, vload_child_start};
+pub use configure::configure;
 pub use exec::{ExecRequest, exec, exec_compat};
 pub use exit::{exit, exit_group};
 pub use misc::{Match, entry_for};

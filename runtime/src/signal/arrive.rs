@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering;
 
 use super::{SIGTRAP, deliver, fault, mask};
+use crate::adopt;
 use crate::arch::{self, Context, SigInfo};
 use crate::sys;
 use crate::text;
@@ -15,14 +16,17 @@ use crate::thread::{Block, Pool};
 pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context: usize) {
     // SAFETY: the third argument of an SA_SIGINFO handler is its ucontext.
     let mut context = unsafe { Context::new(context) };
+    // SAFETY: the second argument is the frame's siginfo.
+    let info = unsafe { &*info };
+    if adopt::is_adopted() && adopt::arrive(signal, info, &mut context) {
+        return;
+    }
     // SAFETY: the thread is one of ours: handlers are inherited only by threads that the resident
     // started, and those block all signals until the kernel knows their alternate stack.
     let block = unsafe { &mut *own_block(&context) };
     let lent = arch::lend_thread_register(block);
     let mut leaving = false;
     let pc = context.pc();
-    // SAFETY: the second argument is the frame's siginfo.
-    let info = unsafe { &*info };
 
     if arch::image_contains(pc) {
         let exit = arch::exit_window();

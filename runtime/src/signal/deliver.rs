@@ -120,7 +120,7 @@ pub fn is_held(block: &Block) -> bool {
 
 /// Drops to the default action of `signal` in the kernel and sends it again with `info`; it takes
 /// effect when the mask lets it.
-pub(super) fn again(signal: i32, info: &SigInfo) {
+pub fn again(signal: i32, info: &SigInfo) {
     if sys::queue_signal(signal, core::ptr::from_ref(info) as usize).is_err() {
         let _ = sys::raise(signal);
     }

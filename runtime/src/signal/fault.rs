@@ -24,6 +24,17 @@ pub fn is_ours(signal: i32) -> bool {
     OURS & bit(signal) != 0
 }
 
+/// The signals of which the resident always hears.
+pub fn always_ours() -> impl Iterator<Item = i32> {
+    (1..=super::SIGNALS as i32).filter(|&signal| is_ours(signal))
+}
+
+/// Whether the signal comes again by itself when its handler has done nothing: a fault, but for a
+/// trap, which leaves the program counter behind it.
+pub fn happens_again(signal: i32, info: &SigInfo) -> bool {
+    is_fault(signal, info) && signal != SIGTRAP as i32
+}
+
 /// `si_code`: more than 0 when the kernel itself raised the signal.
 pub fn code(info: &SigInfo) -> i32 {
     arch::si_code(info)
@@ -64,8 +75,8 @@ pub fn is_installed() -> bool {
     INSTALLED.load(Ordering::Relaxed)
 }
 
-/// Takes the signals that were inherited as ignored into `sighand` and installs the handler for
-/// the others.
+/// Takes the signals that were inherited as ignored, and handlers that a process had before it was
+/// adopted, into `sighand`, and installs the handler for the others that are ours.
 pub fn install(sighand: &SigHand) {
     INSTALLED.store(true, Ordering::Relaxed);
     for signal in 1..=super::SIGNALS as i32 {
@@ -73,7 +84,11 @@ pub fn install(sighand: &SigHand) {
         if sys::signal_action(signal, None, Some(&mut inherited)).is_err() {
             continue;
         }
-        if inherited.handler == 1 {
+        if inherited.handler > 1 {
+            // A process that ran before it got a resident.
+            let taken = super::change_action(sighand, signal, Some(inherited));
+            debug_assert!(taken.is_ok());
+        } else if inherited.handler == 1 {
             sighand.inherit_ignore(signal);
             if signal == SIGTRAP as i32 && super::has_traps() {
                 keep_ours(signal);

@@ -57,6 +57,8 @@ errnos! {
     INVAL = EINVAL, "Invalid argument";
     NFILE = ENFILE, "Too many open files in system";
     MFILE = EMFILE, "Too many open files";
+    ALREADY = EALREADY, "Operation already in progress";
+    OPNOTSUPP = EOPNOTSUPP, "Operation not supported";
     TXTBSY = ETXTBSY, "Text file busy";
     NOSPC = ENOSPC, "No space left on device";
     ROFS = EROFS, "Read-only file system";

@@ -1,5 +1,7 @@
 //! Processes, threads, signals.
 
+use core::sync::atomic::AtomicU32;
+
 use super::{Result, call};
 use linux_raw_sys::general as nr;
 
@@ -88,6 +90,37 @@ pub fn queue_signal(signal: i32, info: usize) -> Result<()> {
     unsafe { call(nr::__NR_rt_tgsigqueueinfo, [pid, tid, signal as usize, info]) }.map(drop)
 }
 
+/// `rt_tgsigqueueinfo(2)`: sends a thread of the calling process a signal with `info`.
+pub fn queue_signal_to(tid: i32, signal: i32, info: &crate::arch::SigInfo) -> Result<()> {
+    let at = core::ptr::from_ref(info) as usize;
+    let args = [getpid() as usize, tid as usize, signal as usize, at];
+    // SAFETY: the kernel reads the siginfo.
+    unsafe { call(nr::__NR_rt_tgsigqueueinfo, args) }.map(drop)
+}
+
+/// `sched_yield(2)`.
+pub fn give_way() {
+    // SAFETY: no arguments. It does not fail (sched_yield(2)).
+    let _ = unsafe { call(nr::__NR_sched_yield, []) };
+}
+
+const FUTEX_WAIT_PRIVATE: usize = 128;
+const FUTEX_WAKE_PRIVATE: usize = 129;
+
+/// `futex(2)`: sleeps while `word` is `value`; comes back for nothing, too.
+pub fn wait_while(word: &AtomicU32, value: u32) {
+    let args = [word.as_ptr() as usize, FUTEX_WAIT_PRIVATE, value as usize, 0];
+    // SAFETY: the kernel reads the word. Whatever ends the wait, the caller looks again.
+    let _ = unsafe { call(nr::__NR_futex, args) };
+}
+
+/// `futex(2)`: wakes all that sleep on `word`.
+pub fn wake_all(word: &AtomicU32) {
+    let args = [word.as_ptr() as usize, FUTEX_WAKE_PRIVATE, i32::MAX as usize];
+    // SAFETY: the word is only an address here. That nobody sleeps is no error.
+    let _ = unsafe { call(nr::__NR_futex, args) };
+}
+
 /// `tgkill(2)` of the calling thread.
 pub fn raise(signal: i32) -> Result<()> {
     let (pid, tid) = (getpid() as usize, gettid() as usize);
@@ -95,14 +128,24 @@ pub fn raise(signal: i32) -> Result<()> {
     unsafe { call(nr::__NR_tgkill, [pid, tid, signal as usize]) }.map(drop)
 }
 
+/// `stack_t`.
+#[repr(C)]
+struct Stack {
+    sp: usize,
+    flags: i32,
+    size: usize,
+}
+
+/// `sigaltstack(2)` of the kernel's own notion: start, flags and size.
+pub fn kernel_altstack() -> Result<(usize, i32, usize)> {
+    let mut stack = Stack { sp: 0, flags: 0, size: 0 };
+    // SAFETY: the kernel fills the structure.
+    unsafe { call(nr::__NR_sigaltstack, [0, &raw mut stack as usize]) }?;
+    Ok((stack.sp, stack.flags, stack.size))
+}
+
 /// `sigaltstack(2)` of the kernel's own notion: enabled, not disarming.
 pub fn set_kernel_altstack(start: usize, size: usize) -> Result<()> {
-    #[repr(C)]
-    struct Stack {
-        sp: usize,
-        flags: i32,
-        size: usize,
-    }
     let stack = Stack { sp: start, flags: 0, size };
     // SAFETY: the range is memory of ours that nothing else uses.
     unsafe { call(nr::__NR_sigaltstack, [&raw const stack as usize, 0]) }.map(drop)

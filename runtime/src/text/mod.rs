@@ -9,9 +9,10 @@ mod store;
 mod vdso;
 
 pub use calls::{mmap, munmap};
-pub use image::{plan_of, set_shapes};
+pub use image::{plan_of, set_shapes, shapes};
 pub use place::{Mapping, PRIVATE_PAGES, cover, cover_reserved, span};
 pub use region::{
-    each_link_page, each_stub_range, is_resumable, leave_stub, lock, resume_pc, shown_pc, trap_at,
+    each_link_page, each_stub_range, is_resumable, leave_stub, lock, number_behind, resume_pc,
+    shown_pc, trap_at,
 };
 pub use vdso::{cover_vdso, replace};

@@ -188,6 +188,13 @@ pub fn resume_pc(shown: usize) -> usize {
         .unwrap_or(shown)
 }
 
+/// The number of the call behind whose site `pc` is, where the code before the site fixes it.
+pub fn number_behind(pc: usize) -> Option<u32> {
+    let site = pc.wrapping_sub(crate::arch::SYSCALL_INSTRUCTION);
+    let region = of_text(site)?;
+    region.view.site_by_vaddr(site.wrapping_sub(region.bias) as u64)?.number
+}
+
 /// Whether a context at `pc`, shown and resumed, goes on there.
 pub fn is_resumable(pc: usize) -> bool {
     let shown = shown_pc(pc);

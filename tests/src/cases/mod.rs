@@ -1,5 +1,6 @@
 //! What is run, suite by suite.
 
+mod adopt;
 #[cfg(target_arch = "x86_64")]
 mod audit;
 mod calls;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Case> {
         trace::cases,
         layers::cases,
         vdso::cases,
+        adopt::cases,
         programs::cases,
         servers::cases,
     ];

@@ -143,6 +143,18 @@ impl Context {
         self.get().registers.eip as usize
     }
 
+    /// The result of the call that the context has just made, if it has made one.
+    pub fn result(&self) -> isize {
+        self.get().registers.eax as i32 as isize
+    }
+
+    /// Makes the call that the context has just made one that is still to be made, with the same
+    /// arguments. `false` where the result has overwritten one of them.
+    pub fn ask_again(&mut self, number: u32) -> bool {
+        self.set_result(number as isize);
+        true
+    }
+
     /// Sets the result of the call that the context has just made.
     pub fn set_result(&mut self, result: isize) {
         self.get_mut().registers.eax = result as u32;
@@ -510,3 +522,19 @@ pub fn si_addr(info: &SigInfo) -> usize {
 pub fn set_si_addr(info: &mut SigInfo, address: usize) {
     info[3] = address as u32;
 }
+
+/// What `sigqueue(3)` of process `pid` would make of `value`.
+pub fn queued_info(signal: i32, pid: i32, value: usize) -> SigInfo {
+    let mut info = [0; 32];
+    (info[0], info[2], info[3], info[5]) =
+        (signal as u32, SI_QUEUE as u32, pid as u32, value as u32);
+    info
+}
+
+/// `si_value` of a siginfo that was queued.
+pub fn si_value(info: &SigInfo) -> usize {
+    info[5] as usize
+}
+
+/// `SI_QUEUE` (asm-generic/siginfo.h).
+pub const SI_QUEUE: i32 = -1;

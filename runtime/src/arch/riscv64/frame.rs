@@ -156,3 +156,21 @@ pub fn si_addr(info: &SigInfo) -> usize {
 pub fn set_si_addr(info: &mut SigInfo, address: usize) {
     info[2] = address as u64;
 }
+
+/// What `sigqueue(3)` of process `pid` would make of `value`.
+pub fn queued_info(signal: i32, pid: i32, value: usize) -> SigInfo {
+    let mut info = [0; 16];
+    info[0] = u64::from(signal as u32);
+    info[1] = u64::from(SI_QUEUE as u32);
+    info[2] = u64::from(pid as u32);
+    info[3] = value as u64;
+    info
+}
+
+/// `si_value` of a siginfo that was queued.
+pub fn si_value(info: &SigInfo) -> usize {
+    info[3] as usize
+}
+
+/// `SI_QUEUE` (asm-generic/siginfo.h).
+pub const SI_QUEUE: i32 = -1;

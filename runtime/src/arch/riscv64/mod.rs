@@ -20,6 +20,7 @@ pub use super::by_pointer::{
     Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
     hold_bindings, lend_thread_register, restore_thread_register, thread_block,
 };
+pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
 pub use super::raw64::{ftruncate64, mmap64, pread64, syscall, syscall_unasked};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
@@ -31,8 +32,8 @@ pub use entry::{
     syscall_entries,
 };
 pub use frame::{
-    ACTION_FLAGS, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
-    frame_of_sigreturn, set_si_addr, si_addr, si_code,
+    ACTION_FLAGS, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame, enter_handler,
+    frame_of_sigreturn, queued_info, set_si_addr, si_addr, si_code, si_value,
 };
 pub use thread::{thread_pointer, ticks};
 

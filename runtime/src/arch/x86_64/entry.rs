@@ -420,6 +420,8 @@ vload_exit_held:
     # few stacks of the process, since the caller's is not ours to use. Taking one writes no flags
     # and needs rcx alone: an exchange, and jrcxz. Whoever has one is never delayed by a signal (it
     # is held) and keeps it for one gettid(2).
+    .hidden vload_lost
+    .globl vload_lost
 vload_lost:                             # r11 = desc
     .set    slot, 0
     .rept   {slots}
@@ -491,6 +493,8 @@ vload_search:                           # rsp = the slot's word with the caller'
 
     # A thread that the resident has not started: its call is made as it came, from the stub.
 vload_unknown:
+    cmpb    $0, {adopted}(%rip)
+    jne     vload_adopt_caller
     popq    %r11
     testq   %r11, %r11
     js      7f
@@ -599,6 +603,7 @@ vload_enter_target:                     # rdi = stack pointer, rsi = entry point
     direct = sym DIRECT,
     slots = const SLOTS,
     slot_size = const SLOT_SIZE,
+    adopted = sym crate::adopt::ADOPTED,
     pool = sym crate::thread::POOL,
     next = const crate::thread::NEXT_BLOCK,
     state = const offset_of!(Block, state),
@@ -618,7 +623,7 @@ const _: () = assert!(size_of::<CallRegs>() == 0xa0);
 /// red zone (System V ABI, 3.2.2).
 pub(super) const COMPAT_RCX: i32 = 136;
 /// The same for r11, by the entry.
-const COMPAT_R11: i32 = 144;
+pub(super) const COMPAT_R11: i32 = 144;
 /// Stacks on which a thread finds its block when gs is the target's.
 const SLOTS: usize = 16;
 /// Bytes of one: at its end the lock, and below it the caller's stack pointer.
@@ -729,6 +734,9 @@ pub fn gate_range() -> (usize, usize) {
 
 /// The addresses that go into a link page: entry of `syscall` sites, entry of `int $0x80` sites.
 pub fn syscall_entries() -> (usize, usize) {
+    if crate::adopt::is_adopted() {
+        return super::adopt::entries();
+    }
     (vload_entry as *const () as usize, vload_entry_compat as *const () as usize)
 }
 

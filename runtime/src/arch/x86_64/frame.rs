@@ -109,6 +109,18 @@ impl Context {
         self.get_mut().rip = pc as u64;
     }
 
+    /// The result of the call that the context has just made, if it has made one.
+    pub fn result(&self) -> isize {
+        self.get().rax as isize
+    }
+
+    /// Makes the call that the context has just made one that is still to be made, with the same
+    /// arguments. `false` where the result has overwritten one of them.
+    pub fn ask_again(&mut self, number: u32) -> bool {
+        self.set_result(number as isize);
+        true
+    }
+
     /// Sets the result of the call that the context has just made.
     pub fn set_result(&mut self, result: isize) {
         self.get_mut().rax = result as u64;
@@ -382,3 +394,21 @@ pub fn si_addr(info: &SigInfo) -> usize {
 pub fn set_si_addr(info: &mut SigInfo, address: usize) {
     info[2] = address as u64;
 }
+
+/// What `sigqueue(3)` of process `pid` would make of `value`.
+pub fn queued_info(signal: i32, pid: i32, value: usize) -> SigInfo {
+    let mut info = [0; 16];
+    info[0] = u64::from(signal as u32);
+    info[1] = u64::from(SI_QUEUE as u32);
+    info[2] = u64::from(pid as u32);
+    info[3] = value as u64;
+    info
+}
+
+/// `si_value` of a siginfo that was queued.
+pub fn si_value(info: &SigInfo) -> usize {
+    info[3] as usize
+}
+
+/// `SI_QUEUE` (asm-generic/siginfo.h).
+pub const SI_QUEUE: i32 = -1;

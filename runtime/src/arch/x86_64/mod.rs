@@ -1,6 +1,7 @@
 //! x86-64.
 
 mod abi;
+mod adopt;
 mod call_regs;
 mod clone;
 mod copy;
@@ -15,6 +16,7 @@ mod ticks;
 
 pub use super::raw64::{ftruncate64, mmap64, pread64, syscall, syscall_unasked};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
+pub use adopt::{can_adopt, is_covered, keep_thread_register};
 pub use call_regs::CallRegs;
 pub use clone::{CloneRequest, clone_vm};
 pub use entry::{
@@ -23,8 +25,8 @@ pub use entry::{
     own_call_done, restorer, sigreturn, syscall_entries,
 };
 pub use frame::{
-    ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SigInfo, build_frame, enter_handler,
-    frame_of_sigreturn, set_si_addr, si_addr, si_code,
+    ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame,
+    enter_handler, frame_of_sigreturn, queued_info, set_si_addr, si_addr, si_code, si_value,
 };
 pub use thread::{
     Binding, bind_thread_block, block_without_call, expect_child, forked, hold_bindings,

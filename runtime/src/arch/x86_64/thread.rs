@@ -22,7 +22,7 @@ const ARCH_SET_GS: usize = 0x1001;
 const ARCH_GET_GS: usize = 0x1004;
 
 /// `AT_HWCAP2`: programs may use `rdgsbase` and `wrgsbase` (arch/x86/include/uapi/asm/hwcap2.h).
-const HWCAP2_FSGSBASE: usize = 2;
+pub(super) const HWCAP2_FSGSBASE: usize = 2;
 
 /// What is added to the key of a block to get 0: no address of a program's ends so.
 pub(super) const MAGIC: i32 = 0x766c_6f64;
@@ -50,7 +50,7 @@ impl Binding {
         }
     }
 
-    fn set(&self, base: u64) {
+    pub(super) fn set(&self, base: u64) {
         self.base.store(base, Ordering::Relaxed);
         self.foreign.store(u32::from(base != 0), Ordering::Relaxed);
     }

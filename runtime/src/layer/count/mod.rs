@@ -16,7 +16,7 @@ use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
 use crate::view::PROGRAM;
 
-pub use records::{Kind, Records};
+pub use records::{Kind, Recorded, Records};
 
 /// The module.
 pub static COUNT: Raw = Raw {

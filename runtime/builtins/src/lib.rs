@@ -1,6 +1,13 @@
-//! What the compiler calls by name and no library provides here.
+//! What the compiler calls by name and no library provides where there is no libc.
+#![no_std]
+#![deny(missing_docs)]
 
-use crate::arch::{copy_backward, copy_forward, fill};
+mod arch;
+
+use arch::{copy_backward, copy_forward, fill};
+
+// In a shared object they are its own: other objects of the process have the C library's.
+core::arch::global_asm!(".hidden memcpy, memmove, memset, memcmp, bcmp, strlen");
 
 /// `memcpy(3)`.
 ///

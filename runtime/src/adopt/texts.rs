@@ -1,0 +1,59 @@
+//! Patching what is mapped already.
+
+use alloc::ffi::CString;
+
+use super::maps::Text;
+use crate::arch;
+use crate::patch::Shape;
+use crate::sys;
+use crate::text::{self, Mapping};
+use linux_raw_sys::general::{O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, PROT_WRITE};
+
+/// Replaces the texts. What cannot be is named in the log. `still`: no other thread runs them.
+pub fn cover(mapped: &[Text], vdso: Option<usize>, still: bool) {
+    // A trap needs its signal unblocked in every thread, also in those that have no block yet.
+    let shapes = text::shapes().without_traps();
+    if still {
+        text::set_shapes(shapes);
+    } else {
+        // These take the place of several instructions, between which a thread may be.
+        text::set_shapes(shapes.without(Shape::Before).without(Shape::After));
+    }
+    let (own, end) = arch::image_range();
+    for mapping in mapped.iter().filter(|mapping| mapping.end <= own || mapping.start >= end) {
+        cover_one(mapping);
+    }
+    if let Some(base) = vdso {
+        text::cover_vdso(base);
+    }
+    text::set_shapes(shapes);
+}
+
+fn cover_one(mapping: &Text) {
+    match mapping.path.first() {
+        // The vDSO is named by the auxiliary vector; the other names in brackets hold no text.
+        Some(b'[') => return,
+        Some(b'/') if mapping.prot & PROT_WRITE == 0 => {}
+        _ => return refuse(mapping, "it is no file's text"),
+    }
+    let Ok(path) = CString::new(&mapping.path[..]) else { return };
+    let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    let file = match sys::openat(sys::CWD, &path, flags, 0) {
+        Ok(file) => file,
+        Err(error) => return refuse(mapping, error.text()),
+    };
+    match sys::fstat(file) {
+        Ok(stat) if (stat.dev, stat.ino) == (mapping.dev, mapping.ino) && stat.is_file() => {
+            let (start, length) = (mapping.start, mapping.end - mapping.start);
+            let (offset, prot) = (mapping.offset, mapping.prot);
+            text::cover(file, &stat, Mapping { start, length, offset, prot });
+        }
+        _ => refuse(mapping, "its path leads to another file now"),
+    }
+    sys::close(file);
+}
+
+fn refuse(mapping: &Text, why: &str) {
+    let (start, end) = (mapping.start, mapping.end);
+    crate::log!(Warn, "not covered: executable memory at {start:#x}-{end:#x}: {why}");
+}

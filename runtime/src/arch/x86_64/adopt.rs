@@ -1,0 +1,159 @@
+//! The first entry of a thread that the resident has not started ([`crate::adopt`]).
+//!
+//! Its gs base is 0, as the kernel leaves it, or the program's own. Where it is 0 the load by which the
+//! entry looks for a block would fault, and a fault kills a thread that blocks its signal: in an
+//! adopted process the base is looked at first.
+
+use core::arch::{asm, global_asm};
+use core::mem::offset_of;
+
+use super::call_regs::VECTOR_AREA;
+use super::entry::COMPAT_R11;
+use super::thread::HWCAP2_FSGSBASE;
+use crate::patch::SiteDesc;
+use crate::thread::Block;
+
+global_asm!(
+    r#"
+    .section .gate, "ax", @progbits
+    .balign 16
+    .hidden vload_entry_adopted
+    .globl vload_entry_adopted
+vload_entry_adopted:                    # r11 = desc, as at vload_entry; no flags are written
+    rdgsbase %rcx
+    jrcxz   1f
+    jmp     vload_check
+    .hidden vload_entry_compat_adopted
+    .globl vload_entry_compat_adopted
+vload_entry_compat_adopted:             # rcx = desc, as at vload_entry_compat
+    movq    %r11, {compat_r11}(%rsp)
+    movq    %rcx, %r11
+    rdgsbase %rcx
+    jrcxz   1f
+    jmp     vload_check_compat
+1:  jmp     vload_lost
+
+    # No block has the caller's id. It gets one here, on its own stack, below the red zone and what
+    # the stub of an int $0x80 has put behind that: once in a thread's life, where it calls.
+    .hidden vload_adopt_caller
+    .globl vload_adopt_caller
+vload_adopt_caller:                     # rsp = a slot, as vload_search has left it
+    popq    %r11
+    popq    %rsi
+    popq    %rdi
+    popq    %rdx
+    popq    %rax
+    popfq
+    movq    %rsp, %rcx
+    movq    (%rcx), %rsp
+    movl    $0, 8(%rcx)                 # the slot is free
+    leaq    -256(%rsp), %rsp
+    pushfq
+    pushq   %rax                        # what a C function may change, but for rcx
+    pushq   %rdi
+    pushq   %rsi
+    pushq   %rdx
+    pushq   %r8
+    pushq   %r9
+    pushq   %r10
+    pushq   %r11
+    pushq   %rbp
+    pushq   $2                          # no direction, no single step, no alignment check
+    popfq
+    movq    %rsp, %rbp
+    andq    $-16, %rsp
+    subq    ${vectors}, %rsp
+    stmxcsr 256(%rsp)
+    movaps  %xmm0, 0(%rsp)
+    movaps  %xmm1, 16(%rsp)
+    movaps  %xmm2, 32(%rsp)
+    movaps  %xmm3, 48(%rsp)
+    movaps  %xmm4, 64(%rsp)
+    movaps  %xmm5, 80(%rsp)
+    movaps  %xmm6, 96(%rsp)
+    movaps  %xmm7, 112(%rsp)
+    movaps  %xmm8, 128(%rsp)
+    movaps  %xmm9, 144(%rsp)
+    movaps  %xmm10, 160(%rsp)
+    movaps  %xmm11, 176(%rsp)
+    movaps  %xmm12, 192(%rsp)
+    movaps  %xmm13, 208(%rsp)
+    movaps  %xmm14, 224(%rsp)
+    movaps  %xmm15, 240(%rsp)
+    call    vload_adopt_thread
+    movaps  0(%rsp), %xmm0
+    movaps  16(%rsp), %xmm1
+    movaps  32(%rsp), %xmm2
+    movaps  48(%rsp), %xmm3
+    movaps  64(%rsp), %xmm4
+    movaps  80(%rsp), %xmm5
+    movaps  96(%rsp), %xmm6
+    movaps  112(%rsp), %xmm7
+    movaps  128(%rsp), %xmm8
+    movaps  144(%rsp), %xmm9
+    movaps  160(%rsp), %xmm10
+    movaps  176(%rsp), %xmm11
+    movaps  192(%rsp), %xmm12
+    movaps  208(%rsp), %xmm13
+    movaps  224(%rsp), %xmm14
+    movaps  240(%rsp), %xmm15
+    ldmxcsr 256(%rsp)
+    movq    %rbp, %rsp
+    popq    %rbp
+    popq    %r11
+    popq    %r10
+    popq    %r9
+    popq    %r8
+    popq    %rdx
+    popq    %rsi
+    popq    %rdi
+    popq    %rax
+    leaq    vload_check_anywhere(%rip), %rcx
+    testq   %r11, %r11                  # which way it came, as vload_search tells it
+    js      2f
+    leaq    vload_check(%rip), %rcx
+    cmpb    $0, {entry}(%r11)
+    je      2f
+    leaq    vload_check_compat(%rip), %rcx
+2:  popfq
+    leaq    256(%rsp), %rsp
+    jmp     *%rcx
+    .previous
+    "#,
+    compat_r11 = const -COMPAT_R11,
+    vectors = const VECTOR_AREA,
+    entry = const offset_of!(SiteDesc, entry),
+    options(att_syntax)
+);
+
+unsafe extern "C" {
+    fn vload_entry_adopted();
+    fn vload_entry_compat_adopted();
+}
+
+/// The entries of an adopted process ([`super::syscall_entries`]).
+pub(super) fn entries() -> (usize, usize) {
+    (vload_entry_adopted as *const () as usize, vload_entry_compat_adopted as *const () as usize)
+}
+
+/// Whether a thread that the resident has not started can be made one of its own.
+pub fn can_adopt() -> bool {
+    crate::process::hwcap2() & HWCAP2_FSGSBASE != 0
+}
+
+/// Whether another resident has this process: it has patched our own way into the kernel.
+pub fn is_covered() -> bool {
+    const SYSCALL: [u8; 2] = [0x0f, 0x05];
+    let site = super::own_call_done() - SYSCALL.len();
+    // SAFETY: the bytes before the address are an instruction of our own text.
+    unsafe { (site as *const [u8; 2]).read_volatile() != SYSCALL }
+}
+
+/// What the calling thread's register holds is the program's: the block, to which it will lead,
+/// remembers it.
+pub fn keep_thread_register(block: &Block) {
+    let base: u64;
+    // SAFETY: the instruction exists, by `can_adopt`, and reads a register.
+    unsafe { asm!("rdgsbase {}", out(reg) base, options(nostack, nomem, preserves_flags)) };
+    block.binding.set(base);
+}

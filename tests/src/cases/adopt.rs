@@ -1,0 +1,97 @@
+//! `libvload.so`: a process that runs already gets a resident.
+
+use crate::arch::Arch;
+use crate::case::Case;
+use crate::execute::{Bench, End, Host, Outcome};
+use crate::programs::Build;
+use anyhow::{Result, ensure};
+use std::fs;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str| {
+        let case = Case::new(format!("adopt/{name}")).plain_only().on(&[Arch::X86_64]);
+        case.build(Build::c("adopt.c")).run(&["{0}", "-", "-"])
+    };
+    vec![
+        case("mid-run").check(mid_run),
+        case("deaf-threads").check(deaf_threads),
+        case("constructor")
+            .run(&["/bin/sh", "-c", "echo $(/bin/echo x); exit 3"])
+            .exits(3)
+            .check(constructor),
+        case("refused").check(refused),
+    ]
+}
+
+fn library(bench: &Bench<'_>) -> String {
+    bench.machine.tool("libvload.so")
+}
+
+/// The program natively, and adopted with `options`; both say the same.
+fn adopted(bench: &Bench<'_>, options: &str, last: &[&str]) -> Result<Outcome> {
+    let library = library(bench);
+    let natively = [&["{0}", "-", "-"][..], last].concat();
+    let expected = bench.run_command(Host::Native, &natively)?;
+    let outcome =
+        bench.run_command(Host::Native, &[&["{0}", &library, options][..], last].concat())?;
+    ensure!(expected.text().contains("thread 7: 1000 calls"), "natively: {}", expected.text());
+    ensure!(
+        outcome.text() == expected.text() && outcome.end == expected.end,
+        "natively {:?}, adopted {:?} ({}), {}",
+        expected.text(),
+        outcome.text(),
+        outcome.end,
+        outcome.error_text(),
+    );
+    Ok(outcome)
+}
+
+/// Every call of every thread is counted from the moment on, whatever the thread was doing; nothing is
+/// left uncovered, and what is executed afterwards is followed.
+fn mid_run(bench: &Bench<'_>) -> Result<()> {
+    adopted(bench, "-m count --no-cache --log log:warn --trace lines", &[])?;
+    let log = fs::read_to_string(bench.folder().join("log"))?;
+    ensure!(log.is_empty(), "{log}");
+    let lines = fs::read_to_string(bench.folder().join("lines"))?;
+    ensure!(lines.contains("execve(") && lines.contains("exit_group(0)"), "no exec in the trace");
+    Ok(())
+}
+
+/// Threads that block every signal cannot be stopped: what only fits a stopped thread is left, and
+/// named.
+fn deaf_threads(bench: &Bench<'_>) -> Result<()> {
+    adopted(bench, "-m count --log log:warn", &["deaf"])?;
+    let log = fs::read_to_string(bench.folder().join("log"))?;
+    ensure!(log.lines().all(|line| line.contains("NoShape")), "{log}");
+    Ok(())
+}
+
+/// By `LD_PRELOAD`, before `main`; the programs that it starts are followed by `vload`, and not adopted again.
+fn constructor(bench: &Bench<'_>) -> Result<()> {
+    let preload = format!("LD_PRELOAD={}", library(bench));
+    let words = ["env", &preload, "VLOAD_OPTIONS=--trace lines"];
+    let outcome = bench.run(Host::Words(&words))?;
+    ensure!(outcome.text() == "x\n" && outcome.code() == Some(3), "{outcome:?}");
+    let lines = fs::read_to_string(bench.folder().join("lines"))?;
+    let count = |text: &str| lines.lines().filter(|line| line.contains(text)).count();
+    // The shell's own, and that of echo.
+    ensure!(count("exit_group(") >= 2 && count("execve(") == 1, "{lines}");
+    ensure!(outcome.stderr.is_empty(), "{}", outcome.error_text());
+    Ok(())
+}
+
+/// Options that make no sense, and a process that has a resident.
+fn refused(bench: &Bench<'_>) -> Result<()> {
+    let library = library(bench);
+    let wrong = bench.run_command(Host::Native, &["{0}", &library, "--circle"])?;
+    ensure!(wrong.text().ends_with("not adopted: Invalid argument\n"), "{}", wrong.text());
+    let twice = bench.run_command(Host::Vload, &["{0}", &library, "-m count"])?;
+    ensure!(
+        twice.text().ends_with("not adopted: Operation already in progress\n"),
+        "{}",
+        twice.text()
+    );
+    ensure!(matches!(twice.end, End::Status(status) if status.code() == Some(1)), "{}", twice.end);
+    Ok(())
+}
