@@ -91,6 +91,15 @@ impl Line {
         self.digits(value, 16)
     }
 
+    /// Appends a number in hexadecimal, of at least `width` digits.
+    pub fn padded_hexadecimal(&mut self, value: u64, width: u32) -> &mut Self {
+        let length = (64 - value.leading_zeros()).div_ceil(4).max(1);
+        for _ in length..width {
+            self.raw(b"0");
+        }
+        self.hexadecimal(value)
+    }
+
     fn digits(&mut self, mut value: u64, base: u64) -> &mut Self {
         let mut digits = [0u8; 20];
         let mut at = digits.len();

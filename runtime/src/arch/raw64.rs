@@ -42,6 +42,11 @@ pub unsafe fn pread64(fd: i32, buf: *mut u8, len: usize, offset: u64) -> isize {
     }
 }
 
+/// An offset that is passed in two arguments on machines whose words are too short for it.
+pub fn offset_of_pair(low: usize, _high: usize) -> u64 {
+    low as u64
+}
+
 /// `ftruncate(2)` with a 64-bit length.
 ///
 /// # Safety

@@ -18,6 +18,7 @@ pub use system::Legacy;
 pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};
 pub use wanted::{
     TABLE, fill_link_page, own_functions, want, want_base, want_everything, want_signal_masks,
+    want_while_claimed,
 };
 
 use crate::abi::Entry;

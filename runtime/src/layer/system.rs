@@ -155,7 +155,9 @@ pub fn call(call: &mut Call<'_>) -> isize {
         number if number == own::FCNTL as usize => view::fcntl(call),
         number => match own::legacy(number) {
             Some(kind) => legacy(call, kind),
-            None => guard::call(call, &mut |call| call.pass()).unwrap_or_else(|| call.pass()),
+            None => view::maps::call(call)
+                .or_else(|| guard::call(call, &mut |call| call.pass()))
+                .unwrap_or_else(|| call.pass()),
         },
     }
 }

@@ -17,13 +17,34 @@ const ENTRIES: usize = 1 << 16;
 /// One byte for each low half of a call number: not 0 when some layer wants it.
 pub static TABLE: [AtomicU8; ENTRIES] = [const { AtomicU8::new(0) }; ENTRIES];
 
+/// In a call's byte: it is wanted for good.
+const ALWAYS: u8 = 1;
+/// It is wanted while there are descriptors that vload gives a meaning (`view::claims`).
+const WHILE_CLAIMED: u8 = 2;
+
 /// Wants a call from now on.
 pub fn want(number: usize) {
-    TABLE[number % ENTRIES].store(1, Ordering::Relaxed);
+    change(number, |byte| byte | ALWAYS);
+}
+
+/// Wants a call, or does not any more, for the sake of some descriptors.
+pub fn want_while_claimed(number: usize, claimed: bool) {
+    change(number, |byte| if claimed { byte | WHILE_CLAIMED } else { byte & !WHILE_CLAIMED });
+}
+
+fn change(number: usize, to: impl Fn(u8) -> u8) {
+    let entry = &TABLE[number % ENTRIES];
+    let mut before = entry.load(Ordering::Relaxed);
+    while let Err(now) =
+        entry.compare_exchange_weak(before, to(before), Ordering::AcqRel, Ordering::Relaxed)
+    {
+        before = now;
+    }
     text::each_link_page(|page| {
         if number < DIRECT {
             // SAFETY: link pages are mapped writable for as long as their text is.
-            unsafe { (*(page as *const [AtomicU8; DIRECT]))[number].store(1, Ordering::Relaxed) };
+            let byte = unsafe { &(*(page as *const [AtomicU8; DIRECT]))[number] };
+            byte.store(entry.load(Ordering::Acquire), Ordering::Relaxed);
         }
     });
 }
@@ -71,7 +92,7 @@ pub fn want_signal_masks() {
 /// Wants every call.
 pub fn want_everything() {
     for byte in &TABLE {
-        byte.store(1, Ordering::Relaxed);
+        byte.store(ALWAYS, Ordering::Relaxed);
     }
     text::each_link_page(fill_link_page);
 }

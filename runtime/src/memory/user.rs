@@ -108,6 +108,21 @@ pub fn read_words(address: usize, into: &mut [usize]) -> Result<()> {
     copy(into.as_mut_ptr().cast::<u8>(), address as *const u8, len)
 }
 
+/// Copies `bytes` to the target's memory at `address`.
+pub fn copy_out(address: usize, bytes: &[u8]) -> Result<()> {
+    if bytes.len() < PROBE {
+        // getrandom(2) writes as few bytes as it is asked for, and looks first.
+        sys::fill_random(address, bytes.len())?;
+    } else {
+        writable(address, bytes.len())?;
+    }
+    // SAFETY: the range was writable, and belongs to the call that the target made.
+    unsafe {
+        core::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, bytes.len());
+    }
+    Ok(())
+}
+
 impl User<u8> {
     /// The NUL-terminated string there, up to `into.len()` bytes with its NUL (`ENAMETOOLONG` when
     /// it is longer).

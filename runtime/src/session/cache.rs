@@ -54,6 +54,12 @@ fn name(key: &[u64; 6]) -> Line {
     line
 }
 
+/// Whether `path` is that of an image of the cache.
+pub fn holds(path: &[u8]) -> bool {
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    name.strip_prefix(BUILD.as_bytes()).is_some_and(|rest| rest.starts_with(b"-"))
+}
+
 fn c_str(line: &Line) -> Result<&CStr> {
     CStr::from_bytes_with_nul(line.bytes()).map_err(|_| Errno::INVAL)
 }

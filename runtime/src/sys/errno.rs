@@ -41,6 +41,7 @@ errnos! {
     PERM = EPERM, "Operation not permitted";
     NOENT = ENOENT, "No such file or directory";
     SRCH = ESRCH, "No such process";
+    NOTTY = ENOTTY, "Inappropriate ioctl for device";
     INTR = EINTR, "Interrupted system call";
     IO = EIO, "Input/output error";
     TOOBIG = E2BIG, "Argument list too long";

@@ -18,6 +18,22 @@ pub fn pread(fd: i32, buf: &mut [u8], offset: u64) -> Result<usize> {
     check(unsafe { arch::pread64(fd, buf.as_mut_ptr(), buf.len(), offset) })
 }
 
+/// The kind of file system that an open file lies on (`fstatfs(2)`).
+pub fn file_system(fd: i32) -> Result<usize> {
+    // The kind comes first, a word of the machine's; the whole is shorter than this everywhere.
+    let mut status = [0usize; 32];
+    // SAFETY: the kernel fills a `struct statfs`.
+    unsafe { call(nr::__NR_fstatfs, [fd as usize, status.as_mut_ptr() as usize]) }?;
+    Ok(status[0])
+}
+
+/// `lseek(2)`.
+pub fn seek(fd: i32, offset: u64, from: u32) -> Result<u64> {
+    // SAFETY: no memory is passed.
+    unsafe { call(nr::__NR_lseek, [fd as usize, offset as usize, from as usize]) }
+        .map(|at| at as u64)
+}
+
 /// `write(2)`, the whole of `bytes` unless the kernel refuses.
 pub fn write_all(fd: i32, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {

@@ -180,6 +180,14 @@ pub fn random() -> Result<u64> {
     Ok(word)
 }
 
+/// `getrandom(2)` to an address of the target's, which the kernel checks.
+pub fn fill_random(address: usize, length: usize) -> Result<()> {
+    /// As `/dev/urandom`: it never waits (linux/random.h).
+    const GRND_INSECURE: usize = 4;
+    // SAFETY: the caller overwrites these bytes.
+    unsafe { call(nr::__NR_getrandom, [address, length, GRND_INSECURE]) }.map(drop)
+}
+
 /// A soft and a hard limit (`struct rlimit64`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -300,6 +308,18 @@ pub fn end_like(status: i32) -> ! {
 pub fn geteuid() -> u32 {
     // SAFETY: no arguments.
     unsafe { call(crate::arch::numbers::GETEUID, []) }.map_or(u32::MAX, |id| id as u32)
+}
+
+/// `process_vm_readv(2)`: numbers in another process's memory. `T` is an integer.
+pub fn read_process<T: Copy>(pid: i32, address: usize, into: &mut [T]) -> Result<()> {
+    let length = size_of_val(into);
+    let (here, there) = ([into.as_mut_ptr() as usize, length], [address, length]);
+    let (here, there) = (here.as_ptr() as usize, there.as_ptr() as usize);
+    // SAFETY: the kernel writes `length` bytes at `into`.
+    match unsafe { call(nr::__NR_process_vm_readv, [pid as usize, here, 1, there, 1, 0]) }? {
+        read if read == length => Ok(()),
+        _ => Err(super::Errno::FAULT),
+    }
 }
 
 /// Whether `id` is the number of this process or one of its threads.

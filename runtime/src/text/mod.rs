@@ -15,4 +15,4 @@ pub use region::{
     each_link_page, each_stub_range, is_resumable, leave_stub, lock, number_behind, resume_pc,
     shown_pc, trap_at,
 };
-pub use vdso::{cover_vdso, replace};
+pub use vdso::{MARK as VDSO, cover_vdso, replace};

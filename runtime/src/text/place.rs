@@ -396,6 +396,7 @@ pub(super) fn copy_in(
 /// Replaces the part of each run that lies in the mapping.
 fn overlay(opened: &Opened, mapping: Mapping) -> Result<()> {
     let (source, image) = (&opened.image.source, opened.tables.start);
+    let [device, inode, ..] = opened.view.key();
     let end = mapping.offset + mapping.length as u64;
     for run in opened.view.runs() {
         let from = run.file_offset.max(mapping.offset);
@@ -403,7 +404,9 @@ fn overlay(opened: &Opened, mapping: Mapping) -> Result<()> {
         if from < to {
             let at = mapping.start + (from - mapping.offset) as usize;
             let offset = run.offset + (from - run.file_offset);
-            copy_in(source, image, offset, at, (to - from) as usize, mapping.prot)?;
+            let length = (to - from) as usize;
+            copy_in(source, image, offset, at, length, mapping.prot)?;
+            guard::stands_for(at..at + length, device, inode, from);
         }
     }
     Ok(())

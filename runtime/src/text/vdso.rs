@@ -7,12 +7,13 @@ use super::place::{self, Mapping, PAGE};
 use super::store::{self, Found, Image};
 use crate::arch;
 use crate::image::Elf;
+use crate::memory::guard;
 use crate::patch;
 use crate::sys::Result;
 use linux_raw_sys::general::{PROT_EXEC, PROT_READ};
 
-/// Marks the key of an image that is no file's.
-const MARK: u64 = u64::from_le_bytes(*b"[vdso]\0\0");
+/// In the place of the device in the key of an image that is no file's.
+pub const MARK: u64 = u64::from_le_bytes(*b"[vdso]\0\0");
 
 /// The longest vDSO that is believed.
 const MOST: usize = 64 * PAGE;
@@ -59,7 +60,9 @@ fn image(bytes: &'static [u8], stubs: Option<u64>) -> Option<Image> {
 pub fn replace(bytes: &[u8], at: usize) -> Result<()> {
     let source = store::shared(&[MARK, 0, bytes.len() as u64, 0, 0, 0], bytes);
     let prot = PROT_READ | PROT_EXEC;
-    place::copy_in(&source, bytes.as_ptr() as usize, 0, at, bytes.len(), prot)
+    place::copy_in(&source, bytes.as_ptr() as usize, 0, at, bytes.len(), prot)?;
+    guard::stands_for(at..at + bytes.len(), MARK, 0, 0);
+    Ok(())
 }
 
 fn build(bytes: &[u8], stubs: Option<u64>, key: [u64; 6]) -> Option<Vec<u8>> {

@@ -6,12 +6,15 @@
 
 use core::sync::atomic::{AtomicI32, Ordering};
 
+use super::maps;
 use crate::layer::Call;
 use crate::sys::{self, Errno, Result};
-use linux_raw_sys::general::RLIMIT_NOFILE;
+use linux_raw_sys::general::{F_DUPFD, F_DUPFD_CLOEXEC, RLIMIT_NOFILE};
 
 /// `CLOSE_RANGE_UNSHARE` (linux/close_range.h).
 const CLOSE_RANGE_UNSHARE: usize = 2;
+/// `CLOSE_RANGE_CLOEXEC`.
+const CLOSE_RANGE_CLOEXEC: usize = 4;
 
 /// One descriptor of vload's, or none.
 pub struct Slot(AtomicI32);
@@ -116,12 +119,22 @@ pub fn close(call: &mut Call<'_>) -> isize {
     if call.descriptors().contains(call.args[0] as i32) {
         return sys::raw(Err(Errno::BADF));
     }
+    let fd = call.args[0] as i32;
+    maps::forget(call, fd, fd);
     call.pass()
 }
 
 /// `fcntl(2)`: nothing can be asked of a descriptor that is not there.
 pub fn fcntl(call: &mut Call<'_>) -> isize {
-    close(call)
+    let [fd, command, ..] = call.args;
+    if call.descriptors().contains(fd as i32) {
+        return sys::raw(Err(Errno::BADF));
+    }
+    let result = call.pass();
+    if matches!(command as u32, F_DUPFD | F_DUPFD_CLOEXEC) {
+        maps::copied(call, fd as i32, result);
+    }
+    result
 }
 
 /// `dup2(2)`, `dup3(2)`.
@@ -136,7 +149,12 @@ pub fn duplicate_onto(call: &mut Call<'_>) -> isize {
     {
         return sys::raw(Err(error));
     }
-    call.pass()
+    let result = call.pass();
+    if result >= 0 && old != new {
+        maps::forget(call, new, new);
+        maps::copied(call, old, result);
+    }
+    result
 }
 
 /// `close_range(2)`, around what is not the target's.
@@ -144,6 +162,10 @@ pub fn close_range(call: &mut Call<'_>) -> isize {
     let [first, last, flags, ..] = call.args;
     let (first, last) = (first as u32, last as u32);
     let own = call.descriptors();
+    if flags & CLOSE_RANGE_CLOEXEC == 0 && first <= last {
+        let number = |fd: u32| i32::try_from(fd).unwrap_or(i32::MAX);
+        maps::forget(call, number(first), number(last));
+    }
     let mut keep: [u32; 4] = own.all().map(|slot| slot.get() as u32);
     keep.sort_unstable();
     if first > last || !keep.iter().any(|fd| (first..=last).contains(fd)) {

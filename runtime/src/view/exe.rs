@@ -6,6 +6,7 @@
 use core::ffi::{CStr, c_char};
 
 use super::identity::{PROGRAM, path_of};
+use super::maps;
 use crate::layer::Call;
 use crate::log::Line;
 use crate::session;
@@ -69,15 +70,20 @@ pub fn behind(path: &[u8]) -> Option<Replacement> {
     same.then(|| Replacement::new(program))?
 }
 
-/// What a call with the path argument at index `path`, behind a dirfd if that is not the first
-/// argument, was meant for; `None` when it failed or its path is nothing special.
-fn replaced(call: &Call<'_>, result: isize, path: usize) -> Option<Replacement> {
+/// The path of a call that has succeeded, as it was given.
+fn given<'a>(call: &Call<'_>, result: isize, path: usize) -> Option<&'a [u8]> {
     let address = call.args[path];
     if result < 0 || address == 0 {
         return None;
     }
     // SAFETY: a call that succeeded has read a NUL-terminated path there.
-    let given = unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes();
+    Some(unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes())
+}
+
+/// What a call with the path argument at index `path`, behind a dirfd if that is not the first
+/// argument, was meant for; `None` when it failed or its path is nothing special.
+fn replaced(call: &Call<'_>, result: isize, path: usize) -> Option<Replacement> {
+    let given = given(call, result, path)?;
     if !given.ends_with(b"exe") {
         return None;
     }
@@ -125,7 +131,14 @@ pub fn open(call: &mut Call<'_>, path: usize) -> isize {
         // The link itself is meant.
         return result;
     }
-    let Some(program) = replaced(call, result, path) else { return result };
+    let Some(program) = replaced(call, result, path) else {
+        if flags & O_PATH == 0
+            && let Some(name) = given(call, result, path)
+        {
+            maps::opened(call, result as i32, name);
+        }
+        return result;
+    };
     sys::close(result as i32);
     again(call, path, &program)
 }

@@ -4,6 +4,8 @@ mod descriptors;
 mod exe;
 mod identity;
 mod listing;
+pub mod maps;
+mod procfs;
 
 pub use descriptors::{
     Descriptors, OWN, Slot, close, close_range, duplicate_onto, fcntl, hide, move_away,

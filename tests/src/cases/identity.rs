@@ -47,6 +47,18 @@ pub fn cases() -> Vec<Case> {
             "static",
             &["-static"],
         )),
+        Case::new("identity/maps").build(Build::c_with("maps.c", "", &["-pthread"])),
+        Case::new("identity/maps-static").build(Build::c_with(
+            "maps.c",
+            "static",
+            &["-static", "-pthread"],
+        )),
+        Case::new("identity/maps-of-another").shell(
+            // It has copied a line, so it is all there.
+            "mkfifo in out; cat <in >out & exec 3>in 4<out; echo line >&3; read line <&4; \
+             grep / /proc/$!/maps | sed 's/^[^ ]* //' | sort; grep -c / /proc/$!/smaps; \
+             exec 3>&-; wait",
+        ),
         Case::new("identity/mask-inherited")
             .build(Build::c("masks.c"))
             .build(Build::c("target.c"))

@@ -31,7 +31,7 @@ pub use frame::{
     ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame,
     enter_handler, frame_of_sigreturn, queued_info, set_si_addr, si_addr, si_code, si_value,
 };
-pub use raw::{ftruncate64, mmap64, pread64, syscall, syscall_unasked};
+pub use raw::{ftruncate64, mmap64, offset_of_pair, pread64, syscall, syscall_unasked};
 pub use thread::{
     Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
     hold_bindings, lend_thread_register, restore_thread_register, thread_block,

@@ -48,6 +48,11 @@ pub unsafe fn pread64(fd: i32, buf: *mut u8, len: usize, offset: u64) -> isize {
     }
 }
 
+/// An offset that is passed in two arguments.
+pub fn offset_of_pair(low: usize, high: usize) -> u64 {
+    low as u64 | (high as u64) << 32
+}
+
 /// `ftruncate64(2)`.
 ///
 /// # Safety

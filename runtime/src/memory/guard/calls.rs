@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::{PAGE, fault, first_in, holds, lock, remote};
+use super::{PAGE, fault, first_in, holds, lock, remote, texts};
 use crate::layer::Call;
 use crate::sys::{self, Errno};
 use linux_raw_sys::general as nr;
@@ -73,7 +73,7 @@ pub fn call(call: &mut Call<'_>, pass: &mut dyn FnMut(&mut Call<'_>) -> isize) -
         MADVISE | MSYNC => over_holes(call, pass, Some(Errno::NOMEM)),
         MREMAP => match refuses_mremap(&call.args) {
             Some(error) => sys::raw(Err(error)),
-            None => pass(call),
+            None => mremap(call, pass),
         },
         REMAP_FILE_PAGES => whole_or(call, pass, Errno::INVAL),
         MSEAL => whole_or(call, pass, Errno::NOMEM),
@@ -100,12 +100,37 @@ pub fn mmap(call: &mut Call<'_>, pass: &mut dyn FnMut(&mut Call<'_>) -> isize) -
     if replaces && holds(address, length) {
         return sys::raw(Err(Errno::NOMEM));
     }
+    if replaces {
+        texts::forget(&(address..address.saturating_add(length)));
+    }
     pass(call)
 }
 
 /// `munmap(2)`: what is vload's stays.
 pub fn munmap(call: &mut Call<'_>) -> isize {
-    over_holes(call, &mut |call| call.pass(), None)
+    over_holes(
+        call,
+        &mut |call| {
+            let result = call.pass();
+            if result == 0 {
+                let [start, length, ..] = call.args;
+                texts::forget(&(start..start.saturating_add(length)));
+            }
+            result
+        },
+        None,
+    )
+}
+
+fn mremap(call: &mut Call<'_>, pass: &mut dyn FnMut(&mut Call<'_>) -> isize) -> isize {
+    let [old, length, ..] = call.args;
+    let result = pass(call);
+    if let Ok(new) = sys::check(result)
+        && new != old
+    {
+        texts::moved(&(old..old.saturating_add(length)), new);
+    }
+    result
 }
 
 /// The range that the first two arguments name. `None` when the kernel would refuse it before it

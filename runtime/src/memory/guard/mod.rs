@@ -8,8 +8,10 @@
 mod calls;
 mod fault;
 mod lock;
+mod peer;
 mod ranges;
 mod remote;
+mod texts;
 
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +21,8 @@ use crate::sys;
 use ranges::Ranges;
 
 pub use calls::{WANTED, call, mmap, munmap};
+pub use peer::Peer;
+pub use texts::{Origin, each_text_of, origin, stands_for};
 
 /// The unit of mappings on every machine that vload patches on.
 const PAGE: usize = 4096;
@@ -39,7 +43,7 @@ pub fn own_image() {
 /// Enters memory that vload has mapped for itself.
 pub fn own(start: usize, length: usize) {
     let end = start + length.next_multiple_of(PAGE);
-    if !OWN.add(start..end) && !FULL.swap(true, Ordering::Relaxed) {
+    if OWN.add(start..end).is_none() && !FULL.swap(true, Ordering::Relaxed) {
         crate::log!(Warn, "the list of vload's own memory is full: some is not guarded");
     }
     lock::keep_unlocked(start, end - start);
@@ -79,6 +83,14 @@ pub fn holds(start: usize, length: usize) -> bool {
 /// The lowest range of vload's that has an address in `wanted`.
 pub fn first_in(wanted: &Range<usize>) -> Option<Range<usize>> {
     OWN.first_in(wanted)
+}
+
+/// Calls `visit` with all ranges of another process's vload.
+pub fn each_of(
+    peer: &Peer,
+    visit: &mut dyn FnMut(Range<usize>) -> sys::Result<()>,
+) -> sys::Result<()> {
+    OWN.each_of(peer, &mut |_, range| visit(range))
 }
 
 /// All ranges of vload's, in no order.

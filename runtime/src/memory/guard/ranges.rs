@@ -4,11 +4,15 @@
 use core::ops::Range;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::peer::Peer;
+use crate::sys::Result;
+
 /// The start of an entry that is being filled: no range reaches it.
 const TAKEN: usize = usize::MAX;
 /// The start of an entry that is free.
 const FREE: usize = 0;
 
+#[repr(C)]
 struct Entry {
     start: AtomicUsize,
     end: AtomicUsize,
@@ -31,8 +35,13 @@ impl<const N: usize> Ranges<N> {
         }
     }
 
-    /// Adds a range. `false` when there is no room.
-    pub fn add(&self, range: Range<usize>) -> bool {
+    /// Adds a range: its place, which is its own until it is taken out. `None` when there is no room.
+    pub fn add(&self, range: Range<usize>) -> Option<usize> {
+        self.add_with(range, |_| ())
+    }
+
+    /// Adds a range after `prepare` was told its place.
+    pub fn add_with(&self, range: Range<usize>, prepare: impl FnOnce(usize)) -> Option<usize> {
         for (index, entry) in self.entries.iter().enumerate() {
             if entry.start.load(Ordering::Relaxed) == FREE
                 && entry
@@ -40,13 +49,14 @@ impl<const N: usize> Ranges<N> {
                     .compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed)
                     .is_ok()
             {
+                prepare(index);
                 entry.end.store(range.end, Ordering::Relaxed);
                 entry.start.store(range.start, Ordering::Release);
                 self.used.fetch_max(index + 1, Ordering::Release);
-                return true;
+                return Some(index);
             }
         }
-        false
+        None
     }
 
     /// Takes out the range that starts at `start`.
@@ -71,7 +81,12 @@ impl<const N: usize> Ranges<N> {
 
     /// All of them, in no order.
     pub fn each(&self) -> impl Iterator<Item = Range<usize>> {
-        self.in_use().iter().filter_map(|entry| {
+        self.each_placed().map(|(_, range)| range)
+    }
+
+    /// All of them with their places.
+    pub fn each_placed(&self) -> impl Iterator<Item = (usize, Range<usize>)> {
+        self.in_use().iter().enumerate().filter_map(|(index, entry)| {
             loop {
                 let start = entry.start.load(Ordering::Acquire);
                 if start == FREE || start == TAKEN {
@@ -80,10 +95,29 @@ impl<const N: usize> Ranges<N> {
                 let end = entry.end.load(Ordering::Acquire);
                 // Both belong together if the entry is still the same.
                 if entry.start.load(Ordering::Acquire) == start {
-                    return Some(start..end);
+                    return Some((index, start..end));
                 }
             }
         })
+    }
+
+    /// All that the list of another process has, with their places.
+    pub fn each_of(
+        &self,
+        peer: &Peer,
+        visit: &mut dyn FnMut(usize, Range<usize>) -> Result<()>,
+    ) -> Result<()> {
+        let mut used = [0usize; 1];
+        peer.read((&raw const self.used).addr(), &mut used)?;
+        for (place, entry) in self.entries.iter().enumerate().take(used[0]) {
+            let mut words = [0usize; 2];
+            peer.read((&raw const *entry).addr(), &mut words)?;
+            let [start, end] = words;
+            if start != FREE && start != TAKEN {
+                visit(place, start..end)?;
+            }
+        }
+        Ok(())
     }
 
     /// The lowest range that has an address in `wanted`.
@@ -103,7 +137,7 @@ mod tests {
         let ranges = Ranges::<4>::new();
         assert_eq!(ranges.first_in(&(0..usize::MAX)), None);
         for range in [0x5000..0x6000, 0x2000..0x3000, 0x9000..0xa000] {
-            assert!(ranges.add(range));
+            assert!(ranges.add(range).is_some());
         }
         assert_eq!(ranges.first_in(&(0..usize::MAX)), Some(0x2000..0x3000));
         assert_eq!(ranges.first_in(&(0x2fff..0x3000)), Some(0x2000..0x3000));
@@ -116,10 +150,10 @@ mod tests {
     #[test]
     fn a_place_is_used_again_and_a_full_list_says_so() {
         let ranges = Ranges::<2>::new();
-        assert!(ranges.add(1..2) && ranges.add(3..4));
-        assert!(!ranges.add(5..6));
+        assert_eq!((ranges.add(1..2), ranges.add(3..4)), (Some(0), Some(1)));
+        assert_eq!(ranges.add(5..6), None);
         ranges.remove(3);
-        assert!(ranges.add(5..6));
+        assert_eq!(ranges.add(5..6), Some(1));
         assert_eq!(ranges.each().count(), 2);
         ranges.remove(7);
         assert_eq!(ranges.each().count(), 2);

@@ -1,0 +1,269 @@
+//! The descriptors whose content is made here, and the calls that read them.
+//!
+//! These calls are wanted only while there is such a descriptor. Its entry is found by number; because
+//! tables of descriptors come and go (vfork, `CLONE_FILES`), each use asks again what the descriptor is.
+//! An entry is never waited for: who finds it in use makes the text anew for itself.
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+
+use super::buffer::Buffer;
+use super::{Kind, content, kind_of};
+use crate::arch;
+use crate::layer::{self, Call};
+use crate::memory::{copy_out, read_words};
+use crate::sys::{self, Errno, Result};
+use crate::view::Descriptors;
+use linux_raw_sys::general as nr;
+use linux_raw_sys::general::{SEEK_CUR, SEEK_SET};
+
+macro_rules! numbers {
+    ($($name:ident = $number:ident;)*) => { $(const $name: usize = nr::$number as usize;)* };
+}
+
+numbers! {
+    READ = __NR_read;
+    PREAD64 = __NR_pread64;
+    READV = __NR_readv;
+    PREADV = __NR_preadv;
+    PREADV2 = __NR_preadv2;
+    SENDFILE = __NR_sendfile;
+    SPLICE = __NR_splice;
+    COPY_FILE_RANGE = __NR_copy_file_range;
+    DUP = __NR_dup;
+    IOCTL = __NR_ioctl;
+}
+
+/// The calls that are wanted while a descriptor is claimed.
+pub const CALLS: &[usize] =
+    &[READ, PREAD64, READV, PREADV, PREADV2, SENDFILE, SPLICE, COPY_FILE_RANGE, DUP, IOCTL];
+
+/// Descriptors that can be claimed at once.
+const MOST: usize = 32;
+
+const FREE: u32 = 0;
+const BUSY: u32 = 1;
+const LIVE: u32 = 2;
+
+struct Claim {
+    state: AtomicU32,
+    /// The number; −1 when it is not claimed any more.
+    fd: AtomicI32,
+    /// The table that it is a number of.
+    table: AtomicPtr<Descriptors>,
+    /// What was read from the beginning.
+    text: UnsafeCell<Option<Buffer>>,
+}
+
+// SAFETY: `text` is only touched by the one that made the state BUSY.
+unsafe impl Sync for Claim {}
+
+static CLAIMS: [Claim; MOST] = [const {
+    Claim {
+        state: AtomicU32::new(FREE),
+        fd: AtomicI32::new(-1),
+        table: AtomicPtr::new(core::ptr::null_mut()),
+        text: UnsafeCell::new(None),
+    }
+}; MOST];
+
+impl Claim {
+    /// Does something with the text, unless somebody else does.
+    fn with<T>(&self, work: impl FnOnce(&mut Option<Buffer>) -> T) -> Option<T> {
+        self.state.compare_exchange(LIVE, BUSY, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        // SAFETY: BUSY is ours alone.
+        let done = work(unsafe { &mut *self.text.get() });
+        self.state.store(LIVE, Ordering::Release);
+        if self.fd.load(Ordering::Acquire) < 0 {
+            self.give_back();
+        }
+        Some(done)
+    }
+
+    /// Frees an entry that is not claimed any more, unless somebody still uses it, who then does.
+    fn give_back(&self) {
+        if self.state.compare_exchange(LIVE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            // SAFETY: BUSY is ours alone.
+            drop(unsafe { (*self.text.get()).take() });
+            self.state.store(FREE, Ordering::Release);
+        }
+    }
+}
+
+fn claimed(fd: i32) -> Option<&'static Claim> {
+    CLAIMS.iter().find(|claim| fd >= 0 && claim.fd.load(Ordering::Acquire) == fd)
+}
+
+fn any() -> bool {
+    CLAIMS.iter().any(|claim| claim.fd.load(Ordering::Acquire) >= 0)
+}
+
+fn want(on: bool) {
+    CALLS.iter().for_each(|number| layer::want_while_claimed(*number, on));
+}
+
+/// Claims a descriptor of the caller's.
+fn claim(call: &Call<'_>, fd: i32) {
+    let table = call.block.descriptors.cast_mut();
+    for claim in &CLAIMS {
+        if claim.state.compare_exchange(FREE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            claim.table.store(table, Ordering::Relaxed);
+            claim.fd.store(fd, Ordering::Release);
+            claim.state.store(LIVE, Ordering::Release);
+            want(true);
+            return;
+        }
+    }
+    crate::log!(Warn, "descriptor {fd} shows vload's mappings: too many such files are open");
+}
+
+/// Gives up the claims on the numbers from `first` to `last` of the caller's table, which are closed.
+pub fn forget(call: &Call<'_>, first: i32, last: i32) {
+    let table = call.block.descriptors.cast_mut();
+    let mut found = false;
+    for claim in &CLAIMS {
+        let fd = claim.fd.load(Ordering::Acquire);
+        if fd >= 0 && (first..=last).contains(&fd) && claim.table.load(Ordering::Relaxed) == table {
+            drop_claim(claim, fd);
+            found = true;
+        }
+    }
+    if found && !any() {
+        want(false);
+        if any() {
+            // Another thread has claimed one meanwhile.
+            want(true);
+        }
+    }
+}
+
+fn drop_claim(claim: &Claim, fd: i32) {
+    if claim.fd.compare_exchange(fd, -1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        claim.give_back();
+    }
+}
+
+/// A descriptor that the caller has just opened by a path whose last part is `name`.
+pub fn opened(call: &Call<'_>, fd: i32, name: &[u8]) {
+    if Kind::named(name).is_some() && kind_of(fd).is_some() {
+        forget(call, fd, fd);
+        claim(call, fd);
+    }
+}
+
+/// `copy` is now what `fd` is.
+pub fn copied(call: &Call<'_>, fd: i32, copy: isize) {
+    if copy >= 0 && copy as i32 != fd && claimed(fd).is_some() && kind_of(copy as i32).is_some() {
+        forget(call, copy as i32, copy as i32);
+        claim(call, copy as i32);
+    }
+}
+
+/// The call, if it reads a descriptor that is claimed.
+pub fn call(call: &mut Call<'_>) -> Option<isize> {
+    if !CALLS.contains(&call.number) {
+        return None;
+    }
+    let [first, second, ..] = call.args;
+    let fd = if call.number == SENDFILE { second } else { first } as i32;
+    let claim = claimed(fd)?;
+    if call.number == DUP {
+        let result = call.pass();
+        copied(call, fd, result);
+        return Some(result);
+    }
+    let Some(kind) = kind_of(fd) else {
+        // Closed in a way that was not seen.
+        drop_claim(claim, fd);
+        return None;
+    };
+    let offset = || arch::offset_of_pair(call.args[3], call.args[4]);
+    Some(sys::raw(match call.number {
+        READ => serve(claim, fd, kind, None, &mut [(second, call.args[2])].into_iter()),
+        PREAD64 => {
+            serve(claim, fd, kind, Some(offset()), &mut [(second, call.args[2])].into_iter())
+        }
+        READV => serve(claim, fd, kind, None, &mut pieces(second, call.args[2])),
+        PREADV2 if offset() == u64::MAX => {
+            serve(claim, fd, kind, None, &mut pieces(second, call.args[2]))
+        }
+        PREADV | PREADV2 => {
+            serve(claim, fd, kind, Some(offset()), &mut pieces(second, call.args[2]))
+        }
+        // As on a kernel that does not know the question.
+        IOCTL if second & 0xffff == PROCMAP_QUERY => Err(Errno::NOTTY),
+        IOCTL => return None,
+        // Not every file can be spliced: programs then read it.
+        _ => Err(Errno::INVAL),
+    }))
+}
+
+/// Kind and number of `PROCMAP_QUERY` (linux/fs.h).
+const PROCMAP_QUERY: usize = (b'f' as usize) << 8 | 17;
+
+/// The elements of a vector. One that cannot be read is an address at which nothing is.
+fn pieces(vector: usize, count: usize) -> impl Iterator<Item = (usize, usize)> {
+    /// `UIO_MAXIOV` (linux/uio.h).
+    const MOST: usize = 1024;
+    (0..count.min(MOST)).map(move |index| {
+        let mut element = [0; 2];
+        let at = vector.wrapping_add(index * size_of_val(&element));
+        match read_words(at, &mut element) {
+            Ok(()) => (element[0], element[1]),
+            Err(_) => (0, 1),
+        }
+    })
+}
+
+/// Reads from `offset`, or from the descriptor's position on.
+fn serve(
+    claim: &Claim,
+    fd: i32,
+    kind: (Kind, i32),
+    offset: Option<u64>,
+    pieces: &mut dyn Iterator<Item = (usize, usize)>,
+) -> Result<usize> {
+    let position = match offset {
+        Some(offset) => offset,
+        None => sys::seek(fd, 0, SEEK_CUR)?,
+    };
+    let kept = claim.with(|text| {
+        if position == 0 || text.is_none() {
+            *text = Some(content(fd, kind)?);
+        }
+        let bytes = text.as_ref().map_or(&b""[..], Buffer::bytes);
+        copy(bytes, position, pieces)
+    });
+    let length = match kept {
+        Some(length) => length?,
+        None => copy(content(fd, kind)?.bytes(), position, pieces)?,
+    };
+    if offset.is_none() && length != 0 {
+        sys::seek(fd, position + length as u64, SEEK_SET)?;
+    }
+    Ok(length)
+}
+
+fn copy(
+    bytes: &[u8],
+    position: u64,
+    pieces: &mut dyn Iterator<Item = (usize, usize)>,
+) -> Result<usize> {
+    let start = usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
+    let mut rest = bytes.get(start..).unwrap_or_default();
+    let mut done = 0;
+    for (address, room) in pieces {
+        let (now, later) = rest.split_at(room.min(rest.len()));
+        if now.is_empty() {
+            continue;
+        }
+        match copy_out(address, now) {
+            Ok(()) => {}
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+        done += now.len();
+        rest = later;
+    }
+    Ok(done)
+}

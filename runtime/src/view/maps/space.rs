@@ -1,0 +1,103 @@
+//! Whose mappings are read, and what of them is vload's.
+
+use core::ops::Range;
+
+use super::filter::entries;
+use super::line::Line;
+use super::remote::Remote;
+use crate::memory::guard::{self, Origin};
+use crate::session;
+use crate::sys::{self, Stat};
+use crate::text;
+use crate::view::{OWN, PROGRAM};
+
+/// An address space of a process that vload runs.
+pub struct Space {
+    /// Another process's, or this one's.
+    remote: Option<Remote>,
+    /// The program's file, of this process.
+    program: Option<Stat>,
+    /// The session's inode.
+    session: u64,
+}
+
+impl Space {
+    /// Of process `pid`, whose mappings `maps` has. `None` when vload does not run there, or does not
+    /// let itself be asked.
+    pub fn of(pid: i32, maps: &[u8]) -> Option<Self> {
+        let session = sys::fstat(OWN.session.get()).map_or(0, |stat| stat.ino);
+        let (remote, program) = if pid == PROGRAM.pid() {
+            (None, sys::stat(sys::CWD, PROGRAM.path()).ok())
+        } else {
+            (Some(Remote::of(pid, maps)?), None)
+        };
+        Some(Self { remote, program, session })
+    }
+
+    /// The lowest range of vload's that has an address in `wanted`.
+    pub fn first_in(&self, wanted: &Range<usize>) -> Option<Range<usize>> {
+        match &self.remote {
+            Some(remote) => remote.first_in(wanted),
+            None => guard::first_in(wanted),
+        }
+    }
+
+    /// What patched text in a mapping stands for.
+    fn origin(&self, at: usize) -> Option<Origin> {
+        match &self.remote {
+            Some(remote) => remote.origin(at),
+            None => guard::origin(at),
+        }
+    }
+
+    /// Whether vload has made the mapping. One of the target's own, in place of patched text, is not.
+    fn is_ours(&self, line: &Line<'_>) -> bool {
+        !line.has_file()
+            || line.inode == self.session
+            || line.name.starts_with(b"/memfd:vload")
+            || session::cache::holds(line.name)
+    }
+
+    /// The mapping as it would be without vload, and whether it is another.
+    pub fn shown<'a>(&'a self, line: Line<'a>, text: &'a [u8]) -> (Line<'a>, bool) {
+        let Some(Origin { device, inode, offset }) = self.origin(line.start) else {
+            return (line, false);
+        };
+        if device == text::VDSO {
+            let name = &b"[vdso]"[..];
+            return (Line { offset: 0, device: (0, 0), inode: 0, name, ..line }, true);
+        }
+        if line.inode == inode || !self.is_ours(&line) {
+            return (line, false);
+        }
+        let mut all = entries(text).map(|entry| entry.line);
+        let (device, name) = match all.find(|other| other.inode == inode && !self.is_ours(other)) {
+            Some(own) => (own.device, own.name),
+            // None of the file's own mappings is left.
+            None => {
+                let known = self.program.filter(|stat| (stat.dev, stat.ino) == (device, inode));
+                let name = known.map_or(&b""[..], |_| PROGRAM.path().to_bytes());
+                ((device >> 32, device & 0xffff_ffff), name)
+            }
+        };
+        (Line { offset, device, inode, name, ..line }, true)
+    }
+
+    /// What of a mapping is not vload's. The kernel may have made one of two neighbours.
+    pub fn parts<'a>(&self, line: &Line<'a>) -> impl Iterator<Item = Line<'a>> {
+        let line = *line;
+        let mut from = line.start;
+        core::iter::from_fn(move || {
+            while from < line.end {
+                let own = self.first_in(&(from..line.end));
+                let (to, next) = own.map_or((line.end, line.end), |own| (own.start, own.end));
+                let start = core::mem::replace(&mut from, next);
+                if start < to {
+                    let skipped = if line.has_file() { (start - line.start) as u64 } else { 0 };
+                    return Some(Line { start, end: to, offset: line.offset + skipped, ..line });
+                }
+            }
+            None
+        })
+    }
+}
