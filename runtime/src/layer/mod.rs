@@ -23,6 +23,7 @@ pub use wanted::{
 
 use crate::abi::Entry;
 use crate::arch::{ABORTED, CallRegs};
+use crate::process::{self, Course};
 use crate::signal;
 use crate::thread::Block;
 use origin::Origin;
@@ -45,7 +46,13 @@ pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Bl
     loop {
         let mut call = Call::new(regs, block, origin.compat);
         let compat = call.entry == Entry::Compat;
-        let result = list::dispatch(&mut call);
+        let course = process::judge_dispatch(call.block, call.number, call.entry, address);
+        let result = match course {
+            Course::Made => list::dispatch(&mut call),
+            // `syscall_rollback`: the result register has the number again.
+            Course::Dispatched => call.number as isize,
+            Course::Again => ABORTED,
+        };
         if result != ABORTED {
             regs.set_result(result);
             if !compat {

@@ -145,7 +145,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         MUNMAP => text::munmap(call),
         GETDENTS64 => view::getdents(call, 19),
         PTRACE => process::ptrace(call),
-        PRCTL => seccomp::prctl(call),
+        PRCTL => process::prctl(call),
         SECCOMP => seccomp::seccomp(call),
         RT_SIGSUSPEND => signal::wait_masked(call, MaskArgument::Pointer(0)),
         PPOLL => signal::wait_masked(call, MaskArgument::Pointer(3)),

@@ -135,6 +135,7 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         block.trap_pending = None;
         view::PROGRAM.forked();
         super::traced::forget();
+        block.dispatch = super::Dispatch::OFF;
         POOL.keep_only(block);
         arch::forked();
         // SAFETY: a bound block has its handlers.

@@ -4,6 +4,7 @@ mod argument_limit;
 mod check;
 mod clone;
 mod configure;
+mod dispatch;
 mod exec;
 mod exit;
 mod misc;
@@ -15,6 +16,7 @@ mod traced;
 pub use check::is_ourselves;
 pub use clone::{clone, vload_child_start};
 pub use configure::configure;
+pub use dispatch::{Course, Dispatch, judge as judge_dispatch};
 pub use exec::{ExecRequest, exec, exec_compat};
 pub use exit::{exit, exit_group};
 pub use misc::{Match, entry_for};
@@ -22,6 +24,14 @@ pub use resumed::{OPTIONS, Options, PRIVATE_ARGUMENTS, Resumed};
 pub use traced::ptrace;
 
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// `prctl(2)`.
+pub fn prctl(call: &mut crate::layer::Call<'_>) -> isize {
+    match call.args[0] {
+        dispatch::PR_SET_SYSCALL_USER_DISPATCH => dispatch::set(call),
+        _ => crate::seccomp::prctl(call),
+    }
+}
 
 static READ_IMPLIES_EXEC: AtomicBool = AtomicBool::new(false);
 

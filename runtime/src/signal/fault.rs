@@ -57,11 +57,18 @@ pub fn is_step(signal: i32, info: &SigInfo) -> bool {
     signal == SIGTRAP as i32 && code(info) == TRAP_TRACE
 }
 
+/// The `si_code` by which the resident tells the signal that it sends for a call of the target's own user
+/// dispatch (`process/dispatch.rs`): no code of the kernel's.
+pub const DISPATCHED: i32 = 0x766c;
+
 /// `info` as the target sees it, whose instruction is at `pc`: an address of code is one of its own.
 pub fn shown(signal: i32, info: &SigInfo, pc: usize) -> SigInfo {
     let mut shown = *info;
     if is_filtered(signal, info) {
         arch::set_si_addr(&mut shown, pc);
+    } else if signal == SIGSYS as i32 && code(info) == DISPATCHED {
+        const SYS_USER_DISPATCH: i32 = 2;
+        arch::set_si_code(&mut shown, SYS_USER_DISPATCH);
     } else if is_fault(signal, info) && !matches!(signal as u32, SIGSEGV | SIGBUS) {
         arch::set_si_addr(&mut shown, crate::text::shown_pc(arch::si_addr(info)));
     }

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicI32, AtomicU32};
 
 use crate::arch::{Binding, CallRegs, Extended, SigInfo};
 use crate::layer::LAYERS;
+use crate::process::Dispatch;
 use crate::seccomp::Chain;
 use crate::signal::{SigHand, TrapBlocked};
 use crate::view::Descriptors;
@@ -57,6 +58,8 @@ pub struct Block {
     pub new_process: bool,
     /// A word for each layer.
     pub layer_words: [usize; LAYERS],
+    /// The syscall user dispatch that the thread has asked for.
+    pub dispatch: Dispatch,
     /// The seccomp filters of the thread.
     pub filters: Chain,
     /// The clone that made the thread reset all handlers (`CLONE_CLEAR_SIGHAND`).

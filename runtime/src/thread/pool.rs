@@ -8,6 +8,7 @@ use super::{AltStack, Block, Ownership};
 use crate::arch::Binding;
 use crate::layer::LAYERS;
 use crate::memory::guard;
+use crate::process::Dispatch;
 use crate::seccomp::Chain;
 use crate::signal::TrapBlocked;
 use crate::sys;
@@ -232,6 +233,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).last_stack = (0, 0, 0);
         (*block).ownership = Ownership::Process;
         (*block).filters = Chain::none();
+        (*block).dispatch = Dispatch::OFF;
         (*block).handlers_cleared = false;
         (*block).new_process = false;
         (*block).layer_words = [0; LAYERS];

@@ -39,6 +39,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("calls/sandboxes")
             .build(Build::c_with("sandboxes.c", "", &["-pthread"]))
             .plain_only(),
+        Case::new("calls/user-dispatch").build(Build::c_with("dispatch.c", "", &["-pthread"])),
         Case::new("calls/dlopen").build(Build::c_with("dlopens.c", "", &["-ldl"])),
         Case::new("calls/clocks").build(Build::c("clocks.c")).everywhere(),
         Case::new("calls/clocks-static").build(static_c("clocks.c")),

@@ -538,3 +538,23 @@ pub fn si_value(info: &SigInfo) -> usize {
 
 /// `SI_QUEUE` (asm-generic/siginfo.h).
 pub const SI_QUEUE: i32 = -1;
+
+/// Sets `si_code`.
+pub fn set_si_code(info: &mut SigInfo, code: i32) {
+    info[2] = code as u32;
+}
+
+/// The siginfo of a `SIGSYS` for call `number` of the architecture `arch`, behind whose instruction is
+/// `address`.
+pub fn user_dispatch_info(code: i32, address: usize, number: u32, arch: u32) -> SigInfo {
+    let mut info = [0; 32];
+    info[..6].copy_from_slice(&[
+        linux_raw_sys::general::SIGSYS,
+        0,
+        code as u32,
+        address as u32,
+        number,
+        arch,
+    ]);
+    info
+}

@@ -33,7 +33,8 @@ pub use entry::{
 };
 pub use frame::{
     ACTION_FLAGS, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame, enter_handler,
-    frame_of_sigreturn, queued_info, set_si_addr, si_addr, si_code, si_value,
+    frame_of_sigreturn, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,
+    user_dispatch_info,
 };
 pub use thread::{thread_pointer, ticks};
 

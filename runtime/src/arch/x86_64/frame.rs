@@ -412,3 +412,19 @@ pub fn si_value(info: &SigInfo) -> usize {
 
 /// `SI_QUEUE` (asm-generic/siginfo.h).
 pub const SI_QUEUE: i32 = -1;
+
+/// Sets `si_code`.
+pub fn set_si_code(info: &mut SigInfo, code: i32) {
+    info[1] = u64::from(code as u32);
+}
+
+/// The siginfo of a `SIGSYS` for call `number` of the architecture `arch`, behind whose instruction is
+/// `address`.
+pub fn user_dispatch_info(code: i32, address: usize, number: u32, arch: u32) -> SigInfo {
+    let mut info = [0; 16];
+    info[0] = u64::from(linux_raw_sys::general::SIGSYS);
+    info[1] = u64::from(code as u32);
+    info[2] = address as u64;
+    info[3] = u64::from(arch) << 32 | u64::from(number);
+    info
+}

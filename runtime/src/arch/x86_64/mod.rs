@@ -26,7 +26,8 @@ pub use entry::{
 };
 pub use frame::{
     ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame,
-    enter_handler, frame_of_sigreturn, queued_info, set_si_addr, si_addr, si_code, si_value,
+    enter_handler, frame_of_sigreturn, queued_info, set_si_addr, set_si_code, si_addr, si_code,
+    si_value, user_dispatch_info,
 };
 pub use thread::{
     Binding, bind_thread_block, block_without_call, expect_child, forked, hold_bindings,
