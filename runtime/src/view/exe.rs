@@ -9,6 +9,7 @@ use super::identity::{PROGRAM, path_of};
 use super::maps;
 use crate::layer::Call;
 use crate::log::Line;
+use crate::memory::User;
 use crate::session;
 use crate::sys;
 
@@ -83,7 +84,11 @@ fn given<'a>(call: &Call<'_>, result: isize, path: usize) -> Option<&'a [u8]> {
 /// What a call with the path argument at index `path`, behind a dirfd if that is not the first
 /// argument, was meant for; `None` when it failed or its path is nothing special.
 fn replaced(call: &Call<'_>, result: isize, path: usize) -> Option<Replacement> {
-    let given = given(call, result, path)?;
+    named(call, path, given(call, result, path)?)
+}
+
+/// What a call was meant for whose path argument, at index `path`, is `given`.
+fn named(call: &Call<'_>, path: usize, given: &[u8]) -> Option<Replacement> {
     if !given.ends_with(b"exe") {
         return None;
     }
@@ -104,10 +109,19 @@ fn replaced(call: &Call<'_>, result: isize, path: usize) -> Option<Replacement> 
 
 /// `readlink(2)`, `readlinkat(2)`; `path` is the index of the path argument.
 pub fn readlink(call: &mut Call<'_>, path: usize) -> isize {
-    let result = call.pass();
-    let Some(program) = replaced(call, result, path) else { return result };
+    // Before the call is made: what the kernel puts behind the end of a shorter path would stay there.
+    let mut bytes = [0; PATH_MAX];
+    let given = User::<u8>::new(call.args[path]).string(&mut bytes);
+    let program = given.ok().and_then(|given| named(call, path, given.to_bytes()));
     let (buffer, room) = (call.args[path + 1], call.args[path + 2]);
-    let length = program.length.min(room);
+    let Some(program) = program.filter(|_| room as i32 > 0) else { return call.pass() };
+    let length = program.length.min(room as i32 as usize);
+    call.args[path + 2] = length;
+    let result = call.pass();
+    call.args[path + 2] = room;
+    if result < 0 {
+        return result;
+    }
     // The kernel has filled `result` bytes, and the rest of the buffer may not be there.
     if length > result as usize
         && let Err(error) = crate::memory::writable(buffer, length)

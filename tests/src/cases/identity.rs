@@ -1,7 +1,10 @@
 //! Who the program is: `/proc`, `ps`, its descriptors.
 
 use crate::case::{Case, Rule};
+use crate::execute::{Bench, Host};
 use crate::programs::Build;
+use anyhow::{Result, ensure};
+use std::fs;
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
@@ -37,6 +40,11 @@ pub fn cases() -> Vec<Case> {
             r#"exec 9</dev/null 255</dev/null "$@""#,
             "sh",
         ]),
+        Case::new("identity/readlinks").build(Build::c("readlinks.c")),
+        Case::new("identity/readlinks-longer")
+            .build(Build::c("readlinks.c"))
+            .plain_only()
+            .check(longer),
         Case::new("identity/memory").build(Build::c("memory.c")).seconds(60),
         Case::new("identity/memory-static")
             .build(Build::c_with("memory.c", "static", &["-static"]))
@@ -65,4 +73,16 @@ pub fn cases() -> Vec<Case> {
             .within(&["{0}", "exec"])
             .run(&["{1}"]),
     ]
+}
+
+/// The link that the kernel has is longer than the one that is shown.
+fn longer(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.machine.work.join("v".repeat(200));
+    fs::copy(&bench.machine.vload, &vload)?;
+    let native = bench.run(Host::Native)?;
+    let under = bench.run(Host::Words(&[&vload.display().to_string()]));
+    fs::remove_file(&vload)?;
+    let under = under?;
+    ensure!(native.text() == under.text(), "{}{}", native.text(), under.text());
+    Ok(())
 }

@@ -43,9 +43,33 @@ impl Kind {
 pub struct Records {
     /// Records that have been asked for: more than there are, when some found no room.
     used: AtomicU64,
-    /// Calls of those that found no room.
-    rest: AtomicU64,
+    rest: Rest,
     records: [Record; RECORDS],
+}
+
+/// What those have done together that found no room.
+#[repr(C)]
+struct Rest {
+    processes: AtomicU64,
+    execs: AtomicU64,
+    threads: AtomicU64,
+    started: AtomicU64,
+    calls: AtomicU64,
+}
+
+/// What [`Rest`] holds, at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unrecorded {
+    /// Processes.
+    pub processes: u64,
+    /// Programs that a process has executed.
+    pub execs: u64,
+    /// Threads, first ones included.
+    pub threads: u64,
+    /// Processes that they have started.
+    pub started: u64,
+    /// Their calls.
+    pub calls: u64,
 }
 
 /// What one thread of one program has done. A thread writes its own record, but for `calls` in a
@@ -92,7 +116,16 @@ impl Records {
     /// by which the thread finds its record.
     pub fn begin(&self, kind: Kind, tid: i32, from: usize) -> usize {
         let index = self.used.fetch_add(1, Ordering::Relaxed) as usize;
-        let Some(record) = self.records.get(index) else { return RECORDS + 1 };
+        let Some(record) = self.records.get(index) else {
+            let one = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
+            one(&self.rest.threads);
+            match kind {
+                Kind::First | Kind::Fork => one(&self.rest.processes),
+                Kind::Exec => one(&self.rest.execs),
+                Kind::Thread => 0,
+            };
+            return RECORDS + 1;
+        };
         let word = index + 1;
         let starter = self.get(from);
         let inherited = |field: fn(&Record) -> &AtomicU32| {
@@ -112,7 +145,7 @@ impl Records {
     /// A call of the thread with this word, which runs the program at `program`.
     pub fn count(&self, word: usize, program: Option<u32>) {
         let Some(record) = self.get(word) else {
-            self.rest.fetch_add(1, Ordering::Relaxed);
+            self.rest.calls.fetch_add(1, Ordering::Relaxed);
             return;
         };
         record.calls.fetch_add(1, Ordering::Relaxed);
@@ -125,14 +158,15 @@ impl Records {
 
     /// The call was not made: it comes again.
     pub fn take_back(&self, word: usize) {
-        let calls = self.get(word).map_or(&self.rest, |record| &record.calls);
+        let calls = self.get(word).map_or(&self.rest.calls, |record| &record.calls);
         calls.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The thread with this word has started a process.
     pub fn started(&self, word: usize) {
-        if let Some(record) = self.get(word) {
-            record.started.fetch_add(1, Ordering::Relaxed);
+        match self.get(word) {
+            Some(record) => drop(record.started.fetch_add(1, Ordering::Relaxed)),
+            None => drop(self.rest.started.fetch_add(1, Ordering::Relaxed)),
         }
     }
 
@@ -155,10 +189,16 @@ impl Records {
         })
     }
 
-    /// Threads without a record, and the calls that they have made.
-    pub fn rest(&self) -> (u64, u64) {
-        let used = self.used.load(Ordering::Relaxed);
-        (used.saturating_sub(RECORDS as u64), self.rest.load(Ordering::Relaxed))
+    /// What those have done together that have no record.
+    pub fn rest(&self) -> Unrecorded {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Unrecorded {
+            processes: read(&self.rest.processes),
+            execs: read(&self.rest.execs),
+            threads: read(&self.rest.threads),
+            started: read(&self.rest.started),
+            calls: read(&self.rest.calls),
+        }
     }
 }
 
@@ -213,7 +253,9 @@ mod tests {
         records.count(beyond, None);
         records.started(beyond);
         records.begin(Kind::Thread, 3, beyond);
-        assert_eq!(records.rest(), (2, 1));
+        records.begin(Kind::Exec, 2, 0);
+        let rest = Unrecorded { processes: 1, execs: 1, threads: 3, started: 1, calls: 1 };
+        assert_eq!(records.rest(), rest);
         assert_eq!(records.all().count(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
-use super::records::{Kind, Recorded, Records};
+use super::records::{Kind, Recorded, Records, Unrecorded};
 
 /// What all threads of one program of one process have done together.
 struct Row {
@@ -21,7 +21,8 @@ impl Records {
         out: &mut dyn Write,
     ) -> fmt::Result {
         let mut rows: Vec<Option<Row>> = Vec::new();
-        let mut started = 0;
+        let rest = self.rest();
+        let mut started = rest.started;
         for (index, recorded) in self.all() {
             rows.resize_with(rows.len().max(index + 1), || None);
             started += u64::from(recorded.started);
@@ -36,7 +37,7 @@ impl Records {
         }
         writeln!(out, "    pid began threads        calls program")?;
         writeln!(out, "------- ----- ------- ------------ -------")?;
-        let (mut processes, mut execs, mut threads, mut calls) = (0u64, 0u64, 0, 0);
+        let Unrecorded { mut processes, mut execs, mut threads, mut calls, .. } = rest;
         for row in rows.iter().flatten() {
             match row.first.kind {
                 Kind::Exec => execs += 1,
@@ -56,9 +57,12 @@ impl Records {
             out,
             "total: {processes} processes ({started} started), {execs} execs, {threads} threads, {calls} calls"
         )?;
-        let (lost, theirs) = self.rest();
-        if lost != 0 {
-            write!(out, "; and {lost} threads without a row, {theirs} calls")?;
+        if rest.threads != 0 {
+            write!(
+                out,
+                "; of these {} threads and {} calls have no row",
+                rest.threads, rest.calls
+            )?;
         }
         out.write_char('\n')
     }
