@@ -276,6 +276,7 @@ impl Reader<'_> {
             }
             b"--no-cache" => keep("no-cache", b"")?,
             b"--test-private-pages" => keep("test-private-pages", b"")?,
+            b"--test-bounce" => keep("test-bounce", b"")?,
             b"-c" | b"-f" | b"-o" | b"--vdso" if self.trace.is_none() => {
                 return Err(Wrong::TraceOnly(name));
             }

@@ -24,11 +24,14 @@ pub struct Mode {
     pub name: String,
     /// vload's options.
     pub options: Vec<String>,
+    /// Whether a tracer outside brings the calls (`bounce`).
+    pub bounces: bool,
 }
 
 impl Mode {
     fn new(name: &str, options: &[&str]) -> Self {
-        Mode { name: name.into(), options: options.iter().map(|&word| word.into()).collect() }
+        let options = options.iter().map(|&word| word.into()).collect();
+        Mode { name: name.into(), options, bounces: false }
     }
 
     /// As a user runs it.
@@ -39,6 +42,12 @@ impl Mode {
     /// With one set of shapes forced.
     pub fn shapes(set: &str) -> Self {
         Mode::new(set, &[&format!("--shapes={set}")])
+    }
+
+    /// Nothing is patched, and a tracer brings the calls: where a shape differs from this, the
+    /// shape is at fault.
+    pub fn bounce() -> Self {
+        Mode { bounces: true, ..Mode::new("bounce", &["--test-bounce"]) }
     }
 
     /// Every mode a case is run in. Each shape is followed by the trap, which serves the sites
@@ -52,6 +61,7 @@ impl Mode {
         modes.push(Mode::new("forward", &["-m", "forward"]));
         modes.push(Mode::new("no-cache", &["--no-cache"]));
         modes.push(Mode::new("private-pages", &["--test-private-pages"]));
+        modes.push(Mode::bounce());
         modes
     }
 }
@@ -119,6 +129,8 @@ pub struct Case {
     pub arches: Vec<Arch>,
     /// Whether it runs in every mode, or only in the plain one because it takes long.
     pub every_mode: bool,
+    /// Whether it can run where a tracer brings the calls.
+    pub bounces: bool,
 }
 
 impl Case {
@@ -141,6 +153,7 @@ impl Case {
             timeout: Duration::from_secs(20),
             arches: vec![Arch::X86_64],
             every_mode: true,
+            bounces: true,
         }
     }
 
@@ -232,6 +245,12 @@ impl Case {
     /// Only in the plain mode, because it takes long.
     pub fn plain_only(mut self) -> Self {
         self.every_mode = false;
+        self
+    }
+
+    /// Not where a tracer brings the calls: the case traces by itself, or is about patched text.
+    pub fn never_bounced(mut self) -> Self {
+        self.bounces = false;
         self
     }
 

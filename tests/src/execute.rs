@@ -156,11 +156,21 @@ impl Bench<'_> {
         let (stdin, stdout, stderr) =
             (logs.join("stdin"), logs.join("stdout"), logs.join("stderr"));
         fs::write(&stdin, &self.case.stdin)?;
-        let mut line: Vec<String> = self.case.wrapper.iter().map(|word| self.word(word)).collect();
+        let vload = self.machine.vload.display().to_string();
+        let mut line = Vec::new();
+        let is_hosted = match host {
+            Host::Native => false,
+            Host::Vload => true,
+            Host::Words(words) => words.first() == Some(&vload.as_str()),
+        };
+        if is_hosted && self.mode.bounces {
+            line.extend([self.machine.tool("bounce"), vload.clone()]);
+        }
+        line.extend(self.case.wrapper.iter().map(|word| self.word(word)));
         match host {
             Host::Native => {}
             Host::Vload => {
-                line.push(self.machine.vload.display().to_string());
+                line.push(vload);
                 line.extend(self.mode.options.iter().cloned());
                 line.push("--".into());
             }
@@ -178,7 +188,9 @@ impl Bench<'_> {
             .process_group(0);
         self.environment(&mut command);
         let child = command.spawn().with_context(|| format!("cannot run {line:?}"))?;
-        let end = wait(child, self.case.timeout)?;
+        // Each call is a stop, and each stop takes as long as a hundred calls.
+        let patience = if is_hosted && self.mode.bounces { 6 } else { 1 };
+        let end = wait(child, self.case.timeout * patience)?;
         let files = self.case.files.iter().map(|&name| {
             let contents = fs::read(folder.join(name)).ok();
             (name.to_owned(), contents)

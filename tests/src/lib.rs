@@ -3,12 +3,15 @@
 //! [`cases`] lists what is run, one declarative [`case::Case`] each. [`programs`] compiles what
 //! they need, [`execute`] runs one of them once, [`compare`] judges two such runs, and [`runner`]
 //! does all that for every case and mode and counts. The binary `compare` is its command line, and
-//! the binary `confine` gives a program the restrictions under which vload must work too.
+//! the binary `confine` gives a program the restrictions under which vload must work too. `audit` counts
+//! what vload misses, and `bounce` does without its patches; both follow a program with [`tracer`].
 
 pub mod arch;
 #[cfg(target_arch = "x86_64")]
 pub mod audit;
 pub mod binfmt;
+#[cfg(target_arch = "x86_64")]
+pub mod bounce;
 pub mod case;
 pub mod cases;
 pub mod compare;

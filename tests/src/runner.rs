@@ -112,7 +112,7 @@ fn work_folder() -> Result<PathBuf> {
 }
 
 /// What runs programs in another way than as they are.
-const TOOLS: [&str; 2] = ["audit", "confine"];
+const TOOLS: [&str; 3] = ["audit", "bounce", "confine"];
 
 /// Fills the work folder: every user may enter it, because some cases run as another one.
 fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
@@ -251,7 +251,8 @@ fn verdicts(
             }
         }
     };
-    modes.iter().map(|mode| (mode.name.clone(), verdict(mode))).collect()
+    let modes = modes.iter().filter(|mode| case.bounces || !mode.bounces);
+    modes.map(|mode| (mode.name.clone(), verdict(mode))).collect()
 }
 
 /// The run that the others are held against. One that does not do what the case is for proves

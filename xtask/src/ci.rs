@@ -63,6 +63,7 @@ pub fn ci(options: &Options) -> ExitCode {
             filter: None,
             suite: None,
             shapes: None,
+            mode: None,
         });
     }
     tally.report()

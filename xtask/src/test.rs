@@ -27,6 +27,9 @@ pub struct Options {
     /// Run every case with this set of shapes forced, instead of in every mode
     #[arg(long)]
     pub shapes: Option<String>,
+    /// Run every case in this mode alone, those too that are run in one mode because they take long
+    #[arg(long)]
+    pub mode: Option<String>,
 }
 
 /// How many tests passed and failed.
@@ -137,9 +140,12 @@ fn comparison(options: &Options, arch: Arch, vload: &Path) -> Result<Tally> {
     cargo.args(["run", "--quiet", "--package", "vload-tests", "--bin", "compare", "--"]);
     cargo.arg("--vload").arg(vload).args(["--arch", arch.name()]);
     cargo.arg("--build-dir").arg(command::target_dir().join("test-programs"));
-    for (flag, value) in
-        [("--filter", &options.filter), ("--suite", &options.suite), ("--shapes", &options.shapes)]
-    {
+    for (flag, value) in [
+        ("--filter", &options.filter),
+        ("--suite", &options.suite),
+        ("--shapes", &options.shapes),
+        ("--mode", &options.mode),
+    ] {
         if let Some(value) = value {
             cargo.args([flag, value]);
         }

@@ -21,6 +21,9 @@ pub fn configure() {
     {
         text::set_shapes(set);
     }
+    if OPTIONS.has("test-bounce") {
+        text::UNTOUCHED.store(true, core::sync::atomic::Ordering::Relaxed);
+    }
     if OPTIONS.has("test-private-pages") {
         text::PRIVATE_PAGES.store(true, Ordering::Relaxed);
     }

@@ -9,7 +9,7 @@ mod store;
 mod vdso;
 
 pub use calls::{mmap, munmap};
-pub use image::{plan_of, set_shapes, shapes};
+pub use image::{UNTOUCHED, plan_of, set_shapes, shapes};
 pub use place::{Mapping, PRIVATE_PAGES, cover, cover_reserved, span};
 pub use region::{
     each_link_page, each_stub_range, is_resumable, leave_stub, lock, number_behind, resume_pc,

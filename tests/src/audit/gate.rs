@@ -106,6 +106,11 @@ impl Program {
         Some(start..start + (self.gate.end - self.gate.start))
     }
 
+    /// The length of the gate.
+    pub fn gate_size(&self) -> u64 {
+        self.gate.end - self.gate.start
+    }
+
     fn is_mapped(&self, mapping: &Mapping) -> bool {
         let (device, inode) = self.file;
         let number = (libc::major(device), libc::minor(device));

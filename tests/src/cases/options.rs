@@ -14,7 +14,8 @@ pub fn cases() -> Vec<Case> {
         case("words").run(&["/bin/echo", "--log", "--", "-c"]).check(words),
         case("log").run(&["/bin/echo", "x"]).check(log),
         case("plain").shell("/bin/true; /bin/echo x; /bin/true").check(plain),
-        case("skip").run(&["/bin/echo", "x"]).check(skip),
+        case("untouched").run(&["/bin/echo", "x"]).check(untouched).never_bounced(),
+        case("skip").run(&["/bin/echo", "x"]).check(skip).never_bounced(),
         case("inner-fault").build(Build::c("innerfault.c")).exits(3).check(inner_fault),
         case("verb-names")
             .given("trace", 0o755, "#!/bin/echo script\n")
@@ -126,6 +127,17 @@ fn skip(bench: &Bench<'_>) -> Result<()> {
     let all = calls(&["trace", "-o", "calls", "--"])?;
     let some = calls(&["trace", "-o", "calls", "--skip", "libc.so.6", "--"])?;
     ensure!(all == 1 && some == 0, "{all} writes traced, and {some} with libc left out");
+    Ok(())
+}
+
+/// Text that is left to a tracer brings nothing by itself: what the mode `bounce` shows, its tracer
+/// has brought.
+fn untouched(bench: &Bench<'_>) -> Result<()> {
+    let words = ["--test-bounce", "trace", "-o", "calls", "--"];
+    let outcome = vload(bench, &words)?;
+    ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
+    let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
+    ensure!(text.is_empty(), "traced without a tracer: {text}");
     Ok(())
 }
 

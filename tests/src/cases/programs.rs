@@ -110,6 +110,8 @@ pub fn cases() -> Vec<Case> {
             .rule(Rule::Without("[Switching to"))
             .rule(Rule::Replace(r"Thread \d+", "Thread N"))
             .seconds(60)
+            // A process has one tracer.
+            .never_bounced()
             .plain_only(),
         case("vim")
             .needs_program("vim.tiny")

@@ -1,28 +1,23 @@
 //! Starting what is followed, and ending as it did.
 
 use super::{Pid, install_filter, seize};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow};
+use std::convert::Infallible;
 use std::ffi::OsString;
-use std::io::{Error, Read, Write, pipe};
+use std::fs::File;
+use std::io::{Error, PipeReader, PipeWriter, Read, Write, pipe};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, exit};
+use std::ptr;
 
 /// Starts `words` as a child that this process traces.
 pub fn launch(words: &[OsString]) -> Result<Pid> {
-    let (mut reader, mut writer) = pipe().context("no pipe")?;
-    // SAFETY: this process has one thread, so the child may do what it could.
-    let pid = unsafe { libc::fork() };
-    if pid < 0 {
-        bail!("cannot fork: {}", Error::last_os_error());
-    }
+    let (reader, mut writer) = pipe().context("no pipe")?;
+    let pid = fork()?;
     if pid == 0 {
         drop(writer);
-        let error = match reader.read_exact(&mut [0]) {
-            Ok(()) => start(words),
-            // The tracer said why.
-            Err(_) => exit(125),
-        };
-        eprintln!("{error:#}");
+        eprintln!("{:#}", start_when_traced(reader, words));
         exit(125);
     }
     drop(reader);
@@ -31,10 +26,75 @@ pub fn launch(words: &[OsString]) -> Result<Pid> {
     Ok(pid)
 }
 
+/// Becomes `words`, below a tracer that is nobody's child and does what `trace` does.
+pub fn become_below(
+    words: &[OsString],
+    trace: &mut dyn FnMut(Pid) -> Result<()>,
+) -> Result<Infallible> {
+    let (reader, writer) = pipe().context("no pipe")?;
+    // SAFETY: takes nothing and always succeeds.
+    let root = unsafe { libc::getpid() };
+    // Where only ancestors may trace (Yama), for as long as this program is not executed anew.
+    // SAFETY: takes numbers only; where there is no Yama it is refused, and not needed.
+    unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY) };
+    let between = fork()?;
+    if between == 0 {
+        drop(reader);
+        if fork()? != 0 {
+            exit(0);
+        }
+        let traced = be_tracer(root, writer, trace);
+        if let Err(error) = &traced {
+            eprintln!("the tracer of {root}: {error:#}");
+        }
+        exit(i32::from(traced.is_err()));
+    }
+    // SAFETY: waits for a child of this process; no status is asked for.
+    unsafe { libc::waitpid(between, ptr::null_mut(), 0) };
+    drop(writer);
+    Err(start_when_traced(reader, words))
+}
+
+/// Traces `root` and then says so.
+fn be_tracer(
+    root: Pid,
+    mut ready: PipeWriter,
+    trace: &mut dyn FnMut(Pid) -> Result<()>,
+) -> Result<()> {
+    // Signals of the terminal are for the program, and its input and output are not ours to keep.
+    // SAFETY: takes nothing; a child of a child leads no group.
+    unsafe { libc::setsid() };
+    let null = File::options().read(true).write(true).open("/dev/null").context("/dev/null")?;
+    for standard in [libc::STDIN_FILENO, libc::STDOUT_FILENO] {
+        // SAFETY: replaces a descriptor that nothing here uses.
+        unsafe { libc::dup2(null.as_raw_fd(), standard) };
+    }
+    seize(root)?;
+    ready.write_all(&[1]).context("the program is gone")?;
+    drop(ready);
+    trace(root)
+}
+
+fn fork() -> Result<Pid> {
+    // SAFETY: the processes that come here have one thread, so that a child may do what they could.
+    match unsafe { libc::fork() } {
+        -1 => Err(Error::last_os_error()).context("cannot fork"),
+        pid => Ok(pid),
+    }
+}
+
+/// Waits to be traced and becomes the program. Comes back when that cannot be done.
+fn start_when_traced(mut ready: PipeReader, words: &[OsString]) -> anyhow::Error {
+    match ready.read_exact(&mut [0]) {
+        Ok(()) => start(words),
+        Err(_) => anyhow!("not traced"),
+    }
+}
+
 /// Becomes the program, every call of which stops. Comes back when that cannot be done.
-pub fn start(words: &[OsString]) -> anyhow::Error {
+fn start(words: &[OsString]) -> anyhow::Error {
     let Some((program, arguments)) = words.split_first() else {
-        return anyhow::anyhow!("no program");
+        return anyhow!("no program");
     };
     if let Err(error) = install_filter() {
         return anyhow::Error::new(error).context("cannot install a filter");

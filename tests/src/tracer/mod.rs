@@ -16,7 +16,7 @@ mod maps;
 mod ptrace;
 
 pub use filter::install as install_filter;
-pub use launch::{end_as, launch, start};
+pub use launch::{become_below, end_as, launch};
 pub use maps::{Mapping, read as read_maps};
 pub use ptrace::{
     Arch, Entry, Pid, Registers, entry, read_memory, registers, set_registers, stop_again,
