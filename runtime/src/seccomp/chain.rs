@@ -188,7 +188,7 @@ mod tests {
         let mut text = [0; 49];
         write(&program, &mut text);
         assert_eq!(text.last(), Some(&b';'));
-        let again: std::vec::Vec<_> = text[..48].chunks(16).map(|digits| read(digits)).collect();
+        let again: std::vec::Vec<_> = text[..48].chunks(16).map(read).collect();
         assert_eq!(again, program.map(Some));
     }
 }
