@@ -22,7 +22,7 @@ pub fn configure() {
         text::set_shapes(set);
     }
     if OPTIONS.has("test-bounce") {
-        text::UNTOUCHED.store(true, core::sync::atomic::Ordering::Relaxed);
+        text::UNTOUCHED.store(true, Ordering::Relaxed);
     }
     if OPTIONS.has("test-private-pages") {
         text::PRIVATE_PAGES.store(true, Ordering::Relaxed);
