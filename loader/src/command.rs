@@ -19,6 +19,11 @@ pub enum Command {
     Run(Run),
     /// Files are to be looked at.
     Check(Check),
+    /// The machine is to be looked at.
+    Doctor {
+        /// `--json`.
+        json: bool,
+    },
     /// A text is to be printed.
     Say(&'static str),
     /// It makes no sense.
@@ -134,9 +139,9 @@ fn unusable(text: &[u8], why: &Unusable<'_>, f: &mut fmt::Formatter<'_>) -> fmt:
 }
 
 /// Words that are verbs of the command line and not built yet.
-const KEPT: [&[u8]; 12] = [
-    b"doctor", b"bisect", b"insmod", b"lsmod", b"rmmod", b"mount", b"umount", b"enter", b"ps",
-    b"root", b"jail", b"new",
+const KEPT: [&[u8]; 11] = [
+    b"bisect", b"insmod", b"lsmod", b"rmmod", b"mount", b"umount", b"enter", b"ps", b"root",
+    b"jail", b"new",
 ];
 
 /// Reads the command line.
@@ -188,11 +193,28 @@ impl Reader<'_> {
                     self.index += 1;
                     return self.check();
                 }
+                b"doctor" => {
+                    self.index += 1;
+                    return self.doctor();
+                }
                 b"help" => return Ok(Command::Say(help::TEXT)),
                 _ if KEPT.contains(&bytes) => return Err(Wrong::Verb(bytes)),
                 _ => return self.program(),
             }
         }
+    }
+
+    fn doctor(&mut self) -> Result<Command, Wrong> {
+        let mut json = false;
+        while let Some(word) = self.vectors.arg(self.index).map(CStr::to_bytes) {
+            self.index += 1;
+            match word {
+                b"--json" => json = true,
+                b"-h" | b"--help" => return Ok(Command::Say(help::TEXT)),
+                _ => return Err(Wrong::Option(word)),
+            }
+        }
+        Ok(Command::Doctor { json })
     }
 
     fn check(&mut self) -> Result<Command, Wrong> {

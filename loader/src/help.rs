@@ -9,6 +9,7 @@ Usage: vload [OPTIONS] [--] PROGRAM [ARG]...
        vload run [OPTIONS] [--] PROGRAM [ARG]...
        vload trace [-c] [-o FILE] [OPTIONS] [--] PROGRAM [ARG]...
        vload check [--json] [--count] [--needed] [OPTIONS] [--] FILE...
+       vload doctor [--json]
 
 Runs PROGRAM, and every program it starts, with all their system calls passing
 through vload, inside their own processes. A PROGRAM without a slash is looked
@@ -35,6 +36,10 @@ Options:
                        count[:file=FILE]: counts the calls of every process,
                        in a table at the end on standard error or in FILE
 
+doctor: say what this machine and sandbox allow, what that means for coverage, and
+how it can be changed
+  --json           print JSON
+
 Options that find a fault:
   --log FILE[:LEVEL]   write what vload does to FILE; LEVEL is error, warn,
                        info (the default) or debug
@@ -51,4 +56,5 @@ Options that find a fault:
 Exit status: PROGRAM's; 125 when vload's own options are wrong, 126 when
 PROGRAM cannot be executed, 127 when it is not found. Of check: 0 when a run sees
 every call, 1 when it does not, 126 or 127 when a FILE cannot be judged.
+Of doctor: 1 when something is missing without which calls are not seen.
 ";

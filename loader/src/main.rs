@@ -2,7 +2,7 @@
 //!
 //! The way through the files: `arch/*` (first instruction, self-relocation) → `start` → `command`
 //! (what is asked) → `find` (which file) → `map` (its segments) → `stack` (what the kernel would have
-//! put there) → `identity` (what the kernel shows of the process) → `handover`. `check` runs nothing.
+//! put there) → `identity` (what the kernel shows of the process) → `handover`. `check` and `doctor` run nothing.
 #![no_std]
 #![no_main]
 #![deny(missing_docs)]
@@ -15,6 +15,7 @@ mod arch;
 mod auxv;
 mod check;
 mod command;
+mod doctor;
 mod find;
 mod handover;
 mod help;

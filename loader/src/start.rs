@@ -55,6 +55,7 @@ fn begin(vectors: Vectors) -> ! {
             process::configure();
             crate::check::run(&vectors, check)
         }
+        Command::Doctor { json } => crate::doctor::run(&vectors, json),
         Command::Say(text) => {
             let shown = sys::write_all(1, text.as_bytes());
             sys::exit(i32::from(shown.is_err()));

@@ -1,5 +1,7 @@
 //! aarch64: first instruction and self-relocation.
 
+use crate::doctor::Line;
+use crate::vectors::Vectors;
 use core::arch::{asm, global_asm};
 
 // The kernel starts a static-pie without an interp at any address; the words that hold addresses
@@ -59,6 +61,11 @@ pub unsafe fn on_stack(top: usize, argument: usize, then: extern "C" fn(usize) -
 pub const DYN_BASE: (u64, u32) = (0xaaaa_aaaa_a000, 18);
 /// How far behind the program the heap may start (`arch_randomize_brk`, arch/arm64/kernel/process.c).
 pub const BRK_RANGE: u64 = 0x4000_0000;
+
+/// What `vload doctor` says of the processor: nothing that the other lines do not say.
+pub fn doctor(_vectors: &Vectors) -> [Line; 0] {
+    []
+}
 
 /// Whether a program without `PT_GNU_STACK` gets an executable stack
 /// (arch/arm64/include/asm/page.h, `VM_DATA_DEFAULT_FLAGS`).

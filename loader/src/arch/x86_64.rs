@@ -1,6 +1,12 @@
 //! x86-64: first instruction and self-relocation.
 
+use crate::auxv::AT_HWCAP2;
+use crate::doctor::{Line, State};
+use crate::vectors::Vectors;
 use core::arch::{asm, global_asm};
+use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY};
+use runtime::image::{Fd, Source};
+use runtime::sys;
 
 // The kernel starts a static-pie without an interp at any address; the words that hold addresses
 // must be corrected before the first line of Rust, which may read one. The linker makes
@@ -57,6 +63,52 @@ pub unsafe fn on_stack(top: usize, argument: usize, then: extern "C" fn(usize) -
 pub const DYN_BASE: (u64, u32) = (0x5555_5555_4000, 28);
 /// How far behind the program the heap may start (`arch_randomize_brk`, arch/x86/kernel/process.c).
 pub const BRK_RANGE: u64 = 0x0200_0000;
+
+/// What `vload doctor` says of the processor and of what only its kernel has.
+pub fn doctor(vectors: &Vectors) -> [Line; 2] {
+    [fsgsbase(vectors), vsyscall()]
+}
+
+fn fsgsbase(vectors: &Vectors) -> Line {
+    const NAME: &str = "fsgsbase";
+    // arch/x86/include/uapi/asm/hwcap2.h
+    const HWCAP2_FSGSBASE: usize = 2;
+    if vectors.aux(AT_HWCAP2).is_some_and(|bits| bits & HWCAP2_FSGSBASE != 0) {
+        return Line::good(NAME, format_args!("programs may use wrgsbase"));
+    }
+    Line::bad(
+        NAME,
+        State::Limited,
+        format_args!("the processor or the kernel does not let programs use wrgsbase"),
+        "a call of a program with a gs base of its own, such as Wine, costs three more",
+        "Linux 5.9 on a processor that has it, without nofsgsbase",
+    )
+}
+
+/// The page at the fixed address, as `/proc/self/maps` shows it last.
+fn vsyscall() -> Line {
+    const NAME: &str = "vsyscall page";
+    let mut maps = [0u8; 65536];
+    let length = sys::openat(sys::CWD, c"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0).map(|fd| {
+        let length = Fd(fd).read_at(0, &mut maps).unwrap_or(0);
+        sys::close(fd);
+        length
+    });
+    let Ok(length) = length else {
+        return Line::good(NAME, format_args!("not known without /proc"));
+    };
+    let mut lines = maps[..length].split(|&byte| byte == b'\n');
+    match lines.find(|line| line.ends_with(b"[vsyscall]")) {
+        None => Line::good(NAME, format_args!("there is none")),
+        Some(_) => Line::bad(
+            NAME,
+            State::Limited,
+            format_args!("it is there"),
+            "the calls that programs of before 2012 make through it are not seen",
+            "boot with vsyscall=none, if no program needs it",
+        ),
+    }
+}
 
 /// Whether a program without `PT_GNU_STACK` gets an executable stack (arch/x86/include/asm/elf.h).
 pub const STACK_IS_EXECUTABLE: bool = false;

@@ -24,6 +24,8 @@ pub enum Style {
     Bold,
     /// As it should be.
     Good,
+    /// Not all as it could be.
+    Doubtful,
     /// Missing.
     Bad,
 }
@@ -34,6 +36,7 @@ impl Style {
         match self {
             Self::Bold => "\x1b[1m",
             Self::Good => "\x1b[32m",
+            Self::Doubtful => "\x1b[33m",
             Self::Bad => "\x1b[31m",
         }
     }

@@ -61,6 +61,7 @@ errnos! {
     ALREADY = EALREADY, "Operation already in progress";
     OPNOTSUPP = EOPNOTSUPP, "Operation not supported";
     TXTBSY = ETXTBSY, "Text file busy";
+    OPNOTSUPP = EOPNOTSUPP, "Operation not supported";
     NOSPC = ENOSPC, "No space left on device";
     ROFS = EROFS, "Read-only file system";
     NAMETOOLONG = ENAMETOOLONG, "File name too long";

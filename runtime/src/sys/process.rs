@@ -267,6 +267,19 @@ pub fn wait_without_blocking(child: i32) -> Option<i32> {
     }
 }
 
+/// `wait4(2)`: the status of `child`, which ends sooner or later.
+pub fn wait(child: i32) -> i32 {
+    let mut status = 0i32;
+    loop {
+        // SAFETY: the kernel fills `status`.
+        match unsafe { call(nr::__NR_wait4, [child as usize, &raw mut status as usize, 0, 0]) } {
+            Err(super::Errno::INTR) => {}
+            Ok(_) => return status,
+            Err(_) => return 0,
+        }
+    }
+}
+
 /// `rt_sigtimedwait(2)` without a time: the signal, and whether the kernel itself sent it.
 pub fn wait_for_signal(set: u64) -> (i32, bool) {
     loop {

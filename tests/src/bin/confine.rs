@@ -29,6 +29,12 @@ enum Restriction {
     DenyProcessVm,
     /// prctl(PR_SET_SYSCALL_USER_DISPATCH) answers EPERM
     DenyUserDispatch,
+    /// prctl(PR_SET_SYSCALL_USER_DISPATCH) kills the process
+    KillUserDispatch,
+    /// prctl(PR_SET_MM) answers EPERM
+    DenyMemoryMap,
+    /// execveat answers EPERM
+    DenyExecveat,
     /// memfd_create answers EPERM
     DenyMemfd,
     /// personality answers EPERM
@@ -70,11 +76,13 @@ fn confine(mut words: impl Iterator<Item = OsString>) -> Result<Infallible> {
         Restriction::DenyProcessVm => {
             deny(&[libc::SYS_process_vm_readv, libc::SYS_process_vm_writev])?
         }
-        Restriction::DenyUserDispatch => {
-            const PR_SET_SYSCALL_USER_DISPATCH: u64 = 59;
-            let rule = rule(0, SeccompCmpOp::Eq, PR_SET_SYSCALL_USER_DISPATCH)?;
-            install(denying(BTreeMap::from([(libc::SYS_prctl, vec![rule])]))?)?;
+        Restriction::DenyUserDispatch => install(denying(prctls(USER_DISPATCH)?)?)?,
+        Restriction::KillUserDispatch => {
+            let rules = prctls(USER_DISPATCH)?;
+            install(filter(rules, SeccompAction::Allow, SeccompAction::KillProcess)?)?;
         }
+        Restriction::DenyMemoryMap => install(denying(prctls(libc::PR_SET_MM as u64)?)?)?,
+        Restriction::DenyExecveat => deny(&[libc::SYS_execveat])?,
         Restriction::DenyMemfd => deny(&[libc::SYS_memfd_create])?,
         Restriction::DenyPersonality => deny(&[libc::SYS_personality])?,
         Restriction::DenyUnshare => deny(&[libc::SYS_unshare])?,
@@ -89,6 +97,14 @@ fn prctl(option: i32, value: libc::c_ulong) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// PR_SET_SYSCALL_USER_DISPATCH of linux/prctl.h.
+const USER_DISPATCH: u64 = 59;
+
+/// Rules that match prctl with this option.
+fn prctls(option: u64) -> Result<BTreeMap<i64, Vec<SeccompRule>>> {
+    Ok(BTreeMap::from([(libc::SYS_prctl, vec![rule(0, SeccompCmpOp::Eq, option)?])]))
 }
 
 /// Puts a filter on this process; it stays across execve.

@@ -7,6 +7,7 @@ mod calls;
 mod check;
 mod confined;
 mod counts;
+mod doctor;
 mod edges;
 mod exec;
 mod i686;
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Case> {
         counts::cases,
         options::cases,
         check::cases,
+        doctor::cases,
         trace::cases,
         layers::cases,
         vdso::cases,
