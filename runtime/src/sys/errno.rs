@@ -59,7 +59,6 @@ errnos! {
     NFILE = ENFILE, "Too many open files in system";
     MFILE = EMFILE, "Too many open files";
     ALREADY = EALREADY, "Operation already in progress";
-    OPNOTSUPP = EOPNOTSUPP, "Operation not supported";
     TXTBSY = ETXTBSY, "Text file busy";
     OPNOTSUPP = EOPNOTSUPP, "Operation not supported";
     NOSPC = ENOSPC, "No space left on device";
