@@ -28,3 +28,5 @@ pub mod runner;
 pub mod scratch;
 #[cfg(target_arch = "x86_64")]
 pub mod tracer;
+#[cfg(target_arch = "x86_64")]
+pub mod walk;

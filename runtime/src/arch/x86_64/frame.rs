@@ -175,17 +175,24 @@ impl Context {
         self.set_pc(stub);
     }
 
-    /// Takes back what the stub of `site`, where the context is, has changed so far: at a `syscall`
-    /// only registers that the kernel overwrites.
+    /// Makes the registers those that the kernel would show, for a context in the stub of `site`. What a
+    /// `syscall` has left in rcx is the address behind the site, not the one in the stub; at an `int
+    /// $0x80` the stub has put rcx aside.
     ///
     /// # Safety
     /// The context must lie in that stub.
     pub unsafe fn leave_stub(&mut self, site: &SiteDesc) {
+        let (at, pc) = (core::ptr::from_ref(site) as usize, self.pc());
         let c = self.get_mut();
-        if site.entry == Entry::Int80 as u8 && c.rcx == core::ptr::from_ref(site) as u64 {
-            // SAFETY: rcx has the description's address only when the stub has put the caller's
-            // value there.
-            c.rcx = unsafe { (c.rsp as *const u64).byte_sub(COMPAT_RCX as usize).read() };
+        if site.entry == Entry::Int80 as u8 {
+            if c.rcx == at as u64 {
+                // SAFETY: rcx has the description's address only when the stub has put the caller's
+                // value there.
+                c.rcx = unsafe { (c.rsp as *const u64).byte_sub(COMPAT_RCX as usize).read() };
+            }
+        } else if pc == at - usize::from(site.resume) {
+            let site = at.wrapping_add_signed(site.site as isize);
+            c.rcx = (site + super::SYSCALL_INSTRUCTION) as u64;
         }
     }
 

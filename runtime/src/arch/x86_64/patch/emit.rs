@@ -10,7 +10,8 @@
 //!         lea desc(%rip), %r11
 //!         jmp *LINK+1024(%rip)
 //! pass:   syscall                            # the gate
-//! resume: [moved instructions]
+//! resume: lea site+2(%rip), %rcx             # as the kernel leaves it
+//!         [moved instructions]
 //!         jmp tail
 //! desc:   SiteDesc
 //! ```
@@ -73,6 +74,10 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
     stub.put(syscall);
     let resume = stub.here();
     stub.shows(site.vaddr + 2);
+    if site.entry == Entry::Syscall {
+        // What the kernel leaves there for a call made at the site (Intel SDM, SYSCALL).
+        relative(stub, &[0x48, 0x8d, 0x0d], site.vaddr + 2)?;
+    }
     relocate(stub, original.get(before + 2..)?, site.vaddr + 2)?;
     stub.shows(site.tail);
     relative(stub, &[JMP], site.tail)?;
