@@ -22,6 +22,8 @@ pub struct Machine {
     pub programs: PathBuf,
     /// What is tested.
     pub arch: Arch,
+    /// Walks are walked whole.
+    pub full: bool,
 }
 
 impl Machine {

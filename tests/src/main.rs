@@ -37,6 +37,9 @@ struct Options {
     /// A case that cannot run is a failure
     #[arg(long)]
     require_all: bool,
+    /// Walk every point of the dangerous windows, not a share
+    #[arg(long)]
+    full: bool,
     /// How many cases run at once
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -89,6 +92,7 @@ fn compare(options: Options, cases: &[vload_tests::case::Case]) -> anyhow::Resul
         suite: options.suite,
         modes,
         require_all: options.require_all,
+        full: options.full,
         jobs: options.jobs,
         keep: options.keep,
     };

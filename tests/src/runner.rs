@@ -35,6 +35,8 @@ pub struct Plan {
     pub modes: Vec<Mode>,
     /// A case that cannot run is a failure.
     pub require_all: bool,
+    /// Walks are walked whole, not a share of their points.
+    pub full: bool,
     /// How many cases run at once.
     pub jobs: usize,
     /// The work folder is left behind.
@@ -112,7 +114,7 @@ fn work_folder() -> Result<PathBuf> {
 }
 
 /// What runs programs in another way than as they are.
-const TOOLS: [&str; 3] = ["audit", "bounce", "confine"];
+const TOOLS: [&str; 4] = ["audit", "bounce", "confine", "walk"];
 
 /// Fills the work folder: every user may enter it, because some cases run as another one.
 fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
@@ -135,7 +137,7 @@ fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
     if library.is_file() {
         copy(&library, &work.join("bin/libvload.so"))?;
     }
-    Ok(Machine { work: work.into(), vload, programs, arch: plan.arch })
+    Ok(Machine { work: work.into(), vload, programs, arch: plan.arch, full: plan.full })
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

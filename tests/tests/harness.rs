@@ -29,6 +29,7 @@ fn tally(vload: PathBuf, require_all: bool, case: Case) -> (usize, usize) {
         suite: None,
         modes: vec![Mode::plain(), Mode::shapes("trap")],
         require_all,
+        full: false,
         jobs: 1,
         keep: false,
     };

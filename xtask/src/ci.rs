@@ -64,6 +64,7 @@ pub fn ci(options: &Options) -> ExitCode {
             suite: None,
             shapes: None,
             mode: None,
+            full: false,
         });
     }
     tally.report()

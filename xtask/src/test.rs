@@ -24,6 +24,9 @@ pub struct Options {
     /// Only this suite: unit, or one that the comparison has
     #[arg(long)]
     pub suite: Option<String>,
+    /// Walk every point of the dangerous windows, not a share
+    #[arg(long)]
+    pub full: bool,
     /// Run every case with this set of shapes forced, instead of in every mode
     #[arg(long)]
     pub shapes: Option<String>,
@@ -152,6 +155,9 @@ fn comparison(options: &Options, arch: Arch, vload: &Path) -> Result<Tally> {
     }
     if options.require_all {
         cargo.arg("--require-all");
+    }
+    if options.full {
+        cargo.arg("--full");
     }
     let mut last = String::new();
     let success = each_line(&mut cargo, |line| {

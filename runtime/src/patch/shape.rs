@@ -169,4 +169,11 @@ mod tests {
         assert_eq!(ShapeSet::parse(""), Err(""));
         assert_eq!(ShapeSet::from_bytes([9; 8]), None);
     }
+
+    #[test]
+    fn traps_can_be_left_out() {
+        let set = ShapeSet::parse("mov,trap").expect("names").without_traps();
+        assert!(!set.allows_traps() && set.iter().eq([Shape::Mov]));
+        assert_eq!(ShapeSet::from_bytes(set.to_bytes()), Some(set));
+    }
 }

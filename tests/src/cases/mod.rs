@@ -20,6 +20,8 @@ mod signals;
 mod stack;
 mod trace;
 mod vdso;
+#[cfg(target_arch = "x86_64")]
+mod walk;
 
 use crate::case::Case;
 
@@ -47,7 +49,7 @@ pub fn all() -> Vec<Case> {
         servers::cases,
     ];
     #[cfg(target_arch = "x86_64")]
-    suites.push(audit::cases);
+    suites.extend([audit::cases, walk::cases] as [fn() -> Vec<Case>; 2]);
     suites.into_iter().flat_map(|suite| suite()).collect()
 }
 

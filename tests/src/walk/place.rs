@@ -1,7 +1,7 @@
 //! What lies at an address of a traced process, for people.
 
+use crate::tracer::{Mapping, read_maps};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -10,13 +10,6 @@ use std::process::Command;
 pub struct Places {
     mappings: Vec<Mapping>,
     symbols: BTreeMap<u64, String>,
-}
-
-struct Mapping {
-    start: u64,
-    end: u64,
-    offset: u64,
-    name: String,
 }
 
 impl Places {
@@ -41,41 +34,26 @@ impl Places {
 
     /// Reads the mappings of `pid`.
     pub fn read(&mut self, pid: i32) {
-        let Ok(maps) = fs::read_to_string(format!("/proc/{pid}/maps")) else { return };
-        self.mappings = maps.lines().filter_map(Mapping::parse).collect();
+        self.mappings = read_maps(pid).unwrap_or_default();
     }
 
     /// What is at `pc`: file and offset, and the function if it is vload's.
     pub fn name(&self, pc: u64) -> String {
-        let Some(mapping) = self.mappings.iter().find(|m| (m.start..m.end).contains(&pc)) else {
+        let Some(mapping) = self.mappings.iter().find(|mapping| mapping.range.contains(&pc)) else {
             return format!("{pc:#x}");
         };
-        let offset = pc - mapping.start + mapping.offset;
-        let place = format!("{}+{offset:#x}", mapping.name);
-        if mapping.name != "vload" {
+        let offset = pc - mapping.range.start + mapping.offset;
+        let file = mapping.name.rsplit('/').next().unwrap_or_default();
+        let place = format!("{file}+{offset:#x}");
+        if file != "vload" {
             return place;
         }
         // The image is mapped as one piece from its first byte.
-        let base = self.mappings.iter().find(|m| m.name == "vload").map_or(0, |m| m.start);
+        let first = self.mappings.iter().find(|mapping| mapping.name.ends_with("/vload"));
+        let base = first.map_or(0, |mapping| mapping.range.start);
         match self.symbols.range(..=pc - base).next_back() {
             Some((start, name)) => format!("{place} {name}+{:#x}", pc - base - start),
             None => place,
         }
-    }
-}
-
-impl Mapping {
-    fn parse(line: &str) -> Option<Self> {
-        let mut words = line.split_whitespace();
-        let (start, end) = words.next()?.split_once('-')?;
-        let offset = words.nth(1)?;
-        let name = words.nth(2).unwrap_or("anonymous");
-        let number = |text| u64::from_str_radix(text, 16).ok();
-        Some(Mapping {
-            start: number(start)?,
-            end: number(end)?,
-            offset: number(offset)?,
-            name: name.rsplit('/').next()?.into(),
-        })
     }
 }

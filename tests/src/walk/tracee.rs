@@ -194,8 +194,7 @@ fn registers(tid: i32) -> Result<libc::user_regs_struct> {
 }
 
 fn set_registers(tid: i32, regs: &libc::user_regs_struct) -> Result<()> {
-    ptrace(libc::PTRACE_SETREGS, tid, 0, ptr::from_ref(regs) as usize)
-        .context("PTRACE_SETREGS")?;
+    ptrace(libc::PTRACE_SETREGS, tid, 0, ptr::from_ref(regs) as usize).context("PTRACE_SETREGS")?;
     Ok(())
 }
 

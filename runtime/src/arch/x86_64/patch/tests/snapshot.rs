@@ -68,12 +68,14 @@ fn glibc_getppid() {
          2000 mov $0x6e,%eax
          2005 movzbl 0x306e,%ecx
          200c jrcxz 0x201b
-         200e lea 0x2024,%r11
+         200e lea 0x202c,%r11
          2015 jmpq *0x3400
          201b syscall
-         201d jmp 0x1007
-         2022 int3
-         2023 int3
+         201d lea 0x1007,%rcx
+         2024 jmp 0x1007
+         2029 int3
+         202a int3
+         202b int3
         ",
     );
 }
@@ -95,12 +97,14 @@ fn glibc_read_nocancel() {
          after Some(0)
          2000 movzbl 0x3000,%ecx
          2007 jrcxz 0x2016
-         2009 lea 0x2024,%r11
+         2009 lea 0x202c,%r11
          2010 jmpq *0x3400
          2016 syscall
-         2018 cmp $0xfffffffffffff000,%rax
-         201e jmp 0x100a
-         2023 int3
+         2018 lea 0x1004,%rcx
+         201f cmp $0xfffffffffffff000,%rax
+         2025 jmp 0x100a
+         202a int3
+         202b int3
         ",
     );
 }
@@ -130,10 +134,12 @@ fn ld_so_get_origin() {
          200d movzwl %ax,%r11d
          2011 movzbl (%rcx,%r11),%ecx
          2016 jrcxz 0x2025
-         2018 lea 0x202c,%r11
+         2018 lea 0x2034,%r11
          201f jmpq *0x3400
          2025 syscall
-         2027 jmp 0x1018
+         2027 lea 0x1018,%rcx
+         202e jmp 0x1018
+         2033 int3
         ",
     );
 }
@@ -154,12 +160,14 @@ fn musl_lseek() {
          2000 mov $8,%eax
          2005 movzbl 0x3008,%ecx
          200c jrcxz 0x201b
-         200e lea 0x2024,%r11
+         200e lea 0x202c,%r11
          2015 jmpq *0x3400
          201b syscall
-         201d jmp 0x100d
-         2022 int3
-         2023 int3
+         201d lea 0x100d,%rcx
+         2024 jmp 0x100d
+         2029 int3
+         202a int3
+         202b int3
         ",
     );
 }
@@ -191,13 +199,11 @@ fn go_syscall6() {
          200a movzwl %ax,%r11d
          200e movzbl (%rcx,%r11),%ecx
          2013 jrcxz 0x2022
-         2015 lea 0x202c,%r11
+         2015 lea 0x2030,%r11
          201c jmpq *0x3400
          2022 syscall
-         2024 jmp 0x100e
-         2029 int3
-         202a int3
-         202b int3
+         2024 lea 0x100e,%rcx
+         202b jmp 0x100e
         ",
     );
 }
@@ -227,7 +233,7 @@ fn static_exit() {
          1031 neg %eax
          1033 mov %eax,%fs:(%r8)
          1037 jmp 0x1018
-         1039 jmp 0x2034
+         1039 jmp 0x203c
          103e add %al,(%rax)
          1040 neg %eax
          1042 mov %eax,%fs:(%r8)
@@ -237,23 +243,27 @@ fn static_exit() {
          2007 movzwl %ax,%r11d
          200b movzbl (%rcx,%r11),%ecx
          2010 jrcxz 0x201f
-         2012 lea 0x2028,%r11
+         2012 lea 0x2030,%r11
          2019 jmpq *0x3400
          201f syscall
-         2021 jmp 0x101c
-         2026 int3
-         2027 int3
+         2021 lea 0x101c,%rcx
+         2028 jmp 0x101c
+         202d int3
+         202e int3
+         202f int3
          pad None
-         2034 mov 0x3408,%rcx
-         203b movzwl %ax,%r11d
-         203f movzbl (%rcx,%r11),%ecx
-         2044 jrcxz 0x2053
-         2046 lea 0x205c,%r11
-         204d jmpq *0x3400
-         2053 syscall
-         2055 jmp 0x1029
-         205a int3
-         205b int3
+         203c mov 0x3408,%rcx
+         2043 movzwl %ax,%r11d
+         2047 movzbl (%rcx,%r11),%ecx
+         204c jrcxz 0x205b
+         204e lea 0x206c,%r11
+         2055 jmpq *0x3400
+         205b syscall
+         205d lea 0x1029,%rcx
+         2064 jmp 0x1029
+         2069 int3
+         206a int3
+         206b int3
         ",
     );
 }
@@ -273,10 +283,12 @@ fn static_restore_rt() {
          2000 mov $0xf,%rax
          2007 movzbl 0x300f,%ecx
          200e jrcxz 0x201d
-         2010 lea 0x2024,%r11
+         2010 lea 0x202c,%r11
          2017 jmpq *0x3400
          201d syscall
-         201f jmp 0x1009
+         201f lea 0x1009,%rcx
+         2026 jmp 0x1009
+         202b int3
         ",
     );
 }
@@ -316,13 +328,11 @@ fn trap() {
          trap Some(110)
          2000 movzbl 0x306e,%ecx
          2007 jrcxz 0x2016
-         2009 lea 0x2020,%r11
+         2009 lea 0x2024,%r11
          2010 jmpq *0x3400
          2016 syscall
-         2018 jmp 0x1007
-         201d int3
-         201e int3
-         201f int3
+         2018 lea 0x1007,%rcx
+         201f jmp 0x1007
         ",
     );
 }

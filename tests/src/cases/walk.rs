@@ -1,0 +1,93 @@
+//! Dangerous windows, walked instruction by instruction (`walk.rs`): a share of the points in every run,
+//! all of them with `--full`.
+
+use crate::case::Case;
+use crate::execute::{Bench, End, Host};
+use crate::programs::Build;
+use anyhow::{Context, Result, ensure};
+
+/// What is walked: the name of a window in `tests/programs/walked.c`, and every how many points a
+/// signal is sent in an ordinary run.
+const WINDOWS: &[(&str, usize)] = &[
+    ("pass", 1),
+    ("slow", 5),
+    ("altstack", 7),
+    ("read", 1),
+    ("read-ready", 1),
+    ("ppoll", 5),
+    ("ppoll-ready", 5),
+    ("suspend", 5),
+    ("wait-for", 1),
+    ("block", 1),
+    ("unblock", 1),
+    ("action", 11),
+    ("arrival", 11),
+    ("fault", 7),
+    ("jump", 7),
+    ("context", 7),
+    ("fork", 11),
+    ("forked", 5),
+    ("vfork", 11),
+    ("vforked", 7),
+    ("thread", 11),
+    ("threaded", 7),
+    ("exec", 97),
+    ("exec-failed", 23),
+    ("exit", 5),
+    ("map", 97),
+];
+
+/// Which signals are sent, by number, and with which flags the program handles them.
+const SIGNALS: &[(&str, &str, &[&str])] = &[
+    ("usr1", "10", &[]),
+    ("restart-onstack", "10", &["restart", "onstack"]),
+    ("reset-nodefer", "10", &["reset", "nodefer"]),
+    ("two", "10,12", &["onstack"]),
+    ("queued", "34,34", &[]),
+    ("segv", "11", &[]),
+];
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let walked = Build::c_with("walked.c", "static", &["-static", "-no-pie"]);
+    let mut cases = Vec::new();
+    for (window, stride) in WINDOWS {
+        for (name, signals, flags) in SIGNALS {
+            // Every kind of signal in the windows of single calls; the others take long.
+            let stride = if *name == "usr1" { *stride } else { stride * 3 };
+            let stride = stride.to_string();
+            let words =
+                ["--distinct", "--signals", signals, "--stride", &stride, "--", "{0}", window];
+            let words: Vec<&str> = words.into_iter().chain(flags.iter().copied()).collect();
+            let case = Case::new(format!("walk/{window}-{name}")).build(walked).run(&words);
+            let case = case.seconds(600).check(walk);
+            let shapes = *name == "usr1" && matches!(*window, "pass" | "slow" | "read");
+            cases.push(if shapes { case } else { case.plain_only() });
+        }
+    }
+    cases
+}
+
+/// What the walk finds under vload is among what it finds natively.
+fn walk(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.machine.vload.display().to_string();
+    let program = bench.machine.tool("walk");
+    let options: Vec<String> =
+        bench.mode.options.iter().map(|option| format!("--with={option}")).collect();
+    let words = [program.as_str(), "--vload", &vload].into_iter();
+    let words: Vec<&str> = words.chain(options.iter().map(String::as_str)).collect();
+    let mut command: Vec<&str> = bench.case.command.iter().map(String::as_str).collect();
+    if bench.machine.full {
+        let at = command.iter().position(|word| *word == "--stride").context("no stride")?;
+        command.drain(at..at + 2);
+    }
+    let outcome = bench.run_command(Host::Words(&words), &command)?;
+    ensure!(
+        matches!(outcome.end, End::Status(status) if status.success()),
+        "{}\n{}{}",
+        outcome.end,
+        outcome.text(),
+        outcome.error_text()
+    );
+    Ok(())
+}
