@@ -84,6 +84,7 @@ pub fn run(target: Target<'_>) -> ! {
     // SAFETY: one thread, and the target has not run.
     unsafe { PROGRAM.set_path(&find::real_path(resolved.program, target.execfn)) };
     runtime::log!(Info, "{:?} is {:?}", target.execfn, PROGRAM.path());
+    crate::privilege::report(resolved.program, PROGRAM.path().to_bytes(), !target.resumed);
 
     let random = personality & ADDR_NO_RANDOMIZE == 0;
     let (program, interp) = match map_all(&resolved, &limits, random) {

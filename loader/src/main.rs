@@ -23,6 +23,7 @@ mod identity;
 mod map;
 mod message;
 mod output;
+mod privilege;
 mod report;
 mod stack;
 mod start;

@@ -72,6 +72,7 @@ fn begin(vectors: Vectors) -> ! {
     }
     process::configure();
     put_layers(true);
+    layer::report_inherited_rings();
     let (path, fd) = find::program(&vectors, run.program);
     let fd = match fd {
         Some(fd) => fd,

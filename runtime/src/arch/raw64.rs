@@ -81,3 +81,13 @@ pub unsafe fn mmap64(
         )
     }
 }
+
+/// The mount flags of `fstatfs(2)`.
+pub fn statfs_flags(fd: i32) -> crate::sys::Result<u64> {
+    // SAFETY: all zero is a valid statfs.
+    let mut s: linux_raw_sys::general::statfs = unsafe { core::mem::zeroed() };
+    let args = [fd as usize, &raw mut s as usize, 0, 0, 0, 0];
+    // SAFETY: the kernel fills `s`.
+    let result = unsafe { syscall(linux_raw_sys::general::__NR_fstatfs as usize, args) };
+    crate::sys::check(result).map(|_| s.f_flags as u64)
+}

@@ -9,6 +9,7 @@ pub static FORWARD: Raw = Raw {
     description: "takes every call and hands it on unchanged",
     keys: &[],
     wants: Wants::Every,
+    only_looks: false,
     init: nothing,
     attach: nothing,
     call: |call, next| next.call(call),

@@ -147,6 +147,7 @@ mod tests {
             description: "",
             keys: &[],
             wants,
+            only_looks: true,
             init: nothing,
             attach: nothing,
             call: |_, _| 0,

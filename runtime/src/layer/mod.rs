@@ -7,6 +7,7 @@ mod list;
 pub mod modules;
 mod origin;
 pub mod raw;
+mod ring;
 pub mod spec;
 mod system;
 mod trace;
@@ -14,6 +15,7 @@ mod wanted;
 
 pub use call::Call;
 pub use list::{LAYERS, Layer, Next, layers, tell};
+pub use ring::report_inherited as report_inherited_rings;
 pub use system::Legacy;
 pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};
 pub use wanted::{

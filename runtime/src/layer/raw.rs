@@ -18,6 +18,8 @@ pub struct Raw {
     pub keys: &'static [&'static str],
     /// The calls that its layers want.
     pub wants: Wants,
+    /// It gives no call another meaning: what goes around it (`ring`) is only not seen.
+    pub only_looks: bool,
     /// Once for each layer of a session, in the process that begins it.
     pub init: fn(&Layer, Spec<'_>) -> sys::Result<()>,
     /// Once for each layer in each program that a process begins, and before any call.

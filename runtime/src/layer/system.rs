@@ -1,6 +1,6 @@
 //! The oldest layer: the system as it is, but for what vload must know or hide.
 
-use super::Call;
+use super::{Call, ring};
 use crate::abi::Entry;
 use crate::arch::numbers as own;
 use crate::memory::guard;
@@ -42,6 +42,8 @@ numbers! {
     PTRACE = __NR_ptrace;
     PRCTL = __NR_prctl;
     SECCOMP = __NR_seccomp;
+    IO_URING_SETUP = __NR_io_uring_setup;
+    IO_SETUP = __NR_io_setup;
     RT_SIGSUSPEND = __NR_rt_sigsuspend;
     PPOLL = __NR_ppoll;
     PSELECT6 = __NR_pselect6;
@@ -76,6 +78,8 @@ pub const WANTED: &[usize] = &[
     PTRACE,
     PRCTL,
     SECCOMP,
+    IO_URING_SETUP,
+    IO_SETUP,
     RT_SIGSUSPEND,
     PPOLL,
     PSELECT6,
@@ -147,6 +151,8 @@ pub fn call(call: &mut Call<'_>) -> isize {
         PTRACE => process::ptrace(call),
         PRCTL => process::prctl(call),
         SECCOMP => seccomp::seccomp(call),
+        IO_URING_SETUP => ring::io_uring_setup(call),
+        IO_SETUP => ring::io_setup(call),
         RT_SIGSUSPEND => signal::wait_masked(call, MaskArgument::Pointer(0)),
         PPOLL => signal::wait_masked(call, MaskArgument::Pointer(3)),
         EPOLL_PWAIT | EPOLL_PWAIT2 => signal::wait_masked(call, MaskArgument::Pointer(4)),

@@ -35,6 +35,7 @@ static TRACE: Raw = Raw {
     description: "prints or counts every call",
     keys: &[],
     wants: Wants::Every,
+    only_looks: true,
     init: nothing,
     attach: nothing,
     call,

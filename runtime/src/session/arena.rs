@@ -11,7 +11,7 @@ use crate::trace::counters::Counters;
 use crate::view::OWN;
 
 /// "vload" and the version of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x02");
+const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x03");
 /// Bytes of the file: sparse, so that only what is used takes memory.
 const SIZE: u64 = 16 << 30;
 /// What is tried when the limit does not allow that much.
@@ -30,6 +30,8 @@ pub struct Session {
     used: AtomicU64,
     /// Where each layer's area begins; 0 for those that have none.
     areas: [AtomicU64; LAYERS],
+    /// What a person has been told, a bit each.
+    told: AtomicU64,
     index: [Slot; SLOTS],
     /// Which program each process runs.
     members: Members,
@@ -66,6 +68,20 @@ pub fn members() -> Option<&'static Members> {
 /// The session's counters.
 pub fn counters() -> Option<&'static Counters> {
     session().map(|session| &session.counters)
+}
+
+/// What a person is told once in a session.
+#[derive(Clone, Copy)]
+#[repr(u64)]
+pub enum Told {
+    /// That a program has lost its privilege.
+    Privilege = 1,
+}
+
+/// Whether the caller is the first of the session to tell a person this.
+pub fn is_first(what: Told) -> bool {
+    let bit = what as u64;
+    session().is_none_or(|session| session.told.fetch_or(bit, Ordering::Relaxed) & bit == 0)
 }
 
 /// Makes a session. The descriptor is close-on-exec until it is moved to where it stays.

@@ -141,6 +141,8 @@ pub struct Stat {
     pub mode: u32,
     /// Owner.
     pub uid: u32,
+    /// Group.
+    pub gid: u32,
     /// Last change of the content, nanoseconds since the epoch.
     pub mtime: i64,
     /// Last change of the inode, nanoseconds since the epoch.
@@ -202,6 +204,7 @@ fn statx_at(dirfd: i32, path: &CStr, flags: u32) -> Result<Stat> {
         size: s.stx_size,
         mode: u32::from(s.stx_mode),
         uid: s.stx_uid,
+        gid: s.stx_gid,
         mtime: nanoseconds(s.stx_mtime.tv_sec, s.stx_mtime.tv_nsec),
         ctime: nanoseconds(s.stx_ctime.tv_sec, s.stx_ctime.tv_nsec),
     })
@@ -226,9 +229,24 @@ fn fstatat(dirfd: i32, path: &CStr, flags: u32) -> Result<Stat> {
         size: s.st_size as u64,
         mode: s.st_mode as u32,
         uid: s.st_uid as u32,
+        gid: s.st_gid as u32,
         mtime: nanoseconds(s.st_mtime as i64, s.st_mtime_nsec as i64),
         ctime: nanoseconds(s.st_ctime as i64, s.st_ctime_nsec as i64),
     })
+}
+
+/// Whether the file has the extended attribute `name`.
+pub fn has_attribute(fd: i32, name: &CStr) -> bool {
+    // SAFETY: the name is NUL-terminated, and without room nothing is written.
+    unsafe { call(nr::__NR_fgetxattr, [fd as usize, name.as_ptr() as usize, 0, 0]) }
+        .is_ok_and(|length| length > 0)
+}
+
+/// Whether the file lies where programs get no privilege (`nosuid`, mount(8)).
+pub fn is_nosuid(fd: i32) -> bool {
+    /// `ST_NOSUID` (statfs(2)).
+    const NOSUID: u64 = 2;
+    arch::statfs_flags(fd).is_ok_and(|flags| flags & NOSUID != 0)
 }
 
 /// `memfd_create(2)`.

@@ -317,6 +317,20 @@ pub fn end_like(status: i32) -> ! {
     exit(128 + signal)
 }
 
+/// `prctl(PR_GET_NO_NEW_PRIVS)`.
+pub fn has_no_new_privs() -> bool {
+    const PR_GET_NO_NEW_PRIVS: u32 = 39;
+    // SAFETY: no memory is passed.
+    let set = unsafe { prctl(PR_GET_NO_NEW_PRIVS, [0; 4]) };
+    set == Ok(1)
+}
+
+/// `getegid(2)`.
+pub fn getegid() -> u32 {
+    // SAFETY: no arguments.
+    unsafe { call(crate::arch::numbers::GETEGID, []) }.map_or(u32::MAX, |id| id as u32)
+}
+
 /// `geteuid(2)`.
 pub fn geteuid() -> u32 {
     // SAFETY: no arguments.

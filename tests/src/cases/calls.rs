@@ -42,6 +42,8 @@ pub fn cases() -> Vec<Case> {
             .never_bounced()
             .plain_only(),
         Case::new("calls/user-dispatch").build(Build::c_with("dispatch.c", "", &["-pthread"])),
+        // Under a module that answers calls there are none (`options/ring-refused`).
+        Case::new("calls/rings").build(Build::c("rings.c")).plain_only(),
         Case::new("calls/dlopen").build(Build::c_with("dlopens.c", "", &["-ldl"])),
         Case::new("calls/clocks").build(Build::c("clocks.c")).everywhere(),
         Case::new("calls/clocks-static").build(static_c("clocks.c")),

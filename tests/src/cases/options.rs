@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 use crate::execute::{Bench, End, Host, Outcome};
+use crate::needs::Need;
 use crate::programs::Build;
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -16,6 +17,13 @@ pub fn cases() -> Vec<Case> {
         case("plain").shell("/bin/true; /bin/echo x; /bin/true").check(plain),
         case("untouched").run(&["/bin/echo", "x"]).check(untouched).never_bounced(),
         case("skip").run(&["/bin/echo", "x"]).check(skip).never_bounced(),
+        case("ring-refused").build(Build::c("rings.c")).check(ring_refused),
+        case("privilege")
+            .needs(Need::Root)
+            .needs_program("script")
+            .prepare("cp /bin/id id && chown nobody id && chmod 4755 id")
+            .run(&["./id", "-u"])
+            .check(privilege),
         case("inner-fault").build(Build::c("innerfault.c")).exits(3).check(inner_fault),
         case("verb-names")
             .given("trace", 0o755, "#!/bin/echo script\n")
@@ -36,6 +44,45 @@ fn code(outcome: &Outcome) -> Option<i32> {
         End::Status(status) => status.code(),
         End::TimedOut => None,
     }
+}
+
+/// While a module claims calls that a ring could make no ring can be set up; modules that only look
+/// claim none.
+fn ring_refused(bench: &Bench<'_>) -> Result<()> {
+    let native = bench.run(Host::Native)?;
+    for (words, refused) in
+        [(&["-m", "forward"][..], true), (&["-m", "count:file=/dev/null"], false)]
+    {
+        let outcome = vload(bench, words)?;
+        let text = outcome.text();
+        let said = text.contains("io_uring_setup: Operation not permitted")
+            && text.contains("io_setup: Resource temporarily unavailable");
+        let right = if refused { said } else { text == native.text() };
+        ensure!(outcome.success() && right, "{words:?}: {text:?}");
+    }
+    Ok(())
+}
+
+/// What a program has lost is said for the one of the command line, and once for those it starts, where
+/// a person sees it.
+fn privilege(bench: &Bench<'_>) -> Result<()> {
+    let said = |text: &str| text.matches("it is set-user-ID").count();
+    let direct = vload(bench, &[])?;
+    ensure!(direct.success() && direct.text() == "0\n", "{:?}", direct.text());
+    ensure!(said(&direct.error_text()) == 1, "{:?}", direct.error_text());
+    let vload = bench.machine.vload.display();
+    let twice = "./id -u; ./id -u";
+    let line = format!("{vload} --log log:warn sh -c '{twice}' 2>errors; cat errors log");
+    let piped = bench.run_command(Host::Native, &["/bin/sh", "-c", &line])?;
+    ensure!(piped.text().starts_with("0\n0\n"), "{:?}", piped.text());
+    // In the log each time, and nowhere else: standard error may be read by a program.
+    ensure!(said(&piped.text()) == 2, "{:?}", piped.text());
+    let shown = bench.run_command(
+        Host::Native,
+        &["script", "-qec", &format!("{vload} sh -c '{twice}'"), "/dev/null"],
+    )?;
+    ensure!(said(&shown.text()) == 1, "{:?}", shown.text());
+    Ok(())
 }
 
 /// A fault inside the resident says which version, which call and which site, and where to report

@@ -32,7 +32,9 @@ pub use frame::{
     enter_handler, frame_of_sigreturn, queued_info, set_si_addr, set_si_code, si_addr, si_code,
     si_value, user_dispatch_info,
 };
-pub use raw::{ftruncate64, mmap64, offset_of_pair, pread64, syscall, syscall_unasked};
+pub use raw::{
+    ftruncate64, mmap64, offset_of_pair, pread64, statfs_flags, syscall, syscall_unasked,
+};
 pub use thread::{
     Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
     hold_bindings, lend_thread_register, restore_thread_register, thread_block,

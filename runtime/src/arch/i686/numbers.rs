@@ -20,6 +20,8 @@ pub const MMAP: usize = nr::__NR_mmap2 as usize;
 pub const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime64;
 /// `geteuid` (`geteuid32` on 32-bit x86).
 pub const GETEUID: u32 = nr::__NR_geteuid32;
+/// `getegid` (`getegid32` on 32-bit x86).
+pub const GETEGID: u32 = nr::__NR_getegid32;
 /// `O_NOFOLLOW`.
 pub const O_NOFOLLOW: usize = nr::O_NOFOLLOW as usize;
 

@@ -91,3 +91,14 @@ pub unsafe fn mmap64(
         )
     }
 }
+
+/// The mount flags of `fstatfs64(2)`.
+pub fn statfs_flags(fd: i32) -> crate::sys::Result<u64> {
+    use linux_raw_sys::general::{__NR_fstatfs64, statfs64};
+    // SAFETY: all zero is a valid statfs64.
+    let mut s: statfs64 = unsafe { core::mem::zeroed() };
+    let args = [fd as usize, size_of::<statfs64>(), &raw mut s as usize, 0, 0, 0];
+    // SAFETY: the kernel fills `s`, as long as it is told.
+    let result = unsafe { syscall(__NR_fstatfs64 as usize, args) };
+    crate::sys::check(result).map(|_| u64::from(s.f_flags))
+}

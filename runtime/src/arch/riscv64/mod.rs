@@ -21,7 +21,9 @@ pub use super::by_pointer::{
     hold_bindings, lend_thread_register, restore_thread_register, thread_block,
 };
 pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
-pub use super::raw64::{ftruncate64, mmap64, offset_of_pair, pread64, syscall, syscall_unasked};
+pub use super::raw64::{
+    ftruncate64, mmap64, offset_of_pair, pread64, statfs_flags, syscall, syscall_unasked,
+};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub use clone::{CloneRequest, clone_vm};

@@ -14,7 +14,9 @@ pub mod patch;
 mod thread;
 mod ticks;
 
-pub use super::raw64::{ftruncate64, mmap64, offset_of_pair, pread64, syscall, syscall_unasked};
+pub use super::raw64::{
+    ftruncate64, mmap64, offset_of_pair, pread64, statfs_flags, syscall, syscall_unasked,
+};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use adopt::{can_adopt, is_covered, keep_thread_register};
 pub use call_regs::CallRegs;

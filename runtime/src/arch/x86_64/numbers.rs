@@ -17,6 +17,8 @@ pub const MMAP: usize = nr::__NR_mmap as usize;
 pub const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime;
 /// `geteuid` (`geteuid32` on 32-bit x86).
 pub const GETEUID: u32 = nr::__NR_geteuid;
+/// `getegid`.
+pub const GETEGID: u32 = nr::__NR_getegid;
 /// `O_NOFOLLOW`.
 pub const O_NOFOLLOW: usize = nr::O_NOFOLLOW as usize;
 

@@ -24,6 +24,7 @@ pub static COUNT: Raw = Raw {
     description: "counts the calls of every process and thread",
     keys: &[FILE],
     wants: Wants::Every,
+    only_looks: true,
     init,
     attach,
     call,
