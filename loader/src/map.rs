@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use runtime::image::{Elf, Fd, Kind, Limits, Segment};
+use runtime::sort;
 use runtime::sys::{self, Errno, Result};
 use runtime::text::{self, Mapping};
 
@@ -147,7 +148,7 @@ impl Segments {
 
     /// Unmaps what was reserved and is not used.
     fn give_back(&mut self, reserved: Range<usize>) {
-        self.used.sort_unstable_by_key(|range| range.start);
+        sort::by_key(&mut self.used, |range| range.start);
         let mut from = reserved.start;
         for used in self.used.iter().cloned().chain(core::iter::once(reserved.end..reserved.end)) {
             if from < used.start {

@@ -22,6 +22,7 @@ pub mod process;
 pub mod seccomp;
 pub mod session;
 pub mod signal;
+pub mod sort;
 pub mod sys;
 pub mod text;
 pub mod thread;

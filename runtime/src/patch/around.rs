@@ -7,6 +7,7 @@ use super::run::{Run, Step};
 use super::shape::Shape;
 use super::site::{KEEPS_NEXT, KEEPS_SITE, Site};
 use crate::arch;
+use crate::sort;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -21,7 +22,7 @@ pub struct Room {
 impl Room {
     /// Nothing is taken yet. `islands` is where there is nothing of the file.
     pub fn new(mut padding: Vec<Range<u64>>, islands: Range<u64>) -> Self {
-        padding.sort_by_key(|pad| pad.start);
+        sort::by_key(&mut padding, |pad| pad.start);
         Self { taken: BTreeMap::new(), padding, islands }
     }
 

@@ -4,6 +4,7 @@
 use super::bytes::{slice, u16_at, u32_at, word_at};
 use super::plan::PAGE;
 use super::raw::{self, dynamic, header, program_header as ph, section_header as sh};
+use crate::sort;
 use alloc::vec::Vec;
 use core::mem::offset_of;
 use core::ops::Range;
@@ -141,7 +142,7 @@ impl<'a> Elf<'a> {
                 _ => {}
             }
         }
-        self.loads.sort_by_key(|load| load.vaddr);
+        sort::by_key(&mut self.loads, |load| (load.vaddr, load.memsz));
         // Segments that overlap give one address two meanings.
         if self.loads.windows(2).any(|two| two[0].vaddr + two[0].memsz > two[1].vaddr) {
             return None;

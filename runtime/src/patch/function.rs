@@ -14,6 +14,7 @@ use super::shape::Shape;
 use super::site::{KEEPS_SITE, Site};
 use super::starts::symbols;
 use crate::arch;
+use crate::sort;
 use alloc::vec::Vec;
 
 /// A function and the call that it stands for.
@@ -52,7 +53,7 @@ impl Plan<'_> {
                 there.push((address, index));
             }
         }
-        there.sort_unstable();
+        sort::by(&mut there, |a, b| a < b);
         there.dedup_by_key(|entry| entry.0);
         let mut code = Code::new(&elf);
         let addresses: Vec<u64> = there.iter().map(|entry| entry.0).collect();
@@ -80,7 +81,7 @@ impl Plan<'_> {
                 _ => left.push(function.name),
             }
         }
-        self.sites.sort_unstable_by_key(|site| site.vaddr);
+        sort::by_key(&mut self.sites, |site| site.vaddr);
         left
     }
 

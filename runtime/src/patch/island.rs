@@ -2,6 +2,7 @@
 //! hold nothing but jumps to the stubs.
 
 use super::plan::PAGE;
+use crate::sort;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -38,7 +39,7 @@ impl Pages {
 
 /// The islands that single bytes make.
 pub(super) fn gather(mut bytes: Vec<(u64, u8)>) -> Vec<Pages> {
-    bytes.sort_unstable();
+    sort::by(&mut bytes, |a, b| a < b);
     let mut islands: Vec<Pages> = Vec::new();
     for (address, byte) in bytes {
         let page = address - address % PAGE;

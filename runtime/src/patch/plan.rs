@@ -10,6 +10,7 @@ use super::reach::Reached;
 use super::shape::{Shape, ShapeSet};
 use super::site::{Refusal, Refused, Site};
 use crate::arch;
+use crate::sort;
 use alloc::vec::Vec;
 use core::ops::Range;
 use goblin::elf64::dynamic::{DF_TEXTREL, DT_FLAGS, DT_TEXTREL};
@@ -76,7 +77,7 @@ pub fn analyze<'a>(
     if !candidates.is_empty() {
         plan.prove(&elf, &candidates);
     }
-    plan.refused.sort_unstable_by_key(|refused| refused.vaddr);
+    sort::by_key(&mut plan.refused, |refused| refused.vaddr);
     Ok(plan)
 }
 
@@ -117,7 +118,7 @@ impl<'a> Plan<'a> {
         }
         if !doubted.is_empty() {
             self.resolve_doubts(elf, &mut code, doubted, &mut proven);
-            proven.sort_unstable_by_key(|site| site.0);
+            sort::by_key(&mut proven, |site| site.0);
         }
         if !proven.is_empty() {
             self.choose(elf, &mut code, &proven);
@@ -199,7 +200,7 @@ impl<'a> Plan<'a> {
             let reason = if fits { Refusal::NoShape } else { Refusal::Misaligned };
             self.refuse(vaddr, entry, reason);
         }
-        self.sites.sort_unstable_by_key(|site| site.vaddr);
+        sort::by_key(&mut self.sites, |site| site.vaddr);
     }
 
     /// Where islands may be: behind the stubs, and not so far that reserving all between costs a

@@ -163,6 +163,13 @@ mod tests {
     }
 
     #[test]
+    fn traps_can_be_ruled_out() {
+        let set = ShapeSet::parse("mov,trap").expect("names").without_traps();
+        assert!(!set.allows_traps() && set.iter().eq([Shape::Mov]));
+        assert_eq!(ShapeSet::from_bytes(set.to_bytes()), Some(set));
+    }
+
+    #[test]
     fn what_is_no_list_names_the_fault() {
         assert_eq!(ShapeSet::parse("mov,jump"), Err("jump"));
         assert_eq!(ShapeSet::parse("mov,mov"), Err("mov"));

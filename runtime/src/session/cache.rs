@@ -10,6 +10,7 @@ use core::ffi::CStr;
 
 use crate::log::Line;
 use crate::process::OPTIONS;
+use crate::sort;
 use crate::sys::{self, Errno, Result};
 use linux_raw_sys::general::{
     O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, RLIMIT_FSIZE,
@@ -125,7 +126,7 @@ fn make_room(folder: i32) {
     if listed.is_err() || files.len() <= MOST {
         return;
     }
-    files.sort_unstable();
+    sort::by(&mut files, |a, b| a < b);
     for (_, name) in &files[..REMOVED] {
         // Another process may have been faster.
         let _ = sys::unlink(folder, name);

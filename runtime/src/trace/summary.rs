@@ -3,6 +3,8 @@
 //! Columns and their widths are strace's (`src/count.c`, `call_summary_pers`), so that what reads
 //! its tables reads ours.
 
+use crate::sort;
+use core::cmp::Reverse;
 use core::fmt::{Result, Write};
 
 /// One call in the table.
@@ -33,10 +35,7 @@ const PERCENT_WIDTH: usize = 6;
 /// Writes the table to `out`: most time first, then most calls, then by name. `rows` comes back
 /// in that order; a row without calls is left out, and so is a table without rows.
 pub fn write(rows: &mut [Row<'_>], out: &mut dyn Write) -> Result {
-    rows.sort_unstable_by(|a, b| {
-        let most = (b.nanoseconds, b.calls).cmp(&(a.nanoseconds, a.calls));
-        most.then_with(|| a.name.cmp(b.name))
-    });
+    sort::by_key(rows, |row| (Reverse((row.nanoseconds, row.calls)), row.name));
     let shown = || rows.iter().filter(|row| row.calls > 0);
     let total =
         shown().fold(Row { name: "total", calls: 0, errors: 0, nanoseconds: 0 }, |total, row| {

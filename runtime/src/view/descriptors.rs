@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicI32, Ordering};
 
 use super::maps;
 use crate::layer::Call;
+use crate::sort;
 use crate::sys::{self, Errno, Result};
 use linux_raw_sys::general::{F_DUPFD, F_DUPFD_CLOEXEC, RLIMIT_NOFILE};
 
@@ -167,7 +168,7 @@ pub fn close_range(call: &mut Call<'_>) -> isize {
         maps::forget(call, number(first), number(last));
     }
     let mut keep: [u32; 4] = own.all().map(|slot| slot.get() as u32);
-    keep.sort_unstable();
+    sort::by(&mut keep, |a, b| a < b);
     if first > last || !keep.iter().any(|fd| (first..=last).contains(fd)) {
         return call.pass();
     }

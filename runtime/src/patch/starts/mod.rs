@@ -8,6 +8,7 @@ mod relocations;
 pub mod symbols;
 
 use super::elf::Elf;
+use crate::sort;
 use alloc::vec::Vec;
 use core::ops::Range;
 use goblin::elf64::dynamic::{DT_FINI, DT_INIT};
@@ -66,7 +67,7 @@ impl Landmarks {
             .filter_map(|section| Some(section.addr..section.addr.checked_add(section.size)?))
             .filter(text)
             .collect();
-        self.code.sort_by_key(|range| range.start);
+        sort::by_key(&mut self.code, |range| (range.start, range.end));
         let disjoint = self.code.windows(2).all(|two| two[0].end <= two[1].start);
         if self.code.is_empty() || !disjoint {
             self.code = elf
@@ -86,7 +87,7 @@ impl Landmarks {
             list.dedup();
         }
         self.extents.retain(|extent| elf.is_text(extent.start) && extent.start < extent.end);
-        self.extents.sort_unstable_by_key(|extent| (extent.start, extent.end));
+        sort::by_key(&mut self.extents, |extent| (extent.start, extent.end));
         self.extents.dedup();
         // Two FDEs that overlap cannot both be believed; the later one is as good as a label.
         let mut end = 0;
