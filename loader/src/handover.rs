@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use runtime::image::{Elf, Kind, Limits, Script, Stack};
+use runtime::image::{Elf, Kind, Limits, Script};
 use runtime::layer::raw::Event;
 use runtime::process::resolve::{self, Failure, Resolved, Step};
 use runtime::thread::{AltStack, Block, Ownership};
@@ -16,13 +16,13 @@ use crate::arch;
 use crate::auxv::{
     AT_BASE, AT_ENTRY, AT_EXECFD, AT_PHDR, AT_PHENT, AT_PHNUM, AT_SYSINFO, AT_SYSINFO_EHDR,
 };
+use crate::executable_stack;
 use crate::find;
 use crate::identity::{self, Addresses};
 use crate::map::{self, Mapped, Place};
 use crate::message::{NOT_EXECUTABLE, Shown, fail};
 use crate::stack::{self, Contents};
 use crate::vectors::Vectors;
-use linux_raw_sys::general::{PROT_EXEC, PROT_READ, PROT_WRITE};
 
 // linux/personality.h
 const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
@@ -81,6 +81,11 @@ pub fn run(target: Target<'_>) -> ! {
     if personality & READ_IMPLIES_EXEC != 0 || resolved.elf.read_implies_exec() {
         process::set_read_implies_exec();
     }
+    let stack_exec =
+        executable_stack::is_wanted(&resolved.elf) && !executable_stack::is_there(&target.vectors);
+    if stack_exec && executable_stack::is_refused() {
+        executable_stack::begin_again(&target, &argv, resolved.program);
+    }
     // SAFETY: one thread, and the target has not run.
     unsafe { PROGRAM.set_path(&find::real_path(resolved.program, target.execfn)) };
     runtime::log!(Info, "{:?} is {:?}", target.execfn, PROGRAM.path());
@@ -118,7 +123,9 @@ pub fn run(target: Target<'_>) -> ! {
     // SAFETY: we run on the resident's stack; `argv`, `auxv` and `execfn` are copies on the heap,
     // and of the rest only what `contents` points to is needed.
     let built = unsafe { stack::build(contents, &target.vectors) };
-    make_executable(&resolved.elf, built.sp);
+    if stack_exec {
+        executable_stack::make(built.sp);
+    }
     identity::set_name(&execfn, PROGRAM.path());
     identity::set_memory_map(&built, &auxv, &addresses(&resolved.elf, &program, &interp, random));
     enter(built.sp, start)
@@ -221,20 +228,6 @@ fn addresses(elf: &Elf, program: &Mapped, interp: &Option<Mapped>, random: bool)
         code: (at(code.start), at(code.end)),
         data: (at(elf.data.start), at(elf.data.end)),
         brk,
-    }
-}
-
-/// An executable stack, where the program asks for one (`setup_arg_pages`).
-fn make_executable(elf: &Elf, sp: usize) {
-    const PROT_GROWSDOWN: u32 = 0x0100_0000;
-    if elf.stack == Stack::Executable || (elf.stack == Stack::Default && arch::STACK_IS_EXECUTABLE)
-    {
-        let page = process::page_size();
-        let prot = PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN;
-        // SAFETY: the stack gets a right more.
-        if let Err(error) = unsafe { sys::mprotect(sp & !(page - 1), page, prot) } {
-            runtime::log!(Warn, "the stack cannot be made executable: {}", error.text());
-        }
     }
 }
 

@@ -16,6 +16,7 @@ mod auxv;
 mod check;
 mod command;
 mod doctor;
+mod executable_stack;
 mod find;
 mod handover;
 mod help;

@@ -12,6 +12,7 @@ use runtime::view::{self, OWN};
 
 use crate::auxv::AT_EXECFN;
 use crate::command::Trace;
+use crate::find;
 use crate::message::{NOT_EXECUTABLE, Shown, USAGE, fail};
 use crate::vectors::{Vectors, string};
 
@@ -21,6 +22,14 @@ pub fn open_own(vectors: &Vectors) {
     /// through /proc/self/exe, and each process keeps what it learns to itself.
     const ENOUGH: u64 = 16;
     if sys::limit(linux_raw_sys::general::RLIMIT_NOFILE).is_ok_and(|limit| limit.hard < ENOUGH) {
+        // Without /proc: by the name under which the kernel was given it.
+        if let (Err(_), Some(name)) =
+            (sys::stat(sys::CWD, c"/proc/self/exe"), vectors.aux(AT_EXECFN))
+        {
+            // SAFETY: one thread, and the target has not run.
+            let kept = unsafe { OPTIONS.add("exe", &find::real_path(-1, string(name))) };
+            debug_assert!(kept);
+        }
         return;
     }
     let own = sys::openat(sys::CWD, c"/proc/self/exe", O_PATH, 0).or_else(|error| {

@@ -80,7 +80,7 @@ fn begin(vectors: Vectors) -> ! {
     };
     let argv = &vectors.argv[run.first..];
     // Two residents cannot share a process: the inner vload begins a session of its own.
-    if is_plain(path.to_bytes()) || process::is_ourselves(fd) {
+    if is_plain(path.to_bytes()) || process::is_ourselves(fd, OWN.exe.get()) {
         handover::natively(&path, argv, &vectors);
     }
     summary::with_parent(run.trace == Some(command::Trace::Counts));
@@ -145,8 +145,10 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
         (&vectors.argv[PRIVATE_ARGUMENTS..], vectors.envp)
     };
     let fd = if resumed.program >= 0 { resumed.program } else { find::open(execfn) };
-    let (number, arguments) = (resumed.number as usize, resumed.arguments);
-    handover::tell(Event::Exec { number, arguments });
+    if resumed.number != Resumed::NOT_A_CALL {
+        let (number, arguments) = (resumed.number as usize, resumed.arguments);
+        handover::tell(Event::Exec { number, arguments });
+    }
     handover::run(Target {
         vectors,
         argv,

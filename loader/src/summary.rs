@@ -3,7 +3,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use runtime::abi;
 use runtime::layer::count::{self, Records};
 use runtime::layer::spec::Spec;
 use runtime::layer::{Layer, modules};
@@ -111,17 +110,24 @@ fn print(nanoseconds: u64, ticks: u64) {
     let in_time =
         |count: u64| (u128::from(count) * u128::from(nanoseconds) / u128::from(ticks)) as u64;
     let mut rows: Vec<Row<'_>> = Vec::new();
+    // What is no call's number, wherever it was counted.
+    let mut other = counters.other();
     for (entry, number, counted) in counters.numbered() {
+        let Some(call) = entry.call(number) else {
+            other.calls += counted.calls;
+            other.errors += counted.errors;
+            other.ticks += counted.ticks;
+            continue;
+        };
         if counted.calls != 0 {
             rows.push(Row {
-                name: entry.call(number).map_or("unknown", abi::Call::name),
+                name: call.name(),
                 calls: counted.calls,
                 errors: counted.errors,
                 nanoseconds: in_time(counted.ticks),
             });
         }
     }
-    let other = counters.other();
     if other.calls != 0 {
         rows.push(Row {
             name: "other",

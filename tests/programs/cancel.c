@@ -6,6 +6,7 @@
 static int ends[2];
 static sem_t ready;
 static volatile int cleaned;
+static volatile pid_t tid;
 
 static void clean(void *unused)
 {
@@ -17,6 +18,7 @@ static void *blocked(void *unused)
 {
     char byte;
     pthread_cleanup_push(clean, NULL);
+    tid = syscall(SYS_gettid);
     sem_post(&ready);
     (void)!read(ends[0], &byte, 1);
     pthread_cleanup_pop(0);
@@ -53,8 +55,9 @@ int main(void)
         pthread_t thread;
         CHECK(pthread_create(&thread, NULL, bodies[i % 3], NULL) == 0);
         sem_wait(&ready);
-        if (i % 2)
-            usleep(1000);
+        /* Half of them in the call, the others on the way to it. */
+        if (i % 6 == 3)
+            await_state(getpid(), tid, 'S');
         CHECK(pthread_cancel(thread) == 0);
         void *result;
         CHECK(pthread_join(thread, &result) == 0);

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -45,5 +46,26 @@ static inline void report(const char *what, pid_t child)
     else
         printf("%s: status %x\n", what, status);
     fflush(stdout);
+}
+
+/* Waits until a thread is in that state (proc_pid_stat(5)), such as S for one that waits in a call.
+   Where there is no /proc it does not wait: this steers into a window, and what a program prints must
+   not depend on it. */
+static inline void await_state(pid_t process, pid_t thread, char state)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", process, thread);
+    for (;;) {
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return;
+        ssize_t length = read(fd, text, sizeof text - 1);
+        close(fd);
+        text[length > 0 ? length : 0] = 0;
+        char *name_end = strrchr(text, ')');
+        if (!name_end || name_end[2] == state)
+            return;
+        sched_yield();
+    }
 }
 #endif

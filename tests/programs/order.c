@@ -20,11 +20,11 @@ static void *sender(void *unused)
     for (int i = 1; i <= COUNT; i++) {
         union sigval value = {.sival_int = i};
         while (pthread_sigqueue(receiver, SIGRTMIN, value) != 0)
-            usleep(10);
+            sched_yield();
         while (pthread_sigqueue(receiver, SIGRTMIN + 3, value) != 0)
-            usleep(10);
+            sched_yield();
         while (sigqueue(getpid(), SIGRTMIN + 5, value) != 0)
-            usleep(10);
+            sched_yield();
     }
     return unused;
 }

@@ -44,7 +44,7 @@ static void attempt(const char *what, int flags)
     struct timespec second = {.tv_sec = 1}, left = {0};
     int slept = nanosleep(&second, &left);
     printf("%s nanosleep: %d %s, time left %d\n", what, slept, strerror(errno),
-           left.tv_nsec > 500000000 || left.tv_sec > 0);
+           left.tv_nsec > 0 || left.tv_sec > 0);
     int paused = pause();
     printf("%s pause: %d %s\n", what, paused, strerror(errno));
     timer(0);
@@ -57,25 +57,30 @@ int main(void)
     attempt("interrupted", 0);
     pid_t child = MUST(fork());
     if (child == 0) {
-        usleep(50000);
-        _exit(5);
+        /* Until the parent, which waits for us, has been interrupted three times. */
+        char byte;
+        _exit(read(ends[0], &byte, 1) == 1 ? 5 : 4);
     }
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     sigaction(SIGALRM, &action, NULL);
-    handled = 10;
+    handled = 0;
     timer(1);
     report("wait", child);
     timer(0);
-    /* Stopping and continuing restarts a sleep by restart_syscall (signal(7)). */
+    /* Stopping and continuing restarts a wait with a time by restart_syscall (signal(7)). */
     child = MUST(fork());
     if (child == 0) {
-        struct timespec tenth = {.tv_nsec = 100000000};
-        _exit(nanosleep(&tenth, NULL) == 0 ? 6 : 7);
+        struct pollfd poll_on = {.fd = ends[0], .events = POLLIN};
+        _exit(poll(&poll_on, 1, 60000) == 1 ? 6 : 7);
     }
-    usleep(20000);
-    kill(child, SIGSTOP);
-    usleep(20000);
-    kill(child, SIGCONT);
+    await_state(child, child, 'S');
+    int status;
+    MUST(kill(child, SIGSTOP));
+    CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
+    MUST(kill(child, SIGCONT));
+    CHECK(waitpid(child, &status, WCONTINUED) == child && WIFCONTINUED(status));
+    await_state(child, child, 'S');
+    CHECK(write(ends[1], "x", 1) == 1);
     report("stopped", child);
     return 0;
 }

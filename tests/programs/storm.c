@@ -87,8 +87,10 @@ int main(void)
     for (int i = 0; i < 5; i++)
         CHECK(pthread_create(&threads[i], NULL, bodies[i], NULL) == 0);
     for (int i = 0; i < 400; i++) {
+        int before = signals;
         pthread_kill(threads[2 + i % 3], SIGUSR1);
-        usleep(500);
+        while (signals == before)
+            sched_yield();
     }
     pthread_join(threads[0], NULL);
     pthread_join(threads[1], NULL);

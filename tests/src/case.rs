@@ -1,6 +1,7 @@
 //! One test: what is run, how, and what of it is compared.
 
 use crate::arch::Arch;
+use crate::confinement::Confinement;
 use crate::execute::Bench;
 use crate::needs::Need;
 use crate::programs::Build;
@@ -77,8 +78,8 @@ pub enum Rule {
     Sorted,
     /// Standard error is not compared.
     IgnoreStderr,
-    /// Which calls are made depends on how threads are scheduled: one of several counts under
-    /// vload must agree, not each.
+    /// How often calls are made depends on how threads are scheduled: many native runs tell which
+    /// calls these are.
     Unsteady,
 }
 
@@ -94,7 +95,8 @@ pub struct Given {
 }
 
 /// One test. In its words, `{0}`, `{1}`, … stand for the programs it builds, `{dir}` for the folder
-/// it runs in, `{programs}` for the folder of scripts and `{confine}` for the wrapper of that name.
+/// it runs in, `{programs}` for the folder of scripts, `{vload}` for the vload under test and `{confine}` for the
+/// wrapper of that name.
 #[derive(Clone)]
 pub struct Case {
     /// Suite and name, `signals/sigaltstack`.
@@ -131,6 +133,8 @@ pub struct Case {
     pub every_mode: bool,
     /// Whether it can run where a tracer brings the calls.
     pub bounces: bool,
+    /// The confinements in which it cannot be had at all, natively or in what it looks at.
+    pub unfit: Vec<&'static str>,
 }
 
 impl Case {
@@ -154,6 +158,7 @@ impl Case {
             arches: vec![Arch::X86_64],
             every_mode: true,
             bounces: true,
+            unfit: Vec::new(),
         }
     }
 
@@ -254,6 +259,17 @@ impl Case {
         self
     }
 
+    /// Not in these confinements: what the case itself needs is not there.
+    pub fn not_under(mut self, names: &[&'static str]) -> Self {
+        self.unfit.extend(names);
+        self
+    }
+
+    /// In no confinement: the case brings its own, or needs what they take.
+    pub fn never_confined(self) -> Self {
+        self.not_under(&Confinement::ALL.map(|confinement| confinement.name))
+    }
+
     /// On every architecture.
     pub fn everywhere(self) -> Self {
         self.on(&[Arch::X86_64, Arch::I686, Arch::Aarch64, Arch::Riscv64])
@@ -268,7 +284,8 @@ impl Case {
     /// A comparison of call counts.
     pub fn counted(mut self) -> Self {
         self.kind = Kind::Count;
-        self.needs(Need::Program("strace")).plain_only()
+        // strace cannot work without ptrace.
+        self.needs(Need::Program("strace")).plain_only().not_under(&["deny-ptrace"])
     }
 
     /// Something that has no native counterpart.

@@ -2,6 +2,7 @@
 
 use crate::arch::Arch;
 use crate::case::{Case, Mode};
+use crate::confinement::Confinement;
 use crate::needs::PATH;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File, Permissions};
@@ -43,6 +44,8 @@ pub struct Bench<'a> {
     pub binaries: Vec<PathBuf>,
     /// How vload is told to run.
     pub mode: &'a Mode,
+    /// Where it runs.
+    pub confinement: &'a Confinement,
 }
 
 /// Who runs the program.
@@ -128,6 +131,7 @@ impl Bench<'_> {
             .replace("{dir}", &self.folder().display().to_string())
             .replace("{work}", &self.machine.work.display().to_string())
             .replace("{programs}", &self.machine.programs.display().to_string())
+            .replace("{vload}", &self.machine.vload.display().to_string())
             .replace("{audit}", &self.machine.tool("audit"))
             .replace("{confine}", &self.machine.tool("confine"));
         for (index, binary) in self.binaries.iter().enumerate() {
@@ -168,7 +172,9 @@ impl Bench<'_> {
         if is_hosted && self.mode.bounces {
             line.extend([self.machine.tool("bounce"), vload.clone()]);
         }
-        line.extend(self.case.wrapper.iter().map(|word| self.word(word)));
+        let wrapper = self.case.wrapper.iter().map(String::as_str);
+        let wrappers = wrapper.chain(self.confinement.words.iter().copied());
+        line.extend(wrappers.map(|word| self.word(word)));
         match host {
             Host::Native => {}
             Host::Vload => {

@@ -3,8 +3,9 @@
 //! [`cases`] lists what is run, one declarative [`case::Case`] each. [`programs`] compiles what
 //! they need, [`execute`] runs one of them once, [`compare`] judges two such runs, and [`runner`]
 //! does all that for every case and mode and counts. The binary `compare` is its command line, and
-//! the binary `confine` gives a program the restrictions under which vload must work too. `audit` counts
-//! what vload misses, and `bounce` does without its patches; both follow a program with [`tracer`].
+//! the binary `confine` gives a program most of the restrictions of [`confinement`], under which vload
+//! must work too. `audit` counts what vload misses, and `bounce` does without its patches; both follow
+//! a program with [`tracer`].
 
 pub mod arch;
 #[cfg(target_arch = "x86_64")]
@@ -15,6 +16,7 @@ pub mod bounce;
 pub mod case;
 pub mod cases;
 pub mod compare;
+pub mod confinement;
 pub mod count;
 pub mod craft;
 pub mod execute;
@@ -30,3 +32,4 @@ pub mod scratch;
 pub mod tracer;
 #[cfg(target_arch = "x86_64")]
 pub mod walk;
+pub mod verdict;

@@ -1,12 +1,13 @@
 //! Runs programs natively and under vload and compares the two.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Parser;
 use std::env;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use vload_tests::arch::Arch;
 use vload_tests::case::Mode;
+use vload_tests::confinement::Confinement;
 use vload_tests::runner::{Plan, run};
 use vload_tests::{binfmt, cases};
 
@@ -34,6 +35,10 @@ struct Options {
     /// Only in this mode
     #[arg(long)]
     mode: Option<String>,
+    /// Where cases run: none, share (those that do not take long in every confinement), all, or
+    /// one confinement's name
+    #[arg(long, default_value = "share")]
+    confinement: String,
     /// A case that cannot run is a failure
     #[arg(long)]
     require_all: bool,
@@ -82,6 +87,7 @@ fn compare(options: Options, cases: &[vload_tests::case::Case]) -> anyhow::Resul
     if let Some(name) = options.mode {
         modes.retain(|mode| mode.name == name);
     }
+    let confinements = confinements(&options.confinement, options.arch)?;
     let this = env::current_exe().context("cannot tell this program's path")?;
     let plan = Plan {
         tools: this.parent().context("this program is in no folder")?.into(),
@@ -91,6 +97,8 @@ fn compare(options: Options, cases: &[vload_tests::case::Case]) -> anyhow::Resul
         filter: options.filter,
         suite: options.suite,
         modes,
+        confinements,
+        confine_all: options.confinement != "share",
         require_all: options.require_all,
         full: options.full,
         jobs: options.jobs,
@@ -99,4 +107,19 @@ fn compare(options: Options, cases: &[vload_tests::case::Case]) -> anyhow::Resul
     let tally = run(&plan, cases)?;
     println!("{} passed, {} failed", tally.passed, tally.failed);
     Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The confinements that `word` stands for. The emulators have none.
+fn confinements(word: &str, arch: Arch) -> anyhow::Result<Vec<Confinement>> {
+    let mut all = vec![Confinement::NONE];
+    match word {
+        "none" => {}
+        _ if arch != Arch::X86_64 => {}
+        "share" | "all" => all.extend(Confinement::ALL),
+        name => match Confinement::ALL.iter().find(|confinement| confinement.name == name) {
+            Some(&confinement) => all = vec![confinement],
+            None => bail!("no confinement {name}"),
+        },
+    }
+    Ok(all)
 }

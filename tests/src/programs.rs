@@ -65,7 +65,7 @@ impl Build {
 
     /// A Go program.
     pub const fn go(source: &'static str) -> Self {
-        Build { source, compiler: Compiler::Go, flags: &[], suffix: "" }
+        Build { source, compiler: Compiler::Go, flags: &[], suffix: "go" }
     }
 
     /// The name of the compiled file.

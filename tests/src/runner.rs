@@ -1,13 +1,13 @@
 //! Every case in every mode, two at a time, and the count of what passed.
 
 use crate::arch::Arch;
-use crate::case::{Case, Kind, Mode};
-use crate::compare::difference;
-use crate::count;
-use crate::execute::{Bench, End, Host, Machine, Outcome};
+use crate::case::{Case, Mode};
+use crate::confinement::Confinement;
+use crate::execute::Machine;
 use crate::programs::Build;
-use anyhow::{Context, Result, bail};
-use std::collections::HashMap;
+use crate::verdict::Round;
+use anyhow::{Context, Result, anyhow, bail};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -33,6 +33,10 @@ pub struct Plan {
     pub suite: Option<String>,
     /// The modes to run cases in; those that take long get the first alone.
     pub modes: Vec<Mode>,
+    /// Where cases run, first of all [`Confinement::NONE`]; in the others with the first mode.
+    pub confinements: Vec<Confinement>,
+    /// Cases that take long are run in every confinement too.
+    pub confine_all: bool,
     /// A case that cannot run is a failure.
     pub require_all: bool,
     /// Walks are walked whole, not a share of their points.
@@ -50,6 +54,39 @@ pub struct Tally {
     pub passed: usize,
     /// Those that failed.
     pub failed: usize,
+    /// By confinement, how many runs were held against a native one, and in how many of these the
+    /// program did natively what its case is for.
+    pub compared: BTreeMap<&'static str, (usize, usize)>,
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        for (name, (runs, worked)) in other.compared {
+            let counts = self.compared.entry(name).or_default();
+            *counts = (counts.0 + runs, counts.1 + worked);
+        }
+    }
+
+    fn note(&mut self, confinement: &'static str, works_natively: Option<bool>) {
+        let Some(works) = works_natively else { return };
+        let (runs, worked) = self.compared.entry(confinement).or_default();
+        *runs += 1;
+        *worked += usize::from(works);
+    }
+
+    /// Says what the comparison in each confinement is worth. One in which most programs do
+    /// nothing natively shows nothing, and is a failure.
+    fn judge_confinements(&mut self) {
+        for (name, (runs, worked)) in &self.compared {
+            println!("under {name}: {runs} runs compared, {worked} of them work natively");
+            if worked * 2 < *runs {
+                println!("FAILED {name}: most programs do not work there natively");
+                self.failed += 1;
+            }
+        }
+    }
 }
 
 /// The compiled programs, and why those that could not be compiled are missing.
@@ -68,9 +105,7 @@ pub fn run(plan: &Plan, cases: &[Case]) -> Result<Tally> {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let part = judge(plan, &machine, &binaries, case);
-                    let mut tally = tally.lock().unwrap_or_else(|error| error.into_inner());
-                    tally.passed += part.passed;
-                    tally.failed += part.failed;
+                    tally.lock().unwrap_or_else(|error| error.into_inner()).add(part);
                 }
             });
         }
@@ -80,10 +115,18 @@ pub fn run(plan: &Plan, cases: &[Case]) -> Result<Tally> {
     } else if let Err(error) = fs::remove_dir_all(&work) {
         println!("cannot remove {}: {error}", work.display());
     }
-    Ok(tally.into_inner().unwrap_or_else(|error| error.into_inner()))
+    let mut tally = tally.into_inner().unwrap_or_else(|error| error.into_inner());
+    tally.judge_confinements();
+    Ok(tally)
 }
 
 impl Plan {
+    /// Where a case runs. What takes long is in the full matrix only.
+    fn confinements_of(&self, case: &Case) -> &[Confinement] {
+        let all = case.every_mode || self.confine_all;
+        if all { &self.confinements } else { self.confinements.get(..1).unwrap_or_default() }
+    }
+
     fn takes(&self, case: &Case) -> bool {
         let suite = case.name.split('/').next().unwrap_or_default();
         case.arches.contains(&self.arch)
@@ -194,82 +237,51 @@ fn judge(plan: &Plan, machine: &Machine, binaries: &Binaries, case: &Case) -> Ta
             return tally;
         }
     };
-    let modes = if case.every_mode {
-        plan.modes.as_slice()
-    } else {
-        plan.modes.get(..1).unwrap_or_default()
-    };
     // Modes that fail in the same way are named together.
     let mut failures: Vec<(String, Vec<String>)> = Vec::new();
-    for (mode, outcome) in verdicts(machine, case, &binaries, modes) {
-        let Err(error) = outcome else {
-            tally.passed += 1;
-            continue;
-        };
-        tally.failed += 1;
+    let mut failed = |mode: String, error: anyhow::Error| {
         let error = format!("{error:#}");
         match failures.iter_mut().find(|(other, _)| *other == error) {
             Some((_, modes)) => modes.push(mode),
             None => failures.push((error, vec![mode])),
         }
+    };
+    for confinement in plan.confinements_of(case) {
+        if case.unfit.contains(&confinement.name) {
+            continue;
+        }
+        let free = confinement.name == Confinement::NONE.name;
+        let modes = if case.every_mode && free {
+            plan.modes.as_slice()
+        } else {
+            plan.modes.get(..1).unwrap_or_default()
+        };
+        if let Some(why) = confinement.missing() {
+            if plan.require_all {
+                failed(confinement.name.into(), anyhow!("not run: {why}"));
+            } else {
+                println!("not run {} under {}: {why}", case.name, confinement.name);
+            }
+            continue;
+        }
+        let round = Round { machine, case, binaries: &binaries, confinement };
+        for verdict in round.verdicts(modes) {
+            let mode = verdict.mode;
+            let name = if free { mode } else { format!("{mode} under {}", confinement.name) };
+            match verdict.outcome {
+                Ok(()) => tally.passed += 1,
+                Err(error) => failed(name, error),
+            }
+            tally.note(confinement.name, verdict.works_natively);
+        }
     }
+    tally.failed = failures.iter().map(|(_, modes)| modes.len()).sum();
     for (error, modes) in failures {
         println!("FAILED {} [{}]: {error}", case.name, modes.join("] ["));
     }
     if tally.failed == 0 {
         let seconds = start.elapsed().as_secs_f32();
-        println!("ok {} ({} modes, {seconds:.1} s)", case.name, tally.passed);
+        println!("ok {} ({} runs, {seconds:.1} s)", case.name, tally.passed);
     }
     tally
-}
-
-/// What came of the case in each mode. The native run is made once for all of them.
-fn verdicts(
-    machine: &Machine,
-    case: &Case,
-    binaries: &[PathBuf],
-    modes: &[Mode],
-) -> Vec<(String, Result<()>)> {
-    let bench = |mode| Bench { machine, case, binaries: binaries.to_vec(), mode };
-    let native = match (case.kind, modes.first()) {
-        (Kind::Compare, Some(mode)) => match native_run(&bench(mode)) {
-            Ok(native) => Some(native),
-            Err(error) => return vec![("native".into(), Err(error))],
-        },
-        _ => None,
-    };
-    let verdict = |mode| -> Result<()> {
-        let bench = bench(mode);
-        match (case.kind, &native) {
-            (Kind::Count, _) => count::compare(&bench),
-            (Kind::Check(check), _) => check(&bench),
-            (Kind::Compare, None) => Ok(()),
-            (Kind::Compare, Some(native)) => {
-                let hosted = bench.run(Host::Vload)?;
-                match difference(&case.rules, native, &hosted) {
-                    Some(difference) => bail!(difference),
-                    None => Ok(()),
-                }
-            }
-        }
-    };
-    let modes = modes.iter().filter(|mode| case.bounces || !mode.bounces);
-    modes.map(|mode| (mode.name.clone(), verdict(mode))).collect()
-}
-
-/// The run that the others are held against. One that does not do what the case is for proves
-/// nothing.
-fn native_run(bench: &Bench<'_>) -> Result<Outcome> {
-    let native = bench.run(Host::Native)?;
-    let ended = matches!(native.end, End::Status(status) if status.code() == Some(bench.case.code));
-    // What the test programs say where one of their own checks fails.
-    if !ended || native.text().contains(": not so: ") {
-        bail!(
-            "the native run is not as the case says: {}, standard output {:?}, error {:?}",
-            native.end,
-            native.text(),
-            native.error_text()
-        );
-    }
-    Ok(native)
 }

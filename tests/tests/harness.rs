@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use vload_tests::arch::Arch;
 use vload_tests::case::{Case, Mode};
+use vload_tests::confinement::Confinement;
 use vload_tests::runner::{Plan, Tally, run};
 
 /// Compiles the program that stands for vload. A spoiling one closes the target's standard input.
@@ -28,12 +29,14 @@ fn tally(vload: PathBuf, require_all: bool, case: Case) -> (usize, usize) {
         filter: None,
         suite: None,
         modes: vec![Mode::plain(), Mode::shapes("trap")],
+        confinements: vec![Confinement::NONE],
+        confine_all: false,
         require_all,
         full: false,
         jobs: 1,
         keep: false,
     };
-    let Tally { passed, failed } = run(&plan, &[case]).expect("the runner");
+    let Tally { passed, failed, .. } = run(&plan, &[case]).expect("the runner");
     (passed, failed)
 }
 

@@ -65,6 +65,7 @@ pub fn ci(options: &Options) -> ExitCode {
             shapes: None,
             mode: None,
             full: false,
+            confinement: None,
         });
     }
     tally.report()

@@ -33,6 +33,10 @@ pub struct Options {
     /// Run every case in this mode alone, those too that are run in one mode because they take long
     #[arg(long)]
     pub mode: Option<String>,
+    /// Where cases run besides: none, share (cases that do not take long in every confinement, if
+    /// nothing else is said), all, or the name of one confinement, which is then the only place
+    #[arg(long)]
+    pub confinement: Option<String>,
 }
 
 /// How many tests passed and failed.
@@ -148,6 +152,7 @@ fn comparison(options: &Options, arch: Arch, vload: &Path) -> Result<Tally> {
         ("--suite", &options.suite),
         ("--shapes", &options.shapes),
         ("--mode", &options.mode),
+        ("--confinement", &options.confinement),
     ] {
         if let Some(value) = value {
             cargo.args([flag, value]);

@@ -124,6 +124,25 @@ pub fn copy_out(address: usize, bytes: &[u8]) -> Result<()> {
 }
 
 impl User<u8> {
+    /// Bytes of the NUL-terminated string there, with its NUL; `E2BIG` when there are more than
+    /// `most`.
+    pub fn length(self, most: usize) -> Result<usize> {
+        let mut length = 0;
+        while length < most {
+            let at = self.address.checked_add(length).ok_or(Errno::FAULT)?;
+            let page_end = (at & !(PAGE - 1)).checked_add(PAGE).ok_or(Errno::FAULT)?;
+            let chunk = (page_end - at).min(most - length);
+            readable(at, 1)?;
+            // SAFETY: the page that holds `at` was readable and `chunk` does not leave it.
+            let bytes = unsafe { core::slice::from_raw_parts(at as *const u8, chunk) };
+            match bytes.iter().position(|&byte| byte == 0) {
+                Some(end) => return Ok(length + end + 1),
+                None => length += chunk,
+            }
+        }
+        Err(Errno::TOOBIG)
+    }
+
     /// The NUL-terminated string there, up to `into.len()` bytes with its NUL (`ENAMETOOLONG` when
     /// it is longer).
     pub fn string(self, into: &mut [u8]) -> Result<&core::ffi::CStr> {

@@ -11,8 +11,8 @@ use super::traced;
 use crate::log::Line;
 use crate::sys::{self, Errno, Result};
 use linux_raw_sys::general::{
-    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFD, FD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW, O_PATH,
-    O_RDONLY,
+    AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFD, F_GETFL, FD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW,
+    O_PATH, O_RDONLY,
 };
 
 /// `AT_EXECVE_CHECK` (linux/fcntl.h, since 6.14).
@@ -32,9 +32,16 @@ pub enum Found {
 }
 
 /// Asks the kernel for everything that it checks before it looks at the file's format, then looks
-/// at the format ourselves. The errors are those that the caller of `execve` gets.
-pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
+/// at the format ourselves. `exe` is vload's own file. The errors are those that the caller of `execve` gets.
+pub fn program(request: &ExecRequest, path: &CStr, exe: i32) -> Result<Found> {
     ask(request.dirfd, path, request.flags, request.argv, request.envp)?;
+    let mut name = [0; PATH_MAX];
+    let execfn = execfn(request, path, &mut name)?;
+    let mut room = None;
+    if KERNEL_CANNOT_SAY.load(Ordering::Relaxed) {
+        // It has not read the vectors, and they may be anything.
+        room = Some(Ok(Room::of(request, execfn)?));
+    }
     if is_plain(path) {
         return Ok(Found::Native);
     }
@@ -57,14 +64,11 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
             return Err(error);
         }
     };
-    if is_ourselves(fd) {
+    if is_ourselves(fd, exe) {
         sys::close(fd);
         crate::log!(Warn, "not covered: a vload of the program's own runs in our place");
         return Ok(Found::Native);
     }
-    let mut name = [0; PATH_MAX];
-    let execfn = execfn(request, path, &mut name)?;
-    let mut room = None;
     let mut fits = Ok(());
     let mut replaced = false;
     let resolved = resolve::resolve(fd, execfn, inaccessible, &mut |step, path| {
@@ -72,14 +76,9 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
         if let Step::Script(script) = step
             && fits.is_ok()
         {
-            // An older kernel has not read the vectors, and they may be anything.
-            if room.is_none() && !KERNEL_CANNOT_SAY.load(Ordering::Relaxed) {
-                room = Some(Room::of(request, execfn));
-            }
-            fits = match room.as_mut() {
-                Some(Ok(room)) => room.take(script, path),
-                Some(Err(error)) => Err(*error),
-                None => Ok(()),
+            fits = match room.get_or_insert_with(|| Room::of(request, execfn)) {
+                Ok(room) => room.take(script, path),
+                Err(error) => Err(*error),
             };
         }
     });
@@ -101,10 +100,13 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
     }
 }
 
-/// Whether the file is vload itself: two residents cannot share a process, so the inner one begins
-/// a session of its own.
-pub fn is_ourselves(fd: i32) -> bool {
-    let own = sys::stat(sys::CWD, c"/proc/self/exe");
+/// Whether the file is vload itself, which `exe` is open for, if it is not −1: two residents cannot
+/// share a process, so the inner one begins a session of its own.
+pub fn is_ourselves(fd: i32, exe: i32) -> bool {
+    let own = match exe {
+        0.. => sys::fstat(exe),
+        _ => sys::stat(sys::CWD, c"/proc/self/exe"),
+    };
     let theirs = sys::fstat(fd);
     own.is_ok_and(|own| theirs.is_ok_and(|theirs| (own.dev, own.ino) == (theirs.dev, theirs.ino)))
 }
@@ -141,7 +143,13 @@ pub fn reopen(fd: i32) -> Result<i32> {
         .map_err(|_| Errno::INVAL)
         .and_then(|path| sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0));
     // Without /proc the same open file must do: it is only read at offsets.
-    reopened.or_else(|_| sys::duplicate(fd, 0, true))
+    reopened.or_else(|error| {
+        if sys::fcntl(fd, F_GETFL, 0)? as u32 & O_PATH != 0 {
+            // It cannot be read, and nothing else names the file.
+            return Err(if error == Errno::NOENT { Errno::ACCES } else { error });
+        }
+        sys::duplicate(fd, 0, true)
+    })
 }
 
 /// Whether the file at `path` may be executed.

@@ -61,7 +61,7 @@ pub fn clone(call: &mut Call<'_>) -> isize {
     let mut request = match read(call) {
         Ok(Some(request)) => request,
         Ok(None) => return call.pass(),
-        Err(error) => return sys::raw(Err(error)),
+        Err(error) => return sys::raw(Err(refusal(error))),
     };
     if request.number == nr::__NR_clone3 as usize {
         request.args[0] = request.structure.as_ptr() as usize;
@@ -115,6 +115,17 @@ fn read(call: &Call<'_>) -> Result<Option<Request>, Errno> {
         request.stack = (stack != 0).then_some(stack.wrapping_add(length) as usize);
     }
     Ok(Some(request))
+}
+
+/// The error of a `clone3` whose arguments cannot be used: that of a filter which forbids the call
+/// comes first, because it is asked before the kernel reads them (Docker's answers `ENOSYS`).
+fn refusal(error: Errno) -> Errno {
+    // SAFETY: with a structure of no length the call starts nothing and touches no memory; the
+    // kernel's own answer is EINVAL (copy_clone_args_from_user, kernel/fork.c).
+    match sys::check(unsafe { arch::syscall(nr::__NR_clone3 as usize, [0; 6]) }) {
+        Err(Errno::INVAL) | Ok(_) => error,
+        Err(forbidden) => forbidden,
+    }
 }
 
 /// A child with a copy of our memory: the next lines run in both.

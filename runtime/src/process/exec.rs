@@ -58,12 +58,16 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
         return Err(Errno::BADF);
     }
     let program = view::behind(path.to_bytes());
+    if program.is_some() {
+        // Where there is no /proc there is no such file.
+        sys::stat(sys::CWD, path)?;
+    }
     let path = program.as_ref().map_or(path, view::Replacement::path);
     if crate::adopt::is_adopted() && own.exe.get() < 0 {
         // The process was adopted without the program `vload` at hand.
         return native(call, &request, path);
     }
-    let found = check::program(&request, path)?;
+    let found = check::program(&request, path, own.exe.get())?;
     match found {
         Found::Native => native(call, &request, path),
         Found::File { fd, inaccessible } => {
@@ -174,9 +178,10 @@ fn run(
     vector[3] = execfn.as_ptr() as usize;
     vector[4] = seccomp::text(call.block).as_ptr() as usize;
     let exe = call.descriptors().exe.get();
+    let mut name = [0; PATH_MAX];
     let (dirfd, path, flags) = match exe {
         0.. => (exe, c"", AT_EMPTY_PATH as usize),
-        _ => (sys::CWD, c"/proc/self/exe", 0),
+        _ => (sys::CWD, own_name(&mut name), 0),
     };
     // SAFETY: a bound block has its handlers.
     let ignored = unsafe { &*call.block.sighand }.get(signal::SIGTRAP).is_ignore();
@@ -185,6 +190,14 @@ fn run(
     let result = execute(call, dirfd, path, vectors, flags);
     signal::hand_on(call.block, ignored, false);
     result
+}
+
+/// What vload's file is called where there is no descriptor for it.
+fn own_name(buffer: &mut [u8; PATH_MAX]) -> &CStr {
+    let noted = OPTIONS.values("exe").last().unwrap_or(b"/proc/self/exe");
+    let length = noted.len().min(PATH_MAX - 1);
+    buffer[..length].copy_from_slice(&noted[..length]);
+    CStr::from_bytes_until_nul(buffer).unwrap_or(c"")
 }
 
 /// `execveat(2)`, or `execve(2)` where it is missing (qemu-user before 8) or a filter forbids it, and

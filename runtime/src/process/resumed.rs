@@ -42,6 +42,9 @@ pub struct Resumed {
 }
 
 impl Resumed {
+    /// The number where no call of the target's is behind the exec, or its line is written already.
+    pub const NOT_A_CALL: u32 = u32::MAX;
+
     /// Writes `argv[1]` with its NUL.
     pub fn write(&self, line: &mut Line) {
         line.raw(MARK).decimal(VERSION);

@@ -3,12 +3,12 @@
 //!
 //! The file holds two counts, then the strings of both vectors one after the other, with their NULs.
 
-use core::ffi::CStr;
-
+use super::argument_limit::longest_string;
 use super::exec::count_words;
-use crate::memory::read_words;
+use crate::memory::{User, read_words};
 use crate::session;
 use crate::sys::{self, Errno, Result};
+use linux_raw_sys::general::RLIMIT_FSIZE;
 
 /// What the file starts with.
 #[repr(C)]
@@ -22,27 +22,35 @@ pub struct Header {
     pub bytes: u64,
 }
 
-/// Writes both vectors; gives a descriptor that crosses exec. The strings are the target's, and the
-/// kernel has just read them all.
+/// Writes both vectors; gives a descriptor that crosses exec.
 pub fn write(arguments: &[usize], envp: usize) -> Result<i32> {
     let environment = count_words(envp)?;
     let mut header =
         Header { arguments: arguments.len() as u64, environment: environment as u64, bytes: 0 };
-    let mut each = |visit: &mut dyn FnMut(&CStr)| -> Result<()> {
-        for &string in arguments {
-            // SAFETY: the kernel read a NUL-terminated string there for AT_EXECVE_CHECK.
-            visit(unsafe { CStr::from_ptr(string as *const core::ffi::c_char) });
+    let mut each = |visit: &mut dyn FnMut(&[u8])| -> Result<()> {
+        let mut string = |address: usize| -> Result<()> {
+            let length = User::<u8>::new(address).length(longest_string())?;
+            // SAFETY: that many bytes were readable just now, and belong to the call that the
+            // target made.
+            visit(unsafe { core::slice::from_raw_parts(address as *const u8, length) });
+            Ok(())
+        };
+        for &address in arguments {
+            string(address)?;
         }
         for index in 0..environment {
             let mut word = [0usize];
             read_words(envp + index * size_of::<usize>(), &mut word)?;
-            // SAFETY: as above.
-            visit(unsafe { CStr::from_ptr(word[0] as *const core::ffi::c_char) });
+            string(word[0])?;
         }
         Ok(())
     };
-    each(&mut |string| header.bytes += string.to_bytes_with_nul().len() as u64)?;
+    each(&mut |string| header.bytes += string.len() as u64)?;
     let length = size_of::<Header>() + header.bytes as usize;
+    // To lengthen a file beyond the limit would be a signal.
+    if sys::limit(RLIMIT_FSIZE)?.soft < length as u64 {
+        return Err(Errno::TOOBIG);
+    }
     let fd = session::scratch_file()?;
     let filled = fill(fd, length, &header, &mut each);
     if let Err(error) = filled {
@@ -53,7 +61,7 @@ pub fn write(arguments: &[usize], envp: usize) -> Result<i32> {
 }
 
 /// Calls what it is given with every string of both vectors.
-type Strings<'a> = dyn FnMut(&mut dyn FnMut(&CStr)) -> Result<()> + 'a;
+type Strings<'a> = dyn FnMut(&mut dyn FnMut(&[u8])) -> Result<()> + 'a;
 
 /// Fills the file through a mapping: with `RLIMIT_FSIZE` at 0 a write would be a signal.
 fn fill(fd: i32, length: usize, header: &Header, each: &mut Strings<'_>) -> Result<()> {
@@ -64,8 +72,7 @@ fn fill(fd: i32, length: usize, header: &Header, each: &mut Strings<'_>) -> Resu
     let mut at = start + size_of::<Header>();
     let end = start + length;
     let mut changed = false;
-    let result = each(&mut |string| {
-        let bytes = string.to_bytes_with_nul();
+    let result = each(&mut |bytes| {
         if at + bytes.len() > end {
             changed = true;
             return;

@@ -4,6 +4,7 @@ use core::sync::atomic::AtomicU32;
 
 use super::{Result, call};
 use linux_raw_sys::general as nr;
+use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY};
 
 /// `gettid(2)`.
 pub fn gettid() -> i32 {
@@ -166,10 +167,22 @@ pub unsafe fn prctl(option: u32, args: [usize; 4]) -> Result<usize> {
     unsafe { call(nr::__NR_prctl, [option as usize, args[0], args[1], args[2], args[3]]) }
 }
 
-/// `personality(0xffffffff)`: the flags in force; 0 where the call is forbidden.
+/// `personality(0xffffffff)`: the flags in force, from `/proc/self/personality` (proc_pid(5)) where
+/// the call is forbidden; 0 where both are.
 pub fn personality() -> u32 {
     // SAFETY: no memory is passed; this value changes nothing (personality(2)).
-    unsafe { call(nr::__NR_personality, [0xffff_ffff]) }.map_or(0, |flags| flags as u32)
+    match unsafe { call(nr::__NR_personality, [0xffff_ffff]) } {
+        Ok(flags) => flags as u32,
+        Err(_) => personality_in_proc().unwrap_or(0),
+    }
+}
+
+fn personality_in_proc() -> Option<u32> {
+    let mut digits = [0; 8];
+    let fd = super::openat(super::CWD, c"/proc/self/personality", O_RDONLY | O_CLOEXEC, 0).ok()?;
+    let length = super::pread(fd, &mut digits, 0);
+    super::close(fd);
+    u32::from_str_radix(core::str::from_utf8(digits.get(..length.ok()?)?).ok()?, 16).ok()
 }
 
 /// `getrandom(2)`: a random word; 0 where the call is forbidden or has no entropy yet.

@@ -5,7 +5,7 @@
 
 use core::ffi::{CStr, c_char};
 
-use super::identity::{PROGRAM, path_of};
+use super::identity::{PROGRAM, path_of, pid_in_proc};
 use super::maps;
 use crate::layer::Call;
 use crate::log::Line;
@@ -39,8 +39,17 @@ impl Replacement {
     }
 }
 
-/// The process whose `exe` in `/proc` the path names; this one's for `self` and `thread-self`.
-fn process_of(path: &[u8]) -> Option<i32> {
+/// A process as `/proc` names it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Named {
+    /// `self` or `thread-self`.
+    Own,
+    /// By its number in the pid namespace of that `/proc`.
+    Number(i32),
+}
+
+/// The process whose `exe` in `/proc` the path names.
+fn process_of(path: &[u8]) -> Option<Named> {
     let rest = path.strip_prefix(b"/proc/")?.strip_suffix(b"/exe")?;
     let mut parts = rest.split(|&byte| byte == b'/');
     let first = parts.next()?;
@@ -49,16 +58,20 @@ fn process_of(path: &[u8]) -> Option<i32> {
         _ => return None,
     }
     if matches!(first, b"self" | b"thread-self") {
-        return Some(PROGRAM.pid());
+        return Some(Named::Own);
     }
-    core::str::from_utf8(first).ok()?.parse().ok()
+    core::str::from_utf8(first).ok()?.parse().ok().map(Named::Number)
 }
 
 /// What `path` stands for if it names the `exe` of a process of this session.
 pub fn behind(path: &[u8]) -> Option<Replacement> {
-    let pid = process_of(path)?;
-    if pid == PROGRAM.pid() {
-        return Replacement::new(PROGRAM.path().to_bytes());
+    let own = || Replacement::new(PROGRAM.path().to_bytes());
+    let pid = match process_of(path)? {
+        Named::Own => return own(),
+        Named::Number(pid) => pid,
+    };
+    if Some(pid) == pid_in_proc() {
+        return own();
     }
     let program = session::members()?.program_of(pid)?;
     // The number may be another process's by now.
@@ -179,12 +192,13 @@ fn again(call: &mut Call<'_>, path: usize, program: &Replacement) -> isize {
 
 #[cfg(test)]
 mod tests {
-    use super::process_of;
+    use super::{Named, process_of};
 
     #[test]
     fn paths_that_name_an_exe() {
-        assert_eq!(process_of(b"/proc/12/exe"), Some(12));
-        assert_eq!(process_of(b"/proc/12/task/13/exe"), Some(12));
+        assert_eq!(process_of(b"/proc/12/exe"), Some(Named::Number(12)));
+        assert_eq!(process_of(b"/proc/12/task/13/exe"), Some(Named::Number(12)));
+        assert_eq!(process_of(b"/proc/self/exe"), Some(Named::Own));
         for other in [&b"/proc/12/exe2"[..], b"/proc/exe", b"/proc/12/cwd/exe", b"/tmp/exe", b"exe"]
         {
             assert_eq!(process_of(other), None);

@@ -92,3 +92,11 @@ pub fn path_of(fd: i32, buffer: &mut [u8]) -> Option<&[u8]> {
     let link = CStr::from_bytes_with_nul(line.bytes()).ok()?;
     sys::readlink(sys::CWD, link, buffer).ok()
 }
+
+/// This process's number in the `/proc` that it sees, which may be another pid namespace's; `None`
+/// where there is none.
+pub fn pid_in_proc() -> Option<i32> {
+    let mut buffer = [0; 16];
+    let link = sys::readlink(sys::CWD, c"/proc/self", &mut buffer).ok()?;
+    core::str::from_utf8(link).ok()?.parse().ok()
+}

@@ -3,9 +3,8 @@
 //! Names are looked at first: only a buffer that holds the number of one of ours is worth the
 //! question which folder it lists.
 
-use super::identity::path_of;
+use super::identity::{path_of, pid_in_proc};
 use crate::layer::Call;
-use crate::sys;
 
 /// Offset of `d_reclen` in `struct linux_dirent64` and `struct linux_dirent` (getdents(2)) of 64-bit
 /// machines.
@@ -75,7 +74,7 @@ fn lists_descriptors(folder: i32) -> bool {
     let mut parts = path.split(|&byte| byte == b'/');
     let pid = parts.next().and_then(|pid| core::str::from_utf8(pid).ok()?.parse().ok());
     let last = path.rsplit(|&byte| byte == b'/').next();
-    pid == Some(sys::getpid()) && matches!(last, Some(b"fd" | b"fdinfo"))
+    matches!(last, Some(b"fd" | b"fdinfo")) && pid.is_some() && pid == pid_in_proc()
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::env;
-use std::ffi::OsString;
-use std::io;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
+use std::{env, fs, io, ptr};
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Restriction {
@@ -41,6 +41,12 @@ enum Restriction {
     DenyPersonality,
     /// unshare answers EPERM
     DenyUnshare,
+    /// execveat with AT_EXECVE_CHECK answers EINVAL, as a kernel before 6.14
+    NoExecveCheck,
+    /// With CAP_SYS_ADMIN in a mount namespace of its own: `bare FOLDER DIR` covers /tmp with a
+    /// file system that nothing can be executed from, but for FOLDER below it, which cannot be
+    /// written but for DIR below that, the program's working directory
+    Bare,
 }
 
 fn main() -> ExitCode {
@@ -58,8 +64,9 @@ fn confine(mut words: impl Iterator<Item = OsString>) -> Result<Infallible> {
     let restriction = words.next().unwrap_or_default();
     let restriction = Restriction::from_str(&restriction.to_string_lossy(), false)
         .map_err(|_| anyhow!("no restriction {}", restriction.display()))?;
-    let program = words.next().context("no program")?;
+    let mut word = |what| words.next().with_context(|| format!("no {what}"));
     match restriction {
+        Restriction::Bare => bare(&word("folder")?, &word("working directory")?)?,
         Restriction::Mdwe => {
             const PR_SET_MDWE: i32 = 65;
             const PR_MDWE_REFUSE_EXEC_GAIN: libc::c_ulong = 1;
@@ -86,7 +93,15 @@ fn confine(mut words: impl Iterator<Item = OsString>) -> Result<Infallible> {
         Restriction::DenyMemfd => deny(&[libc::SYS_memfd_create])?,
         Restriction::DenyPersonality => deny(&[libc::SYS_personality])?,
         Restriction::DenyUnshare => deny(&[libc::SYS_unshare])?,
+        Restriction::NoExecveCheck => {
+            const AT_EXECVE_CHECK: u64 = 0x10000;
+            let rule = rule(4, SeccompCmpOp::MaskedEq(AT_EXECVE_CHECK), AT_EXECVE_CHECK)?;
+            let rules = BTreeMap::from([(libc::SYS_execveat, vec![rule])]);
+            let unknown = SeccompAction::Errno(libc::EINVAL as u32);
+            install(filter(rules, SeccompAction::Allow, unknown)?)?;
+        }
     }
+    let program = word("program")?;
     let error = Command::new(&program).args(words).exec();
     Err(error).with_context(|| format!("cannot run {}", program.display()))
 }
@@ -105,6 +120,32 @@ const USER_DISPATCH: u64 = 59;
 /// Rules that match prctl with this option.
 fn prctls(option: u64) -> Result<BTreeMap<i64, Vec<SeccompRule>>> {
     Ok(BTreeMap::from([(libc::SYS_prctl, vec![rule(0, SeccompCmpOp::Eq, option)?])]))
+}
+
+fn bare(folder: &OsStr, dir: &OsStr) -> Result<()> {
+    const READ_ONLY: libc::c_ulong = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY;
+    const WRITABLE: libc::c_ulong = libc::MS_REMOUNT | libc::MS_BIND;
+    let aside = OsStr::new("/mnt");
+    mount(folder, aside, libc::MS_BIND)?;
+    mount(OsStr::new("tmpfs"), OsStr::new("/tmp"), libc::MS_NOEXEC)?;
+    fs::create_dir_all(folder).context("cannot make the folder anew")?;
+    mount(aside, folder, libc::MS_MOVE)?;
+    mount(dir, dir, libc::MS_BIND)?;
+    mount(folder, folder, READ_ONLY)?;
+    mount(dir, dir, WRITABLE)?;
+    env::set_current_dir(dir).context("cannot enter the working directory")
+}
+
+/// mount(2); a source called `tmpfs` is a new file system of that type.
+fn mount(source: &OsStr, target: &OsStr, flags: libc::c_ulong) -> Result<()> {
+    let from = CString::new(source.as_bytes())?;
+    let to = CString::new(target.as_bytes())?;
+    // SAFETY: the strings end in NUL and outlive the call; there is no data.
+    match unsafe { libc::mount(from.as_ptr(), to.as_ptr(), from.as_ptr(), flags, ptr::null()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error())
+            .with_context(|| format!("cannot mount {} at {}", source.display(), target.display())),
+    }
 }
 
 /// Puts a filter on this process; it stays across execve.

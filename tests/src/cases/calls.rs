@@ -1,7 +1,7 @@
 //! System calls as such: inline ones, registers, threads, clones, code that comes and goes.
 
 use crate::arch::Arch;
-use crate::case::{Case, Rule};
+use crate::case::Case;
 use crate::programs::Build;
 
 /// The cases.
@@ -14,8 +14,8 @@ pub fn cases() -> Vec<Case> {
         Case::new("calls/inline-small").build(Build::c_with("raw.c", "os", &["-Os"])),
         Case::new("calls/page-ends").build(Build::c("straddle.c")),
         Case::new("calls/page-ends-static").build(static_c("straddle.c")),
-        Case::new("calls/islands").build(Build::c("islands.c")).rule(Rule::Unsteady),
-        Case::new("calls/islands-static").build(static_c("islands.c")).rule(Rule::Unsteady),
+        Case::new("calls/islands").build(Build::c("islands.c")),
+        Case::new("calls/islands-static").build(static_c("islands.c")),
         Case::new("calls/storm").build(Build::c_with("storm.c", "", &["-ldl"])).seconds(60),
         Case::new("calls/go-load").build(Build::go("load.go")),
         Case::new("calls/int80").build(Build::c("int80.c")),

@@ -21,6 +21,7 @@ pub fn cases() -> Vec<Case> {
             .rule(Rule::Unsteady),
         program("inline", Build::c("raw.c")),
         program("inline-static", static_c("raw.c")),
+        program("unknown-numbers", Build::c("unknown.c")),
         program("handler", Build::c("handler.c")),
         program("threads", Build::c("threads.c")),
         program("threads-static", static_c("threads.c")),

@@ -2,10 +2,12 @@
 
 use crate::arch::Arch;
 use crate::case::{Case, Rule};
+use crate::confinement::WITHOUT_PROC;
 use crate::execute::{Bench, End, Host};
 use crate::needs::Need;
 use crate::programs::Build;
 use anyhow::{Result, bail};
+use std::fs;
 
 /// The ways of `execs.c` that need no rights.
 const WAYS: [&str; 16] = [
@@ -38,8 +40,11 @@ pub fn cases() -> Vec<Case> {
     let static_target = Build::c_with("target.c", "static", &["-static"]);
     let mut cases = Vec::new();
     for way in WAYS {
+        // What is named by an O_PATH descriptor can be read through /proc only (docs/limits.md).
+        let unfit: &[&str] = if way == "fexecve-path" { WITHOUT_PROC } else { &[] };
         let case = |kind: &str, target| {
             Case::new(format!("exec/{way}-{kind}"))
+                .not_under(unfit)
                 .build(execs)
                 .build(target)
                 .variable("EMPTY", "")
@@ -89,6 +94,11 @@ pub fn cases() -> Vec<Case> {
     cases.extend(scripts());
     cases.extend([
         Case::new("exec/errors").build(Build::c("execerrors.c")).on(&[Arch::X86_64, Arch::I686]),
+        // Only the kernel knows whether somebody writes to a file.
+        Case::new("exec/errors-busy")
+            .build(Build::c("execerrors.c"))
+            .run(&["{0}", "busy"])
+            .not_under(&["no-execve-check"]),
         Case::new("exec/errors-static").build(Build::c_with(
             "execerrors.c",
             "static",
@@ -162,6 +172,16 @@ pub fn cases() -> Vec<Case> {
             .prepare("{programs}/pack.sh {0} {1} packed")
             .run(&["./packed", "file"])
             .leaves("extracted"),
+        Case::new("exec/path-descriptor")
+            .build(execs)
+            .build(target)
+            .needs(Need::UserNamespaces)
+            .needs_program("bwrap")
+            .within(&["bwrap", "--unshare-user", "--dev-bind", "/", "/", "--tmpfs", "/proc", "--"])
+            .run(&["{0}", "fexecve-path", "{1}"])
+            .check(path_descriptor)
+            .plain_only(),
+        Case::new("exec/nested").shell("\"$VLOAD\" /bin/echo nested").variable("VLOAD", "{vload}"),
         Case::new("exec/unreadable")
             .build(target)
             .needs(Need::Root)
@@ -232,6 +252,18 @@ fn scripts() -> Vec<Case> {
 /// A file that can be executed but not read cannot be loaded: vload says why.
 fn unreadable(bench: &Bench<'_>) -> Result<()> {
     refused(bench, 126, "ermission")
+}
+
+/// What an O_PATH descriptor names cannot be read without /proc: the error says that, and the log.
+fn path_descriptor(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.machine.vload.display().to_string();
+    let outcome = bench.run(Host::Words(&[&vload, "--log", "log", "--"]))?;
+    let log = fs::read_to_string(bench.folder().join("log"))?;
+    let expected = outcome.text() == "fexecve-path: Permission denied\n";
+    if !expected || !log.contains("it can be executed but not read") {
+        bail!("{}, standard output {:?}, log {log:?}", outcome.end, outcome.text());
+    }
+    Ok(())
 }
 
 fn not_found(bench: &Bench<'_>) -> Result<()> {

@@ -6,18 +6,20 @@ use crate::programs::Build;
 use anyhow::{Result, ensure};
 use std::fs;
 
+/// Messages name the pid where /proc has no such folder.
+const WHERE_PROC_IS_MISSING: Rule = Rule::Replace(r"/proc/\d+", "/proc/PID");
+
 /// The cases.
 pub fn cases() -> Vec<Case> {
     vec![
         Case::new("identity/proc")
             .build(Build::c("identity.c"))
             .run(&["{0}", "an argument", ""])
-            .rule(Rule::Replace(r"PID \d+", "PID")),
-        Case::new("identity/proc-static").build(Build::c_with(
-            "identity.c",
-            "static",
-            &["-static"],
-        )),
+            .rule(Rule::Replace(r"PID \d+", "PID"))
+            .rule(WHERE_PROC_IS_MISSING),
+        Case::new("identity/proc-static")
+            .build(Build::c_with("identity.c", "static", &["-static"]))
+            .rule(WHERE_PROC_IS_MISSING),
         Case::new("identity/proc-script")
             .given(
                 "script",
@@ -25,9 +27,11 @@ pub fn cases() -> Vec<Case> {
                 "#!/bin/sh\nreadlink /proc/$$/exe\ntr '\\0' '|' </proc/$$/cmdline\n\
                                      cat /proc/$$/comm\nps -o comm=,args= -p $$\n",
             )
-            .run(&["./script", "first", "second"]),
+            .run(&["./script", "first", "second"])
+            .rule(WHERE_PROC_IS_MISSING),
         Case::new("identity/shell")
-            .shell("readlink /proc/$$/exe /proc/self/exe; cat /proc/self/comm /proc/$$/comm"),
+            .shell("readlink /proc/$$/exe /proc/self/exe; cat /proc/self/comm /proc/$$/comm")
+            .rule(WHERE_PROC_IS_MISSING),
         Case::new("identity/descriptors").build(Build::c("descriptors.c")),
         Case::new("identity/descriptors-listed").run(&["ls", "/proc/self/fd"]),
         Case::new("identity/descriptors-closed")

@@ -1,6 +1,7 @@
 //! vload's own command line.
 
 use crate::case::Case;
+use crate::confinement::WITHOUT_PROC;
 use crate::execute::{Bench, End, Host, Outcome};
 use crate::needs::Need;
 use crate::programs::Build;
@@ -15,16 +16,31 @@ pub fn cases() -> Vec<Case> {
         case("words").run(&["/bin/echo", "--log", "--", "-c"]).check(words),
         case("log").run(&["/bin/echo", "x"]).check(log),
         case("plain").shell("/bin/true; /bin/echo x; /bin/true").check(plain),
-        case("untouched").run(&["/bin/echo", "x"]).check(untouched).never_bounced(),
-        case("skip").run(&["/bin/echo", "x"]).check(skip).never_bounced(),
-        case("ring-refused").build(Build::c("rings.c")).check(ring_refused),
+        // Which file, and the resident's text, is seen in /proc.
+        case("untouched")
+            .run(&["/bin/echo", "x"])
+            .check(untouched)
+            .never_bounced()
+            .not_under(WITHOUT_PROC),
+        case("skip")
+            .run(&["/bin/echo", "x"])
+            .check(skip)
+            .never_bounced()
+            .not_under(WITHOUT_PROC),
+        case("inner-fault")
+            .build(Build::c("innerfault.c"))
+            .exits(3)
+            .check(inner_fault)
+            .not_under(WITHOUT_PROC),
+        // Both depend on rights that some confinements take.
+        case("ring-refused").build(Build::c("rings.c")).check(ring_refused).never_confined(),
         case("privilege")
             .needs(Need::Root)
             .needs_program("script")
             .prepare("cp /bin/id id && chown nobody id && chmod 4755 id")
             .run(&["./id", "-u"])
-            .check(privilege),
-        case("inner-fault").build(Build::c("innerfault.c")).exits(3).check(inner_fault),
+            .check(privilege)
+            .never_confined(),
         case("verb-names")
             .given("trace", 0o755, "#!/bin/echo script\n")
             .run(&["./trace"])
