@@ -21,8 +21,9 @@ const FOREIGN: [&str; 1] = ["program/ldd"];
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
-    let case =
-        |name: &str| Case::new(format!("audit/{name}")).plain_only().never_bounced().never_confined().seconds(60);
+    let case = |name: &str| {
+        Case::new(format!("audit/{name}")).plain_only().never_bounced().never_confined().seconds(60)
+    };
     let mut cases = vec![
         case("unpatched-site").build(Build::c("raw.c")).check(unpatched_site),
         case("without-vload").shell("/bin/echo x").check(without_vload),

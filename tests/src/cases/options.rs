@@ -22,11 +22,7 @@ pub fn cases() -> Vec<Case> {
             .check(untouched)
             .never_bounced()
             .not_under(WITHOUT_PROC),
-        case("skip")
-            .run(&["/bin/echo", "x"])
-            .check(skip)
-            .never_bounced()
-            .not_under(WITHOUT_PROC),
+        case("skip").run(&["/bin/echo", "x"]).check(skip).never_bounced().not_under(WITHOUT_PROC),
         case("inner-fault")
             .build(Build::c("innerfault.c"))
             .exits(3)
