@@ -30,6 +30,6 @@ pub mod runner;
 pub mod scratch;
 #[cfg(target_arch = "x86_64")]
 pub mod tracer;
+pub mod verdict;
 #[cfg(target_arch = "x86_64")]
 pub mod walk;
-pub mod verdict;
