@@ -28,6 +28,7 @@ pub mod predict;
 pub mod programs;
 pub mod runner;
 pub mod scratch;
+pub mod suite;
 #[cfg(target_arch = "x86_64")]
 pub mod tracer;
 pub mod verdict;

@@ -10,6 +10,7 @@ mod image;
 mod install;
 mod run;
 mod setup;
+mod soak;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +34,8 @@ enum Verb {
     Test(test::Options),
     /// Measure what vload costs, as ratios to native
     Bench(bench::Options),
+    /// Random work on processes, threads and signals under vload, with a checker
+    Soak(soak::Options),
     /// Run the fuzz target on the ELF and script parsers
     Fuzz(fuzz::Options),
     /// Install what cross builds and tests need, after asking
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Verb::Run(options) => return run::run(&options),
         Verb::Test(options) => return test::test(&options),
         Verb::Bench(options) => bench::bench(&options),
+        Verb::Soak(options) => soak::soak(&options),
         Verb::Fuzz(options) => fuzz::fuzz(&options),
         Verb::Setup(options) => setup::setup(&options),
         Verb::Install(options) => install::install(&options),

@@ -54,6 +54,10 @@ const TEST_PROGRAMS: &[(&str, &str)] = &[
     ("Xvfb", "xvfb"),
 ];
 
+/// What the suites that others wrote come in.
+const SUITE_PACKAGES: &[&str] =
+    &["golang-go", "golang-src", "libpython3.11-testsuite", "stress-ng", "tzdata", "util-linux"];
+
 /// Finds what is missing, says how it would be brought, asks, and brings it.
 pub fn setup(options: &Options) -> Result<()> {
     let targets: Vec<Arch> = Arch::ALL
@@ -101,6 +105,7 @@ fn missing_packages(tests: bool) -> Vec<&'static str> {
     if tests {
         let missing = TEST_PROGRAMS.iter().filter(|(program, _)| find_program(program).is_none());
         packages.extend(missing.map(|&(_, package)| package));
+        packages.extend(SUITE_PACKAGES.iter().copied().filter(|package| !is_installed(package)));
     }
     packages.sort_unstable();
     packages.dedup();

@@ -21,10 +21,10 @@ pub struct Options {
     /// Only the cases whose name contains this
     #[arg(long)]
     pub filter: Option<String>,
-    /// Only this suite: unit, or one that the comparison has
+    /// Only this suite: unit, one that the comparison has, or one that others wrote: python, go, stress
     #[arg(long)]
     pub suite: Option<String>,
-    /// Walk every point of the dangerous windows, not a share
+    /// Walk every point of the dangerous windows, and run all of a suite that others wrote, not a share
     #[arg(long)]
     pub full: bool,
     /// Run every case with this set of shapes forced, instead of in every mode
@@ -38,6 +38,9 @@ pub struct Options {
     #[arg(long)]
     pub confinement: Option<String>,
 }
+
+/// Suites that others wrote.
+pub const FOREIGN: [&str; 3] = ["python", "go", "stress"];
 
 /// How many tests passed and failed.
 #[derive(Clone, Copy, Default)]
@@ -97,7 +100,10 @@ pub fn tests(options: &Options) -> Tally {
             tally += counted("unit tests", unit_tests(&vload, arch));
         }
         first = false;
-        if !only_unit {
+        let foreign = options.suite.as_deref().filter(|suite| FOREIGN.contains(suite));
+        if let Some(suite) = foreign {
+            tally += counted(suite, foreign_suite(suite, options, &vload));
+        } else if !only_unit {
             let name = format!("comparison {}", arch.name());
             tally += counted(&name, comparison(options, arch, &vload));
         }
@@ -164,8 +170,27 @@ fn comparison(options: &Options, arch: Arch, vload: &Path) -> Result<Tally> {
     if options.full {
         cargo.arg("--full");
     }
+    last_counts(&mut cargo)
+}
+
+/// A suite that others wrote, natively and under vload.
+fn foreign_suite(suite: &str, options: &Options, vload: &Path) -> Result<Tally> {
+    let mut cargo = command::cargo();
+    cargo.args(["run", "--quiet", "--package", "vload-tests", "--bin", "suites", "--", suite]);
+    cargo.arg("--vload").arg(vload).arg("--work").arg(command::target_dir().join("suites"));
+    if let Some(filter) = &options.filter {
+        cargo.args(["--filter", filter]);
+    }
+    if options.full {
+        cargo.arg("--full");
+    }
+    last_counts(&mut cargo)
+}
+
+/// Runs `cargo`, and gives the counts in the last line that it prints.
+fn last_counts(cargo: &mut Command) -> Result<Tally> {
     let mut last = String::new();
-    let success = each_line(&mut cargo, |line| {
+    let success = each_line(cargo, |line| {
         if !line.is_empty() {
             last = line.into();
         }

@@ -1,0 +1,101 @@
+//! stress-ng with `--verify`, a stressor at a time.
+
+use super::{Piece, Suite};
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// The suite.
+pub const SUITE: Suite = Suite { name: "stress", packages: &["stress-ng"], pieces };
+
+/// Versions before 0.16 have no class `signal`: its stressors are in `os` and `interrupt`.
+const CLASSES: [&str; 8] =
+    ["cpu", "interrupt", "pipe", "scheduler", "filesystem", "memory", "vm", "os"];
+
+/// Those in the share: processes, threads, signals, memory and the calls that wait.
+const SHARE: [&str; 35] = [
+    "access",
+    "affinity",
+    "alarm",
+    "bad-altstack",
+    "brk",
+    "clone",
+    "close",
+    "daemon",
+    "dup",
+    "enosys",
+    "env",
+    "epoll",
+    "exec",
+    "exit-group",
+    "fault",
+    "fork",
+    "futex",
+    "itimer",
+    "kill",
+    "munmap",
+    "nanosleep",
+    "pthread",
+    "seccomp",
+    "sigabrt",
+    "sigchld",
+    "sigfd",
+    "sigfpe",
+    "sigq",
+    "sigrt",
+    "sigsegv",
+    "sigsuspend",
+    "spawn",
+    "sysinval",
+    "vfork",
+    "wait",
+];
+
+/// Those that refuse to run as root.
+const NOT_AS_ROOT: [&str; 3] = ["exec", "spawn", "sysinval"];
+
+/// Operations of one run: a small number, for some are a second's work.
+const OPS: u32 = 16;
+
+fn pieces(_: &Path) -> Result<Vec<Piece>> {
+    let mut names = BTreeSet::new();
+    for class in CLASSES {
+        let output = Command::new("stress-ng").args(["--class", &format!("{class}?")]).output();
+        let text = output.context("stress-ng cannot be run")?.stdout;
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let (_, list) =
+            text.split_once("stressors:").with_context(|| format!("no class {class}"))?;
+        names.extend(list.split_whitespace().map(str::to_owned));
+    }
+    let unknown: Vec<_> = SHARE.iter().filter(|name| !names.contains(**name)).collect();
+    ensure!(unknown.is_empty(), "stress-ng has no stressors {unknown:?}");
+    Ok(names.into_iter().map(piece).collect())
+}
+
+fn piece(name: String) -> Piece {
+    let mut command: Vec<String> =
+        ["stress-ng", "--verify", "--no-rand-seed", "--temp-path", "{dir}"]
+            .map(String::from)
+            .into();
+    command.extend([format!("--{name}"), "1".into(), format!("--{name}-ops"), OPS.to_string()]);
+    Piece {
+        share: SHARE.contains(&name.as_str()),
+        unprivileged: NOT_AS_ROOT.contains(&name.as_str()),
+        name,
+        command,
+        folder: None,
+        variables: Vec::new(),
+        limit: Duration::from_secs(300),
+        passed: |text, _| passed(text),
+        prepare: None,
+    }
+}
+
+/// The whole stressor is one case: it ran to its end and nothing was wrong, nor was it left out.
+fn passed(text: &str) -> BTreeSet<String> {
+    let ran = text.contains("successful run completed");
+    let bad = text.lines().any(|line| line.contains("fail:") || line.contains("skipped"));
+    if ran && !bad { BTreeSet::from(["verified".to_owned()]) } else { BTreeSet::new() }
+}
