@@ -139,7 +139,7 @@ pub fn say(level: Level, text: core::fmt::Arguments<'_>) {
     line.raw(b"\n");
     if fd >= 0 {
         // A log that cannot be written (disk full) must not change what the program does.
-        let _ = sys::write_all(fd, line.bytes());
+        let _ = sys::write_aside(fd, line.bytes());
     }
 }
 
@@ -159,6 +159,6 @@ pub fn emergency(bytes: &[u8]) {
     let _ = sys::write_all(2, bytes);
     let fd = OWN.log.get();
     if fd >= 0 {
-        let _ = sys::write_all(fd, bytes);
+        let _ = sys::write_aside(fd, bytes);
     }
 }

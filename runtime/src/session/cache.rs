@@ -104,7 +104,7 @@ fn write(folder: i32, key: &[u64; 6], bytes: &[u8]) -> Result<()> {
     let temporary = c_str(&temporary)?;
     let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
     let fd = sys::openat(folder, temporary, flags, 0o600)?;
-    let written = sys::write_all(fd, bytes);
+    let written = sys::write_aside(fd, bytes);
     sys::close(fd);
     let kept = written.and_then(|()| sys::rename(folder, temporary, c_str(&name(key))?));
     if kept.is_err() {

@@ -58,6 +58,7 @@ errnos! {
     INVAL = EINVAL, "Invalid argument";
     NFILE = ENFILE, "Too many open files in system";
     MFILE = EMFILE, "Too many open files";
+    FBIG = EFBIG, "File too large";
     ALREADY = EALREADY, "Operation already in progress";
     TXTBSY = ETXTBSY, "Text file busy";
     OPNOTSUPP = EOPNOTSUPP, "Operation not supported";

@@ -47,6 +47,22 @@ pub fn write_all(fd: i32, mut bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// [`write_all`] of what the target has not asked for: where its own limit on the length of files
+/// (`RLIMIT_FSIZE`) does not let it be written, it gets no `SIGXFSZ` for it.
+pub fn write_aside(fd: i32, bytes: &[u8]) -> Result<()> {
+    const INFINITY: u64 = u64::MAX;
+    if super::limit(nr::RLIMIT_FSIZE).is_ok_and(|limit| limit.soft == INFINITY) {
+        return write_all(fd, bytes);
+    }
+    let mask = super::set_signal_mask(super::ALL_SIGNALS);
+    let written = write_all(fd, bytes);
+    if written == Err(super::Errno::FBIG) {
+        super::take_pending_signal(nr::SIGXFSZ);
+    }
+    super::set_signal_mask(mask);
+    written
+}
+
 /// Whether a write to `fd`, which waits for room as a write would, finds somebody to read it. Where
 /// nobody does, a write would raise `SIGPIPE` in the program.
 pub fn is_read(fd: i32) -> bool {

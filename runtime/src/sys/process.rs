@@ -306,6 +306,14 @@ pub fn wait_for_signal(set: u64) -> (i32, bool) {
     }
 }
 
+/// `rt_sigtimedwait(2)` without waiting: `signal` is not pending any more.
+pub fn take_pending_signal(signal: u32) {
+    let (set, no_time) = (1u64 << (signal - 1), [0u64; 2]);
+    let args = [&raw const set as usize, 0, &raw const no_time as usize, 8];
+    // SAFETY: the kernel reads the set and the time, both 16 bytes of zeros at most on any machine.
+    let _ = unsafe { call(nr::__NR_rt_sigtimedwait, args) };
+}
+
 /// `kill(2)`.
 pub fn send_signal(process: i32, signal: i32) {
     // SAFETY: no memory is passed. A process that has ended meanwhile needs no signal.

@@ -2,7 +2,18 @@
 
 use crate::arch::Arch;
 use crate::case::Case;
+use crate::execute::{Bench, Host};
 use crate::programs::Build;
+use anyhow::{Result, ensure};
+
+/// A trace that may not be written does not end the program.
+fn traced_below_limits(bench: &Bench<'_>) -> Result<()> {
+    let native = bench.run(Host::Native)?;
+    let traced = bench.vload(&["trace", "-o", "calls"])?;
+    ensure!(native.text() == traced.text(), "{:?}", traced.text());
+    ensure!(traced.success(), "{}", traced.end);
+    Ok(())
+}
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
@@ -42,6 +53,16 @@ pub fn cases() -> Vec<Case> {
             .never_bounced()
             .plain_only(),
         Case::new("calls/user-dispatch").build(Build::c_with("dispatch.c", "", &["-pthread"])),
+        Case::new("calls/lifecycles")
+            .build(Build::c_with("lifecycles.c", "", &["-pthread"]))
+            .seconds(120),
+        Case::new("calls/limits-lowered")
+            .build(Build::c_with("lowered.c", "", &["-pthread"]))
+            .seconds(60),
+        Case::new("calls/limits-lowered-traced")
+            .check(traced_below_limits)
+            .plain_only()
+            .build(Build::c_with("lowered.c", "", &["-pthread"])),
         // Under a module that answers calls there are none (`options/ring-refused`).
         Case::new("calls/rings").build(Build::c("rings.c")).plain_only(),
         Case::new("calls/dlopen").build(Build::c_with("dlopens.c", "", &["-ldl"])),
