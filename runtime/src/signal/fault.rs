@@ -115,16 +115,15 @@ pub fn keep_ours(signal: i32) {
 }
 
 /// Lets the kernel do by default what `signal` does, with `info`, as soon as the handler returns.
-/// A fault happens again by itself and ends the process with its own siginfo; a trap does not, the
-/// program counter is behind it. `false` when a filter of the target's does not allow it.
+/// Most faults would happen again by themselves; a trap would not, the program counter is behind it,
+/// nor would a frame that `rt_sigreturn(2)` cannot take: its context is restored when that is found.
+/// `false` when a filter of the target's does not allow it.
 pub fn die_as_default(signal: i32, info: &SigInfo) -> bool {
     let default = KernelAction::default();
     if sys::signal_action(signal, Some(&default), None).is_err() {
         return false;
     }
-    if !is_fault(signal, info) || signal == SIGTRAP as i32 {
-        super::deliver::again(signal, info);
-    }
+    super::deliver::again(signal, info);
     true
 }
 
