@@ -33,7 +33,7 @@ fn add(calls: &mut Calls, thread: Pid, number: u64) {
     }
 }
 
-/// The observer's list: the calls that are the target's, and the thread that began.
+/// The observer's list: the calls that are the target's, and the thread that made the first.
 pub fn seen(text: &str) -> Result<(Pid, Calls)> {
     let mut calls = Calls::new();
     let mut first = None;
@@ -43,8 +43,8 @@ pub fn seen(text: &str) -> Result<(Pid, Calls)> {
         let thread = thread.and_then(|word| word.parse().ok()).context("no thread in the list")?;
         let number: u64 =
             number.and_then(|word| word.parse().ok()).context("no number in the list")?;
-        first.get_or_insert(thread);
         if matches!(kind, Some("stub" | "forward")) {
+            first.get_or_insert(thread);
             add(&mut calls, thread, number);
         }
     }

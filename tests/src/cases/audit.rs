@@ -10,14 +10,15 @@ use anyhow::{Context, Result, ensure};
 use runtime::patch::{self, ShapeSet};
 use std::fs;
 
-/// Programs that make code while they run: what that code calls is not patched.
-const GENERATES_CODE: [&str; 3] = ["program/node", "program/java", "server/chromium"];
-
 /// A process has one tracer: a debugger cannot run below the observer.
 const TRACES: [&str; 1] = ["program/gdb"];
 
 /// `ldd` asks a 32-bit `ld.so` too, which runs natively.
 const FOREIGN: [&str; 1] = ["program/ldd"];
+
+fn watched() -> Build {
+    Build::c_with("watched.c", "", &["-pthread"])
+}
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
@@ -29,14 +30,46 @@ pub fn cases() -> Vec<Case> {
         case("without-vload").shell("/bin/echo x").check(without_vload),
         case("threads").build(Build::c("threads.c")).run(&["{0}", "20"]).check(clean),
         case("static").build(Build::c_with("threads.c", "static", &["-static"])).check(clean),
+        case("generated").build(watched()).run(&["{0}", "loop"]).check(clean),
+        case("rewritten").build(watched()).run(&["{0}", "rewritten"]).check(clean),
+        case("moved").build(watched()).run(&["{0}", "moved"]).check(clean),
+        case("generated-threads").build(watched()).run(&["{0}", "threads"]).check(clean),
+        case("unwatched").build(watched()).run(&["{0}", "loop"]).check(unwatched),
+        case("browsing").needs_program("chromium").seconds(300).check(clean).run(&[
+            "chromium",
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--user-data-dir={dir}/profile",
+            "--dump-dom",
+            "file://{programs}/browse.html#30",
+        ]),
+        case("jvm").needs_program("javac").seconds(300).check(clean).run(&[
+            "java",
+            "-Xmx256m",
+            "{programs}/Work.java",
+            "30",
+        ]),
         case("order").build(Build::c("raw.c")).check(same_order),
         case("order-threads").build(Build::c("threads.c")).run(&["{0}", "20"]).check(same_order),
         case("order-children").shell("/bin/true; ls -l /usr/bin | wc -l").check(same_order),
     ];
+    cases.push(
+        case("debugger").needs_program("gdb").build(Build::c("threads.c")).check(clean).run(&[
+            "gdb",
+            "-batch",
+            "-nx",
+            "-ex",
+            "disassemble main",
+            "-ex",
+            "info line main",
+            "{0}",
+        ]),
+    );
     let others = programs::cases().into_iter().chain(servers::cases());
     cases.extend(others.filter_map(|mut other| {
         let name = other.name.as_str();
-        if [&GENERATES_CODE[..], &TRACES, &FOREIGN].iter().any(|names| names.contains(&name)) {
+        if TRACES.contains(&name) || FOREIGN.contains(&name) {
             return None;
         }
         other.name = format!("audit/{}", name.replace('/', "-"));
@@ -115,6 +148,15 @@ fn unpatched_site(bench: &Bench<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The observer sees generated code where nothing watches it: as many calls as the program makes there.
+fn unwatched(bench: &Bench<'_>) -> Result<()> {
+    let (outcome, report) = audited(bench, &[], &["--watch=never"])?;
+    ensure!(outcome.text() == "2000 of 2000\n", "{:?}", outcome.text());
+    ensure!(Counts::read(&report)?.elsewhere == 2000, "{}", shortened(&report));
+    ensure!(report.contains("anonymous memory+0x"), "{}", shortened(&report));
+    Ok(())
+}
+
 /// What vload starts without itself is not passed over.
 fn without_vload(bench: &Bench<'_>) -> Result<()> {
     let (_, report) = audited(bench, &[], &["--plain", "echo"])?;
@@ -125,16 +167,24 @@ fn without_vload(bench: &Bench<'_>) -> Result<()> {
 }
 
 /// What the observer sees the target's calls be is what the trace says they are, one by one in
-/// each thread.
+/// each thread; and a counting layer below the trace has counted as many as that has lines.
 fn same_order(bench: &Bench<'_>) -> Result<()> {
     let calls = bench.folder().join(CALLS).display().to_string();
     let trace = bench.machine.work.join("trace-of-order").join(bench.case.name.replace('/', "-"));
     fs::create_dir_all(trace.parent().context("a folder")?)?;
     let file = trace.display().to_string();
-    let (_, report) = audited(bench, &["--calls", &calls], &["trace", "-o", &file])?;
+    let table = trace.with_extension("table");
+    let layer = format!("count:file={}", table.display());
+    let words = ["-m", &layer, "trace", "-o", &file];
+    let (_, report) = audited(bench, &["--calls", &calls], &words)?;
     let counts = Counts::read(&report)?;
     ensure!(counts.elsewhere == 0 && counts.natively == 0, "{}", shortened(&report));
     let (first, seen) = order::seen(&fs::read_to_string(calls)?)?;
-    let traced = order::traced(&fs::read_to_string(trace)?, first)?;
-    order::agree(&seen, &traced)
+    let trace = fs::read_to_string(trace)?;
+    order::agree(&seen, &order::traced(&trace, first)?)?;
+    let lines = trace.lines().filter(|line| line.contains('(')).count();
+    let counted = fs::read_to_string(table)?;
+    let total = format!(", {lines} calls\n");
+    ensure!(counted.ends_with(&total), "{lines} lines in the trace, and {counted}");
+    Ok(())
 }
