@@ -9,7 +9,7 @@ use crate::seccomp;
 use crate::signal::{self, MaskArgument};
 use crate::sys;
 use crate::text;
-use crate::view;
+use crate::view::{self, PRLIMIT64};
 use linux_raw_sys::general as nr;
 
 macro_rules! numbers {
@@ -18,10 +18,12 @@ macro_rules! numbers {
 
 numbers! {
     CLOSE = __NR_close;
+    DUP = __NR_dup;
     DUP3 = __NR_dup3;
     CLOSE_RANGE = __NR_close_range;
     READLINKAT = __NR_readlinkat;
     OPENAT = __NR_openat;
+    OPENAT2 = __NR_openat2;
     STATX = __NR_statx;
     FACCESSAT = __NR_faccessat;
     FACCESSAT2 = __NR_faccessat2;
@@ -55,11 +57,14 @@ numbers! {
 /// What this layer wants whatever the others do.
 pub const WANTED: &[usize] = &[
     CLOSE,
+    DUP,
     DUP3,
+    PRLIMIT64,
     CLOSE_RANGE,
     own::FCNTL as usize,
     READLINKAT,
     OPENAT,
+    OPENAT2,
     STATX,
     FACCESSAT,
     FACCESSAT2,
@@ -101,12 +106,16 @@ pub fn call(call: &mut Call<'_>) -> isize {
         Entry::Compat => return compat(call),
         Entry::X32 => return x32(call),
     }
+    if view::is_named(call) {
+        return sys::raw(Err(sys::Errno::BADF));
+    }
     match call.number {
         CLOSE => view::close(call),
         DUP3 => view::duplicate_onto(call),
         CLOSE_RANGE => view::close_range(call),
         READLINKAT => view::readlink(call, 1),
         OPENAT => view::open(call, 1),
+        OPENAT2 => view::open_how(call),
         FACCESSAT => view::stat(call, 1, true),
         FACCESSAT2 => {
             let follows = call.args[3] & AT_SYMLINK_NOFOLLOW == 0;
@@ -158,6 +167,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         EPOLL_PWAIT | EPOLL_PWAIT2 => signal::wait_masked(call, MaskArgument::Pointer(4)),
         PSELECT6 | IO_PGETEVENTS => signal::wait_masked(call, MaskArgument::Structure(5)),
         own::MMAP => guard::mmap(call, &mut text::mmap),
+        PRLIMIT64 => view::limit(call),
         number if number == own::FCNTL as usize => view::fcntl(call),
         number => match own::legacy(number) {
             Some(kind) => legacy(call, kind),
@@ -182,6 +192,7 @@ fn legacy(call: &mut Call<'_>, kind: Legacy) -> isize {
             view::stat(call, 1, follows)
         }
         Legacy::Fork => process::clone(call),
+        Legacy::SetLimit => view::limit(call),
         Legacy::Own(meaning) => meaning(call),
     }
 }
@@ -201,6 +212,8 @@ pub enum Legacy {
     Fstatat,
     /// `fork(2)`, `vfork(2)`.
     Fork,
+    /// `setrlimit(2)`.
+    SetLimit,
     /// A call that one architecture alone has, and its meaning.
     Own(fn(&mut Call<'_>) -> isize),
 }

@@ -57,11 +57,7 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
     if own.contains(request.dirfd) {
         return Err(Errno::BADF);
     }
-    let program = view::behind(path.to_bytes());
-    if program.is_some() {
-        // Where there is no /proc there is no such file.
-        sys::stat(sys::CWD, path)?;
-    }
+    let program = view::behind(request.dirfd, path.to_bytes());
     let path = program.as_ref().map_or(path, view::Replacement::path);
     if crate::adopt::is_adopted() && own.exe.get() < 0 {
         // The process was adopted without the program `vload` at hand.

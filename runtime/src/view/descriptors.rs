@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicI32, Ordering};
 
-use super::maps;
+use super::{PROGRAM, maps};
 use crate::layer::Call;
 use crate::sort;
 use crate::sys::{self, Errno, Result};
@@ -14,6 +14,8 @@ use linux_raw_sys::general::{F_DUPFD, F_DUPFD_CLOEXEC, RLIMIT_NOFILE};
 
 /// `CLOSE_RANGE_UNSHARE` (linux/close_range.h).
 const CLOSE_RANGE_UNSHARE: usize = 2;
+/// `prlimit64`.
+pub const PRLIMIT64: usize = linux_raw_sys::general::__NR_prlimit64 as usize;
 /// `CLOSE_RANGE_CLOEXEC`.
 const CLOSE_RANGE_CLOEXEC: usize = 4;
 
@@ -37,6 +39,7 @@ impl Slot {
 }
 
 /// vload's descriptors as numbered in one descriptor table.
+#[repr(C)]
 pub struct Descriptors {
     /// vload's own file (`O_PATH`), executed again for every program the target starts.
     pub exe: Slot,
@@ -75,6 +78,25 @@ impl Descriptors {
         fd >= 0 && self.all().into_iter().any(|slot| slot.get() == fd)
     }
 
+    /// Moves those that lie within the soft limit out of it, as far as the hard one has room for them.
+    fn keep_above(&self) {
+        let Ok(limit) = sys::limit(RLIMIT_NOFILE) else { return };
+        for slot in self.all() {
+            let fd = slot.get();
+            if fd >= 0
+                && (fd as u64) < limit.soft
+                && let Ok(hidden) = hide(fd)
+            {
+                if hidden as u64 >= limit.soft {
+                    slot.set(hidden);
+                    sys::close(fd);
+                } else {
+                    sys::close(hidden);
+                }
+            }
+        }
+    }
+
     /// Moves what is at `fd`, if it is one of them, to another number.
     fn make_room(&self, fd: i32) -> Result<()> {
         for slot in self.all() {
@@ -92,11 +114,15 @@ impl Descriptors {
 pub fn hide(fd: i32) -> Result<i32> {
     const HIGH: u64 = 4096;
     const SPAN: u64 = 64;
+    /// Programs that want a number that is surely closed take the limit itself.
+    const AWAY: i32 = 40;
     let limit = sys::limit(RLIMIT_NOFILE)?;
-    if limit.soft < HIGH && limit.hard >= limit.soft + SPAN {
-        let raised = sys::Limit { soft: limit.soft + SPAN, hard: limit.hard };
+    if limit.soft < HIGH {
+        // Where the hard limit has no room above, a privileged process may raise it for the moment.
+        let soft = limit.soft + SPAN;
+        let raised = sys::Limit { soft, hard: limit.hard.max(soft) };
         if sys::set_limit(RLIMIT_NOFILE, raised).is_ok() {
-            let copy = sys::duplicate(fd, limit.soft as i32, false);
+            let copy = sys::duplicate(fd, limit.soft as i32 + AWAY, false);
             let restored = sys::set_limit(RLIMIT_NOFILE, limit);
             debug_assert!(restored.is_ok());
             if copy.is_ok() {
@@ -115,22 +141,30 @@ pub fn move_away(fd: i32) -> Result<i32> {
     Ok(hidden)
 }
 
+/// `prlimit64(2)`, `setrlimit(2)`: numbers that have come within the soft limit are the target's.
+pub fn limit(call: &mut Call<'_>) -> isize {
+    let [first, second, third, ..] = call.args;
+    let (resource, changes) = match call.number {
+        PRLIMIT64 => (second, third != 0 && (first == 0 || first as i32 == PROGRAM.pid())),
+        _ => (first, true),
+    };
+    let result = call.pass();
+    if result == 0 && changes && resource as u32 == RLIMIT_NOFILE {
+        call.descriptors().keep_above();
+    }
+    result
+}
+
 /// `close(2)`.
 pub fn close(call: &mut Call<'_>) -> isize {
-    if call.descriptors().contains(call.args[0] as i32) {
-        return sys::raw(Err(Errno::BADF));
-    }
     let fd = call.args[0] as i32;
     maps::forget(call, fd, fd);
     call.pass()
 }
 
-/// `fcntl(2)`: nothing can be asked of a descriptor that is not there.
+/// `fcntl(2)`.
 pub fn fcntl(call: &mut Call<'_>) -> isize {
     let [fd, command, ..] = call.args;
-    if call.descriptors().contains(fd as i32) {
-        return sys::raw(Err(Errno::BADF));
-    }
     let result = call.pass();
     if matches!(command as u32, F_DUPFD | F_DUPFD_CLOEXEC) {
         maps::copied(call, fd as i32, result);

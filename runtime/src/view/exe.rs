@@ -3,17 +3,20 @@
 //! The calls are made first and looked at when they have succeeded: then the path is known to be
 //! readable, and a path that is not of this kind has cost one comparison.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::CStr;
 
-use super::identity::{PROGRAM, path_of, pid_in_proc};
-use super::maps;
+use super::hidden::{PATH, dirfd, given, is_reached, uncount};
+use super::identity::{PROGRAM, pid_in_proc};
+use super::{maps, path_of, procfs};
 use crate::layer::Call;
 use crate::log::Line;
-use crate::memory::User;
+use crate::memory::{User, copy_out};
 use crate::session;
-use crate::sys;
+use crate::sys::{self, Errno};
 
 const PATH_MAX: usize = 4096;
+/// The link's name.
+const NAME: &[u8] = b"exe";
 
 /// A path of the file that a call was meant for.
 pub struct Replacement {
@@ -39,39 +42,37 @@ impl Replacement {
     }
 }
 
-/// A process as `/proc` names it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Named {
-    /// `self` or `thread-self`.
-    Own,
-    /// By its number in the pid namespace of that `/proc`.
-    Number(i32),
-}
-
 /// The process whose `exe` in `/proc` the path names.
-fn process_of(path: &[u8]) -> Option<Named> {
-    let rest = path.strip_prefix(b"/proc/")?.strip_suffix(b"/exe")?;
-    let mut parts = rest.split(|&byte| byte == b'/');
-    let first = parts.next()?;
-    match (parts.next(), parts.next(), parts.next()) {
-        (None, ..) | (Some(b"task"), Some(_), None) => {}
-        _ => return None,
+fn process_of(dirfd: i32, path: &[u8]) -> Option<i32> {
+    let mut buffer = [0; PATH];
+    let (folder, name) = procfs::split(path);
+    if path.is_empty() {
+        // The link itself, opened with `O_PATH` and `O_NOFOLLOW`.
+        let link = path_of(dirfd, &mut buffer).filter(|link| procfs::split(link).1 == NAME)?;
+        return procfs::process_of(link).filter(|_| procfs::is_proc(dirfd));
     }
-    if matches!(first, b"self" | b"thread-self") {
-        return Some(Named::Own);
+    if name != NAME {
+        return None;
     }
-    core::str::from_utf8(first).ok()?.parse().ok().map(Named::Number)
+    let folder = procfs::canonical(dirfd, folder, &mut buffer)?;
+    let mut full = Line::new();
+    full.raw(folder).raw(b"/").raw(NAME);
+    procfs::process_of(full.bytes())
 }
 
-/// What `path` stands for if it names the `exe` of a process of this session.
-pub fn behind(path: &[u8]) -> Option<Replacement> {
-    let own = || Replacement::new(PROGRAM.path().to_bytes());
-    let pid = match process_of(path)? {
-        Named::Own => return own(),
-        Named::Number(pid) => pid,
-    };
+/// What the path from `dirfd` on stands for if it names the `exe` of a process of this session.
+pub fn behind(dirfd: i32, path: &[u8]) -> Option<Replacement> {
+    let pid = process_of(dirfd, path)?;
     if Some(pid) == pid_in_proc() {
-        return own();
+        return Replacement::new(PROGRAM.path().to_bytes());
+    }
+    // It says so itself, or, where it may not be read, did to the session.
+    let mut bytes = [0; PATH_MAX];
+    if let Some(peer) = maps::peer(pid)
+        && let Ok(length) = PROGRAM.of(&peer, &mut bytes)
+        && length != 0
+    {
+        return Replacement::new(bytes.get(..length)?);
     }
     let program = session::members()?.program_of(pid)?;
     // The number may be another process's by now.
@@ -84,76 +85,67 @@ pub fn behind(path: &[u8]) -> Option<Replacement> {
     same.then(|| Replacement::new(program))?
 }
 
-/// The path of a call that has succeeded, as it was given.
-fn given<'a>(call: &Call<'_>, result: isize, path: usize) -> Option<&'a [u8]> {
-    let address = call.args[path];
-    if result < 0 || address == 0 {
-        return None;
-    }
-    // SAFETY: a call that succeeded has read a NUL-terminated path there.
-    Some(unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes())
-}
-
 /// What a call with the path argument at index `path`, behind a dirfd if that is not the first
 /// argument, was meant for; `None` when it failed or its path is nothing special.
 fn replaced(call: &Call<'_>, result: isize, path: usize) -> Option<Replacement> {
-    named(call, path, given(call, result, path)?)
+    let given = given(call, result, path)?;
+    // An empty path is asked for what is open already: that was replaced when it was opened.
+    if given.is_empty() { None } else { behind(dirfd(call, path), given) }
 }
 
-/// What a call was meant for whose path argument, at index `path`, is `given`.
-fn named(call: &Call<'_>, path: usize, given: &[u8]) -> Option<Replacement> {
-    if !given.ends_with(b"exe") {
-        return None;
-    }
-    if given.starts_with(b"/") {
-        return behind(given);
-    }
-    let dirfd = if path == 1 { call.args[0] as i32 } else { sys::CWD };
-    let mut buffer = [0; 256];
-    let folder = if dirfd == sys::CWD {
-        sys::getcwd(&mut buffer).ok()?
-    } else {
-        path_of(dirfd, &mut buffer)?
-    };
-    let mut joined = Line::new();
-    joined.raw(folder).raw(b"/").raw(given);
-    behind(joined.bytes())
-}
-
-/// `readlink(2)`, `readlinkat(2)`; `path` is the index of the path argument.
+/// `readlink(2)`, `readlinkat(2)`; `path` is the index of the path argument. Nothing is written behind the
+/// link's text, so the target's buffer must not come to hold that of vload's.
 pub fn readlink(call: &mut Call<'_>, path: usize) -> isize {
-    // Before the call is made: what the kernel puts behind the end of a shorter path would stay there.
-    let mut bytes = [0; PATH_MAX];
-    let given = User::<u8>::new(call.args[path]).string(&mut bytes);
-    let program = given.ok().and_then(|given| named(call, path, given.to_bytes()));
-    let (buffer, room) = (call.args[path + 1], call.args[path + 2]);
-    let Some(program) = program.filter(|_| room as i32 > 0) else { return call.pass() };
-    let length = program.length.min(room as i32 as usize);
-    call.args[path + 2] = length;
-    let result = call.pass();
-    call.args[path + 2] = room;
-    if result < 0 {
-        return result;
-    }
-    // The kernel has filled `result` bytes, and the rest of the buffer may not be there.
-    if length > result as usize
-        && let Err(error) = crate::memory::writable(buffer, length)
+    let mut room = [0u8; PATH_MAX];
+    let given = User::<u8>::new(call.args[path]).string(&mut room);
+    let dirfd = dirfd(call, path);
+    if let Ok(given) = given
+        && let Some(program) = behind(dirfd, given.to_bytes())
+        && sys::readlink(dirfd, given, &mut [0; 1]).is_ok()
+        && call.args[path + 2] as i32 > 0
     {
-        return sys::raw(Err(error));
+        let length = program.length.min(call.args[path + 2] as i32 as usize);
+        let text = program.bytes().get(..length).unwrap_or_default();
+        return sys::raw(copy_out(call.args[path + 1], text).map(|()| length));
     }
-    // SAFETY: the kernel, or the check above, has written there.
-    unsafe {
-        core::ptr::copy_nonoverlapping(program.bytes().as_ptr(), buffer as *mut u8, length);
+    let result = call.pass();
+    if is_reached(call, result, path) {
+        return sys::raw(Err(Errno::NOENT));
     }
-    length as isize
+    result
 }
 
 /// `open(2)`, `openat(2)`: the program's file is opened at the number that vload's took.
 pub fn open(call: &mut Call<'_>, path: usize) -> isize {
+    let flags = call.args[path + 1];
+    open_with(call, path, flags, again)
+}
+
+/// `openat2(2)`: how the program's file is opened is what `openat(2)` can say; the rules for the way there
+/// were kept when vload's was opened.
+pub fn open_how(call: &mut Call<'_>) -> isize {
+    // `struct open_how` begins with flags and mode.
+    let how = User::<[u64; 2]>::new(call.args[2]).read();
+    let flags = how.map_or(0, |[flags, _]| flags as usize);
+    open_with(call, 1, flags, |_, _, program| {
+        let mode = how.map_or(0, |[_, mode]| mode as u32);
+        sys::raw(sys::openat(sys::CWD, program.path(), flags as u32, mode).map(|fd| fd as usize))
+    })
+}
+
+fn open_with(
+    call: &mut Call<'_>,
+    path: usize,
+    flags: usize,
+    again: impl FnOnce(&mut Call<'_>, usize, &Replacement) -> isize,
+) -> isize {
     const O_PATH: usize = 0o10_000_000;
     const O_NOFOLLOW: usize = crate::arch::numbers::O_NOFOLLOW;
     let result = call.pass();
-    let flags = call.args[path + 1];
+    if is_reached(call, result, path) {
+        sys::close(result as i32);
+        return sys::raw(Err(Errno::NOENT));
+    }
     if flags & O_PATH != 0 && flags & O_NOFOLLOW != 0 {
         // The link itself is meant.
         return result;
@@ -173,9 +165,13 @@ pub fn open(call: &mut Call<'_>, path: usize) -> isize {
 /// `stat(2)`, `newfstatat(2)`, `statx(2)`, `access(2)` and their likes.
 pub fn stat(call: &mut Call<'_>, path: usize, follows: bool) -> isize {
     let result = call.pass();
+    if is_reached(call, result, path) {
+        return sys::raw(Err(Errno::NOENT));
+    }
     if !follows {
         return result;
     }
+    uncount(call, result, path, crate::arch::numbers::stat_size(call.number, &call.args));
     match replaced(call, result, path) {
         Some(program) => again(call, path, &program),
         None => result,
@@ -188,20 +184,4 @@ fn again(call: &mut Call<'_>, path: usize, program: &Replacement) -> isize {
     let result = call.pass();
     call.args[path] = given;
     result
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Named, process_of};
-
-    #[test]
-    fn paths_that_name_an_exe() {
-        assert_eq!(process_of(b"/proc/12/exe"), Some(Named::Number(12)));
-        assert_eq!(process_of(b"/proc/12/task/13/exe"), Some(Named::Number(12)));
-        assert_eq!(process_of(b"/proc/self/exe"), Some(Named::Own));
-        for other in [&b"/proc/12/exe2"[..], b"/proc/exe", b"/proc/12/cwd/exe", b"/tmp/exe", b"exe"]
-        {
-            assert_eq!(process_of(other), None);
-        }
-    }
 }

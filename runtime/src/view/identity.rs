@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
+use crate::memory::guard::Peer;
 use crate::session;
 use crate::sys;
 
@@ -52,6 +53,15 @@ impl Program {
         if let (Some(place), Some(members)) = (self.place(), session::members()) {
             members.note(self.pid(), place);
         }
+    }
+
+    /// Copies the path of the program that another process runs; its length.
+    pub fn of(&self, peer: &Peer, into: &mut [u8; PATH_MAX]) -> sys::Result<usize> {
+        let mut length = [0usize; 1];
+        peer.read((&raw const self.length).addr(), &mut length)?;
+        let path = into.get_mut(..length[0]).ok_or(sys::Errno::NAMETOOLONG)?;
+        peer.read(self.path.get().addr(), path)?;
+        Ok(length[0])
     }
 
     /// The path; empty when it is not known.

@@ -3,7 +3,7 @@
 //! Names are looked at first: only a buffer that holds the number of one of ours is worth the
 //! question which folder it lists.
 
-use super::identity::{path_of, pid_in_proc};
+use super::hidden::in_listing;
 use crate::layer::Call;
 
 /// Offset of `d_reclen` in `struct linux_dirent64` and `struct linux_dirent` (getdents(2)) of 64-bit
@@ -21,13 +21,17 @@ pub fn getdents(call: &mut Call<'_>, name: usize) -> isize {
         // SAFETY: the kernel has filled that many bytes of the caller's buffer.
         let entries = unsafe { core::slice::from_raw_parts_mut(call.args[1] as *mut u8, length) };
         let own = call.descriptors();
-        let is_own =
-            |entry: &[u8]| number_of(entry, name).is_some_and(|number| own.contains(number));
-        if !each(entries).any(|range| is_own(&entries[range]))
-            || !lists_descriptors(call.args[0] as i32)
-        {
+        let may_be_own = |entry: &[u8]| {
+            // Another process's have numbers like ours.
+            number_of(entry, name)
+                .is_some_and(|number| own.all().iter().any(|slot| slot.get().abs_diff(number) < 64))
+        };
+        if !each(entries).any(|range| may_be_own(&entries[range])) {
             return result;
         }
+        let Some(own) = in_listing(call, call.args[0] as i32) else { return result };
+        let is_own =
+            |entry: &[u8]| number_of(entry, name).is_some_and(|number| own.contains(&number));
         let mut kept = 0;
         let mut at = 0;
         while let Some(range) = next(entries, at) {
@@ -64,17 +68,6 @@ fn number_of(entry: &[u8], name: usize) -> Option<i32> {
     let text = entry.get(name..)?;
     let end = text.iter().position(|&byte| byte == 0)?;
     core::str::from_utf8(&text[..end]).ok()?.parse().ok()
-}
-
-/// Whether `folder` is a listing of this process's descriptors in `/proc`.
-fn lists_descriptors(folder: i32) -> bool {
-    let mut buffer = [0; 256];
-    let Some(path) = path_of(folder, &mut buffer) else { return false };
-    let Some(path) = path.strip_prefix(b"/proc/") else { return false };
-    let mut parts = path.split(|&byte| byte == b'/');
-    let pid = parts.next().and_then(|pid| core::str::from_utf8(pid).ok()?.parse().ok());
-    let last = path.rsplit(|&byte| byte == b'/').next();
-    matches!(last, Some(b"fd" | b"fdinfo")) && pid.is_some() && pid == pid_in_proc()
 }
 
 #[cfg(test)]

@@ -2,14 +2,17 @@
 
 mod descriptors;
 mod exe;
+mod hidden;
 mod identity;
 mod listing;
 pub mod maps;
 mod procfs;
 
 pub use descriptors::{
-    Descriptors, OWN, Slot, close, close_range, duplicate_onto, fcntl, hide, move_away,
+    Descriptors, OWN, PRLIMIT64, Slot, close, close_range, duplicate_onto, fcntl, hide, limit,
+    move_away,
 };
-pub use exe::{Replacement, behind, open, readlink, stat};
-pub use identity::{PROGRAM, Program, path_of};
+pub use exe::{Replacement, behind, open, open_how, readlink, stat};
+pub use hidden::is_named;
+pub use identity::{PROGRAM, Program, path_of, pid_in_proc};
 pub use listing::getdents;

@@ -1,6 +1,10 @@
 //! Paths in `/proc`.
 
+use super::path_of;
+use crate::log::Line;
 use crate::sys;
+use core::ffi::CStr;
+use linux_raw_sys::general::{O_CLOEXEC, O_DIRECTORY, O_PATH};
 
 /// `PROC_SUPER_MAGIC` (linux/magic.h).
 const PROC_SUPER_MAGIC: usize = 0x9fa0;
@@ -8,6 +12,23 @@ const PROC_SUPER_MAGIC: usize = 0x9fa0;
 /// Whether an open file lies in `/proc`, wherever that is mounted.
 pub fn is_proc(fd: i32) -> bool {
     sys::file_system(fd) == Ok(PROC_SUPER_MAGIC)
+}
+
+/// A path's folder and its last part.
+pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    let at = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    path.split_at(at)
+}
+
+/// The path, without links in it, of a folder in `/proc`. An empty one is where paths start.
+pub fn canonical<'a>(dirfd: i32, folder: &[u8], buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    let mut line = Line::new();
+    line.raw(if folder.is_empty() { b"." } else { folder }).raw(b"\0");
+    let path = CStr::from_bytes_with_nul(line.bytes()).ok()?;
+    let fd = sys::openat(dirfd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0).ok()?;
+    let found = if is_proc(fd) { path_of(fd, buffer) } else { None };
+    sys::close(fd);
+    found
 }
 
 /// The process whose file or folder a path without links names: `…/PID/NAME`, `…/PID/task/TID/NAME`.

@@ -59,6 +59,19 @@ pub fn cases() -> Vec<Case> {
             "static",
             &["-static"],
         )),
+        // Above the soft limit there is room for what is vload's.
+        Case::new("identity/hidden").build(Build::c("hidden.c")).run(&["{0}"]).within(&[
+            "/bin/sh",
+            "-c",
+            r#"ulimit -S -n 1024; exec "$@""#,
+            "sh",
+        ]),
+        Case::new("identity/own-file").build(Build::c("ownfile.c")),
+        Case::new("identity/own-file-static").build(Build::c_with(
+            "ownfile.c",
+            "static",
+            &["-static"],
+        )),
         Case::new("identity/maps").build(Build::c_with("maps.c", "", &["-pthread"])),
         Case::new("identity/maps-static").build(Build::c_with(
             "maps.c",

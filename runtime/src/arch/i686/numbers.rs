@@ -25,6 +25,10 @@ pub const GETEGID: u32 = nr::__NR_getegid32;
 /// `O_NOFOLLOW`.
 pub const O_NOFOLLOW: usize = nr::O_NOFOLLOW as usize;
 
+const SETRLIMIT: usize = nr::__NR_setrlimit as usize;
+const STATX: usize = nr::__NR_statx as usize;
+const OLD_LSTAT: usize = nr::__NR_lstat as usize;
+const LSTAT64: usize = nr::__NR_lstat64 as usize;
 const DUP2: usize = nr::__NR_dup2 as usize;
 const READLINK: usize = nr::__NR_readlink as usize;
 const OPEN: usize = nr::__NR_open as usize;
@@ -52,9 +56,17 @@ pub fn is_x32_exec(_number: usize) -> bool {
     false
 }
 
+/// Whether `number` is `dup2`.
+pub fn is_dup2(number: usize) -> bool {
+    number == DUP2
+}
+
 /// What the system layer wants on this architecture alone.
 pub const WANTED: &[usize] = &[
     DUP2,
+    SETRLIMIT,
+    OLD_LSTAT,
+    LSTAT64,
     READLINK,
     OPEN,
     OLD_STAT,
@@ -77,10 +89,27 @@ pub const WANTED: &[usize] = &[
     RT_SIGTIMEDWAIT_TIME64,
 ];
 
+/// Where a call of the `stat` family has put the length of the file: the address of the low word.
+pub fn stat_size(number: usize, args: &[usize; 6]) -> Option<usize> {
+    /// `st_size` of `struct stat64`, and of the `struct stat` before it (asm/stat.h).
+    const SIZE_AT: usize = 44;
+    const OLD_SIZE_AT: usize = 20;
+    Some(match number {
+        OLD_STAT | OLD_LSTAT => args[1] + OLD_SIZE_AT,
+        STAT64 | LSTAT64 => args[1] + SIZE_AT,
+        FSTATAT64 => args[2] + SIZE_AT,
+        // `stx_size` (linux/stat.h).
+        STATX => args[4] + 40,
+        _ => return None,
+    })
+}
+
 /// The calls that only this architecture's table has.
 pub fn legacy(number: usize) -> Option<Legacy> {
     Some(match number {
         DUP2 => Legacy::Dup2,
+        SETRLIMIT => Legacy::SetLimit,
+        OLD_LSTAT | LSTAT64 => Legacy::Own(|call| view::stat(call, 0, false)),
         READLINK => Legacy::Readlink,
         OPEN => Legacy::Open,
         OLD_STAT | STAT64 | ACCESS => Legacy::Stat,

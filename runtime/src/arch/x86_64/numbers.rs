@@ -1,6 +1,7 @@
 //! Call numbers and constants that differ between architectures.
 
 use crate::layer::Legacy;
+use crate::view;
 use linux_raw_sys::general as nr;
 
 /// `newfstatat`, and what it fills.
@@ -22,6 +23,10 @@ pub const GETEGID: u32 = nr::__NR_getegid;
 /// `O_NOFOLLOW`.
 pub const O_NOFOLLOW: usize = nr::O_NOFOLLOW as usize;
 
+const STATX: usize = nr::__NR_statx as usize;
+const LSTAT: usize = nr::__NR_lstat as usize;
+const SETRLIMIT: usize = nr::__NR_setrlimit as usize;
+const GETDENTS: usize = nr::__NR_getdents as usize;
 const DUP2: usize = nr::__NR_dup2 as usize;
 const READLINK: usize = nr::__NR_readlink as usize;
 const OPEN: usize = nr::__NR_open as usize;
@@ -40,9 +45,29 @@ pub fn is_x32_exec(number: usize) -> bool {
     number == X32_BIT | X32_EXECVE
 }
 
+/// Whether `number` is `dup2`.
+pub fn is_dup2(number: usize) -> bool {
+    number == DUP2
+}
+
 /// What the system layer wants on this architecture alone.
-pub const WANTED: &[usize] =
-    &[DUP2, READLINK, OPEN, STAT, ACCESS, NEWFSTATAT, FORK, VFORK, ARCH_PRCTL, X32_EXECVE];
+pub const WANTED: &[usize] = &[
+    DUP2, READLINK, OPEN, STAT, LSTAT, ACCESS, NEWFSTATAT, FORK, VFORK, ARCH_PRCTL, X32_EXECVE,
+    SETRLIMIT, GETDENTS,
+];
+
+/// Where a call of the `stat` family has put the length of the file: the address of the low word.
+pub fn stat_size(number: usize, args: &[usize; 6]) -> Option<usize> {
+    /// `st_size` of `struct stat` (asm/stat.h).
+    const SIZE_AT: usize = 48;
+    Some(match number {
+        STAT | LSTAT => args[1] + SIZE_AT,
+        NEWFSTATAT => args[2] + SIZE_AT,
+        // `stx_size` (linux/stat.h).
+        STATX => args[4] + 40,
+        _ => return None,
+    })
+}
 
 /// The calls that only this architecture's table has.
 pub fn legacy(number: usize) -> Option<Legacy> {
@@ -51,6 +76,10 @@ pub fn legacy(number: usize) -> Option<Legacy> {
         READLINK => Legacy::Readlink,
         OPEN => Legacy::Open,
         STAT | ACCESS => Legacy::Stat,
+        LSTAT => Legacy::Own(|call| view::stat(call, 0, false)),
+        SETRLIMIT => Legacy::SetLimit,
+        // Names lie a byte earlier in `struct linux_dirent` (getdents(2)).
+        GETDENTS => Legacy::Own(|call| view::getdents(call, 18)),
         NEWFSTATAT => Legacy::Fstatat,
         FORK | VFORK => Legacy::Fork,
         ARCH_PRCTL => Legacy::Own(super::thread::arch_prctl),

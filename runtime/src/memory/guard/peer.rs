@@ -16,6 +16,11 @@ impl Peer {
         Self { pid, base }
     }
 
+    /// Where its image begins.
+    pub fn base(&self) -> usize {
+        self.base
+    }
+
     /// Copies numbers from where ours are at `address`.
     pub fn read<T: Copy>(&self, address: usize, into: &mut [T]) -> Result<()> {
         let there = address.wrapping_sub(arch::image_range().0).wrapping_add(self.base);

@@ -19,6 +19,7 @@ pub use read::{call, copied, forget, opened};
 
 use super::{path_of, procfs};
 use crate::log::Line;
+use crate::memory::guard::Peer;
 use crate::sys::{self, Errno, Result};
 use core::ffi::CStr;
 use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY};
@@ -49,6 +50,19 @@ impl Kind {
             _ => return None,
         })
     }
+}
+
+/// The vload in process `pid`, if it is this one.
+pub fn peer(pid: i32) -> Option<Peer> {
+    let mut line = Line::new();
+    line.text("/proc/").decimal(i64::from(pid)).raw(b"/maps\0");
+    let path = CStr::from_bytes_with_nul(line.bytes()).ok()?;
+    let fd = sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0).ok()?;
+    let mut maps = Buffer::new().ok()?;
+    let read = maps.read_all(fd);
+    sys::close(fd);
+    read.ok()?;
+    remote::peer(pid, maps.bytes())
 }
 
 /// Which of the files an open descriptor is, and of which process.

@@ -31,16 +31,22 @@ fn push(buffer: &mut Buffer, numbers: &[u64]) -> sys::Result<()> {
     numbers.iter().try_for_each(|number| buffer.push(&number.to_ne_bytes()))
 }
 
+/// The vload in process `pid`, whose mappings `maps` has, if it is this one.
+pub fn peer(pid: i32, maps: &[u8]) -> Option<Peer> {
+    let mut name = [0; 4096];
+    let exe = sys::readlink(sys::CWD, c"/proc/self/exe", &mut name).ok()?;
+    let mut all = entries(maps).map(|entry| entry.line);
+    // The image begins with the file.
+    let base = all.find(|line| line.offset == 0 && line.name == exe)?.start;
+    Some(Peer::new(pid, base))
+}
+
 impl Remote {
     /// Of process `pid`. `None` when it does not run this vload, or may not be read by us
     /// (process_vm_readv(2)).
     pub fn of(pid: i32, maps: &[u8]) -> Option<Self> {
-        let mut name = [0; 4096];
-        let exe = sys::readlink(sys::CWD, c"/proc/self/exe", &mut name).ok()?;
-        let mut all = entries(maps).map(|entry| entry.line);
-        // The image begins with the file.
-        let base = all.find(|line| line.offset == 0 && line.name == exe)?.start;
-        let peer = Peer::new(pid, base);
+        let peer = peer(pid, maps)?;
+        let base = peer.base();
         let (mut ranges, mut texts) = (Buffer::new().ok()?, Buffer::new().ok()?);
         guard::each_of(&peer, &mut |range| {
             push(&mut ranges, &[range.start as u64, range.end as u64])

@@ -9,7 +9,7 @@ use crate::memory::guard::{self, Origin};
 use crate::session;
 use crate::sys::{self, Stat};
 use crate::text;
-use crate::view::{OWN, PROGRAM};
+use crate::view::{OWN, PROGRAM, pid_in_proc};
 
 /// An address space of a process that vload runs.
 pub struct Space {
@@ -26,7 +26,7 @@ impl Space {
     /// let itself be asked.
     pub fn of(pid: i32, maps: &[u8]) -> Option<Self> {
         let session = sys::fstat(OWN.session.get()).map_or(0, |stat| stat.ino);
-        let (remote, program) = if pid == PROGRAM.pid() {
+        let (remote, program) = if Some(pid) == pid_in_proc() {
             (None, sys::stat(sys::CWD, PROGRAM.path()).ok())
         } else {
             (Some(Remote::of(pid, maps)?), None)

@@ -1,0 +1,138 @@
+//! vload's descriptors as closed ones: to calls that name them by number or in `/proc/PID/fd`.
+
+use core::ffi::{CStr, c_char};
+
+use super::identity::{path_of, pid_in_proc};
+use super::{Descriptors, OWN, maps, procfs};
+use crate::abi::{self, Arg};
+use crate::arch;
+use crate::layer::Call;
+use crate::memory::User;
+use crate::sys;
+use linux_raw_sys::general as nr;
+use linux_raw_sys::general::MAP_ANONYMOUS;
+
+/// Room for paths in `/proc`, which are short.
+pub const PATH: usize = 256;
+/// Calls to which a number of ours means something else than a descriptor that is used: these know.
+const KNOWN: [u32; 2] = [nr::__NR_dup3, nr::__NR_close_range];
+
+/// Whether an argument of the call is one of vload's descriptors, where the kernel would look for an open
+/// one. It then answers as for one that is not (`EBADF`).
+pub fn is_named(call: &Call<'_>) -> bool {
+    let own = call.descriptors();
+    if !call.args.iter().any(|arg| own.contains(*arg as i32)) {
+        return false;
+    }
+    let number = call.number as u32;
+    if KNOWN.contains(&number) || arch::numbers::is_dup2(call.number) {
+        return false;
+    }
+    if call.number == arch::numbers::MMAP && call.args[3] & MAP_ANONYMOUS as usize != 0 {
+        return false;
+    }
+    let Some(described) = abi::lookup(arch::NATIVE_TABLE, number) else { return false };
+    let kinds = described.args();
+    kinds.iter().zip(&call.args).enumerate().any(|(index, (kind, arg))| {
+        own.contains(*arg as i32)
+            && match kind {
+                Arg::Fd => true,
+                Arg::DirFd => !is_absolute(call, kinds, index),
+                _ => false,
+            }
+    })
+}
+
+/// Whether the path that belongs to the folder in argument `folder` does without it.
+fn is_absolute(call: &Call<'_>, kinds: &[Arg], folder: usize) -> bool {
+    let belongs = |kind: &Arg| matches!(kind, Arg::PathAt(of) if usize::from(*of) == folder);
+    let Some(path) = kinds.iter().position(belongs) else { return false };
+    let first = call.args.get(path).map(|at| User::<u8>::new(*at).read());
+    matches!(first, Some(Ok(b'/')))
+}
+
+/// The path of a call that has succeeded, as it was given.
+pub fn given<'a>(call: &Call<'_>, result: isize, path: usize) -> Option<&'a [u8]> {
+    let address = call.args[path];
+    if result < 0 || address == 0 {
+        return None;
+    }
+    // SAFETY: a call that succeeded has read a NUL-terminated path there.
+    Some(unsafe { CStr::from_ptr(address as *const c_char) }.to_bytes())
+}
+
+/// Whether a call that has succeeded was led to one of vload's descriptors: natively there is no such
+/// file (`ENOENT`).
+pub fn is_reached(call: &Call<'_>, result: isize, path: usize) -> bool {
+    let Some(given) = given(call, result, path) else { return false };
+    let name = given.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    if !name.first().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
+    let Some(number) = core::str::from_utf8(name).ok().and_then(|digits| digits.parse().ok())
+    else {
+        return false;
+    };
+    if !call.descriptors().contains(number) {
+        return false;
+    }
+    let mut buffer = [0; PATH];
+    let (folder, _) = procfs::split(given);
+    procfs::canonical(dirfd(call, path), folder, &mut buffer)
+        .and_then(process_of_listing)
+        .is_some_and(|pid| of(call, pid).contains(&number))
+}
+
+/// `stat(2)` and its likes of a folder that lists descriptors: since Linux 6.2 its size is their number
+/// (`proc_fd_getattr`, fs/proc/fd.c). `size` is the address of that field.
+pub fn uncount(call: &Call<'_>, result: isize, path: usize, size: Option<usize>) {
+    let (Some(given), Some(size)) = (given(call, result, path), size) else { return };
+    if !given.ends_with(b"fd") {
+        return;
+    }
+    let mut buffer = [0; PATH];
+    let listed = procfs::canonical(dirfd(call, path), given, &mut buffer);
+    let Some(pid) = listed.and_then(process_of_listing) else { return };
+    let own = of(call, pid).into_iter().filter(|fd| *fd >= 0).count();
+    // SAFETY: the kernel has filled the structure whose field it is. It may not be aligned.
+    unsafe {
+        let size = size as *mut usize;
+        let counted = size.read_unaligned();
+        if counted > own {
+            size.write_unaligned(counted - own);
+        }
+    }
+}
+
+/// The process whose descriptors a folder in `/proc` lists.
+fn process_of_listing(folder: &[u8]) -> Option<i32> {
+    let (_, last) = procfs::split(folder);
+    if matches!(last, b"fd" | b"fdinfo") { procfs::process_of(folder) } else { None }
+}
+
+/// Where a path that is argument `path` starts.
+pub fn dirfd(call: &Call<'_>, path: usize) -> i32 {
+    if path == 1 { call.args[0] as i32 } else { sys::CWD }
+}
+
+/// vload's descriptors in process `pid`, which the caller sees.
+fn of(call: &Call<'_>, pid: i32) -> [i32; 4] {
+    if Some(pid) == pid_in_proc() {
+        return call.descriptors().all().map(super::Slot::get);
+    }
+    let Some(peer) = maps::peer(pid) else { return [-1; 4] };
+    let mut numbers = [-1i32; 4];
+    const { assert!(size_of::<Descriptors>() == size_of::<[i32; 4]>()) };
+    match peer.read((&raw const OWN).addr(), &mut numbers) {
+        Ok(()) => numbers,
+        Err(_) => [-1; 4],
+    }
+}
+
+/// vload's descriptors in the process whose `fd` or `fdinfo` in `/proc` the open folder is.
+pub fn in_listing(call: &Call<'_>, folder: i32) -> Option<[i32; 4]> {
+    let mut buffer = [0; PATH];
+    let path = path_of(folder, &mut buffer)?;
+    let pid = process_of_listing(path)?;
+    procfs::is_proc(folder).then(|| of(call, pid))
+}
