@@ -14,6 +14,8 @@ pub enum Need {
     File(&'static str),
     /// The rights of the real root user.
     Root,
+    /// The kernel has the page of functions at a fixed address.
+    Vsyscall,
     /// A user and mount namespace can be made.
     UserNamespaces,
 }
@@ -29,6 +31,10 @@ impl Need {
                 (!PathBuf::from(path).exists()).then(|| format!("there is no {path}"))
             }
             Need::Root => (!is_root()).then(|| "not root".into()),
+            Need::Vsyscall => {
+                let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+                (!maps.contains("[vsyscall]")).then(|| "the kernel has no vsyscall page".into())
+            }
             Need::UserNamespaces => {
                 (!user_namespaces()).then(|| "user namespaces are forbidden".into())
             }

@@ -104,7 +104,7 @@ fn vsyscall() -> Line {
             NAME,
             State::Limited,
             format_args!("it is there"),
-            "the calls that programs of before 2012 make through it are not seen",
+            "what programs of before 2012 call there is not seen where vload check lists it",
             "boot with vsyscall=none, if no program needs it",
         ),
     }

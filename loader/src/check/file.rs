@@ -99,6 +99,7 @@ impl Opened {
         let sites = Sites {
             patched: plan.sites().into(),
             refused: plan.refused().into(),
+            fixed: plan.fixed().into(),
             out_of_reach: !built,
         };
         let linkage = Linkage::read(bytes.get()).unwrap_or_default();

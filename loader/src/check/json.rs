@@ -4,7 +4,7 @@
 use alloc::string::String;
 
 use runtime::abi::{self, Table};
-use runtime::patch::{Entry, Refused, ShapeSet, Site};
+use runtime::patch::{Entry, FixedCall, Refused, ShapeSet, Site};
 
 use super::{Findings, Form, Judged, Role, Sites, Verdict};
 use crate::report::Json;
@@ -69,6 +69,7 @@ fn sites(json: &mut Json<'_>, found: &Sites, form: Form) {
         for shape in ShapeSet::default().iter() {
             json.key(shape.name()).number(found.of_shape(shape).count() as u64);
         }
+        json.key("load").number(found.loads().count() as u64);
     });
     if form.count {
         return;
@@ -82,6 +83,7 @@ fn sites(json: &mut Json<'_>, found: &Sites, form: Form) {
             json.object(|json| proven(json, site, found.out_of_reach));
         }
         refused.for_each(|refused| json.object(|json| candidate(json, refused)));
+        found.fixed.iter().for_each(|call| json.object(|json| fixed(json, call, found)));
     });
 }
 
@@ -101,6 +103,23 @@ fn proven(json: &mut Json<'_>, site: &Site, out_of_reach: bool) {
     }
     json.key("number").optional(site.number, |json, number| json.number(number.into()));
     let call = site.number.and_then(|number| call(site.entry, number));
+    json.key("call").optional(call, |json, call| json.string(call.name()));
+}
+
+fn fixed(json: &mut Json<'_>, found: &FixedCall, all: &Sites) {
+    json.key("address").address(found.vaddr);
+    json.key("entry").string("vsyscall");
+    let load = found.load.filter(|_| !all.out_of_reach);
+    if load.is_some() {
+        json.key("state").string("patched");
+        json.key("shape").string("load");
+    } else {
+        json.key("state").string("uncovered");
+        json.key("reason").string("vsyscall");
+    }
+    let number = found.load.map(|load| load.number);
+    json.key("number").optional(number, |json, number| json.number(number.into()));
+    let call = number.and_then(|number| call(Entry::Syscall, number));
     json.key("call").optional(call, |json, call| json.string(call.name()));
 }
 

@@ -13,7 +13,7 @@ use core::ffi::CStr;
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
-use runtime::patch::{Refused, Shape, Site};
+use runtime::patch::{FixedCall, Refused, Shape, Site};
 use runtime::sys::Errno;
 
 use crate::message::{NOT_EXECUTABLE, NOT_FOUND};
@@ -104,6 +104,8 @@ impl core::fmt::Display for Fault {
 struct Sites {
     patched: Vec<Site>,
     refused: Vec<Refused>,
+    /// What names a function at an address of the kernel's.
+    fixed: Vec<FixedCall>,
     /// No place for the stubs is within the reach of all sites: nothing is patched.
     out_of_reach: bool,
 }
@@ -111,18 +113,24 @@ struct Sites {
 impl Sites {
     /// How many proven sites a run patches.
     fn patched(&self) -> usize {
-        if self.out_of_reach { 0 } else { self.patched.len() }
+        let fixed = self.fixed.iter().filter(|call| call.load.is_some()).count();
+        if self.out_of_reach { 0 } else { self.patched.len() + fixed }
     }
 
     /// The candidates at which a call could be made that a run does not see.
     fn uncovered(&self) -> usize {
         let holes = self.refused.iter().filter(|refused| refused.reason.is_hole()).count();
-        holes + self.patched.len() - self.patched()
+        holes + self.patched.len() + self.fixed.len() - self.patched()
     }
 
     /// The bytes that look like a site and are none.
     fn no_calls(&self) -> usize {
         self.refused.iter().filter(|refused| !refused.reason.is_hole()).count()
+    }
+
+    /// The loads of fixed addresses that are redirected.
+    fn loads(&self) -> impl Iterator<Item = &FixedCall> {
+        self.fixed.iter().filter(|call| !self.out_of_reach && call.load.is_some())
     }
 
     fn of_shape(&self, shape: Shape) -> impl Iterator<Item = &Site> {

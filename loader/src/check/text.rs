@@ -53,12 +53,24 @@ fn sites(found: &Sites, form: Form, out: &mut Out) {
         let addresses = found.of_shape(shape).map(|site| site.vaddr);
         list(count, addresses, form, out);
     }
+    let loads = found.loads().count();
+    if loads != 0 {
+        out.styled(Style::Good, format_args!("  {:<8}", "load"));
+        list(loads, found.loads().map(|call| call.vaddr), form, out);
+    }
+    for call in found.fixed.iter().filter(|call| call.load.is_none()) {
+        out.styled(Style::Bad, format_args!("  not covered"));
+        out.put(format_args!(
+            ": vsyscall page at {:#x}: what is loaded is not proven to be called\n",
+            call.vaddr
+        ));
+    }
     let holes = |refused: &&Refused| refused.reason.is_hole();
     if found.out_of_reach {
         out.styled(Style::Bad, format_args!("  not covered"));
         out.put(format_args!(
             ": {} proven sites; no place for stubs is within their reach\n",
-            found.patched.len()
+            found.patched.len() + found.fixed.iter().filter(|call| call.load.is_some()).count()
         ));
     }
     for refused in found.refused.iter().filter(holes) {

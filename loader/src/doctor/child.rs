@@ -50,6 +50,7 @@ const NOT_DONE: isize = isize::MIN;
 const PAGE: usize = 4096;
 
 /// Tries it in a child, which then ends.
+#[inline(never)]
 pub fn attempt(trial: fn() -> sys::Result<usize>) -> Attempt {
     let flags = MAP_SHARED | MAP_ANONYMOUS;
     // SAFETY: without MAP_FIXED the kernel takes unused addresses.
@@ -83,6 +84,7 @@ pub fn attempt(trial: fn() -> sys::Result<usize>) -> Attempt {
 }
 
 /// A call that changes at most the process that makes it.
+#[inline(never)]
 pub fn call(number: u32, args: [usize; 6]) -> sys::Result<usize> {
     // SAFETY: the probes pass no memory but what they own, and replace none that is in use.
     sys::check(unsafe { runtime::arch::syscall(number as usize, args) })

@@ -41,11 +41,13 @@ pub struct Line {
 
 impl Line {
     /// A line about something that is as it should be.
+    #[inline(never)]
     pub fn good(name: &'static str, found: fmt::Arguments<'_>) -> Self {
         Self { name, state: State::Good, found: text(found), means: "", fix: "" }
     }
 
     /// A line about something that is not.
+    #[inline(never)]
     pub fn bad(
         name: &'static str,
         state: State,

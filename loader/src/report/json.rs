@@ -22,6 +22,7 @@ impl<'a> Json<'a> {
         self.out.push('\n');
     }
 
+    #[inline(never)]
     fn separate(&mut self) {
         if core::mem::replace(&mut self.follows, true) {
             self.out.push(',');
@@ -32,6 +33,7 @@ impl<'a> Json<'a> {
         }
     }
 
+    #[inline(never)]
     fn open(&mut self, bracket: char) {
         self.separate();
         self.out.push(bracket);
@@ -39,6 +41,7 @@ impl<'a> Json<'a> {
         self.depth += 1;
     }
 
+    #[inline(never)]
     fn close(&mut self, bracket: char) {
         self.out.push(bracket);
         self.follows = true;
@@ -60,6 +63,7 @@ impl<'a> Json<'a> {
     }
 
     /// The name of the member whose value comes next.
+    #[inline(never)]
     pub fn key(&mut self, name: &str) -> &mut Self {
         self.separate();
         self.quoted(name);
@@ -69,30 +73,35 @@ impl<'a> Json<'a> {
     }
 
     /// A string.
+    #[inline(never)]
     pub fn string(&mut self, text: &str) {
         self.separate();
         self.quoted(text);
     }
 
     /// A string of bytes that may be no text: what is no UTF-8 is replaced by U+FFFD.
+    #[inline(never)]
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.separate();
         self.quoted(&String::from_utf8_lossy(bytes));
     }
 
     /// An address, as a string: JSON's numbers are exact up to 2⁵³ only.
+    #[inline(never)]
     pub fn address(&mut self, address: u64) {
         self.separate();
         self.put(format_args!("\"{address:#x}\""));
     }
 
     /// A number.
+    #[inline(never)]
     pub fn number(&mut self, number: u64) {
         self.separate();
         self.put(format_args!("{number}"));
     }
 
     /// `null`.
+    #[inline(never)]
     pub fn null(&mut self) {
         self.separate();
         self.out.push_str("null");
@@ -106,6 +115,7 @@ impl<'a> Json<'a> {
         }
     }
 
+    #[inline(never)]
     fn quoted(&mut self, text: &str) {
         self.out.push('"');
         for character in text.chars() {
@@ -122,6 +132,7 @@ impl<'a> Json<'a> {
         self.out.push('"');
     }
 
+    #[inline(never)]
     fn put(&mut self, text: fmt::Arguments<'_>) {
         let put = self.out.write_fmt(text);
         // A `String` takes whatever its memory allows.

@@ -51,6 +51,7 @@ impl Out {
     }
 
     /// Appends `text`, which stands out.
+    #[inline(never)]
     pub fn styled(&mut self, style: Style, text: fmt::Arguments<'_>) {
         if self.colour {
             self.text.push_str(style.sequence());
@@ -62,6 +63,7 @@ impl Out {
     }
 
     /// Appends `text`.
+    #[inline(never)]
     pub fn put(&mut self, text: fmt::Arguments<'_>) {
         let put = fmt::Write::write_fmt(&mut self.text, text);
         // A `String` takes whatever its memory allows.

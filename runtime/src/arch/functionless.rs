@@ -1,6 +1,7 @@
-//! What the patcher asks of a processor about functions that stand for calls, where none is owned.
+//! What the patcher asks of a processor about functions that stand for calls, where none is owned and
+//! none is at an address of the kernel's.
 
-use crate::patch::{Function, Owned, Site, Stub};
+use crate::patch::{Function, Load, Owned, Site, Stub};
 
 /// None.
 pub const FUNCTIONS: &[Function] = &[];
@@ -25,5 +26,33 @@ pub fn emit_function(
     _owned: &Owned,
     _original: &[u8],
 ) -> Option<()> {
+    None
+}
+
+/// Nothing in text names such an address.
+pub fn fixed_addresses(_text: &[u8], _found: impl FnMut(usize)) {}
+
+/// Nothing loads one.
+pub fn fixed_load(_bytes: &[u8]) -> Option<Load> {
+    None
+}
+
+/// Nothing is asked.
+pub fn calls_register(_bytes: &[u8], _register: u8) -> bool {
+    false
+}
+
+/// Nothing is asked.
+pub fn keeps_register(_bytes: &[u8], _address: u64, _register: u8) -> bool {
+    false
+}
+
+/// There is no load to replace.
+pub fn rewrite_load(_vaddr: u64, _load: &Load, _stub: u64) -> Option<([u8; 10], usize)> {
+    None
+}
+
+/// There is no stub.
+pub fn emit_fixed(_stub: &mut Stub, _number: u32) -> Option<()> {
     None
 }

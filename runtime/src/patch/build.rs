@@ -2,6 +2,7 @@
 
 use super::blob::{Header, ISLAND, MAGIC, POINT, REFUSED, RUN, SITE, TABLES, VERSION, write_site};
 use super::bytes::clamp;
+use super::fixed::Load;
 use super::function::Owned;
 use super::island::{self, Pages};
 use super::plan::{PAGE, Plan, Text};
@@ -28,6 +29,15 @@ struct Rewritten {
     islands: Vec<Pages>,
 }
 
+/// The stubs with all that is known of them.
+struct Stubs {
+    bytes: Vec<u8>,
+    points: Vec<Point>,
+    emitted: Vec<Emitted>,
+    /// Of each fixed address: the load, and the address of its stub.
+    fixed: Vec<(u64, Load, u64)>,
+}
+
 /// Unmapped pages between a file's last segment and its stubs: what runs over the end of its data
 /// faults there, as natively.
 const GAP: u64 = 16 * PAGE;
@@ -49,19 +59,19 @@ impl Plan<'_> {
             return None;
         }
         // The length does not depend on the addresses, but the link page is behind the stubs.
-        let measured = self.emit(stub_vaddr, stub_vaddr)?.0.len() as u64;
+        let measured = self.emit(stub_vaddr, stub_vaddr)?.bytes.len() as u64;
         let stub_len = measured.next_multiple_of(PAGE);
         let link = stub_vaddr.checked_add(stub_len)?;
         link.checked_add(PAGE)?;
-        let (stubs, points, emitted) = self.emit(stub_vaddr, link)?;
-        let rewritten = self.rewrite(stub_vaddr, &emitted)?;
+        let Stubs { bytes: stubs, points, emitted, fixed } = self.emit(stub_vaddr, link)?;
+        let rewritten = self.rewrite(stub_vaddr, &emitted, &fixed)?;
         if rewritten.islands.first().is_some_and(|island| island.vaddr < link + PAGE) {
             return None;
         }
         Some(self.write(stub_vaddr, key, &stubs, &points, &emitted, &rewritten))
     }
 
-    fn emit(&self, vaddr: u64, link: u64) -> Option<(Vec<u8>, Vec<Point>, Vec<Emitted>)> {
+    fn emit(&self, vaddr: u64, link: u64) -> Option<Stubs> {
         let mut stub = Stub::new(vaddr, link);
         for site in &self.sites {
             let original = self.original(site.head..site.tail)?;
@@ -70,7 +80,18 @@ impl Plan<'_> {
                 None => arch::patch::emit(&mut stub, site, original)?,
             }
         }
-        Some(stub.finish())
+        let mut fixed = Vec::new();
+        for (call, load) in self.fixed_loads() {
+            fixed.push((call, load, stub.here()));
+            arch::patch::emit_fixed(&mut stub, load.number)?;
+        }
+        let (bytes, points, emitted) = stub.finish();
+        Some(Stubs { bytes, points, emitted, fixed })
+    }
+
+    /// The loads of fixed addresses that are redirected, by address.
+    fn fixed_loads(&self) -> impl Iterator<Item = (u64, Load)> {
+        self.fixed.iter().filter_map(|call| Some((call.vaddr, call.load?)))
     }
 
     fn function_at(&self, site: &Site) -> Option<&Owned> {
@@ -91,8 +112,17 @@ impl Plan<'_> {
     }
 
     /// The runs of text with every site's changes made; those behind the file make islands.
-    fn rewrite(&self, stub_vaddr: u64, emitted: &[Emitted]) -> Option<Rewritten> {
+    fn rewrite(
+        &self,
+        stub_vaddr: u64,
+        emitted: &[Emitted],
+        fixed: &[(u64, Load, u64)],
+    ) -> Option<Rewritten> {
         let mut changes: Vec<(u64, u8)> = Vec::new();
+        for &(vaddr, load, stub) in fixed {
+            let (bytes, len) = arch::patch::rewrite_load(vaddr, &load, stub)?;
+            changes.extend((vaddr..).zip(bytes.into_iter().take(len)));
+        }
         for (site, stub) in self.sites.iter().zip(emitted) {
             let stub = stub_vaddr + u64::from(stub.start);
             arch::patch::rewrite(site, stub, &mut |address, bytes| {

@@ -13,6 +13,7 @@
 //! | `names`, `near`, `around` | what a shape must know about a site's surroundings |
 //! | `plan` | the order of all that |
 //! | `linkage` | which libraries a file asks for |
+//! | `fixed` | calls of functions at addresses that are the kernel's |
 //! | `function` | functions that stand for calls |
 //! | `stub`, `island`, `build`, `blob` | the image |
 //!
@@ -24,6 +25,7 @@ mod build;
 mod bytes;
 mod code;
 mod elf;
+mod fixed;
 mod function;
 mod insn;
 mod island;
@@ -42,6 +44,7 @@ mod tables;
 
 pub use around::{Around, Room};
 pub use blob::{Blob, BlobView, SiteRecord, TextRun};
+pub use fixed::{FixedCall, Load};
 pub use function::{Function, Owned};
 pub use insn::{Entry, Flow, Insn, Naming, Reference};
 pub use island::Island;

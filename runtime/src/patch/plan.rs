@@ -3,6 +3,7 @@
 use super::around::{Around, Room};
 use super::code::Code;
 use super::elf::Elf;
+use super::fixed::FixedCall;
 use super::function::Owned;
 use super::insn::Entry;
 use super::names::Names;
@@ -31,6 +32,7 @@ pub struct Plan<'a> {
     pub(super) refused: Vec<Refused>,
     /// The sites that are functions, by address.
     pub(super) functions: Vec<(u64, Owned)>,
+    pub(super) fixed: Vec<FixedCall>,
     pub(super) texts: Vec<Text>,
     pub(super) span: Range<u64>,
 }
@@ -77,6 +79,7 @@ pub fn analyze<'a>(
     if !candidates.is_empty() {
         plan.prove(&elf, &candidates);
     }
+    plan.find_fixed(&elf, skip);
     sort::by_key(&mut plan.refused, |refused| refused.vaddr);
     Ok(plan)
 }
@@ -98,6 +101,7 @@ impl<'a> Plan<'a> {
             sites: Vec::new(),
             refused: Vec::new(),
             functions: Vec::new(),
+            fixed: Vec::new(),
             texts: texts.collect(),
             span,
         }
@@ -253,7 +257,7 @@ impl<'a> Plan<'a> {
     /// Whether nothing of the file changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sites.is_empty()
+        self.sites.is_empty() && self.fixed.iter().all(|call| call.load.is_none())
     }
 }
 

@@ -103,6 +103,15 @@ fn build(
                 plan.sites().len(),
                 plan.refused().len()
             );
+            for call in plan.fixed().iter().filter(|call| call.load.is_none()) {
+                crate::log!(
+                    Warn,
+                    "not covered: file {:#x}:{} at {:#x}: an address of the vsyscall page",
+                    stat.dev,
+                    stat.ino,
+                    call.vaddr
+                );
+            }
             for site in plan.sites().iter().filter(|site| site.shape == Shape::Trap) {
                 crate::log!(
                     Debug,

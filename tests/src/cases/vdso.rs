@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 use crate::execute::{Bench, Host};
+use crate::needs::Need;
 use crate::programs::Build;
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
@@ -14,7 +15,19 @@ const CALLS: [&str; 6] =
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let case = |name: &str| Case::new(format!("vdso/{name}")).build(Build::c("vdso.c"));
+    let old = |name: &str, suffix, flags| {
+        Case::new(format!("vdso/{name}"))
+            .build(Build::c_with("vsyscall.c", suffix, flags))
+            .needs(Need::Vsyscall)
+    };
+    const LOOSE: &[&str] = &["-static", "-DLOOSE"];
     vec![
+        old("vsyscall-static", "static", &["-static"]),
+        old("vsyscall-pie", "pie", &["-pie", "-fPIE"]),
+        old("vsyscall-loose", "loose", LOOSE),
+        // In a run that patches nothing it does not.
+        old("vsyscall-arrives", "static", &["-static"]).plain_only().check(vsyscall_arrives),
+        old("vsyscall-reported", "loose", LOOSE).plain_only().check(vsyscall_reported),
         case("values").run(&["{0}", "values"]),
         case("storm").run(&["{0}", "storm"]),
         // Owned by their patched text.
@@ -56,6 +69,46 @@ fn modules(bench: &Bench<'_>) -> Result<()> {
     };
     let more = calls(TIMES)? - calls(0)?;
     ensure!(more == TIMES * CALLS.len() as u64, "{more} calls");
+    Ok(())
+}
+
+/// The traced calls of the page's functions that were made to their end.
+fn of_page(bench: &Bench<'_>, options: &[&str]) -> Result<Vec<usize>> {
+    let mut words: Vec<&str> = bench.mode.options.iter().map(String::as_str).collect();
+    words.extend(["trace", "-o", "calls"]);
+    words.extend(options);
+    let outcome = bench.vload(&words)?;
+    ensure!(outcome.success() && outcome.text() == "0\n", "{:?}", outcome.text());
+    let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
+    let made = |call: &str| {
+        let begins = format!("{call}(");
+        let of_call = text.lines().filter(|line| line.starts_with(&begins));
+        of_call.filter(|line| !line.contains("ERESTART")).count()
+    };
+    Ok(["gettimeofday", "time", "getcpu"].map(made).into())
+}
+
+/// What is called at the fixed addresses arrives, each once.
+fn vsyscall_arrives(bench: &Bench<'_>) -> Result<()> {
+    for option in ["--no-cache", "--shapes=trap", "--test-private-pages"] {
+        let counts = of_page(bench, &[option, "--"])?;
+        ensure!(counts == [1000; 3], "{option}: {counts:?}");
+    }
+    Ok(())
+}
+
+/// What is not proven to be called there is left as it is, and said.
+fn vsyscall_reported(bench: &Bench<'_>) -> Result<()> {
+    let counts = of_page(bench, &["--no-cache", "--log", "log:warn", "--"])?;
+    ensure!(counts == [0; 3], "{counts:?}");
+    let log = fs::read_to_string(bench.folder().join("log")).context("no log")?;
+    let lines =
+        log.lines().filter(|line| line.contains("not covered: ") && line.contains("vsyscall"));
+    ensure!(lines.count() == 3, "{log}");
+    let outcome = bench.vload(&["check"])?;
+    let lines = outcome.text();
+    let said = lines.lines().filter(|line| line.contains("not covered: vsyscall page"));
+    ensure!(outcome.code() == Some(1) && said.count() == 3, "{lines}");
     Ok(())
 }
 

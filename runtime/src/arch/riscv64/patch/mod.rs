@@ -8,7 +8,8 @@
 mod decode;
 
 pub use crate::arch::functionless::{
-    FUNCTION_HEAD, FUNCTIONS, can_move_branch, emit_function, is_return,
+    FUNCTION_HEAD, FUNCTIONS, calls_register, can_move_branch, emit_fixed, emit_function,
+    fixed_addresses, fixed_load, is_return, keeps_register, rewrite_load,
 };
 pub use decode::decode;
 

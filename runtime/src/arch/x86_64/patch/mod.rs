@@ -25,6 +25,11 @@
 //! | `can_move_branch` | whether a conditional branch can be made in a stub |
 //! | `is_return` | whether an instruction returns to the caller |
 //! | `emit_function` | the stub of a function |
+//! | `fixed_addresses` | everything in text that names a function at an address of the kernel's |
+//! | `fixed_load` | the load of such an address |
+//! | `calls_register` | whether an instruction calls what a register holds |
+//! | `keeps_register` | whether an instruction leaves a register as it is |
+//! | `rewrite_load`, `emit_fixed` | the load of a stub's address, and that stub |
 //! | `rewrite` | the changes of text that a site's shape makes |
 
 mod emit;
@@ -33,6 +38,7 @@ mod jumps;
 mod motion;
 mod scan;
 mod shapes;
+mod vsyscall;
 
 pub use super::decode::decode;
 pub use emit::{emit, rewrite};
@@ -40,6 +46,9 @@ pub use function::{FUNCTION_HEAD, FUNCTIONS, can_move_branch, emit_function, is_
 pub use jumps::{Distance, address_operand, distance_jump, is_named_jump};
 pub use scan::{candidates, references, short_branch};
 pub use shapes::{apply, number_before};
+pub use vsyscall::{
+    calls_register, emit_fixed, fixed_addresses, fixed_load, keeps_register, rewrite_load,
+};
 
 use goblin::elf64::header::EM_X86_64;
 use goblin::elf64::reloc::{R_X86_64_IRELATIVE, R_X86_64_RELATIVE};

@@ -68,6 +68,11 @@ pub fn candidates(text: &[u8], mut found: impl FnMut(usize, Entry)) {
     });
 }
 
+/// Calls `found` for every `60 ff`, wherever it is.
+pub fn words_60_ff(text: &[u8], found: impl FnMut(usize)) {
+    pairs(text, |lane, next| lane.matches(0xff, 0x60) & next.matches(0xff, 0xff), found);
+}
+
 /// Gives every address that the text may name by four bytes relative to it, as if every byte
 /// began an instruction: `call` and `jmp`, conditional jumps, `xbegin`, `lea`.
 pub fn references(text: &[u8], vaddr: u64, add: &mut dyn FnMut(Reference)) {
