@@ -296,6 +296,13 @@ impl Reader<'_> {
                 }
                 keep(modules::OPTION, text)?;
             }
+            b"--watch" => {
+                let policy = self.value(name, given)?;
+                if runtime::watch::Policy::named(policy).is_none() {
+                    return Err(Wrong::BadValue(name, policy));
+                }
+                keep("watch", policy)?;
+            }
             b"--no-cache" => keep("no-cache", b"")?,
             b"--test-private-pages" => keep("test-private-pages", b"")?,
             b"--test-bounce" => keep("test-bounce", b"")?,

@@ -10,7 +10,7 @@ use runtime::layer::raw::Event;
 use runtime::process::resolve::{self, Failure, Resolved, Step};
 use runtime::thread::{AltStack, Block, Ownership};
 use runtime::view::{OWN, PROGRAM};
-use runtime::{arch as resident, layer, process, signal, sys};
+use runtime::{arch as resident, layer, process, signal, sys, watch};
 
 use crate::arch;
 use crate::auxv::{
@@ -80,6 +80,10 @@ pub fn run(target: Target<'_>) -> ! {
     let personality = sys::personality();
     if personality & READ_IMPLIES_EXEC != 0 || resolved.elf.read_implies_exec() {
         process::set_read_implies_exec();
+        watch::demand(None, format_args!("what can be read can be executed (READ_IMPLIES_EXEC)"));
+    }
+    if executable_stack::is_wanted(&resolved.elf) {
+        watch::demand(None, format_args!("the stack is executable"));
     }
     let stack_exec =
         executable_stack::is_wanted(&resolved.elf) && !executable_stack::is_there(&target.vectors);
@@ -261,7 +265,9 @@ fn enter(sp: usize, start: usize) -> ! {
     }
     signal::install(&SIGHAND);
     // SAFETY: as above.
-    signal::adopt_inherited(unsafe { &*block });
+    let first = unsafe { &mut *block };
+    signal::adopt_inherited(first);
+    watch::arm_first(first);
     // SAFETY: the stack is complete, the entry point is the image's, the block is bound.
     unsafe { resident::enter_target(sp, start) }
 }

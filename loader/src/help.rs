@@ -47,6 +47,8 @@ Options that find a fault:
                        mov, pad, before, after, pun, trap; 'trap' always fits
   --skip FILE[:SITE]   leave FILE, or its site at hexadecimal address SITE,
                        unpatched
+  --watch WHEN         watch code that cannot be proven: auto (the default,
+                       when such code is mapped), always or never
   --plain NAME         run programs called NAME natively
   --no-cache           keep nothing on disk of what was learned about files
 

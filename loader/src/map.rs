@@ -68,7 +68,7 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
         segments.map(fd, &segment, bias, limits)?;
     }
     if named {
-        segments.texts.iter().for_each(|text| text::cover(fd, &stat, *text));
+        segments.texts.iter().for_each(|text| text::cover(fd, &stat, *text, None));
     } else {
         let stubs = text::cover_reserved(fd, &stat, &segments.texts, start..end);
         segments.used.extend(stubs.into_iter().flatten());

@@ -28,3 +28,4 @@ pub mod text;
 pub mod thread;
 pub mod trace;
 pub mod view;
+pub mod watch;

@@ -46,7 +46,7 @@ fn cover_one(mapping: &Text) {
         Ok(stat) if (stat.dev, stat.ino) == (mapping.dev, mapping.ino) && stat.is_file() => {
             let (start, length) = (mapping.start, mapping.end - mapping.start);
             let (offset, prot) = (mapping.offset, mapping.prot);
-            text::cover(file, &stat, Mapping { start, length, offset, prot });
+            text::cover(file, &stat, Mapping { start, length, offset, prot }, None);
         }
         _ => refuse(mapping, "its path leads to another file now"),
     }

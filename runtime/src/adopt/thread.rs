@@ -10,6 +10,7 @@ use crate::signal;
 use crate::sys::{self, Result};
 use crate::thread::{AltStack, Block, Ownership, POOL};
 use crate::view::OWN;
+use crate::watch;
 
 /// The block of the thread that adopts.
 static FIRST: AtomicPtr<Block> = AtomicPtr::new(core::ptr::null_mut());
@@ -44,8 +45,9 @@ unsafe fn bind(block: *mut Block, altstack: AltStack, mask: u64) -> Result<()> {
         (*block).ownership = if first { Ownership::First } else { Ownership::Process };
         (*block).altstack = altstack;
         (*block).tid.store(tid, Ordering::Relaxed);
-        (*block).trap_blocked.set(mask & signal::bit(signal::SIGTRAP) != 0);
+        (*block).blocked.set_from(mask);
         arch::keep_thread_register(&*block);
+        (*block).must_arm.store(u32::from(watch::is_on()), Ordering::SeqCst);
         arch::bind_thread_block(block)?;
         tell(block);
         Ok(())
@@ -118,6 +120,8 @@ fn bind_in_handler(context: &mut Context) {
     // SAFETY: as above. The kernel takes the alternate stack from the frame (restore_altstack).
     let (stack, size) = unsafe { (*block).signal_stack };
     context.set_altstack(stack, 0, size);
+    // SAFETY: as above.
+    watch::arm_interrupted(context, unsafe { &mut *block });
 }
 
 /// Without a block the thread cannot go on: its texts lead to the resident.

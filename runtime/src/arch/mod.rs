@@ -15,6 +15,8 @@ mod no_adoption;
 mod raw64;
 #[cfg(target_arch = "riscv64")]
 mod riscv64;
+#[cfg(not(target_arch = "x86_64"))]
+mod unwatched;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
@@ -34,6 +36,8 @@ pub use aarch64::*;
 pub use i686::*;
 #[cfg(target_arch = "riscv64")]
 pub use riscv64::*;
+#[cfg(not(target_arch = "x86_64"))]
+pub use unwatched::*;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::*;
 

@@ -19,8 +19,8 @@ pub use ring::report_inherited as report_inherited_rings;
 pub use system::Legacy;
 pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};
 pub use wanted::{
-    TABLE, fill_link_page, own_functions, want, want_base, want_everything, want_signal_masks,
-    want_while_claimed,
+    TABLE, fill_link_page, own_functions, show_everything, want, want_base, want_everything,
+    want_signal_masks, want_while_claimed,
 };
 
 use crate::abi::Entry;
@@ -44,6 +44,10 @@ pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Bl
     match origin.resume {
         Some(resume) => regs.set_pc(resume),
         None => regs.return_to_caller(),
+    }
+    if origin.made {
+        regs.set_clobbers(address + crate::arch::SYSCALL_INSTRUCTION);
+        return;
     }
     loop {
         let mut call = Call::new(regs, block, origin.compat);

@@ -10,6 +10,7 @@ use crate::signal::{self, MaskArgument};
 use crate::sys;
 use crate::text;
 use crate::view::{self, PRLIMIT64};
+use crate::watch;
 use linux_raw_sys::general as nr;
 
 macro_rules! numbers {
@@ -40,6 +41,7 @@ numbers! {
     RT_SIGTIMEDWAIT = __NR_rt_sigtimedwait;
     SIGALTSTACK = __NR_sigaltstack;
     MUNMAP = __NR_munmap;
+    PERSONALITY = __NR_personality;
     GETDENTS64 = __NR_getdents64;
     PTRACE = __NR_ptrace;
     PRCTL = __NR_prctl;
@@ -78,6 +80,7 @@ pub const WANTED: &[usize] = &[
     RT_SIGRETURN,
     SIGALTSTACK,
     MUNMAP,
+    PERSONALITY,
     own::MMAP,
     GETDENTS64,
     PTRACE,
@@ -156,6 +159,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
             sys::raw(signal::sigaltstack(&mut call.block.altstack, sp, new, old))
         }
         MUNMAP => text::munmap(call),
+        PERSONALITY => process::personality(call),
         GETDENTS64 => view::getdents(call, 19),
         PTRACE => process::ptrace(call),
         PRCTL => process::prctl(call),
@@ -172,7 +176,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         number => match own::legacy(number) {
             Some(kind) => legacy(call, kind),
             None => view::maps::call(call)
-                .or_else(|| guard::call(call, &mut |call| call.pass()))
+                .or_else(|| guard::call(call, &mut text::on_mappings))
                 .unwrap_or_else(|| call.pass()),
         },
     }
@@ -219,7 +223,7 @@ pub enum Legacy {
 }
 
 fn masks(call: &mut Call<'_>) -> isize {
-    if !signal::has_traps() {
+    if signal::open_signals() == 0 {
         return call.pass();
     }
     if signal::is_held(call.block) {
@@ -253,6 +257,12 @@ fn compat(call: &mut Call<'_>) -> isize {
             let [path, argv, envp, ..] = call.args;
             process::exec_compat(call, path, argv, envp)
         }
-        None => call.pass(),
+        None => {
+            if own::compat_maps(call.number) {
+                let number = call.number;
+                watch::demand(Some(call.block), format_args!("int $0x80 call {number}"));
+            }
+            call.pass()
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Which call numbers some layer wants. Stubs test it: a link page has a byte for each of the first
 //! numbers, and the address of the table of all, indexed by the number's low 16 bits.
 
-use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use super::system;
 use crate::arch;
@@ -44,7 +44,8 @@ fn change(number: usize, to: impl Fn(u8) -> u8) {
         if number < DIRECT {
             // SAFETY: link pages are mapped writable for as long as their text is.
             let byte = unsafe { &(*(page as *const [AtomicU8; DIRECT]))[number] };
-            byte.store(entry.load(Ordering::Acquire), Ordering::Relaxed);
+            let shown = if SHOWN.load(Ordering::SeqCst) { &EVERY[number % ENTRIES] } else { entry };
+            byte.store(shown.load(Ordering::Acquire), Ordering::Relaxed);
         }
     });
 }
@@ -97,19 +98,35 @@ pub fn want_everything() {
     text::each_link_page(fill_link_page);
 }
 
-/// Fills the link page at `page`, which is mapped and writable (its layout: `patch`).
-pub fn fill_link_page(page: usize) {
-    for (number, byte) in TABLE.iter().take(DIRECT).enumerate() {
-        // SAFETY: the caller mapped the page.
-        unsafe { ((page + number) as *mut u8).write_volatile(byte.load(Ordering::Relaxed)) };
+/// A table in which every number is wanted: what stubs see in a watched process.
+static EVERY: [AtomicU8; ENTRIES] = [const { AtomicU8::new(0) }; ENTRIES];
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// Shows every number as wanted to the stubs, which come to the entry of a watched process with it.
+pub fn show_everything() {
+    for byte in &EVERY {
+        byte.store(1, Ordering::Relaxed);
     }
+    SHOWN.store(true, Ordering::SeqCst);
+    text::each_link_page(fill_link_page);
+}
+
+/// Fills the link page at `page`, which is mapped and writable (its layout: `patch`). Other threads may
+/// run in its stubs.
+pub fn fill_link_page(page: usize) {
     fill_functions(page);
+    let every = SHOWN.load(Ordering::SeqCst);
     let (native, compat) = arch::syscall_entries();
-    let words = (page + DIRECT) as *mut usize;
-    // SAFETY: as above; the page is aligned.
-    unsafe {
-        words.write(native);
-        words.byte_add(8).write(TABLE.as_ptr() as usize);
-        words.byte_add(16).write(compat);
+    let (watched, returned) = arch::watched_entries();
+    let (native, table) = if every { (watched, &EVERY) } else { (native, &TABLE) };
+    // SAFETY: the caller mapped the page, and it is aligned.
+    let words = unsafe { &*((page + DIRECT) as *const [AtomicUsize; 4]) };
+    for (word, value) in words.iter().zip([native, table.as_ptr() as usize, compat, returned]) {
+        word.store(value, Ordering::Relaxed);
+    }
+    // SAFETY: as above.
+    let bytes = unsafe { &*(page as *const [AtomicU8; DIRECT]) };
+    for (byte, wanted) in bytes.iter().zip(table) {
+        byte.store(wanted.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }

@@ -98,6 +98,19 @@ pub fn writable(address: usize, len: usize) -> Result<()> {
     })
 }
 
+/// Whether the target's memory at `address` can be read and holds `bytes`.
+pub fn equals(address: usize, bytes: &[u8]) -> bool {
+    if bytes.is_empty() {
+        return true;
+    }
+    if readable(address, bytes.len()).is_err() {
+        return false;
+    }
+    // SAFETY: the range was readable.
+    let there = unsafe { core::slice::from_raw_parts(address as *const u8, bytes.len()) };
+    there == bytes
+}
+
 /// Copies `into.len()` words from the target's memory at `address`.
 pub fn read_words(address: usize, into: &mut [usize]) -> Result<()> {
     let len = core::mem::size_of_val(into);

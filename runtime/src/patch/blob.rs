@@ -1,7 +1,7 @@
 //! The patched image of a file as it is stored and mapped.
 //!
 //! ```text
-//! header | text runs | sites | points | refused | islands | … page | stubs … page | text … | islands …
+//! header | text runs | sites | points | refused | islands | originals | … page | stubs … page | text … | islands …
 //! ```
 //!
 //! All fields are little-endian and all addresses are those of the file, so one image serves
@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 /// What an image begins with.
 pub(super) const MAGIC: [u8; 8] = *b"vload\0px";
 /// The version of the format.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 /// Where the tables begin, and the size of an entry of each.
 pub(super) const TABLES: usize = 128;
 pub(super) const RUN: usize = 32;
@@ -28,6 +28,9 @@ pub(super) const SITE: usize = 32;
 pub(super) const POINT: usize = 8;
 pub(super) const REFUSED: usize = 16;
 pub(super) const ISLAND: usize = 24;
+pub(super) const ORIGINAL: usize = 16;
+/// Bytes that one entry of the table of originals holds.
+pub(super) const ORIGINAL_ROOM: usize = 7;
 
 /// The first bytes of an image.
 pub(super) struct Header {
@@ -39,7 +42,7 @@ pub(super) struct Header {
     pub stub_vaddr: u64,
     pub stub_len: u64,
     pub stub_offset: u64,
-    pub counts: [u32; 5],
+    pub counts: [u32; 6],
 }
 
 impl Header {
@@ -157,13 +160,14 @@ impl Blob {
             at += len;
             Some(bytes)
         };
-        let [runs, sites, points, refused, islands] = header.counts;
+        let [runs, sites, points, refused, islands, originals] = header.counts;
         let view = BlobView {
             runs: table(runs, RUN)?,
             sites: table(sites, SITE)?,
             points: table(points, POINT)?,
             refused: table(refused, REFUSED)?,
             islands: table(islands, ISLAND)?,
+            originals: table(originals, ORIGINAL)?,
             stubs: slice(data, header.stub_offset, header.stub_len)?,
             data,
             header,
@@ -181,6 +185,7 @@ pub struct BlobView<'a> {
     points: &'a [u8],
     refused: &'a [u8],
     islands: &'a [u8],
+    originals: &'a [u8],
     stubs: &'a [u8],
 }
 
@@ -314,6 +319,29 @@ impl<'a> BlobView<'a> {
         slice(self.data, run.offset, run.len).unwrap_or(&[])
     }
 
+    /// The file's own bytes where the image has others: an address, and what is there from it on.
+    pub fn originals(&self) -> impl Iterator<Item = (u64, &'a [u8])> + use<'a> {
+        self.originals.chunks_exact(ORIGINAL).filter_map(|entry| {
+            let (&length, bytes) = entry.get(8..)?.split_first()?;
+            Some((u64_at(entry, 0)?, bytes.get(..usize::from(length))?))
+        })
+    }
+
+    /// The bytes of a run as the file has them.
+    #[must_use]
+    pub fn original_text(&self, run: &TextRun) -> Vec<u8> {
+        let mut text = self.text(run).to_vec();
+        for (vaddr, bytes) in self.originals() {
+            let Some(at) = vaddr.checked_sub(run.vaddr).filter(|&at| at < run.len) else {
+                continue;
+            };
+            for (place, byte) in text.iter_mut().skip(at as usize).zip(bytes) {
+                *place = *byte;
+            }
+        }
+        text
+    }
+
     /// How many sites there are.
     #[must_use]
     pub fn site_count(&self) -> usize {
@@ -423,10 +451,10 @@ impl<'a> BlobView<'a> {
         self.original_pc(u32::try_from(stub.checked_sub(self.stub_vaddr())?).ok()?)
     }
 
-    /// The offset in the stubs at which to go on for an address of the file whose instruction is
-    /// no longer there. `None` for one that can be executed in place.
+    /// The site and the offset in the stubs at which to go on for an address of the file whose
+    /// instruction is no longer there. `None` for one that can be executed in place.
     #[must_use]
-    pub fn resume_from(&self, shown: u64) -> Option<u32> {
+    pub fn resume_from(&self, shown: u64) -> Option<(SiteRecord, u32)> {
         let site = self.last_site(|site| site.head <= shown)?;
         let in_place = shown >= site.tail
             || (shown == site.vaddr && site.keeps & KEEPS_SITE != 0)
@@ -435,6 +463,6 @@ impl<'a> BlobView<'a> {
         if in_place {
             return None;
         }
-        self.points(&site).find(|point| point.1 == shown).map(|point| point.0)
+        self.points(&site).find(|point| point.1 == shown).map(|point| (site, point.0))
     }
 }

@@ -1,6 +1,9 @@
 //! Writing the patched image of a [`Plan`]: one block of bytes that a loader maps piece by piece.
 
-use super::blob::{Header, ISLAND, MAGIC, POINT, REFUSED, RUN, SITE, TABLES, VERSION, write_site};
+use super::blob::{
+    Header, ISLAND, MAGIC, ORIGINAL, ORIGINAL_ROOM, POINT, REFUSED, RUN, SITE, TABLES, VERSION,
+    write_site,
+};
 use super::bytes::clamp;
 use super::fixed::Load;
 use super::function::Owned;
@@ -27,6 +30,13 @@ struct Run {
 struct Rewritten {
     runs: Vec<Run>,
     islands: Vec<Pages>,
+    originals: Vec<Original>,
+}
+
+/// Some of the file's own bytes where the text has others, at most [`ORIGINAL_ROOM`].
+struct Original {
+    vaddr: u64,
+    bytes: Vec<u8>,
 }
 
 /// The stubs with all that is known of them.
@@ -147,6 +157,7 @@ impl Plan<'_> {
             }
             runs.extend(ranges.into_iter().map(|range| self.copy(text, range)));
         }
+        let originals = self.originals(changes.iter().map(|change| change.0).collect())?;
         for (address, byte) in changes {
             let run = runs.iter_mut().find(|run: &&mut Run| {
                 (run.vaddr..run.vaddr + run.bytes.len() as u64).contains(&address)
@@ -154,7 +165,25 @@ impl Plan<'_> {
             let at = (address - run.vaddr) as usize;
             *run.bytes.get_mut(at)? = byte;
         }
-        Some(Rewritten { runs, islands: island::gather(behind) })
+        Some(Rewritten { runs, islands: island::gather(behind), originals })
+    }
+
+    /// The file's bytes at the addresses.
+    fn originals(&self, addresses: BTreeSet<u64>) -> Option<Vec<Original>> {
+        let mut found: Vec<Original> = Vec::new();
+        for address in addresses {
+            let byte = *self.original(address..address + 1)?.first()?;
+            match found.last_mut() {
+                Some(last)
+                    if last.vaddr + last.bytes.len() as u64 == address
+                        && last.bytes.len() < ORIGINAL_ROOM =>
+                {
+                    last.bytes.push(byte);
+                }
+                _ => found.push(Original { vaddr: address, bytes: [byte].into() }),
+            }
+        }
+        Some(found)
     }
 
     /// The file's bytes for a range of pages, zeros behind its end.
@@ -176,10 +205,16 @@ impl Plan<'_> {
         emitted: &[Emitted],
         rewritten: &Rewritten,
     ) -> Vec<u8> {
-        let Rewritten { runs, islands } = rewritten;
-        let counts =
-            [runs.len(), self.sites.len(), points.len(), self.refused.len(), islands.len()];
-        let sizes = [RUN, SITE, POINT, REFUSED, ISLAND];
+        let Rewritten { runs, islands, originals } = rewritten;
+        let counts = [
+            runs.len(),
+            self.sites.len(),
+            points.len(),
+            self.refused.len(),
+            islands.len(),
+            originals.len(),
+        ];
+        let sizes = [RUN, SITE, POINT, REFUSED, ISLAND, ORIGINAL];
         let tables: usize = counts.iter().zip(sizes).map(|(count, size)| count * size).sum();
         let page = PAGE as usize;
         let stub_offset = (TABLES + tables).next_multiple_of(page);
@@ -232,6 +267,13 @@ impl Plan<'_> {
                 out.extend_from_slice(&field.to_le_bytes());
             }
             place += len;
+        }
+        for original in originals {
+            let end = out.len() + ORIGINAL;
+            out.extend_from_slice(&original.vaddr.to_le_bytes());
+            out.push(original.bytes.len() as u8);
+            out.extend_from_slice(&original.bytes);
+            out.resize(end, 0);
         }
         out.resize(stub_offset, 0);
         out.extend_from_slice(stubs);

@@ -100,6 +100,12 @@ impl Refusal {
         }
     }
 
+    /// Whether a text with it is watched for its sake: a hole, unless it is one that was asked for.
+    #[must_use]
+    pub fn is_watched(self) -> bool {
+        self.is_hole() && self != Self::Skipped
+    }
+
     /// The refusal of that number.
     #[must_use]
     pub fn from_raw(raw: u8) -> Option<Self> {
@@ -160,6 +166,23 @@ impl SiteDesc {
     #[must_use]
     pub fn returns(&self) -> bool {
         self.keeps & RETURNS != 0
+    }
+
+    /// The record as it stands in a stub.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; size_of::<Self>()] = bytes.first_chunk()?;
+        let [resume, gate, entry, keeps] = *bytes[4..].first_chunk()?;
+        Some(Self {
+            site: i32::from_le_bytes(*bytes.first_chunk()?),
+            resume,
+            gate,
+            entry,
+            keeps,
+            start: u16::from_le_bytes(*bytes[8..].first_chunk()?),
+            shape: bytes[10],
+            test: bytes[11],
+        })
     }
 
     /// The record as it stands in the stub.

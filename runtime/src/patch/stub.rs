@@ -16,6 +16,8 @@ impl Link {
     pub const FUNCTIONS: u64 = 2048;
     /// Where the address of the resident's entry for `int $0x80` is.
     pub const INT80: u64 = 1040;
+    /// Where the address is that a stub goes to behind its call in a process that is watched.
+    pub const RETURNED: u64 = 1048;
 }
 
 /// From this offset on, a program counter in the stubs stands for this address of the file.

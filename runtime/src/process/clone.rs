@@ -14,6 +14,7 @@ use crate::sys::{self, Errno};
 use crate::text;
 use crate::thread::{AltStack, Block, Ownership, POOL};
 use crate::view;
+use crate::watch;
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::{
     CLONE_CLEAR_SIGHAND, CLONE_FILES, CLONE_SETTLS, CLONE_SIGHAND, CLONE_THREAD, CLONE_VFORK,
@@ -143,12 +144,13 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         block.tid.store(sys::gettid(), Ordering::Relaxed);
         block.ownership = Ownership::First;
         // Pending signals are the parent's (fork(2)).
-        block.trap_pending = None;
+        block.pending.forget();
         view::PROGRAM.forked();
         super::traced::forget();
         block.dispatch = super::Dispatch::OFF;
         POOL.keep_only(block);
         arch::forked();
+        watch::after_fork(block);
         // SAFETY: a bound block has its handlers.
         let sighand = unsafe { &*block.sighand };
         sighand.after_fork();
@@ -210,7 +212,7 @@ fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
     let has = |flag: u32| flags & u64::from(flag) != 0;
     child.exit_mask = mask;
     child.exit_mask_set = u32::from(sys::can_set_signal_mask());
-    child.trap_blocked.set(parent.trap_blocked.get());
+    child.blocked.set(parent.blocked.get());
     // The kernel keeps the alternate stack for a vfork child only (copy_process, kernel/fork.c).
     child.altstack = if has(CLONE_VFORK) { parent.altstack } else { AltStack::NONE };
     child.ownership = if has(CLONE_VFORK) {
@@ -261,6 +263,7 @@ pub unsafe extern "C" fn vload_child_start(_regs: &mut CallRegs, block: &mut Blo
     if block.handlers_cleared {
         signal::keep_all_ours(block);
     }
+    watch::arm_new(block);
     let event = if block.new_process { Event::Process } else { Event::Thread };
     layer::tell(event, block);
 }

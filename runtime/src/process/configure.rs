@@ -8,6 +8,7 @@ use crate::log::{self, Level};
 use crate::patch::ShapeSet;
 use crate::text;
 use crate::view::OWN;
+use crate::watch;
 
 /// Puts the options in force that are not layers.
 pub fn configure() {
@@ -23,6 +24,9 @@ pub fn configure() {
     }
     if OPTIONS.has("test-bounce") {
         text::UNTOUCHED.store(true, Ordering::Relaxed);
+    }
+    if let Some(policy) = OPTIONS.values("watch").last().and_then(watch::Policy::named) {
+        watch::set_policy(policy);
     }
     if OPTIONS.has("test-private-pages") {
         text::PRIVATE_PAGES.store(true, Ordering::Relaxed);

@@ -13,6 +13,7 @@ use crate::memory::User;
 use crate::signal::{self, bit};
 use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
+use crate::watch;
 use linux_raw_sys::general::{SIGSEGV, SIGSYS};
 
 /// `PR_SET_SYSCALL_USER_DISPATCH` (linux/prctl.h).
@@ -81,6 +82,8 @@ fn arm_for_a_moment(call: &Call<'_>, mode: usize, selector: usize) -> Result<()>
         // SAFETY: nothing is passed.
         let disarmed = unsafe { sys::prctl(option, [OFF, 0, 0, 0]) };
         debug_assert!(disarmed.is_ok());
+        // In a watched process it was armed before.
+        watch::is_disarmed(call.block);
     }
     if !signal::is_held(call.block) {
         sys::set_signal_mask(mask);
@@ -141,7 +144,8 @@ fn send(block: &mut Block, info: &arch::SigInfo) -> Course {
     // SAFETY: a bound block has its handlers.
     let action = unsafe { &*block.sighand }.get(SIGSYS as i32);
     // A signal that the kernel forces and the thread blocks or ignores kills (force_sig_info_to_task).
-    if mask & bit(SIGSYS as i32) != 0 || action.is_ignore() || action.is_default() {
+    let blocked = block.blocked.believed(mask) & bit(SIGSYS as i32) != 0;
+    if blocked || action.is_ignore() || action.is_default() {
         signal::die(SIGSYS as i32);
     }
     if sys::queue_signal(SIGSYS as i32, core::ptr::from_ref(info) as usize).is_err() {

@@ -15,6 +15,7 @@ use crate::seccomp;
 use crate::signal;
 use crate::sys::{self, Errno, Result};
 use crate::view;
+use crate::watch;
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::AT_EMPTY_PATH;
 
@@ -179,12 +180,11 @@ fn run(
         0.. => (exe, c"", AT_EMPTY_PATH as usize),
         _ => (sys::CWD, own_name(&mut name), 0),
     };
-    // SAFETY: a bound block has its handlers.
-    let ignored = unsafe { &*call.block.sighand }.get(signal::SIGTRAP).is_ignore();
-    signal::hand_on(call.block, ignored, true);
+    watch::report();
+    signal::hand_on(call.block, true);
     let vectors = (vector.as_ptr() as usize, envp);
     let result = execute(call, dirfd, path, vectors, flags);
-    signal::hand_on(call.block, ignored, false);
+    signal::hand_on(call.block, false);
     result
 }
 

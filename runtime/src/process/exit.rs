@@ -4,6 +4,7 @@ use crate::arch;
 use crate::layer::Call;
 use crate::sys;
 use crate::thread::Ownership;
+use crate::watch;
 
 /// Ends the calling thread; its block is given back by the last instruction that needs it. That of
 /// a first thread is not: a process in seccomp's strict mode may call exit(2), and nothing besides.
@@ -28,5 +29,6 @@ pub fn exit_group(call: &mut Call<'_>) -> isize {
     if call.block.ownership == Ownership::SharedMemory {
         return exit(call);
     }
+    watch::report();
     call.pass()
 }

@@ -8,6 +8,7 @@ mod dispatch;
 mod exec;
 mod exit;
 mod misc;
+mod personality;
 pub mod resolve;
 mod resumed;
 pub mod spill;
@@ -20,10 +21,11 @@ pub use dispatch::{Course, Dispatch, judge as judge_dispatch};
 pub use exec::{ExecRequest, exec, exec_compat};
 pub use exit::{exit, exit_group};
 pub use misc::{Match, entry_for};
+pub use personality::{personality, read_implies_exec, set_read_implies_exec};
 pub use resumed::{OPTIONS, Options, PRIVATE_ARGUMENTS, Resumed};
 pub use traced::ptrace;
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// `prctl(2)`.
 pub fn prctl(call: &mut crate::layer::Call<'_>) -> isize {
@@ -31,18 +33,6 @@ pub fn prctl(call: &mut crate::layer::Call<'_>) -> isize {
         dispatch::PR_SET_SYSCALL_USER_DISPATCH => dispatch::set(call),
         _ => crate::seccomp::prctl(call),
     }
-}
-
-static READ_IMPLIES_EXEC: AtomicBool = AtomicBool::new(false);
-
-/// Records that whatever the process maps to be read can be executed too (personality(2)).
-pub fn set_read_implies_exec() {
-    READ_IMPLIES_EXEC.store(true, Ordering::Relaxed);
-}
-
-/// Whether whatever the process maps to be read can be executed too.
-pub fn read_implies_exec() -> bool {
-    READ_IMPLIES_EXEC.load(Ordering::Relaxed)
 }
 
 static HWCAP2: AtomicUsize = AtomicUsize::new(0);

@@ -117,6 +117,16 @@ impl SigHand {
     /// Changes the action for `signal` and, while no reader can see it, what `change` changes.
     fn set<T>(&self, signal: i32, action: Action, change: impl FnOnce() -> Result<T>) -> Result<T> {
         let index = (signal - 1) as usize % SIGNALS;
+        self.locked(|| {
+            let result = change()?;
+            // SAFETY: the odd version keeps other writers out and makes readers try again.
+            unsafe { (&raw mut (*self.actions.get())[index]).write_volatile(action) };
+            Ok(result)
+        })
+    }
+
+    /// Keeps other writers out, and makes readers try again.
+    fn locked<T>(&self, change: impl FnOnce() -> Result<T>) -> Result<T> {
         loop {
             let version = self.version.load(Ordering::Relaxed);
             if version & 1 == 0
@@ -135,10 +145,6 @@ impl SigHand {
             core::hint::spin_loop();
         }
         let result = change();
-        if result.is_ok() {
-            // SAFETY: the odd version keeps other writers out and makes readers try again.
-            unsafe { (&raw mut (*self.actions.get())[index]).write_volatile(action) };
-        }
         self.version.fetch_add(1, Ordering::Release);
         result
     }
@@ -146,6 +152,12 @@ impl SigHand {
     /// The kernel reset `signal` when it delivered it (`SA_RESETHAND`).
     pub fn was_reset(&self, signal: i32) {
         let _infallible: Result<()> = self.set(signal, Action::NOTHING_SET, || Ok(()));
+    }
+
+    /// Puts the resident's handler in place for a signal that has become one of ours (`fault::is_ours`),
+    /// whatever another thread sets at the same time.
+    pub fn own(&self, signal: i32) -> Result<()> {
+        self.locked(|| sys::signal_action(signal, Some(&resident_action(0)), None))
     }
 
     /// Takes over what `other` has, as a clone without `CLONE_SIGHAND` does.
@@ -194,8 +206,7 @@ impl SigHand {
 
 /// What the kernel is told for `action`.
 fn for_kernel(signal: i32, action: &Action) -> KernelAction {
-    let trapped = signal == super::SIGTRAP && super::has_traps();
-    if action.is_ignore() && !trapped {
+    if action.is_ignore() && super::open_signals() & bit(signal) == 0 {
         return action.0;
     }
     if action.is_default() && !fault::is_ours(signal) {
@@ -254,8 +265,9 @@ pub fn change(
         action.flags &= KNOWN;
         action.mask &= !UNBLOCKABLE;
         let action = Action(action);
-        let kernels = for_kernel(signal, &action);
-        sighand.set(signal, action, || sys::signal_action(signal, Some(&kernels), None))?;
+        // Judged while no other thread changes it: `SigHand::own`.
+        let tell = || sys::signal_action(signal, Some(&for_kernel(signal, &action)), None);
+        sighand.set(signal, action, tell)?;
     }
     Ok(before.0)
 }

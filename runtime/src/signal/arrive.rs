@@ -8,6 +8,7 @@ use crate::arch::{self, Context, SigInfo};
 use crate::sys;
 use crate::text;
 use crate::thread::{Block, Pool};
+use crate::watch;
 
 /// The handler that the kernel knows for every signal the target handles.
 ///
@@ -26,13 +27,21 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
     let block = unsafe { &mut *own_block(&context) };
     let lent = arch::lend_thread_register(block);
     let mut leaving = false;
+    if !fault::is_step(signal, info) && !fault::is_fault(signal, info) {
+        watch::leave_gate(&mut context, block);
+    }
     let pc = context.pc();
-
+    if watch::dispatch(signal, info, &mut context, block) {
+        return;
+    }
+    let calls_to_arm = watch::is_call_to_arm(signal, info);
     if arch::image_contains(pc) {
         let exit = arch::exit_window();
         if !(exit.start..exit.end).contains(&pc) {
-            // SAFETY: `context` and `info` are the frame's.
-            unsafe { hold(signal, info, &mut context, block) };
+            if !calls_to_arm {
+                // SAFETY: `context` and `info` are the frame's.
+                unsafe { hold(signal, info, &mut context, block) };
+            }
             return;
         }
         // SAFETY: in the exit window the registers of the call are complete (entry.rs).
@@ -46,7 +55,8 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         // Between two instructions of a stub that are one to the caller, which single-steps itself.
         return;
     }
-    if !mask::hold_back(block, signal, info) {
+    watch::arm_interrupted(&mut context, block);
+    if !calls_to_arm && !mask::hold_back(block, signal, info) {
         deliver::to_context(signal, info, &mut context, block);
     }
     drop(lent);

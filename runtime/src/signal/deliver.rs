@@ -15,7 +15,12 @@ pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mu
     // SAFETY: a bound block has its handlers.
     let sighand = unsafe { &*block.sighand };
     let action = sighand.get(signal);
-    let old = block.trap_blocked.believed(context.mask());
+    let old = block.blocked.believed(context.mask());
+    if fault::is_filtered(signal, info) && (action.is_ignore() || old & bit(signal) != 0) {
+        // Forced by the kernel, which ends who does not want to hear of it (force_sig_info_to_task).
+        fault::die_as_default(signal, info);
+        return;
+    }
     if action.is_ignore() {
         return;
     }
@@ -40,7 +45,7 @@ pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mu
     let frame = unsafe { push(&info, context, &action, block) };
     context.enter_handler(action.kernel(), signal, frame);
     context.set_mask(mask::for_kernel(during));
-    block.trap_blocked.set_from(during);
+    block.blocked.set_from(during);
 }
 
 /// Delivers the held signal on the way out of a call: the caller goes on in its handler.
@@ -53,10 +58,11 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
     // SAFETY: as in `to_context`.
     let sighand = unsafe { &*block.sighand };
     let action = sighand.get(signal);
-    let old = block.trap_blocked.believed(block.exit_mask);
+    let old = block.blocked.believed(block.exit_mask);
     block.exit_mask_set = u32::from(sys::can_set_signal_mask());
     let info = *block.held.info();
-    if action.is_ignore() || mask::hold_back(block, signal, &info) {
+    // What is blocked is pending even while it is ignored (sig_ignored, kernel/signal.c).
+    if mask::hold_back(block, signal, &info) || action.is_ignore() {
         block.held_flag.store(0, Ordering::Relaxed);
         return;
     }
@@ -85,7 +91,7 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
     };
     arch::enter_handler(regs, action.kernel(), signal, frame);
     block.exit_mask = mask::for_kernel(during);
-    block.trap_blocked.set_from(during);
+    block.blocked.set_from(during);
     block.held_flag.store(0, Ordering::Relaxed);
 }
 

@@ -21,7 +21,7 @@ const OURS: u64 = bit(SIGSEGV as i32)
 /// Whether the resident keeps its handler for `signal` whatever the target asks for (`SIG_IGN` is
 /// told to the kernel, because exec hands it on).
 pub fn is_ours(signal: i32) -> bool {
-    OURS & bit(signal) != 0
+    (OURS | super::open_signals()) & bit(signal) != 0
 }
 
 /// The signals of which the resident always hears.
@@ -42,7 +42,7 @@ pub fn code(info: &SigInfo) -> i32 {
 
 /// Whether the signal is a fault of the code it interrupted.
 pub fn is_fault(signal: i32, info: &SigInfo) -> bool {
-    is_ours(signal) && code(info) > 0
+    OURS & bit(signal) != 0 && code(info) > 0
 }
 
 /// Whether a seccomp filter has raised the signal instead of a call (`SYS_SECCOMP`).
@@ -97,7 +97,7 @@ pub fn install(sighand: &SigHand) {
             debug_assert!(taken.is_ok());
         } else if inherited.handler == 1 {
             sighand.inherit_ignore(signal);
-            if signal == SIGTRAP as i32 && super::has_traps() {
+            if super::open_signals() & bit(signal) != 0 {
                 keep_ours(signal);
             }
         } else if is_ours(signal) {

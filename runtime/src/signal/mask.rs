@@ -1,9 +1,10 @@
-//! `SIGTRAP` is never blocked in the kernel while the process has trap sites: a trap taken while
-//! its signal is blocked kills (`force_sig_fault`). The target's own wish is remembered.
+//! Some signals are never blocked in the kernel, because one that is forced on a thread while it is blocked
+//! kills (`force_sig_info_to_task`, kernel/signal.c): `SIGTRAP` while the process has trap sites, and
+//! `SIGSYS` while it is watched. The target's own wish is remembered.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{SIGTRAP, bit};
+use super::{SIGSYS, SIGTRAP, bit};
 use crate::arch::{self, SigInfo};
 use crate::layer;
 use crate::memory::User;
@@ -13,30 +14,47 @@ use linux_raw_sys::general::{SIGBUS, SIGSEGV};
 
 const RT_SIGPROCMASK: usize = linux_raw_sys::general::__NR_rt_sigprocmask as usize;
 
-static TRAPS: AtomicBool = AtomicBool::new(false);
+/// The signals that are never blocked in the kernel.
+static OPEN: AtomicU64 = AtomicU64::new(0);
+
+/// Those that can become so.
+const CANDIDATES: [i32; 2] = [SIGTRAP, SIGSYS];
 
 /// Whether `SIGTRAP` was blocked before the thread had a block to remember it in.
 static INHERITED: AtomicBool = AtomicBool::new(false);
 
-/// From now on the process has sites that trap. `block` is the calling thread's, once it has one.
-pub fn watch_traps() {
-    if TRAPS.swap(true, Ordering::Relaxed) {
-        return;
+/// The signals that are never blocked in the kernel.
+pub fn open() -> u64 {
+    OPEN.load(Ordering::Relaxed)
+}
+
+/// From now on `signal` is not blocked in the kernel by any call. `false` if that was so before.
+pub fn keep_open(signal: i32) -> bool {
+    if OPEN.fetch_or(bit(signal), Ordering::SeqCst) & bit(signal) != 0 {
+        return false;
     }
     layer::want_signal_masks();
+    true
+}
+
+/// From now on the process has sites that trap.
+pub fn watch_traps() {
+    if !keep_open(SIGTRAP) {
+        return;
+    }
     // Until then what was inherited is still to be read, and no site can trap.
     if super::fault::is_installed() {
         super::fault::keep_ours(SIGTRAP);
     }
     // The mask that was inherited, or that the target set before, may block it.
-    let before = unblock();
+    let before = unblock(SIGTRAP);
     INHERITED.store(before & bit(SIGTRAP) != 0, Ordering::Relaxed);
 }
 
-/// Lets `SIGTRAP` through; gives the mask as it was.
-fn unblock() -> u64 {
+/// Lets `signal` through to the calling thread; gives the mask as it was.
+pub fn unblock(signal: i32) -> u64 {
     const UNBLOCK: usize = 1;
-    let (set, mut before) = (bit(SIGTRAP), 0u64);
+    let (set, mut before) = (bit(signal), 0u64);
     // SAFETY: both sets are ours; only the calling thread's mask changes.
     let done =
         unsafe { sys::signal_mask(UNBLOCK, &raw const set as usize, &raw mut before as usize) };
@@ -46,24 +64,32 @@ fn unblock() -> u64 {
 
 /// Tells the first thread's block what was found before it was bound.
 pub fn adopt_inherited(block: &Block) {
-    block.trap_blocked.set(INHERITED.load(Ordering::Relaxed));
+    if INHERITED.load(Ordering::Relaxed) {
+        block.blocked.add(bit(SIGTRAP));
+    }
 }
 
-/// An exec hands the mask and the ignored signals on: the kernel is told of `SIGTRAP` what the
-/// target believes, and with `false`, when the exec has failed, what the trap sites need.
-pub fn hand_on(block: &Block, ignored: bool, on: bool) {
+/// An exec hands the mask and the ignored signals on: the kernel is told what the target believes of
+/// the signals that are never blocked, and with `false`, when the exec has failed, what the resident
+/// needs.
+pub fn hand_on(block: &Block, on: bool) {
     const BLOCK: usize = 0;
-    if !has_traps() {
-        return;
+    const UNBLOCK: usize = 1;
+    // SAFETY: a bound block has its handlers.
+    let sighand = unsafe { &*block.sighand };
+    for signal in CANDIDATES {
+        if open() & bit(signal) != 0 && sighand.get(signal).is_ignore() {
+            let action = if on { IGNORED } else { super::action::resident_action(0) };
+            let set = sys::signal_action(signal, Some(&action), None);
+            debug_assert!(set.is_ok());
+        }
     }
-    let action = if on && ignored { IGNORED } else { super::action::resident_action(0) };
-    let set = sys::signal_action(SIGTRAP, Some(&action), None);
-    debug_assert!(set.is_ok());
-    if block.trap_blocked.get() {
-        let set = bit(SIGTRAP);
-        // SAFETY: the set is ours, and no trap site is executed before the exec or the next call.
-        let done =
-            unsafe { sys::signal_mask(if on { BLOCK } else { 1 }, &raw const set as usize, 0) };
+    let set = block.blocked.get();
+    if set != 0 {
+        let how = if on { BLOCK } else { UNBLOCK };
+        // SAFETY: the set is ours, and nothing that raises the signals is executed before the exec
+        // or the next call.
+        let done = unsafe { sys::signal_mask(how, &raw const set as usize, 0) };
         debug_assert!(done.is_ok());
     }
 }
@@ -71,64 +97,63 @@ pub fn hand_on(block: &Block, ignored: bool, on: bool) {
 const IGNORED: crate::arch::KernelAction =
     crate::arch::KernelAction { handler: 1, ..crate::arch::KernelAction::DEFAULT };
 
-/// Keeps a `SIGTRAP` that another process sent while the target believes it blocked. `false` when
-/// it may be delivered.
+/// Keeps a signal that another process sent while the target believes it blocked. `false` when it may
+/// be delivered.
 pub fn hold_back(block: &mut Block, signal: i32, info: &SigInfo) -> bool {
-    let held = signal == SIGTRAP && block.trap_blocked.get() && super::fault::code(info) <= 0;
-    if held && has_traps() {
-        // A standard signal is pending once (signal(7)).
-        block.trap_pending.get_or_insert(*info);
-        return true;
+    if block.blocked.get() & bit(signal) == 0 || super::fault::code(info) > 0 {
+        return false;
     }
-    false
+    let Some(place) = block.pending.place(signal) else { return false };
+    // A standard signal is pending once (signal(7)).
+    place.get_or_insert(*info);
+    true
 }
 
 /// Sends what was held back again when the target does not block it any more.
 pub fn release(block: &mut Block) {
-    if !block.trap_blocked.get()
-        && let Some(info) = block.trap_pending.take()
-    {
-        super::deliver::again(SIGTRAP, &info);
+    for signal in CANDIDATES {
+        if block.blocked.get() & bit(signal) == 0
+            && let Some(info) = block.pending.take(signal)
+        {
+            super::deliver::again(signal, &info);
+        }
     }
 }
 
-/// `rt_sigtimedwait(2)` in a process with trap sites: what was held back is taken from here. `None`:
-/// the kernel has the rest.
+/// `rt_sigtimedwait(2)`: what was held back is taken from here. `None`: the kernel has the rest.
 pub fn take_pending(block: &mut Block, args: &[usize; 6]) -> Option<Result<usize>> {
     let [set, info, ..] = *args;
-    let held = block.trap_pending?;
-    let set = User::<u64>::new(set).read().ok()?;
-    if set & bit(SIGTRAP) == 0 {
+    if block.pending.set() == 0 {
         return None;
     }
+    let set = User::<u64>::new(set).read().ok()?;
+    let signal = CANDIDATES.into_iter().find(|&one| block.pending.set() & set & bit(one) != 0)?;
+    let held = (*block.pending.place(signal)?)?;
     if info != 0
         && let Err(error) = User::<SigInfo>::new(info).write(held)
     {
         return Some(Err(error));
     }
-    block.trap_pending = None;
-    Some(Ok(SIGTRAP as usize))
+    block.pending.take(signal);
+    Some(Ok(signal as usize))
 }
 
-/// `rt_sigpending(2)` in a process with trap sites.
+/// `rt_sigpending(2)`.
 pub fn rt_sigpending(block: &Block, args: &[usize; 6]) -> Result<usize> {
     let [set, size, ..] = *args;
-    let mut pending = sys::pending_signals(size)?;
-    if block.trap_pending.is_some() {
-        pending |= bit(SIGTRAP);
-    }
+    let pending = sys::pending_signals(size)? | block.pending.set();
     User::<u64>::new(set).write(pending)?;
     Ok(0)
 }
 
 /// Whether the process has sites that trap.
 pub fn has_traps() -> bool {
-    TRAPS.load(Ordering::Relaxed)
+    open() & bit(SIGTRAP) != 0
 }
 
 /// What the kernel may be told to block when the target wants `mask`.
 pub fn for_kernel(mask: u64) -> u64 {
-    if TRAPS.load(Ordering::Relaxed) { mask & !bit(SIGTRAP) } else { mask }
+    mask & !open()
 }
 
 /// What is blocked while the resident goes on with a signal held: all but the faults that it expects
@@ -144,37 +169,71 @@ pub fn while_held(second: bool) -> u64 {
     }
 }
 
-/// Whether the thread believes that it blocks `SIGTRAP`.
-pub struct TrapBlocked(AtomicU32);
+/// What a thread believes it blocks of the signals that are never blocked in the kernel.
+pub struct Blocked(AtomicU64);
 
-impl TrapBlocked {
-    /// It does not.
-    pub const fn no() -> Self {
-        Self(AtomicU32::new(0))
+impl Blocked {
+    /// None of them.
+    pub const fn nothing() -> Self {
+        Self(AtomicU64::new(0))
     }
 
     /// What the thread believes.
-    pub fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != 0
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 
     /// Sets what the thread believes.
-    pub fn set(&self, blocked: bool) {
-        self.0.store(u32::from(blocked), Ordering::Relaxed);
+    pub fn set(&self, blocked: u64) {
+        self.0.store(blocked, Ordering::Relaxed);
+    }
+
+    /// The thread believes that it blocks `more` too.
+    pub fn add(&self, more: u64) {
+        self.set(self.get() | more);
     }
 
     /// Sets what the thread believes to what `mask` says.
     pub fn set_from(&self, mask: u64) {
-        self.0.store(u32::from(mask & bit(SIGTRAP) != 0), Ordering::Relaxed);
+        self.set(mask & open());
     }
 
     /// The thread's mask as it believes it to be.
     pub fn believed(&self, kernel: u64) -> u64 {
-        if TRAPS.load(Ordering::Relaxed) && self.get() { kernel | bit(SIGTRAP) } else { kernel }
+        kernel | self.get()
     }
 }
 
-/// `rt_sigprocmask(2)` in a process with trap sites.
+/// Signals that were held back from a thread that believes it blocks them.
+pub struct Pending([Option<SigInfo>; CANDIDATES.len()]);
+
+impl Pending {
+    /// None.
+    pub const fn none() -> Self {
+        Self([None; CANDIDATES.len()])
+    }
+
+    /// Drops them.
+    pub fn forget(&mut self) {
+        *self = Self::none();
+    }
+
+    fn place(&mut self, signal: i32) -> Option<&mut Option<SigInfo>> {
+        self.0.get_mut(CANDIDATES.iter().position(|&one| one == signal)?)
+    }
+
+    fn take(&mut self, signal: i32) -> Option<SigInfo> {
+        self.place(signal)?.take()
+    }
+
+    /// Their bits.
+    fn set(&self) -> u64 {
+        let held = CANDIDATES.iter().zip(&self.0).filter(|(_, info)| info.is_some());
+        held.fold(0, |set, (&signal, _)| set | bit(signal))
+    }
+}
+
+/// `rt_sigprocmask(2)` in a process with signals that are never blocked.
 pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
     const BLOCK: usize = 0;
     const UNBLOCK: usize = 1;
@@ -184,13 +243,14 @@ pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
         return Err(Errno::INVAL);
     }
     let mut kernel = 0u64;
-    let was = block.trap_blocked.get();
+    let was = block.blocked.get();
     if new == 0 {
         // SAFETY: the old mask goes to a variable of ours.
         unsafe { sys::signal_mask(BLOCK, 0, &raw mut kernel as usize) }?;
     } else {
         let wanted = User::<u64>::new(new).read()?;
-        let told = wanted & !bit(SIGTRAP);
+        // A thread that is not armed yet may have them blocked in the kernel.
+        let told = if how == UNBLOCK { wanted } else { for_kernel(wanted) };
         let set = [how, &raw const told as usize, &raw mut kernel as usize, 8, 0, 0];
         // SAFETY: both sets are ours. A signal that is held until the call ends would have its mask
         // mistaken for the target's: then the call is not made.
@@ -200,15 +260,15 @@ pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
         }
         sys::check(result)?;
         match how {
-            SETMASK => block.trap_blocked.set_from(wanted),
-            BLOCK if wanted & bit(SIGTRAP) != 0 => block.trap_blocked.set_from(wanted),
-            UNBLOCK if wanted & bit(SIGTRAP) != 0 => block.trap_blocked.set_from(0),
+            SETMASK => block.blocked.set_from(wanted),
+            BLOCK => block.blocked.add(wanted & open()),
+            UNBLOCK => block.blocked.set(was & !wanted),
             _ => {}
         }
         release(block);
     }
     if old != 0 {
-        User::<u64>::new(old).write(if was { kernel | bit(SIGTRAP) } else { kernel })?;
+        User::<u64>::new(old).write(kernel | was)?;
     }
     Ok(0)
 }

@@ -21,14 +21,16 @@ pub use arrive::{is_breakpoint, vload_signal};
 pub use deliver::{again as send_again, is_held, vload_resident_deliver};
 pub use fault::{DISPATCHED, always_ours, die, happens_again, install, is_ours};
 pub use mask::{
-    TrapBlocked, adopt_inherited, hand_on, has_traps, rt_sigpending, rt_sigprocmask, take_pending,
-    watch_traps,
+    Blocked, Pending, adopt_inherited, hand_on, has_traps, keep_open, open as open_signals,
+    rt_sigpending, rt_sigprocmask, take_pending, unblock, watch_traps,
 };
 pub use sigreturn::rt_sigreturn;
 pub use temporary::{MaskArgument, wait_masked};
 
 /// `SIGTRAP`.
 pub const SIGTRAP: i32 = linux_raw_sys::general::SIGTRAP as i32;
+/// `SIGSYS`.
+pub const SIGSYS: i32 = linux_raw_sys::general::SIGSYS as i32;
 /// Number of signals (`_NSIG`).
 pub const SIGNALS: usize = 64;
 

@@ -28,7 +28,7 @@ pub fn rt_sigreturn(block: &mut Block, regs: &CallRegs) -> isize {
         altstack::restore(&mut block.altstack, context.sp(), context.altstack());
         context.set_altstack(block.signal_stack.0, 0, block.signal_stack.1);
         context.set_pc(text::resume_pc(context.pc()));
-        block.trap_blocked.set_from(context.mask());
+        block.blocked.set_from(context.mask());
         mask::release(block);
         context.set_mask(mask::for_kernel(context.mask()));
     }

@@ -122,6 +122,13 @@ pub fn wake_all(word: &AtomicU32) {
     let _ = unsafe { call(nr::__NR_futex, args) };
 }
 
+/// Sleeps for less than a second, or until a signal is handled.
+pub fn sleep(nanoseconds: usize) {
+    let time = [0, nanoseconds];
+    // SAFETY: the kernel reads a timespec of two words. A signal that ends it early is what is said.
+    let _ = unsafe { call(nr::__NR_nanosleep, [time.as_ptr() as usize, 0]) };
+}
+
 /// `tgkill(2)` of the calling thread.
 pub fn raise(signal: i32) -> Result<()> {
     let (pid, tid) = (getpid() as usize, gettid() as usize);
@@ -238,7 +245,8 @@ pub fn monotonic() -> Option<i64> {
     clock(CLOCK_MONOTONIC)
 }
 
-fn clock(which: usize) -> Option<i64> {
+/// `clock_gettime(2)` in nanoseconds.
+pub fn clock(which: usize) -> Option<i64> {
     let mut time = [0i64; 2];
     // SAFETY: the kernel fills a timespec of two 64-bit words (arch::numbers::CLOCK_GETTIME).
     unsafe { call(crate::arch::numbers::CLOCK_GETTIME, [which, &raw mut time as usize]) }.ok()?;

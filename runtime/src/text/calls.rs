@@ -8,9 +8,10 @@ use crate::layer::Call;
 use crate::memory::guard;
 use crate::signal;
 use crate::sys::{self, Stat};
+use crate::watch;
 use linux_raw_sys::general::{
     MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_PRIVATE, MAP_TYPE, PROT_EXEC,
-    PROT_NONE, PROT_READ,
+    PROT_NONE, PROT_READ, PROT_WRITE,
 };
 
 /// `mmap(2)`: text is patched before the caller hears of it. The first mapping of a library, which
@@ -20,9 +21,12 @@ pub fn mmap(call: &mut Call<'_>) -> isize {
     if signal::is_held(call.block) {
         return crate::arch::ABORTED;
     }
+    if request.is_the_programs() {
+        return unproven(call, &request);
+    }
     let Ok(stat) = sys::fstat(request.fd) else { return call.pass() };
-    if !stat.is_file() || !image::is_elf(request.fd) {
-        return call.pass();
+    if !stat.is_file() || !image::is_elf(request.fd) || !request.is_text() {
+        return if request.executable { unproven(call, &request) } else { call.pass() };
     }
     let result = if request.is_first() { first(call, &request, &stat) } else { call.pass() };
     if request.executable && sys::check(result).is_ok() {
@@ -32,7 +36,7 @@ pub fn mmap(call: &mut Call<'_>) -> isize {
             offset: request.offset,
             prot: request.prot,
         };
-        place::cover(request.fd, &stat, mapping);
+        place::cover(request.fd, &stat, mapping, Some(call.block));
     }
     result
 }
@@ -52,14 +56,26 @@ impl Request {
     fn read(call: &Call<'_>) -> Option<Self> {
         let [address, length, prot, flags, fd, offset] = call.args;
         let (prot, flags, fd) = (prot as u32, flags as u32, fd as i32);
-        if flags & MAP_ANONYMOUS != 0 || fd < 0 || length == 0 {
+        let executable = makes_executable(prot);
+        if length == 0 || (!executable && (flags & MAP_ANONYMOUS != 0 || fd < 0)) {
             return None;
         }
-        let executable =
-            prot & PROT_EXEC != 0 || (prot & PROT_READ != 0 && crate::process::read_implies_exec());
         let offset = crate::arch::mmap_offset(offset);
         let request = Self { address, length, prot, flags, fd, offset, executable };
         (executable || request.is_first()).then_some(request)
+    }
+
+    /// Whether the program decides what is executed there: it writes it, or can, or others can.
+    fn is_the_programs(&self) -> bool {
+        self.executable
+            && (self.flags & MAP_ANONYMOUS != 0
+                || self.prot & PROT_WRITE != 0
+                || self.flags & MAP_TYPE != MAP_PRIVATE)
+    }
+
+    /// Whether any of it is what the file says is text.
+    fn is_text(&self) -> bool {
+        !self.executable || place::has_text(self.fd, self.offset, self.length)
     }
 
     fn is_first(&self) -> bool {
@@ -69,6 +85,30 @@ impl Request {
             && self.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) == 0
             && self.flags & MAP_TYPE == MAP_PRIVATE
     }
+}
+
+/// Whether memory with protection `prot` can be executed.
+pub fn makes_executable(prot: u32) -> bool {
+    prot & PROT_EXEC != 0 || (prot & PROT_READ != 0 && crate::process::read_implies_exec())
+}
+
+/// Executable memory that cannot be proven. Other threads know its address before the call returns only
+/// if the caller has chosen it.
+fn unproven(call: &mut Call<'_>, request: &Request) -> isize {
+    let demand = |call: &Call<'_>, start: usize| {
+        let kind = if request.flags & MAP_ANONYMOUS != 0 { "memory" } else { "file" };
+        let length = request.length;
+        watch::demand(Some(call.block), format_args!("{kind} at {start:#x}, {length:#x} bytes"));
+    };
+    let chosen = request.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
+    if chosen {
+        demand(call, request.address);
+    }
+    let result = call.pass();
+    if !chosen && sys::check(result).is_ok() {
+        demand(call, result as usize);
+    }
+    result
 }
 
 /// The first mapping of a file at an address of the kernel's choice.

@@ -58,19 +58,27 @@ fn key(stat: &Stat, stub_vaddr: Option<u64>) -> [u64; 6] {
     [stat.dev, stat.ino, stat.size, stat.mtime as u64, stat.ctime as u64, shapes_key(stub_vaddr)]
 }
 
+/// Why a text has no patched image; the log says more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Missing {
+    /// It has no site.
+    Nothing,
+    /// It has something that cannot be proven to be no site, or could not be looked at.
+    Unproven,
+}
+
 /// The patched image of the file, with its stubs at `stub_vaddr` or where they go by default.
-/// `None` when there is nothing to patch or nothing can be done; the log says which.
-pub fn image_of(fd: i32, stat: &Stat, stub_vaddr: Option<u64>) -> Option<Image> {
+pub fn image_of(fd: i32, stat: &Stat, stub_vaddr: Option<u64>) -> Result<Image, Missing> {
     if UNTOUCHED.load(Ordering::Relaxed) {
-        return None;
+        return Err(Missing::Nothing);
     }
     let key = key(stat, stub_vaddr);
     let skipped = skips(fd);
     let lasting = skipped.is_empty() && is_settled(stat);
     if lasting {
         match store::find(&key) {
-            Found::Image(image) => return Some(image),
-            Found::Nothing => return None,
+            Found::Image(image) => return Ok(image),
+            Found::Missing(missing) => return Err(missing),
             Found::Unknown => {}
         }
     }
@@ -87,9 +95,9 @@ fn build(
     stub_vaddr: Option<u64>,
     key: [u64; 6],
     skipped: &[Skip],
-) -> Option<Vec<u8>> {
-    let length = usize::try_from(stat.size).ok()?;
-    let start = sys::map_private(fd, 0, length).ok()?;
+) -> Result<Vec<u8>, Missing> {
+    let length = usize::try_from(stat.size).map_err(|_| Missing::Unproven)?;
+    let start = sys::map_private(fd, 0, length).map_err(|_| Missing::Unproven)?;
     // SAFETY: mapped just now for reading. A file that is cut while it is read raises SIGBUS, as
     // executing it would.
     let file = unsafe { core::slice::from_raw_parts(start as *const u8, length) };
@@ -124,19 +132,21 @@ fn build(
             if plan.is_empty() {
                 // There is no image from which `place` would say it.
                 plan.refused().iter().for_each(|refused| super::place::report(&key, refused));
-                None
+                let holes = plan.refused().iter().any(|refused| refused.reason.is_watched());
+                Err(if holes { Missing::Unproven } else { Missing::Nothing })
             } else {
-                plan.build(stub_vaddr, key)
+                plan.build(stub_vaddr, key).ok_or(Missing::Unproven)
             }
         }
         Err(error) => {
             crate::log!(Debug, "file {:#x}:{}: {error:?}", stat.dev, stat.ino);
-            None
+            Err(Missing::Unproven)
         }
     };
     // SAFETY: `file` is not used any more.
     unsafe { sys::munmap(start, length) };
-    bytes.filter(|bytes| Blob::parse(bytes).is_some())
+    let bytes = bytes?;
+    if Blob::parse(&bytes).is_some() { Ok(bytes) } else { Err(Missing::Unproven) }
 }
 
 /// What a run makes of the opened file, whose bytes are `file`, while nothing is in the way of its

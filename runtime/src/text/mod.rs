@@ -2,17 +2,24 @@
 //! in a stub and the address that the program would have shown.
 
 mod calls;
+mod divert;
+mod executable;
 mod image;
+mod maps;
+mod native;
 mod place;
+mod protect;
 mod region;
 mod store;
 mod vdso;
 
 pub use calls::{mmap, munmap};
+pub use divert::divert;
 pub use image::{UNTOUCHED, plan_of, set_shapes, shapes};
 pub use place::{Mapping, PRIVATE_PAGES, cover, cover_reserved, span};
+pub use protect::on_mappings;
 pub use region::{
-    each_link_page, each_stub_range, is_resumable, leave_stub, lock, number_behind, resume_pc,
-    shown_pc, trap_at,
+    description_at, each_link_page, each_stub_range, is_resumable, leave_stub, lock, number_behind,
+    resume_pc, shown_pc, trap_at,
 };
 pub use vdso::{MARK as VDSO, cover_vdso, replace};

@@ -5,7 +5,8 @@ use core::fmt::Display;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::image::image_of;
+use super::executable;
+use super::image::{Missing, image_of};
 use super::region::{self, LINK_PAGE, Region};
 use super::store::{Image, Source};
 use crate::image::{Elf, Fd};
@@ -13,7 +14,9 @@ use crate::layer;
 use crate::memory::guard;
 use crate::patch::{Blob, BlobView, Island, Refused};
 use crate::signal;
-use crate::sys::{self, Errno, Result, Stat};
+use crate::sys::{self, Errno, Stat};
+use crate::thread::Block;
+use crate::watch;
 /// The unit of mappings on every machine that vload patches on.
 pub const PAGE: usize = 4096;
 
@@ -41,8 +44,21 @@ pub struct Mapping {
 /// How much address space the file takes with its stubs, link page and islands, from its first
 /// segment on; `None` when there is nothing to patch.
 pub fn span(fd: i32, stat: &Stat) -> Option<usize> {
-    let opened = open(image_of(fd, stat, None)?).ok()?;
+    let opened = open(image_of(fd, stat, None).ok()?).ok()?;
     usize::try_from(opened.view.end().checked_sub(first_page(fd)?)?).ok()
+}
+
+/// Whether the file calls any of these bytes of its own text.
+pub fn has_text(fd: i32, offset: u64, length: usize) -> bool {
+    let file = Fd(fd);
+    let Ok(elf) = Elf::read(&file) else { return false };
+    elf.segments(&file).any(|segment| {
+        segment.is_ok_and(|segment| {
+            let start = segment.header.offset & !(PAGE as u64 - 1);
+            let end = segment.header.offset.saturating_add(segment.header.filesz);
+            segment.prot() & PROT_EXEC != 0 && start < offset + length as u64 && end > offset
+        })
+    })
 }
 
 /// The page of the file's lowest address.
@@ -54,7 +70,7 @@ fn first_page(fd: i32) -> Option<u64> {
 /// Puts the stubs and islands of a file whose first segment is at `start` into the reserved rest
 /// from `used` to `end`, and gives back what is not needed of it.
 pub fn fill_reserved(fd: i32, stat: &Stat, start: usize, used: usize, end: usize) {
-    let filled = image_of(fd, stat, None).ok_or(Errno::NOENT).and_then(|image| {
+    let filled = image_of(fd, stat, None).map_err(|_| Errno::NOENT).and_then(|image| {
         let opened = open(image)?;
         let Some(bias) = first_page(fd).map(|page| start.wrapping_sub(page as usize)) else {
             return Err(Errno::NOEXEC);
@@ -94,11 +110,15 @@ fn at_bias(island: &Island, bias: usize) -> Range<usize> {
 }
 
 /// Replaces what must be replaced in a mapping of `fd` that nobody runs yet, and puts the stubs
-/// where they belong. When that cannot be done the mapping stays as the file has it, and the log
-/// says so.
-pub fn cover(fd: i32, stat: &Stat, mapping: Mapping) {
+/// where they belong. When that cannot be done the mapping stays as the file has it, the log says so,
+/// and the process is watched, as it is for what could not be proven. `block` is the calling thread's,
+/// once it has one.
+pub fn cover(fd: i32, stat: &Stat, mapping: Mapping, block: Option<&Block>) {
+    executable::note(mapping.start, mapping.start + mapping.length);
     let name = format_args!("file {:#x}:{}", stat.dev, stat.ino);
-    cover_with(&name, mapping, &|stubs| image_of(fd, stat, stubs));
+    if cover_with(&name, mapping, &|stubs| image_of(fd, stat, stubs)).is_err() {
+        watch::demand(block, format_args!("{name} at {:#x}", mapping.start));
+    }
 }
 
 /// The same for all texts of a file at once, whose stubs belong into address space that is reserved.
@@ -110,33 +130,51 @@ pub fn cover_reserved(
     reserved: Range<usize>,
 ) -> Option<Vec<Range<usize>>> {
     let first = mappings.first()?;
-    let opened = open(image_of(fd, stat, None)?).ok()?;
-    let bias = mappings.iter().find_map(|mapping| bias(&opened.view, *mapping))?;
+    mappings.iter().for_each(|mapping| {
+        executable::note(mapping.start, mapping.start + mapping.length);
+    });
+    let opened = image_of(fd, stat, None).ok().and_then(|image| open(image).ok());
+    let placed = opened.and_then(|opened| {
+        let bias = mappings.iter().find_map(|mapping| bias(&opened.view, *mapping))?;
+        Some((opened, bias))
+    });
+    let Some((opened, bias)) = placed else {
+        mappings.iter().for_each(|mapping| cover(fd, stat, *mapping, None));
+        return None;
+    };
     let taken = code_ranges(&opened.view, bias);
     let fits = |range: &Range<usize>| {
         range.start >= reserved.start && range.end <= reserved.end && range.start < range.end
     };
     if !taken.iter().all(fits) {
-        mappings.iter().for_each(|mapping| cover(fd, stat, *mapping));
+        mappings.iter().for_each(|mapping| cover(fd, stat, *mapping, None));
         return None;
     }
+    let proven = mappings.iter().all(|mapping| is_proven(&opened.view, bias, *mapping));
     let covered = map_code(&opened, bias, MAP_FIXED)
         .and_then(|()| mappings.iter().try_for_each(|mapping| overlay(&opened, *mapping)))
         .and_then(|()| enter(opened, bias));
     if let Err(error) = covered {
         let (dev, ino, at) = (stat.dev, stat.ino, first.start);
         let text = error.text();
-        crate::log!(Warn, "not covered: file {dev:#x}:{ino} at {at:#x}: {text}");
+        crate::log!(Warn, "not patched: file {dev:#x}:{ino} at {at:#x}: {text}");
+    }
+    if !proven || covered.is_err() {
+        let (dev, ino, at) = (stat.dev, stat.ino, first.start);
+        watch::demand(None, format_args!("file {dev:#x}:{ino} at {at:#x}"));
     }
     Some(taken)
 }
+
+/// Something of a text cannot be proven, or could not be replaced.
+pub struct Uncovered;
 
 /// The same for any image: `image` makes it, with its stubs where they belong or at an address.
 pub fn cover_with(
     name: &dyn Display,
     mapping: Mapping,
-    image: &dyn Fn(Option<u64>) -> Option<Image>,
-) {
+    image: &dyn Fn(Option<u64>) -> Result<Image, Missing>,
+) -> Result<(), Uncovered> {
     let covered = match attempt(mapping, None, image) {
         // Something is where the stubs belong: they go elsewhere.
         Err(Errno::EXIST | Errno::NOMEM) => {
@@ -144,13 +182,28 @@ pub fn cover_with(
         }
         other => other,
     };
-    if let Err(error) = covered {
-        crate::log!(Warn, "not covered: {name}: its text cannot be replaced: {}", error.text());
+    match covered {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Uncovered),
+        Err(error) => {
+            crate::log!(Warn, "not patched: {name}: its text cannot be replaced: {}", error.text());
+            Err(Uncovered)
+        }
     }
 }
 
+/// Whether nothing in the mapping is left that could not be proven to be no site.
+fn is_proven(view: &BlobView<'_>, bias: usize, mapping: Mapping) -> bool {
+    let is_writable = mapping.prot & PROT_WRITE != 0;
+    !is_writable
+        && !view.refused().any(|refused| {
+            let at = (refused.vaddr as usize).wrapping_add(bias).wrapping_sub(mapping.start);
+            refused.reason.is_watched() && at < mapping.length
+        })
+}
+
 /// An address for stubs within reach of the mapping.
-fn near(mapping: Mapping) -> Result<usize> {
+fn near(mapping: Mapping) -> sys::Result<usize> {
     const ROOM: usize = 1 << 18;
     /// Every processor's long jump reaches as far as this many times the room, and through a text.
     const PLACES: usize = 200;
@@ -196,7 +249,7 @@ impl Drop for Tables {
     }
 }
 
-fn open(image: Image) -> Result<Opened> {
+fn open(image: Image) -> sys::Result<Opened> {
     let (start, length) = match &image.source {
         Source::Session { fd, offset } => {
             (sys::map_private(*fd, *offset, image.length)?, image.length)
@@ -221,30 +274,39 @@ fn open(image: Image) -> Result<Opened> {
     }
 }
 
-/// `stubs`: where they shall be instead of where they belong.
+/// Gives whether all of the mapping is proven. `stubs`: where they shall be instead of where they
+/// belong.
 fn attempt(
     mapping: Mapping,
     stubs: Option<usize>,
-    image: &dyn Fn(Option<u64>) -> Option<Image>,
-) -> Result<()> {
-    let Some(made) = image(None) else { return Ok(()) };
+    image: &dyn Fn(Option<u64>) -> Result<Image, Missing>,
+) -> sys::Result<bool> {
+    let made = match image(None) {
+        Ok(made) => made,
+        Err(missing) => {
+            return Ok(missing == Missing::Nothing && mapping.prot & PROT_WRITE == 0);
+        }
+    };
     let mut opened = open(made)?;
     let Some(bias) = bias(&opened.view, mapping) else {
-        return Ok(());
+        // No page of it changes.
+        return Ok(!opened.view.refused().any(|refused| refused.reason.is_watched()));
     };
     if let Some(at) = stubs {
         let vaddr = (at as u64).wrapping_sub(bias as u64);
-        let Some(made) = image(Some(vaddr)) else { return Err(Errno::NOMEM) };
+        let Ok(made) = image(Some(vaddr)) else { return Err(Errno::NOMEM) };
         opened = open(made)?;
     }
+    let proven = is_proven(&opened.view, bias, mapping);
     let start = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
     if region::at(start).is_some() {
         // The stubs are there already; the region has its own view of the same image.
-        return overlay(&opened, mapping);
+        return overlay(&opened, mapping).map(|()| proven);
     }
     map_code(&opened, bias, MAP_FIXED_NOREPLACE)
         .and_then(|()| overlay(&opened, mapping))
         .and_then(|()| enter(opened, bias))
+        .map(|()| proven)
 }
 
 /// Says in the log that a candidate stays as it is, when a call could be made there. `key` names the
@@ -258,7 +320,7 @@ pub(super) fn report(key: &[u64; 6], refused: &Refused) {
 }
 
 /// Enters a text whose stubs are mapped in the table.
-fn enter(opened: Opened, bias: usize) -> Result<()> {
+fn enter(opened: Opened, bias: usize) -> sys::Result<()> {
     let key = opened.view.key();
     opened.view.refused().for_each(|refused| report(&key, &refused));
     let region = Region {
@@ -268,6 +330,8 @@ fn enter(opened: Opened, bias: usize) -> Result<()> {
         text: extent(&opened.view, bias),
         mapped: (opened.tables.start, opened.tables.length),
         view: opened.view,
+        diverted: AtomicBool::new(false),
+        native: AtomicBool::new(false),
     };
     if !region::add(region) {
         return Err(Errno::NFILE);
@@ -295,7 +359,7 @@ fn extent(view: &BlobView<'_>, bias: usize) -> (usize, usize) {
 }
 
 /// Maps the stubs, the link page behind them and the islands.
-fn map_code(opened: &Opened, bias: usize, placing: u32) -> Result<()> {
+fn map_code(opened: &Opened, bias: usize, placing: u32) -> sys::Result<()> {
     map_stubs(opened, (opened.view.stub_vaddr() as usize).wrapping_add(bias), placing)?;
     for (index, island) in opened.view.islands().enumerate() {
         if let Err(error) = map_island(opened, &island, bias, placing) {
@@ -309,7 +373,7 @@ fn map_code(opened: &Opened, bias: usize, placing: u32) -> Result<()> {
     Ok(())
 }
 
-fn map_island(opened: &Opened, island: &Island, bias: usize, placing: u32) -> Result<()> {
+fn map_island(opened: &Opened, island: &Island, bias: usize, placing: u32) -> sys::Result<()> {
     let range = at_bias(island, bias);
     take(range.start, range.len(), PROT_NONE, placing)?;
     let (source, image) = (&opened.image.source, opened.tables.start);
@@ -321,7 +385,7 @@ fn map_island(opened: &Opened, island: &Island, bias: usize, placing: u32) -> Re
 }
 
 /// Maps unused or reserved space, as `placing` says.
-fn take(start: usize, length: usize, prot: u32, placing: u32) -> Result<()> {
+fn take(start: usize, length: usize, prot: u32, placing: u32) -> sys::Result<()> {
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | placing;
     // SAFETY: MAP_FIXED_NOREPLACE replaces nothing, and MAP_FIXED comes with reserved space.
     let at = unsafe { sys::mmap(start, length, prot, flags, -1, 0) }?;
@@ -336,7 +400,7 @@ fn take(start: usize, length: usize, prot: u32, placing: u32) -> Result<()> {
 }
 
 /// Maps the stubs at `start` and the link page behind them.
-fn map_stubs(opened: &Opened, start: usize, placing: u32) -> Result<()> {
+fn map_stubs(opened: &Opened, start: usize, placing: u32) -> sys::Result<()> {
     if opened.view.has_traps() {
         // Before the link page is filled, which says which calls are wanted.
         signal::watch_traps();
@@ -364,7 +428,7 @@ pub(super) fn copy_in(
     at: usize,
     length: usize,
     prot: u32,
-) -> Result<()> {
+) -> sys::Result<()> {
     if let Some((fd, base)) = source.file()
         && !PRIVATE_PAGES.load(Ordering::Relaxed)
     {
@@ -394,7 +458,7 @@ pub(super) fn copy_in(
 }
 
 /// Replaces the part of each run that lies in the mapping.
-fn overlay(opened: &Opened, mapping: Mapping) -> Result<()> {
+fn overlay(opened: &Opened, mapping: Mapping) -> sys::Result<()> {
     let (source, image) = (&opened.image.source, opened.tables.start);
     let [device, inode, ..] = opened.view.key();
     let end = mapping.offset + mapping.length as u64;

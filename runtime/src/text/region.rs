@@ -3,10 +3,11 @@
 
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use crate::arch::{Context, SigInfo};
-use crate::patch::{BlobView, Shape, SiteDesc};
+use crate::memory;
+use crate::patch::{BlobView, Shape, SiteDesc, SiteRecord};
 use crate::signal;
 
 /// Texts that a process can have patched at once.
@@ -32,6 +33,37 @@ pub struct Region {
     pub mapped: (usize, usize),
     /// The image as tables.
     pub view: BlobView<'static>,
+    /// Whether its stubs lead every call to the resident (`watch`).
+    pub diverted: AtomicBool,
+    /// Whether some of its text has the file's own bytes again (`native`).
+    pub native: AtomicBool,
+}
+
+impl Region {
+    /// Whether a site is patched: it always is unless some text is native again.
+    fn is_in_place(&self, site: &SiteRecord) -> bool {
+        if !self.native.load(Ordering::Acquire) {
+            return true;
+        }
+        self.view.runs().any(|run| {
+            let bytes = self.view.text(&run);
+            let from = site.head.wrapping_sub(run.vaddr) as usize;
+            let length = (site.tail - site.head) as usize;
+            let at = (site.head as usize).wrapping_add(self.bias);
+            let patched = from.checked_add(length).and_then(|to| bytes.get(from..to));
+            patched.is_some_and(|patched| memory::equals(at, patched))
+        })
+    }
+
+    /// Whether the range is patched text, page for page.
+    fn is_patched(&self, start: usize, end: usize) -> bool {
+        self.view.runs().any(|run| {
+            let from = start.wrapping_sub((run.vaddr as usize).wrapping_add(self.bias));
+            let patched =
+                from.checked_add(end - start).and_then(|to| self.view.text(&run).get(from..to));
+            patched.is_some_and(|patched| memory::equals(start, patched))
+        })
+    }
 }
 
 struct Entry {
@@ -69,13 +101,17 @@ fn live() -> impl Iterator<Item = (&'static Entry, &'static Region)> {
 /// Adds a region. `false` when the table is full.
 pub fn add(region: Region) -> bool {
     let _writer = lock();
+    let (stubs, length) = (region.stubs, region.stub_len);
     for (index, entry) in TABLE.iter().enumerate() {
         if entry.state.load(Ordering::Acquire) == FREE {
             entry.state.store(TAKEN, Ordering::Relaxed);
             // SAFETY: not live, and the lock keeps other writers out.
             unsafe { (*entry.region.get()).write(region) };
+            let page = stubs + length;
             entry.state.store(LIVE, Ordering::Release);
-            USED.fetch_max(index + 1, Ordering::Release);
+            USED.fetch_max(index + 1, Ordering::SeqCst);
+            // What changed since the page was filled, and could not find it yet.
+            crate::layer::fill_link_page(page);
             return true;
         }
     }
@@ -114,6 +150,16 @@ pub fn any_in(start: usize, end: usize) -> bool {
     live().any(|(_, region)| region.text.0 >= start && region.text.1 <= end)
 }
 
+/// Whether any live region's text has a byte in the range.
+pub fn overlaps(start: usize, end: usize) -> bool {
+    live().any(|(_, region)| region.text.0 < end && region.text.1 > start)
+}
+
+/// Whether the range is patched text, as it was put there.
+pub fn is_patched(start: usize, end: usize) -> bool {
+    live().any(|(_, region)| region.is_patched(start, end))
+}
+
 /// Calls `visit` with the address of every link page.
 pub fn each_link_page(mut visit: impl FnMut(usize)) {
     for (_, region) in live() {
@@ -126,6 +172,23 @@ pub fn each_stub_range(mut visit: impl FnMut(usize, usize)) {
     for (_, region) in live() {
         visit(region.stubs, region.stubs + region.stub_len + LINK_PAGE);
     }
+}
+
+/// Calls `visit` with every region.
+pub fn each(mut visit: impl FnMut(&'static Region)) {
+    live().for_each(|(_, region)| visit(region));
+}
+
+/// The address of the description of the site whose stub has just made a call, if `pc` is behind such
+/// a call.
+pub fn description_at(pc: usize) -> Option<usize> {
+    let region = of_stub(pc)?;
+    let site = region.view.site_by_stub_offset((pc - region.stubs) as u32)?;
+    let end = region.stubs + site.stub as usize + usize::from(site.stub_len);
+    let desc = end - size_of::<SiteDesc>();
+    // SAFETY: every stub ends with its description, and a live region's stubs stay mapped.
+    let gate = unsafe { &*(desc as *const SiteDesc) }.gate;
+    (pc == desc - usize::from(gate) + crate::arch::SYSCALL_INSTRUCTION).then_some(desc)
 }
 
 fn of_stub(pc: usize) -> Option<&'static Region> {
@@ -182,8 +245,8 @@ pub fn leave_stub(context: &mut Context) {
 pub fn resume_pc(shown: usize) -> usize {
     of_text(shown)
         .and_then(|region| {
-            let offset = region.view.resume_from(shown.wrapping_sub(region.bias) as u64)?;
-            Some(region.stubs + offset as usize)
+            let (site, offset) = region.view.resume_from(shown.wrapping_sub(region.bias) as u64)?;
+            region.is_in_place(&site).then_some(region.stubs + offset as usize)
         })
         .unwrap_or(shown)
 }
@@ -210,5 +273,6 @@ pub fn trap_at(signal: i32, info: &SigInfo, pc: usize) -> Option<usize> {
     let site = pc.wrapping_sub(crate::arch::TRAP_LEAVES);
     let region = of_text(site)?;
     let record = region.view.site_by_vaddr(site.wrapping_sub(region.bias) as u64)?;
-    (record.shape == Shape::Trap).then(|| region.stubs + record.stub as usize)
+    let traps = record.shape == Shape::Trap && region.is_in_place(&record);
+    traps.then(|| region.stubs + record.stub as usize)
 }

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::image::Missing;
 use crate::session::{self, Stored, cache};
 use crate::sys;
 use crate::view::OWN;
@@ -53,18 +54,23 @@ impl Source {
 pub enum Found {
     /// An image.
     Image(Image),
-    /// That there is nothing to patch.
-    Nothing,
+    /// That there is none.
+    Missing(Missing),
     /// Nothing yet.
     Unknown,
 }
+
+/// The place of an image that there is not, because the text cannot be proven; 0 where nothing is to
+/// be patched. Images lie on pages.
+const UNPROVEN: u64 = 1;
 
 /// Looks in the session, then on disk. A file of the cache that is damaged is found out when it is
 /// opened (`place`).
 pub fn find(key: &[u64; 6]) -> Found {
     if let Some(stored) = session::find(key) {
         return match stored.length {
-            0 => Found::Nothing,
+            0 if stored.offset == UNPROVEN => Found::Missing(Missing::Unproven),
+            0 => Found::Missing(Missing::Nothing),
             _ => Found::Image(in_session(stored)),
         };
     }
@@ -92,31 +98,39 @@ pub fn shared(key: &[u64; 6], bytes: &[u8]) -> Source {
 }
 
 /// Keeps what was made for a key, for others too if `lasting`.
-pub fn keep(key: &[u64; 6], bytes: Option<Vec<u8>>, lasting: bool) -> Option<Image> {
-    let Some(bytes) = bytes else {
-        if lasting {
-            session::keep(key, Stored { offset: 0, length: 0 });
+pub fn keep(
+    key: &[u64; 6],
+    bytes: Result<Vec<u8>, Missing>,
+    lasting: bool,
+) -> Result<Image, Missing> {
+    let bytes = match bytes {
+        Ok(bytes) => bytes,
+        Err(missing) => {
+            if lasting {
+                let offset = if missing == Missing::Unproven { UNPROVEN } else { 0 };
+                session::keep(key, Stored { offset, length: 0 });
+            }
+            return Err(missing);
         }
-        return None;
     };
     if !lasting {
         // In a file of its own, gone with its last mapping: the session's would never give it back.
         if let Ok(fd) = session::text_file(&bytes) {
             let length = bytes.len();
-            return Some(Image { source: Source::Cached(CachedFile(fd)), length });
+            return Ok(Image { source: Source::Cached(CachedFile(fd)), length });
         }
         let length = bytes.len();
-        return Some(Image { source: Source::Memory(bytes), length });
+        return Ok(Image { source: Source::Memory(bytes), length });
     }
     cache::keep(key, &bytes);
     match session::put(&bytes) {
         Ok(stored) => {
             session::keep(key, stored);
-            Some(in_session(stored))
+            Ok(in_session(stored))
         }
         Err(_) => {
             let length = bytes.len();
-            Some(Image { source: Source::Memory(bytes), length })
+            Ok(Image { source: Source::Memory(bytes), length })
         }
     }
 }

@@ -4,14 +4,15 @@ use alloc::vec::Vec;
 
 use core::sync::atomic::Ordering;
 
-use super::image::{UNTOUCHED, shapes_at, shapes_key};
+use super::image::{Missing, UNTOUCHED, shapes_at, shapes_key};
 use super::place::{self, Mapping, PAGE};
 use super::store::{self, Found, Image};
 use crate::arch;
 use crate::image::Elf;
 use crate::memory::guard;
 use crate::patch;
-use crate::sys::Result;
+use crate::sys;
+use crate::watch;
 use linux_raw_sys::general::{PROT_EXEC, PROT_READ};
 
 /// In the place of the device in the key of an image that is no file's.
@@ -28,7 +29,9 @@ pub fn cover_vdso(base: usize) {
     };
     let mapping =
         Mapping { start: base, length: bytes.len(), offset: 0, prot: PROT_READ | PROT_EXEC };
-    place::cover_with(&"the vDSO", mapping, &|stubs| image(bytes, stubs));
+    if place::cover_with(&"the vDSO", mapping, &|stubs| image(bytes, stubs)).is_err() {
+        watch::demand(None, format_args!("the vDSO"));
+    }
 }
 
 /// The vDSO's pages.
@@ -44,25 +47,25 @@ fn bytes(base: usize) -> Option<&'static [u8]> {
     Some(unsafe { core::slice::from_raw_parts(base as *const u8, length) })
 }
 
-fn image(bytes: &'static [u8], stubs: Option<u64>) -> Option<Image> {
+fn image(bytes: &'static [u8], stubs: Option<u64>) -> Result<Image, Missing> {
     if UNTOUCHED.load(Ordering::Relaxed) {
-        return None;
+        return Err(Missing::Nothing);
     }
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for chunk in bytes.chunks_exact(8) {
-        let word = u64::from_ne_bytes(chunk.try_into().ok()?);
+        let word = u64::from_ne_bytes(chunk.try_into().unwrap_or([0; 8]));
         hash = (hash ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
     }
     let key = [MARK, hash, bytes.len() as u64, 0, 0, shapes_key(stubs)];
     match store::find(&key) {
-        Found::Image(image) => Some(image),
-        Found::Nothing => None,
+        Found::Image(image) => Ok(image),
+        Found::Missing(missing) => Err(missing),
         Found::Unknown => store::keep(&key, build(bytes, stubs, key), true),
     }
 }
 
 /// Puts `bytes`, which are the same in every process of the session, where text of the vDSO is.
-pub fn replace(bytes: &[u8], at: usize) -> Result<()> {
+pub fn replace(bytes: &[u8], at: usize) -> sys::Result<()> {
     let source = store::shared(&[MARK, 0, bytes.len() as u64, 0, 0, 0], bytes);
     let prot = PROT_READ | PROT_EXEC;
     place::copy_in(&source, bytes.as_ptr() as usize, 0, at, bytes.len(), prot)?;
@@ -70,13 +73,18 @@ pub fn replace(bytes: &[u8], at: usize) -> Result<()> {
     Ok(())
 }
 
-fn build(bytes: &[u8], stubs: Option<u64>, key: [u64; 6]) -> Option<Vec<u8>> {
-    let mut plan = patch::analyze(bytes, &shapes_at(stubs), &|_| false).ok()?;
+fn build(bytes: &[u8], stubs: Option<u64>, key: [u64; 6]) -> Result<Vec<u8>, Missing> {
+    let mut plan =
+        patch::analyze(bytes, &shapes_at(stubs), &|_| false).map_err(|_| Missing::Unproven)?;
     for name in plan.own_functions(arch::patch::FUNCTIONS) {
         crate::log!(
             Warn,
             "not covered: {name} of the vDSO: its first instructions cannot be moved"
         );
     }
-    (!plan.is_empty()).then(|| plan.build(stubs, key))?
+    if plan.is_empty() {
+        let holes = plan.refused().iter().any(|refused| refused.reason.is_watched());
+        return Err(if holes { Missing::Unproven } else { Missing::Nothing });
+    }
+    plan.build(stubs, key).ok_or(Missing::Unproven)
 }

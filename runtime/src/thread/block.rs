@@ -1,12 +1,12 @@
 //! The thread block: one for each thread that can enter the resident.
 
-use core::sync::atomic::{AtomicI32, AtomicU32};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 
-use crate::arch::{Binding, CallRegs, Extended, SigInfo};
+use crate::arch::{Binding, CallRegs, Extended};
 use crate::layer::LAYERS;
 use crate::process::Dispatch;
 use crate::seccomp::Chain;
-use crate::signal::{SigHand, TrapBlocked};
+use crate::signal::{Blocked, Pending, SigHand};
 use crate::view::Descriptors;
 
 /// What belongs to one thread. `arch/*/entry.rs` reaches the first fields by their offsets.
@@ -24,6 +24,9 @@ pub struct Block {
     pub jump: usize,
     /// Not 0: a signal came while the resident ran; all others are blocked until it is delivered.
     pub held_flag: AtomicU32,
+    /// Not 0: the thread must be armed before it goes on in the target (`watch`). The exit code tests it
+    /// together with the flag before.
+    pub must_arm: AtomicU32,
     /// Not 0: the exit code sets `exit_mask`.
     pub exit_mask_set: u32,
     /// The target's signal mask, to be set on the way out.
@@ -36,10 +39,20 @@ pub struct Block {
     pub tid: AtomicI32,
     /// What leads from the thread's registers to the block.
     pub binding: Binding,
-    /// Whether the target believes that `SIGTRAP` is blocked.
-    pub trap_blocked: TrapBlocked,
-    /// A `SIGTRAP` that waits until the target unblocks it.
-    pub trap_pending: Option<SigInfo>,
+    /// The description of the site whose call a watched thread is making in the gate.
+    pub watched_site: usize,
+    /// Where it goes on, and the address behind the site.
+    pub watched_way: [usize; 2],
+    /// The state of the watch for which the thread is armed.
+    pub armed: AtomicU32,
+    /// What the thread that gathers the others for the watch remembers: a clock it has read.
+    pub watch_clock: AtomicU64,
+    /// And whether it has called this thread.
+    pub watch_called: AtomicU32,
+    /// What the target believes it blocks of the signals that the resident never blocks.
+    pub blocked: Blocked,
+    /// Of those, the ones that wait until the target unblocks them.
+    pub pending: Pending,
     /// The number of the held signal.
     pub held_signal: i32,
     /// The alternate stack that the target asked for; the kernel's is the resident's.

@@ -2,7 +2,7 @@
 
 use core::mem::{offset_of, size_of};
 use core::ptr::{null, null_mut};
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use super::{AltStack, Block, Ownership};
 use crate::arch::Binding;
@@ -10,7 +10,7 @@ use crate::layer::LAYERS;
 use crate::memory::guard;
 use crate::process::Dispatch;
 use crate::seccomp::Chain;
-use crate::signal::TrapBlocked;
+use crate::signal::{Blocked, Pending};
 use crate::sys;
 
 /// Bytes of the resident's stack.
@@ -237,7 +237,12 @@ unsafe fn reset(block: *mut Block) {
         (*block).handlers_cleared = false;
         (*block).new_process = false;
         (*block).layer_words = [0; LAYERS];
-        (*block).trap_blocked = TrapBlocked::no();
-        (*block).trap_pending = None;
+        (*block).must_arm = AtomicU32::new(0);
+        (*block).armed = AtomicU32::new(0);
+        (*block).watch_clock = AtomicU64::new(0);
+        (*block).watch_called = AtomicU32::new(0);
+        (*block).tid = AtomicI32::new(0);
+        (*block).blocked = Blocked::nothing();
+        (*block).pending = Pending::none();
     }
 }

@@ -22,6 +22,7 @@ mod trace;
 mod vdso;
 #[cfg(target_arch = "x86_64")]
 mod walk;
+mod watch;
 
 use crate::case::Case;
 
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Case> {
         check::cases,
         doctor::cases,
         trace::cases,
+        watch::cases,
         layers::cases,
         vdso::cases,
         adopt::cases,

@@ -4,7 +4,7 @@ use super::frame::OldFrame;
 use super::{ABORTED, KernelAction, sigreturn as leave};
 use crate::layer::Call;
 use crate::memory::{User, guard, read_words};
-use crate::signal::{self as signals, SIGTRAP, SigHand, bit};
+use crate::signal::{self as signals, SigHand};
 use crate::sys::{self, Errno, Result};
 use crate::text;
 use crate::thread::AltStack;
@@ -98,21 +98,20 @@ pub fn sigreturn(call: &mut Call<'_>) -> isize {
     signals::rt_sigreturn(call.block, &regs)
 }
 
-/// `sigprocmask(2)` of the first 32 signals; `SIGTRAP` stays unblocked in a process with trap sites
-/// (`signal/mask.rs`).
+/// `sigprocmask(2)` of the first 32 signals; some are never blocked in the kernel (`signal/mask.rs`).
 pub fn sigprocmask(call: &mut Call<'_>) -> isize {
     const BLOCK: usize = 0;
     const UNBLOCK: usize = 1;
     const SETMASK: usize = 2;
-    if !signals::has_traps() {
+    let open = signals::open_signals() as u32;
+    if open == 0 {
         return call.pass();
     }
     if signals::is_held(call.block) {
         return ABORTED;
     }
-    let trap = bit(SIGTRAP) as u32;
     let [how, new, old, ..] = call.args;
-    let was = call.block.trap_blocked.get();
+    let was = call.block.blocked.get();
     let mut wanted = 0;
     let mut told = 0;
     if new != 0 {
@@ -120,7 +119,7 @@ pub fn sigprocmask(call: &mut Call<'_>) -> isize {
             Ok(mask) => mask,
             Err(error) => return sys::raw(Err(error)),
         };
-        told = wanted & !trap;
+        told = if how == UNBLOCK { wanted } else { wanted & !open };
         call.args[1] = &raw const told as usize;
     }
     let result = call.pass();
@@ -129,14 +128,14 @@ pub fn sigprocmask(call: &mut Call<'_>) -> isize {
         return result;
     }
     match how {
-        SETMASK if new != 0 => call.block.trap_blocked.set(wanted & trap != 0),
-        BLOCK if wanted & trap != 0 => call.block.trap_blocked.set(true),
-        UNBLOCK if wanted & trap != 0 => call.block.trap_blocked.set(false),
+        SETMASK if new != 0 => call.block.blocked.set_from(u64::from(wanted)),
+        BLOCK => call.block.blocked.add(u64::from(wanted & open)),
+        UNBLOCK => call.block.blocked.set(was & !u64::from(wanted)),
         _ => {}
     }
-    if old != 0 && was {
+    if old != 0 && was != 0 {
         // SAFETY: the kernel has just written the old mask there.
-        unsafe { *(old as *mut u32) |= trap };
+        unsafe { *(old as *mut u32) |= was as u32 };
     }
     result
 }

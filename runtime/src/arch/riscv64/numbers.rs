@@ -78,3 +78,8 @@ pub enum Compat {
 pub fn native_of_compat(_number: usize) -> Option<Compat> {
     None
 }
+
+/// Whether a call of another table can map executable memory: there is none.
+pub fn compat_maps(_number: usize) -> bool {
+    false
+}

@@ -34,7 +34,7 @@ use core::mem::{offset_of, size_of};
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::call_regs::{CallRegs, VECTOR_AREA};
-use super::thread::{Binding, DIRECT, MAGIC};
+use super::thread::{Binding, DIRECT, KEY, MAGIC};
 use super::ticks::escape_of_ticks;
 use crate::patch::SiteDesc;
 use crate::thread::Block;
@@ -253,6 +253,8 @@ vload_check:
     leaq    {magic}(%rcx), %rcx
     jrcxz   vload_found
     jmp     vload_lost
+    .hidden vload_found
+    .globl vload_found
 vload_found:
     movl    $0, %ecx                    # whichever way it came (function.rs relies on it)
     movq    %rsp, %gs:{spill}
@@ -330,8 +332,8 @@ vload_leave:                            # rsp = vector area
     .hidden vload_exit_start
     .globl vload_exit_start
 vload_exit_start:
-    cmpl    $0, %gs:{held}              # a signal that came after this line is not held
-    jne     vload_exit_held
+    cmpq    $0, %gs:{held}              # a signal that came after this line is not held; behind the
+    jne     vload_exit_held             # flag is that of a thread to be armed
     cmpl    $0, %gs:{exit_mask_set}
     je      3f
     movl    $14, %eax                   # rt_sigprocmask(SIG_SETMASK, &block->exit_mask, 0, 8)
@@ -413,7 +415,12 @@ vload_exit_held:
     movq    %rsp, %rdi
     subq    ${vectors}, %rsp
     movq    %gs:{this}, %rsi
+    cmpl    $0, {must_arm}(%rsi)
+    jne     8f
     call    vload_resident_deliver      # (regs, block)
+    jmp     vload_leave
+8:  movq    %rsi, %rdi
+    call    vload_resident_arm          # (block)
     jmp     vload_leave
 
     # gs does not lead to a block: it is the target's. Who calls is asked of the kernel, on one of a
@@ -477,7 +484,9 @@ vload_search:                           # rsp = the slot's word with the caller'
     testq   %r11, %r11
     js      6f
     leaq    vload_found(%rip), %rax
-    cmpb    $0, {entry}(%r11)
+    movq    %r11, %rdx
+    andq    $-2, %rdx                   # the low bit: its call has been made (watch.rs)
+    cmpb    $0, {entry}(%rdx)
     je      6f
     leaq    vload_found_compat(%rip), %rax
 6:  movq    %rax, %gs:{jump}
@@ -500,16 +509,21 @@ vload_unknown:
     js      7f
     popq    %rsi
     popq    %rdi
+    testb   $1, %r11b                   # its call has been made
+    jz      1f
+    movzbl  {resume}-1(%r11), %edx
+    jmp     2f
+1:  movzbl  {gate}(%r11), %edx
+2:  andq    $-2, %r11
+    notq    %rdx
+    leaq    1(%r11,%rdx), %r11          # the system-call instruction of the stub, or behind it
     popq    %rdx
     popq    %rax
     popfq
     movq    %rsp, %rcx
     movq    (%rcx), %rsp
     movl    $0, 8(%rcx)
-    movzbl  {gate}(%r11), %ecx
-    notq    %rcx
-    leaq    1(%r11,%rcx), %rcx          # the system-call instruction of the stub
-    jmp     *%rcx
+    jmp     *%r11
 7:  ud2
 
     .pushsection .bss.slots, "aw", @nobits
@@ -590,13 +604,14 @@ vload_enter_target:                     # rdi = stack pointer, rsi = entry point
     regs = const offset_of!(Block, regs),
     jump = const offset_of!(Block, jump),
     held = const offset_of!(Block, held_flag),
+    must_arm = const offset_of!(Block, must_arm),
     exit_mask_set = const offset_of!(Block, exit_mask_set),
     exit_mask = const offset_of!(Block, exit_mask),
     rip = const offset_of!(CallRegs, rip),
     flags = const offset_of!(CallRegs, flags),
     rsp = const offset_of!(CallRegs, rsp),
     vectors = const VECTOR_AREA,
-    key = const offset_of!(Block, binding) + offset_of!(Binding, key),
+    key = const KEY,
     foreign = const offset_of!(Block, binding) + offset_of!(Binding, foreign),
     base = const offset_of!(Block, binding) + offset_of!(Binding, base),
     magic = const MAGIC,
@@ -610,6 +625,7 @@ vload_enter_target:                     # rdi = stack pointer, rsi = entry point
     tid = const offset_of!(Block, tid),
     entry = const offset_of!(SiteDesc, entry),
     gate = const offset_of!(SiteDesc, gate),
+    resume = const offset_of!(SiteDesc, resume),
     compat_rcx = const -COMPAT_RCX,
     compat_r11 = const -COMPAT_R11,
     signal = sym crate::signal::vload_signal,
@@ -618,6 +634,9 @@ vload_enter_target:                     # rdi = stack pointer, rsi = entry point
 
 // The pushes above are the layout of `CallRegs`.
 const _: () = assert!(size_of::<CallRegs>() == 0xa0);
+// The exit code tests both in one word.
+const _: () = assert!(offset_of!(Block, held_flag) % 8 == 0);
+const _: () = assert!(offset_of!(Block, must_arm) == offset_of!(Block, held_flag) + 4);
 
 /// How far below the stack pointer the stub of an `int $0x80` has put the caller's rcx: behind the
 /// red zone (System V ABI, 3.2.2).
@@ -700,6 +719,7 @@ pub fn escape_of_fault(pc: usize) -> Option<usize> {
         vload_check as *const () as usize,
         vload_check_compat as *const () as usize,
         vload_check_anywhere as *const () as usize,
+        super::watch::watched_check(),
     ];
     let lost = checks.contains(&pc).then_some(vload_lost as *const () as usize);
     lost.or_else(|| escape_of_ticks(pc))

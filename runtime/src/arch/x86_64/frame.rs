@@ -175,6 +175,37 @@ impl Context {
         self.set_pc(stub);
     }
 
+    /// The context is behind an instruction that the kernel has dispatched: the call goes on in the
+    /// resident.
+    pub fn enter_anywhere(&mut self, compat: bool, block: &mut Block) {
+        let (native, old) = super::anywhere_entries();
+        let c = self.get_mut();
+        if compat {
+            super::thread::claim_thread_register(block);
+            block.spill[5] = c.rcx as usize;
+        }
+        c.rcx = c.rip;
+        c.rip = if compat { old } else { native } as u64;
+    }
+
+    /// The same behind the system call of a stub, whose site has its description at `desc`.
+    pub fn enter_site(&mut self, desc: usize) {
+        let (native, _) = super::syscall_entries();
+        let c = self.get_mut();
+        c.r11 = desc as u64;
+        c.rip = native as u64;
+    }
+
+    /// What a call at a site before `address` leaves where the kernel puts that.
+    pub fn set_address_behind(&mut self, address: usize) {
+        self.get_mut().rcx = address as u64;
+    }
+
+    /// Where the description of the site is at the entry of a watched call.
+    pub fn entering_site(&self) -> usize {
+        self.get().r11 as usize
+    }
+
     /// Makes the registers those that the kernel would show, for a context in the stub of `site`. What a
     /// `syscall` has left in rcx is the address behind the site, not the one in the stub; at an `int
     /// $0x80` the stub has put rcx aside.
@@ -190,7 +221,7 @@ impl Context {
                 // value there.
                 c.rcx = unsafe { (c.rsp as *const u64).byte_sub(COMPAT_RCX as usize).read() };
             }
-        } else if pc == at - usize::from(site.resume) {
+        } else if pc == at - usize::from(site.gate) + super::SYSCALL_INSTRUCTION {
             let site = at.wrapping_add_signed(site.site as isize);
             c.rcx = (site + super::SYSCALL_INSTRUCTION) as u64;
         }

@@ -13,6 +13,7 @@ pub mod numbers;
 pub mod patch;
 mod thread;
 mod ticks;
+mod watch;
 
 pub use super::raw64::{
     ftruncate64, mmap64, offset_of_pair, pread64, statfs_flags, syscall, syscall_unasked,
@@ -31,11 +32,13 @@ pub use frame::{
     enter_handler, frame_of_sigreturn, queued_info, set_si_addr, set_si_code, si_addr, si_code,
     si_value, user_dispatch_info,
 };
+pub use patch::divert;
 pub use thread::{
     Binding, bind_thread_block, block_without_call, expect_child, forked, hold_bindings,
     lend_thread_register, restore_thread_register, thread_block,
 };
 pub use ticks::ticks;
+pub use watch::{CAN_WATCH, Watched, dispatched_compat, watched_at, watched_entries};
 
 /// The processor runs in 64-bit mode.
 const LONG_MODE: bool = true;

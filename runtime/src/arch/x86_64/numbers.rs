@@ -119,3 +119,9 @@ pub fn native_of_compat(number: usize) -> Option<Compat> {
         _ => return None,
     })
 }
+
+/// Whether an `int $0x80` number can map executable memory: old_mmap, ipc (which attaches shared
+/// memory), mprotect, mremap, mmap2, pkey_mprotect, shmat.
+pub fn compat_maps(number: usize) -> bool {
+    matches!(number, 90 | 117 | 125 | 163 | 192 | 380 | 397)
+}

@@ -27,6 +27,9 @@ pub(super) const HWCAP2_FSGSBASE: usize = 2;
 /// What is added to the key of a block to get 0: no address of a program's ends so.
 pub(super) const MAGIC: i32 = 0x766c_6f64;
 
+/// Where a block has that key.
+pub(super) const KEY: usize = offset_of!(Block, binding) + offset_of!(Binding, key);
+
 /// Not 0: the processor and the kernel let programs use `wrgsbase`.
 pub(super) static DIRECT: AtomicU8 = AtomicU8::new(0);
 
@@ -164,6 +167,26 @@ pub fn thread_block() -> *mut Block {
              options(nostack, preserves_flags, readonly));
     }
     block
+}
+
+/// Makes gs lead to `block` whatever the target has made of it: what the entry of a call does that comes
+/// with no register free.
+pub(super) fn claim_thread_register(block: &Block) {
+    let mut base = 0u64;
+    if DIRECT.load(Ordering::Relaxed) != 0 {
+        // SAFETY: the instruction exists, by `DIRECT`.
+        unsafe { asm!("rdgsbase {}", out(reg) base, options(nostack, nomem, preserves_flags)) };
+    } else {
+        let at = &raw mut base as usize;
+        // SAFETY: arch_prctl(ARCH_GET_GS) writes one word.
+        let got = unsafe { syscall(__NR_arch_prctl as usize, [ARCH_GET_GS, at, 0, 0, 0, 0]) };
+        debug_assert!(got == 0);
+    }
+    if base != core::ptr::from_ref(block) as u64 {
+        block.binding.set(base);
+        let set = set_base(core::ptr::from_ref(block) as u64);
+        debug_assert!(set.is_ok());
+    }
 }
 
 /// Gives the target its own base back, if it has one. After that [`thread_block`] must not be

@@ -10,11 +10,17 @@
 //!         lea desc(%rip), %r11
 //!         jmp *LINK+1024(%rip)
 //! pass:   syscall                            # the gate
-//! resume: lea site+2(%rip), %rcx             # as the kernel leaves it
-//!         [moved instructions]
+//!         lea site+2(%rip), %rcx             # as the kernel leaves it
+//! resume: [moved instructions]
 //!         jmp tail
+//! back:   lea desc(%rip), %r11
+//!         jmp *LINK+1048(%rip)
 //! desc:   SiteDesc
 //! ```
+//!
+//! In a process that is watched while other threads run, [`divert`] makes `pass` a jump to the first
+//! `lea` and what follows it a jump to `back`: no thread enters the kernel here any more, and one that is
+//! in it comes to the resident when it returns.
 //!
 //! rcx and r11 are free because the kernel overwrites them (Intel SDM, SYSCALL); no instruction
 //! of the test writes flags; nothing is pushed, so the red zone and the shadow stack stay as they
@@ -33,6 +39,10 @@ pub(super) const JMP: u8 = 0xe9;
 const JMP_SHORT: u8 = 0xeb;
 pub(super) const INT3: u8 = 0xcc;
 const NOP: u8 = 0x90;
+/// Length of the way to the resident: `lea`, and `jmp` through the link page.
+const PASS: u8 = 7 + 6;
+/// Length of the way behind the call.
+const BACK: u64 = 7 + 6;
 
 /// Appends the stub of `site`. `original` has the bytes from `site.head` to `site.tail`. `None`
 /// if something it names is out of reach.
@@ -58,7 +68,7 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
                 }
             }
             // jrcxz over the lea and the jump.
-            stub.put(&[0xe3, 7 + 6]);
+            stub.put(&[0xe3, PASS]);
             lea = stub.here();
             stub.put(&[0x4c, 0x8d, 0x1d, 0, 0, 0, 0]);
             relative(stub, &[0xff, 0x25], stub.link + Link::SYSCALL)?;
@@ -72,19 +82,33 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
     }
     let gate = stub.here();
     stub.put(syscall);
-    let resume = stub.here();
     stub.shows(site.vaddr + 2);
     if site.entry == Entry::Syscall {
         // What the kernel leaves there for a call made at the site (Intel SDM, SYSCALL).
         relative(stub, &[0x48, 0x8d, 0x0d], site.vaddr + 2)?;
     }
+    let resume = stub.here();
     relocate(stub, original.get(before + 2..)?, site.vaddr + 2)?;
     stub.shows(site.tail);
     relative(stub, &[JMP], site.tail)?;
+    let mut leas = [lea, lea];
+    if site.entry == Entry::Syscall {
+        // `back` ends where the description begins.
+        while !(stub.here() + BACK).is_multiple_of(4) {
+            stub.put(&[INT3]);
+        }
+        leas[1] = stub.here();
+        // Within a short jump of the call.
+        i8::try_from(leas[1] - (gate + 4)).ok()?;
+        stub.put(&[0x4c, 0x8d, 0x1d, 0, 0, 0, 0]);
+        relative(stub, &[0xff, 0x25], stub.link + Link::RETURNED)?;
+    }
     stub.align(4, INT3);
     let desc = stub.here();
-    let field = u32::try_from(desc - (lea + 7)).ok()?;
-    stub.patch(lea + 3, &field.to_le_bytes());
+    for lea in leas {
+        let field = u32::try_from(desc - (lea + 7)).ok()?;
+        stub.patch(lea + 3, &field.to_le_bytes());
+    }
     let back = |address: u64| u8::try_from(desc - address).ok();
     let record = SiteDesc {
         site: i32::try_from(site.vaddr.wrapping_sub(desc) as i64).ok()?,
@@ -98,6 +122,22 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
     };
     stub.put(&record.to_bytes());
     stub.end();
+    Some(())
+}
+
+/// Changes the stub of a `syscall` site, whose description is at `desc` of `stubs`, so that its call
+/// is made in the resident, and what returns from a call made before goes there first.
+pub fn divert(stubs: &mut [u8], desc: usize) -> Option<()> {
+    let record = SiteDesc::read(stubs.get(desc..)?)?;
+    // The stub of a function makes no call either, but for a thread that the resident does not know.
+    if record.entry != Entry::Syscall as u8 || record.shape == Shape::Function as u8 {
+        return Some(());
+    }
+    let gate = desc.checked_sub(usize::from(record.gate))?;
+    let back = desc.checked_sub(BACK as usize)?;
+    let behind = i8::try_from(back.checked_sub(gate + 4)?).ok()?;
+    let code = [JMP_SHORT, (-(PASS as i8 + 2)) as u8, JMP_SHORT, behind as u8];
+    stubs.get_mut(gate..gate + 4)?.copy_from_slice(&code);
     Some(())
 }
 

@@ -41,7 +41,7 @@ mod shapes;
 mod vsyscall;
 
 pub use super::decode::decode;
-pub use emit::{emit, rewrite};
+pub use emit::{divert, emit, rewrite};
 pub use function::{FUNCTION_HEAD, FUNCTIONS, can_move_branch, emit_function, is_return};
 pub use jumps::{Distance, address_operand, distance_jump, is_named_jump};
 pub use scan::{candidates, references, short_branch};

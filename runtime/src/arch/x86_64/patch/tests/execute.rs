@@ -253,7 +253,8 @@ fn the_descriptor_agrees_with_the_image() {
         assert_eq!(vaddr.wrapping_add_signed(i64::from(relative)), site.vaddr);
         let (resume, gate) = (at - usize::from(desc[4]), at - usize::from(desc[5]));
         assert_eq!(view.stubs()[gate..gate + 2], [0x0f, 0x05]);
-        assert_eq!(resume, gate + 2);
+        assert_eq!(view.stubs()[gate + 2..gate + 5], [0x48, 0x8d, 0x0d]);
+        assert_eq!(resume, gate + 9);
         assert_eq!(desc[7], site.keeps);
         assert_eq!(at - usize::from(u16::from_le_bytes([desc[8], desc[9]])), site.stub as usize);
         assert_eq!(desc[10], site.shape as u8);
@@ -273,7 +274,7 @@ fn addresses_that_are_gone_have_a_place_to_go_on() {
         let plan = analyze(&file, &set(shapes), &|_| false).expect("an ELF file");
         let blob = plan.build(None, [0; 6]).expect("in reach");
         let view = Blob::parse(&blob).expect("sound");
-        view.resume_from(address).map(|offset| view.original_pc(offset))
+        view.resume_from(address).map(|(_, offset)| view.original_pc(offset))
     };
     // mov: the site jumps back, and what follows is untouched.
     assert_eq!(resume(mov(), "mov", at(5)), None);
@@ -317,4 +318,22 @@ fn stubs_come_before_islands() {
         assert_eq!(built.is_some(), fits, "{stubs:x}");
     }
     assert!(plan.build(Some(island - 0x2000), [0; 6]).is_some());
+}
+
+#[test]
+fn the_files_own_bytes_can_be_put_back() {
+    for (text, shapes) in
+        [(mov(), "mov"), (before_short(), "before"), (after(), "after"), (after(), "trap")]
+    {
+        let file = File::new(text).bytes();
+        let plan = analyze(&file, &set(shapes), &|_| false).expect("an ELF file");
+        let blob = plan.build(None, [0; 6]).expect("in reach");
+        let view = Blob::parse(&blob).expect("sound");
+        for run in view.runs() {
+            let from = run.file_offset as usize;
+            let own = &file[from..file.len().min(from + run.len as usize)];
+            assert_ne!(&view.text(&run)[..own.len()], own, "{shapes} changes nothing");
+            assert_eq!(&view.original_text(&run)[..own.len()], own, "{shapes}");
+        }
+    }
 }

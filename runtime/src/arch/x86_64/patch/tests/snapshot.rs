@@ -68,14 +68,16 @@ fn glibc_getppid() {
          2000 mov $0x6e,%eax
          2005 movzbl 0x306e,%ecx
          200c jrcxz 0x201b
-         200e lea 0x202c,%r11
+         200e lea 0x2034,%r11
          2015 jmpq *0x3400
          201b syscall
-         201d lea 0x1007,%rcx
-         2024 jmp 0x1007
-         2029 int3
-         202a int3
-         202b int3
+         201d xchg %ax,%ax
+         201f jmp 0x1007
+         2024 int3
+         2025 int3
+         2026 int3
+         2027 lea 0x2034,%r11
+         202e jmpq *0x3418
         ",
     );
 }
@@ -97,14 +99,16 @@ fn glibc_read_nocancel() {
          after Some(0)
          2000 movzbl 0x3000,%ecx
          2007 jrcxz 0x2016
-         2009 lea 0x202c,%r11
+         2009 lea 0x2034,%r11
          2010 jmpq *0x3400
          2016 syscall
-         2018 lea 0x1004,%rcx
-         201f cmp $0xfffffffffffff000,%rax
-         2025 jmp 0x100a
-         202a int3
-         202b int3
+         2018 xchg %ax,%ax
+         201a cmp $0xfffffffffffff000,%rax
+         2020 jmp 0x100a
+         2025 int3
+         2026 int3
+         2027 lea 0x2034,%r11
+         202e jmpq *0x3418
         ",
     );
 }
@@ -134,12 +138,14 @@ fn ld_so_get_origin() {
          200d movzwl %ax,%r11d
          2011 movzbl (%rcx,%r11),%ecx
          2016 jrcxz 0x2025
-         2018 lea 0x2034,%r11
+         2018 lea 0x203c,%r11
          201f jmpq *0x3400
          2025 syscall
-         2027 lea 0x1018,%rcx
-         202e jmp 0x1018
-         2033 int3
+         2027 xchg %ax,%ax
+         2029 jmp 0x1018
+         202e int3
+         202f lea 0x203c,%r11
+         2036 jmpq *0x3418
         ",
     );
 }
@@ -160,14 +166,16 @@ fn musl_lseek() {
          2000 mov $8,%eax
          2005 movzbl 0x3008,%ecx
          200c jrcxz 0x201b
-         200e lea 0x202c,%r11
+         200e lea 0x2034,%r11
          2015 jmpq *0x3400
          201b syscall
-         201d lea 0x100d,%rcx
-         2024 jmp 0x100d
-         2029 int3
-         202a int3
-         202b int3
+         201d xchg %ax,%ax
+         201f jmp 0x100d
+         2024 int3
+         2025 int3
+         2026 int3
+         2027 lea 0x2034,%r11
+         202e jmpq *0x3418
         ",
     );
 }
@@ -199,11 +207,13 @@ fn go_syscall6() {
          200a movzwl %ax,%r11d
          200e movzbl (%rcx,%r11),%ecx
          2013 jrcxz 0x2022
-         2015 lea 0x2030,%r11
+         2015 lea 0x2038,%r11
          201c jmpq *0x3400
          2022 syscall
-         2024 lea 0x100e,%rcx
-         202b jmp 0x100e
+         2024 xchg %ax,%ax
+         2026 jmp 0x100e
+         202b lea 0x2038,%r11
+         2032 jmpq *0x3418
         ",
     );
 }
@@ -233,7 +243,7 @@ fn static_exit() {
          1031 neg %eax
          1033 mov %eax,%fs:(%r8)
          1037 jmp 0x1018
-         1039 jmp 0x203c
+         1039 jmp 0x2044
          103e add %al,(%rax)
          1040 neg %eax
          1042 mov %eax,%fs:(%r8)
@@ -243,27 +253,31 @@ fn static_exit() {
          2007 movzwl %ax,%r11d
          200b movzbl (%rcx,%r11),%ecx
          2010 jrcxz 0x201f
-         2012 lea 0x2030,%r11
+         2012 lea 0x2038,%r11
          2019 jmpq *0x3400
          201f syscall
-         2021 lea 0x101c,%rcx
-         2028 jmp 0x101c
-         202d int3
-         202e int3
-         202f int3
+         2021 xchg %ax,%ax
+         2023 jmp 0x101c
+         2028 int3
+         2029 int3
+         202a int3
+         202b lea 0x2038,%r11
+         2032 jmpq *0x3418
          pad None
-         203c mov 0x3408,%rcx
-         2043 movzwl %ax,%r11d
-         2047 movzbl (%rcx,%r11),%ecx
-         204c jrcxz 0x205b
-         204e lea 0x206c,%r11
-         2055 jmpq *0x3400
-         205b syscall
-         205d lea 0x1029,%rcx
-         2064 jmp 0x1029
-         2069 int3
-         206a int3
-         206b int3
+         2044 mov 0x3408,%rcx
+         204b movzwl %ax,%r11d
+         204f movzbl (%rcx,%r11),%ecx
+         2054 jrcxz 0x2063
+         2056 lea 0x207c,%r11
+         205d jmpq *0x3400
+         2063 syscall
+         2065 xchg %ax,%ax
+         2067 jmp 0x1029
+         206c int3
+         206d int3
+         206e int3
+         206f lea 0x207c,%r11
+         2076 jmpq *0x3418
         ",
     );
 }
@@ -283,12 +297,14 @@ fn static_restore_rt() {
          2000 mov $0xf,%rax
          2007 movzbl 0x300f,%ecx
          200e jrcxz 0x201d
-         2010 lea 0x202c,%r11
+         2010 lea 0x2034,%r11
          2017 jmpq *0x3400
          201d syscall
-         201f lea 0x1009,%rcx
-         2026 jmp 0x1009
-         202b int3
+         201f xchg %ax,%ax
+         2021 jmp 0x1009
+         2026 int3
+         2027 lea 0x2034,%r11
+         202e jmpq *0x3418
         ",
     );
 }
@@ -321,18 +337,55 @@ fn int80() {
 fn trap() {
     compare(
         &patched("b86e000000 0f05 c3", &super::set("trap")),
-        "1000 mov $0x6e,%eax
+        "         1000 mov $0x6e,%eax
          1005 int3
          1006 nop
          1007 ret
          trap Some(110)
          2000 movzbl 0x306e,%ecx
          2007 jrcxz 0x2016
-         2009 lea 0x2024,%r11
+         2009 lea 0x202c,%r11
          2010 jmpq *0x3400
          2016 syscall
-         2018 lea 0x1007,%rcx
+         2018 xchg %ax,%ax
+         201a jmp 0x1007
+         201f lea 0x202c,%r11
+         2026 jmpq *0x3418
+        ",
+    );
+}
+
+/// getppid again, in a process that came to be watched while other threads ran: no call is made in the
+/// stub, and who returns from one goes to the resident.
+#[test]
+fn diverted() {
+    let text = bytes("b86e000000 0f05 c3");
+    let file = File::new(&text).bytes();
+    let plan = analyze(&file, &ShapeSet::default(), &|_| false).expect("an ELF file");
+    let blob = plan.build(Some(0x2000), [0; 6]).expect("in reach");
+    let view = Blob::parse(&blob).expect("sound");
+    let site = view.site(0).expect("one site");
+    let mut stubs = view.stubs().to_vec();
+    let desc = usize::from(site.stub_len) - size_of::<SiteDesc>();
+    super::super::divert(&mut stubs, desc).expect("a stub");
+    let mut out = String::new();
+    disassemble(&stubs[..desc], 0x2000, &mut out);
+    compare(
+        &out,
+        "
+         2000 mov $0x6e,%eax
+         2005 movzbl 0x306e,%ecx
+         200c jrcxz 0x201b
+         200e lea 0x2034,%r11
+         2015 jmpq *0x3400
+         201b jmp 0x200e
+         201d jmp 0x2027
          201f jmp 0x1007
+         2024 int3
+         2025 int3
+         2026 int3
+         2027 lea 0x2034,%r11
+         202e jmpq *0x3418
         ",
     );
 }

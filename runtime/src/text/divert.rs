@@ -1,0 +1,42 @@
+//! Stubs that make no calls: in a process that comes to be watched while other threads run.
+
+use core::sync::atomic::Ordering;
+
+use super::place;
+use super::region::{self, Region};
+use super::store::{CachedFile, Source};
+use crate::arch;
+use crate::patch::SiteDesc;
+use crate::session;
+use crate::sys::{Errno, Result};
+use linux_raw_sys::general::{PROT_EXEC, PROT_READ};
+
+/// Replaces the stubs of every text by such that have the same layout, and whose calls go through the
+/// resident. A thread that is in one goes on in the other; one that is in a call comes to the resident
+/// when it returns.
+pub fn divert() {
+    let _writer = region::lock();
+    region::each(|region| {
+        if !region.diverted.swap(true, Ordering::Relaxed)
+            && let Err(error) = replace(region)
+        {
+            let (at, text) = (region.stubs, error.text());
+            crate::log!(Warn, "threads in calls of the stubs at {at:#x} are not watched: {text}");
+        }
+    });
+}
+
+fn replace(region: &Region) -> Result<()> {
+    let mut stubs = region.view.stubs().to_vec();
+    for site in region.view.sites() {
+        let end = site.stub as usize + usize::from(site.stub_len);
+        let desc = end.checked_sub(size_of::<SiteDesc>()).ok_or(Errno::NOEXEC)?;
+        arch::divert(&mut stubs, desc).ok_or(Errno::NOEXEC)?;
+    }
+    let (bytes, length) = (stubs.as_ptr() as usize, stubs.len());
+    let source = match session::text_file(&stubs) {
+        Ok(fd) => Source::Cached(CachedFile(fd)),
+        Err(_) => Source::Memory(alloc::vec::Vec::new()),
+    };
+    place::copy_in(&source, bytes, 0, region.stubs, length, PROT_READ | PROT_EXEC)
+}

@@ -1,0 +1,173 @@
+//! `mprotect(2)`, `pkey_mprotect(2)`, `mremap(2)` and `shmat(2)` where they concern what is executed.
+
+use super::calls::makes_executable;
+use super::maps::{self, Mapped};
+use super::place::{self, Mapping, PAGE};
+use super::{executable, image, native, region};
+use crate::layer::Call;
+use crate::memory;
+use crate::signal;
+use crate::sys::{self, Stat};
+use crate::watch;
+use linux_raw_sys::general as nr;
+use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY, PROT_WRITE};
+
+/// The call, if it concerns mappings and came through `memory::guard`.
+pub fn on_mappings(call: &mut Call<'_>) -> isize {
+    match call.number as u32 {
+        nr::__NR_mprotect | nr::__NR_pkey_mprotect => mprotect(call),
+        nr::__NR_mremap => mremap(call),
+        nr::__NR_shmat => shmat(call),
+        nr::__NR_remap_file_pages => remap_file_pages(call),
+        _ => call.pass(),
+    }
+}
+
+/// `mprotect(2)` and `pkey_mprotect(2)`: text that is about to be written gets the file's own bytes back,
+/// and what becomes executable is looked at as `mmap(2)` would.
+fn mprotect(call: &mut Call<'_>) -> isize {
+    let [start, length, prot, ..] = call.args;
+    let prot = prot as u32;
+    let Some(end) = start.checked_add(length.next_multiple_of(PAGE)) else { return call.pass() };
+    let executable = makes_executable(prot);
+    let writes_text = prot & PROT_WRITE != 0 && region::overlaps(start, end);
+    if start % PAGE != 0 || length == 0 || !(executable || writes_text) {
+        return call.pass();
+    }
+    if signal::is_held(call.block) {
+        return crate::arch::ABORTED;
+    }
+    if writes_text {
+        // The program may run what it has not written as well as what it has.
+        watch::demand(Some(call.block), format_args!("text at {start:#x} is made writable"));
+        if watch::is_on() {
+            native::restore(start, end);
+        }
+        return call.pass();
+    }
+    if watch::is_on() {
+        return call.pass();
+    }
+    if prot & PROT_WRITE != 0 || !cover(call, start, end, prot) {
+        let why = format_args!("memory at {start:#x}, {length:#x} bytes, made executable");
+        watch::demand(Some(call.block), why);
+    }
+    call.pass()
+}
+
+/// Patches what is mapped from `start` to `end`, which is about to get protection `prot`. `false` when
+/// something there cannot be proven.
+fn cover(call: &Call<'_>, start: usize, end: usize, prot: u32) -> bool {
+    let (mut proven, mut last) = (true, start);
+    let walked = maps::each_in(start, end, &mut |mapped| {
+        proven = cover_one(call, mapped, start, end, prot);
+        last = mapped.end;
+        proven
+    });
+    // Where something is not mapped the call fails, but may have changed what comes before.
+    walked.is_ok() && proven && last >= end
+}
+
+fn cover_one(call: &Call<'_>, mapped: &Mapped<'_>, start: usize, end: usize, prot: u32) -> bool {
+    if !mapped.is_private() || mapped.is_writable() || mapped.inode == 0 {
+        return false;
+    }
+    if region::is_patched(mapped.start.max(start), mapped.end.min(end)) {
+        return true;
+    }
+    let Some(path) = mapped.path() else { return false };
+    let Ok(fd) = sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0) else { return false };
+    let proven = sys::fstat(fd).is_ok_and(|stat| {
+        let from = mapped.start.max(start);
+        let mapping = Mapping {
+            start: from,
+            length: mapped.end.min(end) - from,
+            offset: mapped.offset + (from - mapped.start) as u64,
+            prot,
+        };
+        is_text_of(fd, &stat, mapped, &mapping) && {
+            place::cover(fd, &stat, mapping, Some(call.block));
+            true
+        }
+    });
+    sys::close(fd);
+    proven
+}
+
+/// Whether the mapping has the file's own bytes, and the file calls them text.
+fn is_text_of(fd: i32, stat: &Stat, mapped: &Mapped<'_>, mapping: &Mapping) -> bool {
+    stat.ino == mapped.inode
+        && stat.is_file()
+        && image::is_elf(fd)
+        && place::has_text(fd, mapping.offset, mapping.length)
+        && is_unchanged(fd, stat, mapping)
+}
+
+/// Whether memory has what the file has.
+fn is_unchanged(fd: i32, stat: &Stat, mapping: &Mapping) -> bool {
+    let mut buffer = [0u8; PAGE];
+    (0..mapping.length).step_by(PAGE).all(|at| {
+        let offset = mapping.offset + at as u64;
+        let length = stat.size.saturating_sub(offset).min(PAGE as u64) as usize;
+        let buffer = &mut buffer[..length];
+        sys::pread(fd, buffer, offset) == Ok(length) && memory::equals(mapping.start + at, buffer)
+    })
+}
+
+/// `mremap(2)`: a text that moves has the file's own bytes, because its stubs do not move; what is
+/// executable is watched where it comes to.
+fn mremap(call: &mut Call<'_>) -> isize {
+    let [start, length, ..] = call.args;
+    let Some(end) = start.checked_add(length.max(1).next_multiple_of(PAGE)) else {
+        return call.pass();
+    };
+    if signal::is_held(call.block) {
+        return crate::arch::ABORTED;
+    }
+    // What else is executable is watched already, or has no site.
+    let text = region::overlaps(start, end);
+    let grows = call.args[2] > length && !watch::is_on();
+    let executable = text || (grows && is_executable(start, end));
+    if executable {
+        watch::demand(Some(call.block), format_args!("text at {start:#x} moves"));
+    }
+    if text {
+        native::restore(start, end);
+    }
+    call.pass()
+}
+
+/// Whether anything in the range can be executed.
+fn is_executable(start: usize, end: usize) -> bool {
+    let mut found = false;
+    let walked = executable::may_be_in(start, end).then(|| {
+        maps::each_in(start, end, &mut |mapped| {
+            found |= mapped.flags[2] == b'x';
+            !found
+        })
+    });
+    found || walked.is_some_and(|walked| walked.is_err())
+}
+
+/// `shmat(2)`.
+fn shmat(call: &mut Call<'_>) -> isize {
+    const SHM_EXEC: usize = 0o100_000;
+    if call.args[2] & SHM_EXEC == 0 && !crate::process::read_implies_exec() {
+        return call.pass();
+    }
+    if signal::is_held(call.block) {
+        return crate::arch::ABORTED;
+    }
+    watch::demand(Some(call.block), format_args!("shared memory attached to be executed"));
+    call.pass()
+}
+
+/// `remap_file_pages(2)`: other pages of a file come to where text may be.
+fn remap_file_pages(call: &mut Call<'_>) -> isize {
+    let [start, length, ..] = call.args;
+    let end = start.saturating_add(length);
+    if !watch::is_on() && executable::may_be_in(start, end) {
+        watch::demand(Some(call.block), format_args!("pages at {start:#x} are remapped"));
+    }
+    call.pass()
+}

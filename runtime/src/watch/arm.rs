@@ -1,0 +1,113 @@
+//! Arming the calling thread: the kernel is told the gate, and `SIGSYS` comes through.
+
+use core::sync::atomic::Ordering;
+
+use super::is_on;
+use crate::arch::{self, Context, SigInfo};
+use crate::signal::{self, SIGSYS};
+use crate::sys::{self, Result};
+use crate::thread::Block;
+
+// linux/prctl.h
+const PR_SET_SYSCALL_USER_DISPATCH: u32 = 59;
+const PR_SYS_DISPATCH_OFF: usize = 0;
+const PR_SYS_DISPATCH_ON: usize = 1;
+
+/// Every call of the calling thread's that is not made from the gate raises `SIGSYS`.
+fn set(mode: usize) -> Result<()> {
+    let (start, end) = arch::gate_range();
+    let range = if mode == PR_SYS_DISPATCH_OFF { [0, 0] } else { [start, end - start] };
+    // SAFETY: the option concerns calls from outside the gate, and none of vload's are; there is no
+    // selector to be read.
+    unsafe { sys::prctl(PR_SET_SYSCALL_USER_DISPATCH, [mode, range[0], range[1], 0]) }.map(drop)
+}
+
+/// Whether the kernel would.
+pub fn attempt() -> Result<()> {
+    set(PR_SYS_DISPATCH_ON)?;
+    set(PR_SYS_DISPATCH_OFF)
+}
+
+/// Puts the resident's handler for `SIGSYS` in place among the handlers of the thread.
+pub fn own_handler(block: &Block) {
+    // SAFETY: a bound block has its handlers.
+    if let Err(error) = unsafe { &*block.sighand }.own(SIGSYS) {
+        crate::log!(Error, "SIGSYS cannot be handled: {}", error.text());
+    }
+}
+
+/// Arms the thread of `block`, which is the caller and does not go on in the target before `SIGSYS` is let
+/// through.
+fn arm(block: &Block) {
+    block.must_arm.store(0, Ordering::SeqCst);
+    if !is_on() || block.armed.load(Ordering::SeqCst) != 0 {
+        return;
+    }
+    // A child of a vfork has handlers of its own.
+    own_handler(block);
+    if let Err(error) = set(PR_SYS_DISPATCH_ON) {
+        // A filter that the target has installed since.
+        crate::log!(Error, "not covered: a thread cannot be watched: {}", error.text());
+    }
+    block.armed.store(1, Ordering::SeqCst);
+}
+
+/// Arms a thread on its way out of the resident.
+///
+/// # Safety
+/// Called by the exit code alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vload_resident_arm(block: &mut Block) {
+    arm(block);
+    let sigsys = signal::bit(SIGSYS);
+    if signal::is_held(block) {
+        // All are blocked until the signal is delivered, with this mask.
+        block.blocked.add(block.exit_mask & sigsys);
+        block.exit_mask &= !sigsys;
+    } else if block.exit_mask_set != 0 {
+        block.blocked.add(block.exit_mask & sigsys);
+        block.exit_mask &= !sigsys;
+    } else {
+        block.blocked.add(signal::unblock(SIGSYS) & sigsys);
+    }
+}
+
+/// Arms a thread that has just been started, in its own resident; its mask is set on the way out.
+pub fn arm_new(block: &mut Block) {
+    if is_on() {
+        // SAFETY: the exit code follows, on this thread.
+        unsafe { vload_resident_arm(block) };
+    }
+}
+
+/// Arms the first thread, before the target's first instruction.
+pub fn arm_first(block: &mut Block) {
+    super::start();
+    arm_new(block);
+}
+
+/// Arms a thread that a signal has found in the target's code, or about to go there.
+pub fn arm_interrupted(context: &mut Context, block: &mut Block) {
+    if block.must_arm.load(Ordering::SeqCst) == 0 {
+        return;
+    }
+    arm(block);
+    let sigsys = signal::bit(SIGSYS);
+    block.blocked.add(context.mask() & sigsys);
+    context.set_mask(context.mask() & !sigsys);
+}
+
+/// What tells a call to arm from any other signal: nobody else knows where the image is.
+fn cookie() -> usize {
+    arch::gate_range().0
+}
+
+/// A siginfo that calls a thread to be armed.
+pub fn call_to_arm(signal: i32) -> SigInfo {
+    arch::queued_info(signal, 0, cookie())
+}
+
+/// Whether the signal calls the thread to be armed.
+pub fn is_call_to_arm(signal: i32, info: &SigInfo) -> bool {
+    is_on() && *info == call_to_arm(signal)
+}

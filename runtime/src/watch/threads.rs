@@ -1,0 +1,104 @@
+//! What another thread of the process is doing, as far as the kernel says.
+
+use crate::log::Line;
+use crate::sys::{self, Errno, Result};
+use core::ffi::CStr;
+use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY};
+
+/// What a thread was doing a moment ago.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// It is gone.
+    Gone,
+    /// It runs, or waits for a processor.
+    Running,
+    /// It sleeps in a system call.
+    InCall,
+    /// It sleeps, in a page fault or stopped: not in a system call.
+    Asleep,
+    /// The kernel does not say.
+    Unknown,
+}
+
+/// Whether `/proc` is that of our own pid namespace.
+fn is_proc_ours() -> bool {
+    let mut target = [0u8; 24];
+    let Ok(name) = sys::readlink(sys::CWD, c"/proc/self", &mut target) else { return false };
+    let mut line = Line::new();
+    line.decimal(i64::from(sys::getpid()));
+    name == line.bytes()
+}
+
+/// Reads a file of the thread's folder in `/proc`.
+fn read<'b>(tid: i32, name: &str, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    let mut line = Line::new();
+    line.text("/proc/self/task/").decimal(i64::from(tid)).text("/").text(name).raw(b"\0");
+    let path = CStr::from_bytes_with_nul(line.bytes()).map_err(|_| Errno::INVAL)?;
+    let fd = sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0)?;
+    let length = sys::pread(fd, buffer, 0);
+    sys::close(fd);
+    Ok(&buffer[..length?])
+}
+
+/// What thread `tid` is doing.
+pub fn state(tid: i32) -> State {
+    if !is_proc_ours() {
+        return State::Unknown;
+    }
+    let mut buffer = [0u8; 256];
+    match read(tid, "syscall", &mut buffer) {
+        Ok(text) if text.starts_with(b"running") => State::Running,
+        Ok(text) if text.starts_with(b"-1") => State::Asleep,
+        Ok(text) if !text.is_empty() => State::InCall,
+        Err(Errno::NOENT | Errno::SRCH) if is_gone(tid) => State::Gone,
+        // Kernels without CONFIG_HAVE_ARCH_TRACEHOOK have no such file.
+        _ => by_letter(tid),
+    }
+}
+
+fn is_gone(tid: i32) -> bool {
+    let mut buffer = [0u8; 64];
+    matches!(read(tid, "stat", &mut buffer), Err(Errno::NOENT | Errno::SRCH))
+}
+
+/// By the state letter of `stat` (proc_pid_stat(5)): behind the last parenthesis.
+fn by_letter(tid: i32) -> State {
+    let mut buffer = [0u8; 256];
+    let Ok(text) = read(tid, "stat", &mut buffer) else { return State::Unknown };
+    let Some(end) = text.iter().rposition(|&byte| byte == b')') else { return State::Unknown };
+    match text.get(end + 2) {
+        Some(b'R') => State::Running,
+        Some(b'S' | b'D') => State::InCall,
+        Some(b'T' | b't') => State::Asleep,
+        Some(b'Z' | b'X') => State::Gone,
+        _ => State::Unknown,
+    }
+}
+
+/// The signals that thread `tid` blocks; `None` when the kernel does not say.
+pub fn blocked(tid: i32) -> Option<u64> {
+    let mut buffer = [0u8; 2048];
+    let text = read(tid, "status", &mut buffer).ok()?;
+    let line =
+        text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"SigBlk:\t"))?;
+    u64::from_str_radix(core::str::from_utf8(line).ok()?, 16).ok()
+}
+
+/// Nanoseconds that thread `tid` has run the program's own code. The kernel counts by its clock's ticks
+/// (kernel/time/posix-cpu-timers.c): a difference says that the thread was found there.
+pub fn user_time(tid: i32) -> Option<u64> {
+    const CPUCLOCK_VIRT: i32 = 1;
+    const CPUCLOCK_PERTHREAD: i32 = 4;
+    sys::clock(((!tid << 3) | CPUCLOCK_PERTHREAD | CPUCLOCK_VIRT) as isize as usize)
+        .map(|time| time as u64)
+}
+
+/// Nanoseconds since some time.
+pub fn now() -> u64 {
+    sys::monotonic().unwrap_or(0) as u64
+}
+
+/// Sleeps: other threads get the processor, whatever their priority. A signal may end it early.
+pub fn pause(nanoseconds: usize) {
+    sys::sleep(nanoseconds);
+}

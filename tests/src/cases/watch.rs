@@ -1,0 +1,138 @@
+//! Code that cannot be proven, and programs all of whose code is.
+
+use crate::case::{Case, Rule};
+use crate::execute::{Bench, Host, Outcome};
+use crate::programs::Build;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+
+/// The ways of `watched.c`.
+const WAYS: [&str; 9] =
+    ["loop", "rewritten", "moved", "twice", "attached", "later", "threads", "children", "signals"];
+
+fn watched() -> Build {
+    Build::c_with("watched.c", "", &["-pthread"])
+}
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for way in WAYS {
+        cases.push(Case::new(format!("watch/{way}")).build(watched()).run(&["{0}", way]));
+        if way == "loop" {
+            // strace has a table of its own for int $0x80; what arrives is counted by `armed`.
+            continue;
+        }
+        let counted = Case::new(format!("watch/{way}-counted")).build(watched()).counted();
+        let counted = counted.run(&["{0}", way]);
+        // A thread that spins asks for the processor as often as it likes.
+        cases.push(if way == "threads" { counted.rule(Rule::Unsteady) } else { counted });
+    }
+    let proven = |name: &str| Case::new(format!("watch/proven-{name}")).plain_only().check(proven);
+    let checked = |name: &str| {
+        Case::new(format!("watch/{name}")).plain_only().build(watched()).run(&["{0}", "loop"])
+    };
+    cases.extend([
+        Case::new("watch/blocked")
+            .build(Build::c_with("blocked.c", "", &["-pthread", "-lrt"]))
+            .plain_only()
+            .seconds(60),
+        Case::new("watch/blocked-static")
+            .build(Build::c_with("blocked.c", "static", &["-static", "-pthread", "-lrt"]))
+            .plain_only()
+            .seconds(60),
+        Case::new("watch/node").needs_program("node").plain_only().seconds(60).run(&[
+            "node",
+            "-e",
+            "let t = 0; for (let i = 0; i < 1e6; i++) t += i % 7; console.log(t)",
+        ]),
+        checked("armed").check(armed),
+        checked("never").check(never),
+        checked("always").check(always),
+        // The filter knows no int $0x80.
+        checked("refused")
+            .run(&["{0}", "twice"])
+            .within(&["{confine}", "deny-user-dispatch"])
+            .check(refused),
+        proven("true").run(&["/bin/true"]),
+        proven("static").build(Build::c_with("threads.c", "static", &["-static"])),
+        proven("musl").build(Build::musl("threads.c", "musl-static", &["-static"])),
+        proven("musl-dynamic").build(Build::musl("spawn.c", "musl", &[])),
+        proven("threads").build(Build::c("threads.c")),
+        proven("children").build(Build::c("spawn.c")),
+        proven("dlopen").build(Build::c_with("dlopens.c", "", &["-ldl"])),
+        proven("go").build(Build::go("goroutines.go")).run(&["{0}", "x"]).exits(3),
+        proven("python").needs_program("python3").run(&["python3", "-c", "import json, socket"]),
+        proven("bash").run(&["bash", "-c", "for i in 1 2 3; do /bin/true; done"]),
+    ]);
+    cases
+}
+
+/// Runs the case's command with these words of vload's before it; gives the log too.
+fn logged(bench: &Bench<'_>, words: &[&str]) -> Result<(Outcome, String)> {
+    let vload = bench.machine.vload.display().to_string();
+    let mut line = vec![vload.as_str(), "--log", "written"];
+    line.extend(words);
+    let outcome = bench.run(Host::Words(&line))?;
+    let text = fs::read_to_string(bench.folder().join("written")).context("no log")?;
+    Ok((outcome, text))
+}
+
+/// The log says when and why, and how many calls came that way.
+fn armed(bench: &Bench<'_>) -> Result<()> {
+    let (outcome, log) = logged(bench, &[])?;
+    ensure!(outcome.text() == "2000 of 2000\n", "{:?}", outcome.text());
+    let count = |part: &str| log.lines().filter(|line| line.contains(part)).count();
+    ensure!(count("watched from here on: memory at 0x") == 1, "when and why: {log:?}");
+    ensure!(count("watched calls: 2000") == 1, "how many: {log:?}");
+    ensure!(count("not covered") == 0, "something is not covered: {log:?}");
+    Ok(())
+}
+
+/// Nothing is armed, and what is not covered is named.
+fn never(bench: &Bench<'_>) -> Result<()> {
+    let (outcome, log) = logged(bench, &["--watch=never"])?;
+    ensure!(outcome.text() == "2000 of 2000\n", "{:?}", outcome.text());
+    ensure!(log.contains("not covered: memory at 0x"), "what is not covered: {log:?}");
+    ensure!(!log.contains("watched calls"), "armed: {log:?}");
+    Ok(())
+}
+
+/// From the start, whatever is mapped.
+fn always(bench: &Bench<'_>) -> Result<()> {
+    let (outcome, log) = logged(bench, &["--watch", "always"])?;
+    ensure!(outcome.text() == "2000 of 2000\n", "{:?}", outcome.text());
+    ensure!(log.contains("watched from here on: --watch=always"), "why: {log:?}");
+    ensure!(log.contains("watched calls: 2000"), "how many: {log:?}");
+    Ok(())
+}
+
+/// Where the kernel refuses, the program runs, and the log says what is missed.
+fn refused(bench: &Bench<'_>) -> Result<()> {
+    let (outcome, log) = logged(bench, &[])?;
+    ensure!(outcome.text() == "first: 1\nsecond: 1\n", "{:?}", outcome.text());
+    let refusals = log.lines().filter(|line| {
+        line.contains("not covered: file at 0x") && line.contains("the kernel refuses to watch")
+    });
+    ensure!(refusals.count() == 1, "what is not covered: {log:?}");
+    Ok(())
+}
+
+/// A program all of whose code is proven is never watched: the kernel is not even asked.
+fn proven(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.machine.vload.display().to_string();
+    let native = bench.run(Host::Native)?;
+    let words = ["strace", "-f", "-e", "trace=prctl", "-o", "calls", &vload, "--log", "written"];
+    let outcome = bench.run(Host::Words(&words))?;
+    ensure!(native.end == outcome.end, "natively {}, under vload {}", native.end, outcome.end);
+    let calls = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
+    let asked = calls.lines().find(|line| {
+        line.contains("USER_DISPATCH") || line.contains("prctl(59") || line.contains("prctl(0x3b")
+    });
+    ensure!(asked.is_none(), "user dispatch is asked for: {asked:?}");
+    ensure!(calls.contains("PR_SET_MM"), "strace has not seen vload's own calls: {calls:?}");
+    let log = fs::read_to_string(bench.folder().join("written")).context("no log")?;
+    let said = log.lines().find(|line| line.contains("watched") || line.contains("not covered"));
+    ensure!(said.is_none(), "{said:?}");
+    Ok(())
+}
