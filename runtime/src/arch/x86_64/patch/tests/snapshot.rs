@@ -68,16 +68,15 @@ fn glibc_getppid() {
          2000 mov $0x6e,%eax
          2005 movzbl 0x306e,%ecx
          200c jrcxz 0x201b
-         200e lea 0x2034,%r11
+         200e lea 0x2038,%r11
          2015 jmpq *0x3400
          201b syscall
-         201d xchg %ax,%ax
-         201f jmp 0x1007
-         2024 int3
-         2025 int3
-         2026 int3
-         2027 lea 0x2034,%r11
-         202e jmpq *0x3418
+         201d lea 0x1007,%rcx
+         2024 jmp 0x1007
+         2029 int3
+         202a int3
+         202b lea 0x2038,%r11
+         2032 jmpq *0x3418
         ",
     );
 }
@@ -99,16 +98,15 @@ fn glibc_read_nocancel() {
          after Some(0)
          2000 movzbl 0x3000,%ecx
          2007 jrcxz 0x2016
-         2009 lea 0x2034,%r11
+         2009 lea 0x2038,%r11
          2010 jmpq *0x3400
          2016 syscall
-         2018 xchg %ax,%ax
-         201a cmp $0xfffffffffffff000,%rax
-         2020 jmp 0x100a
-         2025 int3
-         2026 int3
-         2027 lea 0x2034,%r11
-         202e jmpq *0x3418
+         2018 lea 0x1004,%rcx
+         201f cmp $0xfffffffffffff000,%rax
+         2025 jmp 0x100a
+         202a int3
+         202b lea 0x2038,%r11
+         2032 jmpq *0x3418
         ",
     );
 }
@@ -138,14 +136,13 @@ fn ld_so_get_origin() {
          200d movzwl %ax,%r11d
          2011 movzbl (%rcx,%r11),%ecx
          2016 jrcxz 0x2025
-         2018 lea 0x203c,%r11
+         2018 lea 0x2040,%r11
          201f jmpq *0x3400
          2025 syscall
-         2027 xchg %ax,%ax
-         2029 jmp 0x1018
-         202e int3
-         202f lea 0x203c,%r11
-         2036 jmpq *0x3418
+         2027 lea 0x1018,%rcx
+         202e jmp 0x1018
+         2033 lea 0x2040,%r11
+         203a jmpq *0x3418
         ",
     );
 }
@@ -166,16 +163,15 @@ fn musl_lseek() {
          2000 mov $8,%eax
          2005 movzbl 0x3008,%ecx
          200c jrcxz 0x201b
-         200e lea 0x2034,%r11
+         200e lea 0x2038,%r11
          2015 jmpq *0x3400
          201b syscall
-         201d xchg %ax,%ax
-         201f jmp 0x100d
-         2024 int3
-         2025 int3
-         2026 int3
-         2027 lea 0x2034,%r11
-         202e jmpq *0x3418
+         201d lea 0x100d,%rcx
+         2024 jmp 0x100d
+         2029 int3
+         202a int3
+         202b lea 0x2038,%r11
+         2032 jmpq *0x3418
         ",
     );
 }
@@ -207,13 +203,16 @@ fn go_syscall6() {
          200a movzwl %ax,%r11d
          200e movzbl (%rcx,%r11),%ecx
          2013 jrcxz 0x2022
-         2015 lea 0x2038,%r11
+         2015 lea 0x2040,%r11
          201c jmpq *0x3400
          2022 syscall
-         2024 xchg %ax,%ax
-         2026 jmp 0x100e
-         202b lea 0x2038,%r11
-         2032 jmpq *0x3418
+         2024 lea 0x100e,%rcx
+         202b jmp 0x100e
+         2030 int3
+         2031 int3
+         2032 int3
+         2033 lea 0x2040,%r11
+         203a jmpq *0x3418
         ",
     );
 }
@@ -243,7 +242,7 @@ fn static_exit() {
          1031 neg %eax
          1033 mov %eax,%fs:(%r8)
          1037 jmp 0x1018
-         1039 jmp 0x2044
+         1039 jmp 0x2048
          103e add %al,(%rax)
          1040 neg %eax
          1042 mov %eax,%fs:(%r8)
@@ -253,31 +252,29 @@ fn static_exit() {
          2007 movzwl %ax,%r11d
          200b movzbl (%rcx,%r11),%ecx
          2010 jrcxz 0x201f
-         2012 lea 0x2038,%r11
+         2012 lea 0x203c,%r11
          2019 jmpq *0x3400
          201f syscall
-         2021 xchg %ax,%ax
-         2023 jmp 0x101c
-         2028 int3
-         2029 int3
-         202a int3
-         202b lea 0x2038,%r11
-         2032 jmpq *0x3418
+         2021 lea 0x101c,%rcx
+         2028 jmp 0x101c
+         202d int3
+         202e int3
+         202f lea 0x203c,%r11
+         2036 jmpq *0x3418
          pad None
-         2044 mov 0x3408,%rcx
-         204b movzwl %ax,%r11d
-         204f movzbl (%rcx,%r11),%ecx
-         2054 jrcxz 0x2063
-         2056 lea 0x207c,%r11
-         205d jmpq *0x3400
-         2063 syscall
-         2065 xchg %ax,%ax
-         2067 jmp 0x1029
-         206c int3
-         206d int3
-         206e int3
-         206f lea 0x207c,%r11
-         2076 jmpq *0x3418
+         2048 mov 0x3408,%rcx
+         204f movzwl %ax,%r11d
+         2053 movzbl (%rcx,%r11),%ecx
+         2058 jrcxz 0x2067
+         205a lea 0x2084,%r11
+         2061 jmpq *0x3400
+         2067 syscall
+         2069 lea 0x1029,%rcx
+         2070 jmp 0x1029
+         2075 int3
+         2076 int3
+         2077 lea 0x2084,%r11
+         207e jmpq *0x3418
         ",
     );
 }
@@ -297,14 +294,13 @@ fn static_restore_rt() {
          2000 mov $0xf,%rax
          2007 movzbl 0x300f,%ecx
          200e jrcxz 0x201d
-         2010 lea 0x2034,%r11
+         2010 lea 0x2038,%r11
          2017 jmpq *0x3400
          201d syscall
-         201f xchg %ax,%ax
-         2021 jmp 0x1009
-         2026 int3
-         2027 lea 0x2034,%r11
-         202e jmpq *0x3418
+         201f lea 0x1009,%rcx
+         2026 jmp 0x1009
+         202b lea 0x2038,%r11
+         2032 jmpq *0x3418
         ",
     );
 }
@@ -344,13 +340,16 @@ fn trap() {
          trap Some(110)
          2000 movzbl 0x306e,%ecx
          2007 jrcxz 0x2016
-         2009 lea 0x202c,%r11
+         2009 lea 0x2034,%r11
          2010 jmpq *0x3400
          2016 syscall
-         2018 xchg %ax,%ax
-         201a jmp 0x1007
-         201f lea 0x202c,%r11
-         2026 jmpq *0x3418
+         2018 lea 0x1007,%rcx
+         201f jmp 0x1007
+         2024 int3
+         2025 int3
+         2026 int3
+         2027 lea 0x2034,%r11
+         202e jmpq *0x3418
         ",
     );
 }
@@ -376,16 +375,16 @@ fn diverted() {
          2000 mov $0x6e,%eax
          2005 movzbl 0x306e,%ecx
          200c jrcxz 0x201b
-         200e lea 0x2034,%r11
+         200e lea 0x2038,%r11
          2015 jmpq *0x3400
          201b jmp 0x200e
-         201d jmp 0x2027
-         201f jmp 0x1007
-         2024 int3
-         2025 int3
-         2026 int3
-         2027 lea 0x2034,%r11
-         202e jmpq *0x3418
+         201d jmp 0x202b
+         201f or $0xffffefe3,%eax
+         2024 jmp 0x1007
+         2029 int3
+         202a int3
+         202b lea 0x2038,%r11
+         2032 jmpq *0x3418
         ",
     );
 }
