@@ -1,5 +1,7 @@
 //! `mprotect(2)`, `pkey_mprotect(2)`, `mremap(2)` and `shmat(2)` where they concern what is executed.
 
+use core::ops::Range;
+
 use super::calls::makes_executable;
 use super::maps::{self, Mapped};
 use super::place::{self, Mapping, PAGE};
@@ -40,65 +42,82 @@ fn mprotect(call: &mut Call<'_>) -> isize {
     if writes_text {
         // The program may run what it has not written as well as what it has.
         watch::demand(Some(call.block), format_args!("text at {start:#x} is made writable"));
-        if watch::is_on() {
-            native::restore(start, end);
-        }
+        native::restore(start, end);
         return call.pass();
     }
     if watch::is_on() {
         return call.pass();
     }
-    if prot & PROT_WRITE != 0 || !cover(call, start, end, prot) {
+    if prot & PROT_WRITE != 0 || !is_text(start, end) {
         let why = format_args!("memory at {start:#x}, {length:#x} bytes, made executable");
         watch::demand(Some(call.block), why);
+        return call.pass();
     }
-    call.pass()
+    // The kernel may refuse it (PR_SET_MDWE, a file system mounted noexec): what is put in its place
+    // would not be.
+    let result = call.pass();
+    if result == 0 {
+        cover(call, start, end, prot);
+    }
+    result
 }
 
-/// Patches what is mapped from `start` to `end`, which is about to get protection `prot`. `false` when
-/// something there cannot be proven.
-fn cover(call: &Call<'_>, start: usize, end: usize, prot: u32) -> bool {
-    let (mut proven, mut last) = (true, start);
+/// Whether everything from `start` to `end` is text of files, unchanged.
+fn is_text(start: usize, end: usize) -> bool {
+    let (mut text, mut last) = (true, start);
     let walked = maps::each_in(start, end, &mut |mapped| {
-        proven = cover_one(call, mapped, start, end, prot);
+        let part = mapped.start.max(start)..mapped.end.min(end);
+        text = mapped.is_private()
+            && !mapped.is_writable()
+            && mapped.inode != 0
+            && (region::is_patched(part.start, part.end)
+                || with_file(mapped, |fd, stat| is_text_of(fd, stat, &within(mapped, &part, 0)))
+                    .unwrap_or(false));
         last = mapped.end;
-        proven
+        text
     });
     // Where something is not mapped the call fails, but may have changed what comes before.
-    walked.is_ok() && proven && last >= end
+    walked.is_ok() && text && last >= end
 }
 
-fn cover_one(call: &Call<'_>, mapped: &Mapped<'_>, start: usize, end: usize, prot: u32) -> bool {
-    if !mapped.is_private() || mapped.is_writable() || mapped.inode == 0 {
-        return false;
-    }
-    if region::is_patched(mapped.start.max(start), mapped.end.min(end)) {
-        return true;
-    }
-    let Some(path) = mapped.path() else { return false };
-    let Ok(fd) = sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0) else { return false };
-    let proven = sys::fstat(fd).is_ok_and(|stat| {
-        let from = mapped.start.max(start);
-        let mapping = Mapping {
-            start: from,
-            length: mapped.end.min(end) - from,
-            offset: mapped.offset + (from - mapped.start) as u64,
-            prot,
-        };
-        is_text_of(fd, &stat, mapped, &mapping) && {
-            place::cover(fd, &stat, mapping, Some(call.block));
-            true
+/// Patches the text from `start` to `end`, which has got protection `prot`.
+fn cover(call: &Call<'_>, start: usize, end: usize, prot: u32) {
+    let walked = maps::each_in(start, end, &mut |mapped| {
+        let part = mapped.start.max(start)..mapped.end.min(end);
+        if !region::is_patched(part.start, part.end) {
+            let covered = with_file(mapped, |fd, stat| {
+                place::cover(fd, stat, within(mapped, &part, prot), Some(call.block));
+            });
+            if covered.is_none() {
+                let why = format_args!("text at {:#x} whose file is gone", part.start);
+                watch::demand(Some(call.block), why);
+            }
         }
+        true
     });
+    if walked.is_err() {
+        watch::demand(Some(call.block), format_args!("text at {start:#x}: no /proc"));
+    }
+}
+
+/// A part of a mapping.
+fn within(mapped: &Mapped<'_>, part: &Range<usize>, prot: u32) -> Mapping {
+    let offset = mapped.offset + (part.start - mapped.start) as u64;
+    Mapping { start: part.start, length: part.len(), offset, prot }
+}
+
+/// Opens the file of a mapping, if it is still where its path says.
+fn with_file<T>(mapped: &Mapped<'_>, act: impl FnOnce(i32, &Stat) -> T) -> Option<T> {
+    let fd = sys::openat(sys::CWD, mapped.path()?, O_RDONLY | O_CLOEXEC, 0).ok()?;
+    let stat = sys::fstat(fd).ok().filter(|stat| stat.ino == mapped.inode && stat.is_file());
+    let result = stat.map(|stat| act(fd, &stat));
     sys::close(fd);
-    proven
+    result
 }
 
 /// Whether the mapping has the file's own bytes, and the file calls them text.
-fn is_text_of(fd: i32, stat: &Stat, mapped: &Mapped<'_>, mapping: &Mapping) -> bool {
-    stat.ino == mapped.inode
-        && stat.is_file()
-        && image::is_elf(fd)
+fn is_text_of(fd: i32, stat: &Stat, mapping: &Mapping) -> bool {
+    image::is_elf(fd)
         && place::has_text(fd, mapping.offset, mapping.length)
         && is_unchanged(fd, stat, mapping)
 }
