@@ -26,6 +26,8 @@ pub fn cases() -> Vec<Case> {
         case("without-vload").shell("/bin/echo x").check(without_vload),
         case("threads").build(Build::c("threads.c")).run(&["{0}", "20"]).check(clean),
         case("static").build(Build::c_with("threads.c", "static", &["-static"])).check(clean),
+        case("generated").build(Build::c("generated.c")).check(clean),
+        case("unwatched").build(Build::c("generated.c")).check(unwatched),
         case("browsing").needs_program("chromium").seconds(300).check(clean).run(&[
             "chromium",
             "--headless",
@@ -136,6 +138,15 @@ fn unpatched_site(bench: &Bench<'_>) -> Result<()> {
         called += usize::from(!entries.is_empty());
     }
     ensure!(called >= 2, "{called} of {} sites were named", plan.sites().len());
+    Ok(())
+}
+
+/// The observer sees generated code where nothing watches it: as many calls as the program makes there.
+fn unwatched(bench: &Bench<'_>) -> Result<()> {
+    let (outcome, report) = audited(bench, &[], &["--watch=never"])?;
+    ensure!(outcome.text() == "1000 of 1000\n", "{:?}", outcome.text());
+    ensure!(Counts::read(&report)?.elsewhere == 1000, "{}", shortened(&report));
+    ensure!(report.contains("anonymous memory+0x"), "{}", shortened(&report));
     Ok(())
 }
 
