@@ -17,6 +17,8 @@ fn main() {
         "--no-dynamic-linker".into(),
         "-ztext".into(),
         "--gc-sections".into(),
+        // The resident works with pages of 4 KiB; larger ones would pad the file.
+        "-zmax-page-size=4096".into(),
     ];
     if host == target && arch == "x86_64" {
         for argument in ["-nostartfiles", "-nostdlib", "-static-pie"] {

@@ -4,7 +4,7 @@
 //! the gate raises `SIGSYS`, and the resident's handler makes it the call that it is ([`dispatch`]).
 //! Stubs leave through the gate (`arch::watched_entries`). The kernel keeps this for each thread and
 //! hands it on to none: new threads and children arm themselves before they run target code, and the
-//! threads that run when the process is watched first are brought to it ([`gather`]).
+//! threads that run when the process is watched first are brought to it (`gather.rs`).
 //!
 //! A process all of whose code is proven never comes here.
 

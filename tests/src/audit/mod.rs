@@ -1,8 +1,8 @@
 //! The judge of "nothing is missed": an observer outside that sees each entry into the kernel and
 //! counts those that do not come from the gate.
 //!
-//! [`gate`] says what the gate is, by what the kernel says of the process's mappings; [`space`]
-//! keeps what was found out for as long as it holds; [`report`] is what is left in the end.
+//! `gate.rs` says what the gate is, by what the kernel says of the process's mappings; `space.rs`
+//! keeps what was found out for as long as it holds; `report.rs` is what is left in the end.
 
 mod gate;
 pub mod order;
