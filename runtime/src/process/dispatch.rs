@@ -56,7 +56,8 @@ fn change(call: &mut Call<'_>) -> Result<()> {
         INCLUSIVE_ON if length != 0 && start.wrapping_add(length) > start => {
             (start.wrapping_add(length), length.wrapping_neg())
         }
-        _ => return Err(Errno::INVAL),
+        // The kernel refuses it too, unless a filter does before.
+        _ => return sys::check(call.pass()).and(Err(Errno::INVAL)),
     };
     arm_for_a_moment(call, mode, selector)?;
     call.block.dispatch = Dispatch { on: true, start, length, selector };

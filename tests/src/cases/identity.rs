@@ -9,6 +9,12 @@ use std::fs;
 /// Messages name the pid where /proc has no such folder.
 const WHERE_PROC_IS_MISSING: Rule = Rule::Replace(r"/proc/\d+", "/proc/PID");
 
+/// What another process has is read from it, which these forbid (the limits).
+const OTHERS: &[&str] = &["deny-process-vm"];
+
+/// Whether a descriptor of a process stands for the caller is read in its own `/proc` (the limits).
+const OWN_PROC: &[&str] = &["bwrap", "no-proc", "foreign-proc"];
+
 /// The cases.
 pub fn cases() -> Vec<Case> {
     vec![
@@ -49,10 +55,11 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c("readlinks.c"))
             .plain_only()
             .check(longer),
-        Case::new("identity/memory").build(Build::c("memory.c")).seconds(60),
+        Case::new("identity/memory").build(Build::c("memory.c")).seconds(60).not_under(OWN_PROC),
         Case::new("identity/memory-static")
             .build(Build::c_with("memory.c", "static", &["-static"]))
-            .seconds(60),
+            .seconds(60)
+            .not_under(OWN_PROC),
         Case::new("identity/memory-alone").build(Build::c("alone.c")),
         Case::new("identity/memory-alone-static").build(Build::c_with(
             "alone.c",
@@ -60,30 +67,32 @@ pub fn cases() -> Vec<Case> {
             &["-static"],
         )),
         // Above the soft limit there is room for what is vload's.
-        Case::new("identity/hidden").build(Build::c("hidden.c")).run(&["{0}"]).within(&[
-            "/bin/sh",
-            "-c",
-            r#"ulimit -S -n 1024; exec "$@""#,
-            "sh",
-        ]),
-        Case::new("identity/own-file").build(Build::c("ownfile.c")),
-        Case::new("identity/own-file-static").build(Build::c_with(
-            "ownfile.c",
-            "static",
-            &["-static"],
-        )),
-        Case::new("identity/maps").build(Build::c_with("maps.c", "", &["-pthread"])),
-        Case::new("identity/maps-static").build(Build::c_with(
-            "maps.c",
-            "static",
-            &["-static", "-pthread"],
-        )),
-        Case::new("identity/maps-of-another").shell(
-            // It has copied a line, so it is all there.
-            "mkfifo in out; cat <in >out & exec 3>in 4<out; echo line >&3; read line <&4; \
+        Case::new("identity/hidden")
+            .build(Build::c("hidden.c"))
+            .not_under(OTHERS)
+            .run(&["{0}"])
+            .within(&["/bin/sh", "-c", r#"ulimit -S -n 1024; exec "$@""#, "sh"]),
+        Case::new("identity/own-file")
+            .build(Build::c("ownfile.c"))
+            .not_under(&["deny-process-vm", "foreign-proc"]),
+        Case::new("identity/own-file-static")
+            .build(Build::c_with("ownfile.c", "static", &["-static"]))
+            .not_under(&["deny-process-vm", "foreign-proc"]),
+        Case::new("identity/maps")
+            .build(Build::c_with("maps.c", "", &["-pthread"]))
+            .not_under(OTHERS),
+        Case::new("identity/maps-static")
+            .build(Build::c_with("maps.c", "static", &["-static", "-pthread"]))
+            .not_under(OTHERS),
+        Case::new("identity/maps-of-another")
+            .shell(
+                // It has copied a line, so it is all there.
+                "mkfifo in out; cat <in >out & exec 3>in 4<out; echo line >&3; read line <&4; \
              grep / /proc/$!/maps | sed 's/^[^ ]* //' | sort; grep -c / /proc/$!/smaps; \
              exec 3>&-; wait",
-        ),
+            )
+            .rule(WHERE_PROC_IS_MISSING)
+            .not_under(OTHERS),
         Case::new("identity/mask-inherited")
             .build(Build::c("masks.c"))
             .build(Build::c("target.c"))

@@ -45,11 +45,10 @@ pub fn write(call: &mut Call<'_>) -> isize {
 }
 
 fn few(call: &mut Call<'_>, argument: usize, count: usize, none: Errno) -> isize {
-    if count == 0 {
-        return sys::raw(Err(none));
-    }
     call.args[argument] = count;
-    call.pass()
+    let result = call.pass();
+    // With no element it does nothing; what a filter says comes first.
+    if count == 0 && sys::check(result).is_ok() { sys::raw(Err(none)) } else { result }
 }
 
 /// Whether a descriptor of a process stands for this one.
