@@ -132,9 +132,10 @@ fn refusal(error: Errno) -> Errno {
 /// A child with a copy of our memory: the next lines run in both.
 fn copy(call: &mut Call<'_>, request: &Request) -> isize {
     let result = {
-        // The child must find these free, and what they guard whole.
-        let _heap = HEAP_LOCK.lock();
+        // The child must find these free, and what they guard whole. Who has the texts' lock may use
+        // the heap, so the heap's comes second.
         let _texts = text::lock();
+        let _heap = HEAP_LOCK.lock();
         let _bindings = arch::hold_bindings();
         // SAFETY: the child has its own copy of all memory and starts where we are.
         unsafe { arch::forward(request.number, &request.args, call.block) }
