@@ -115,15 +115,19 @@ pub fn keep_ours(signal: i32) {
 }
 
 /// Lets the kernel do by default what `signal` does, with `info`, as soon as the handler returns.
-/// Most faults would happen again by themselves; a trap would not, the program counter is behind it,
-/// nor would a frame that `rt_sigreturn(2)` cannot take: its context is restored when that is found.
+/// Most faults happen again by themselves; a trap does not, the program counter is behind it,
+/// nor does a frame that `rt_sigreturn(2)` cannot take: its context is restored when that is found.
 /// `false` when a filter of the target's does not allow it.
 pub fn die_as_default(signal: i32, info: &SigInfo) -> bool {
     let default = KernelAction::default();
     if sys::signal_action(signal, Some(&default), None).is_err() {
         return false;
     }
-    super::deliver::again(signal, info);
+    // What the kernel forces without an address, a bad frame among them, may not come again.
+    const SI_KERNEL: i32 = 0x80;
+    if !happens_again(signal, info) || code(info) == SI_KERNEL {
+        super::deliver::again(signal, info);
+    }
     true
 }
 
