@@ -268,6 +268,7 @@ fn enter(sp: usize, start: usize) -> ! {
     let first = unsafe { &mut *block };
     signal::adopt_inherited(first);
     watch::arm_first(first);
+    layer::tell(Event::Enter, first);
     // SAFETY: the stack is complete, the entry point is the image's, the block is bound.
     unsafe { resident::enter_target(sp, start) }
 }

@@ -63,6 +63,8 @@ pub enum Event {
         /// Its first arguments, as they were given in the program before.
         arguments: [u64; 5],
     },
+    /// The program's first instruction comes next.
+    Enter,
     /// The caller has started a process.
     Started,
     /// This is a process that has just been started, with its starter's words.

@@ -24,7 +24,8 @@ impl fmt::Display for Counts {
 }
 
 /// Reads the table. That a program is in it shows that the layer was there from its first
-/// instruction; one without a call was not followed.
+/// instruction; one that has begun, and has its name from then on, and is without a call was not
+/// followed. A killed one may not have begun.
 pub fn read(text: &str) -> Result<Counts> {
     let mut execs = 0;
     let mut without = Vec::new();
@@ -32,8 +33,9 @@ pub fn read(text: &str) -> Result<Counts> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (began, calls) = (words.get(1), words.get(3).and_then(|word| word.parse::<u64>().ok()));
         execs += u64::from(began == Some(&"exec"));
-        // A child can be killed before its first call; a program makes many before its own first.
-        if calls.is_none_or(|calls| calls == 0 && began != Some(&"fork")) {
+        // A child can be killed before its first call, and one that executes before the program's.
+        let no_program = began == Some(&"exec") && words.get(4) == Some(&"?");
+        if calls.is_none_or(|calls| calls == 0 && began != Some(&"fork") && !no_program) {
             without.push(line);
         }
     }
@@ -66,6 +68,7 @@ total: 2 processes (1 started), 1 execs, 4 threads, 32 calls
         let counts = read(TABLE).expect("a sound table");
         assert_eq!(counts, Counts { processes: 2, execs: 1, threads: 4, calls: 32 });
         assert!(read(&TABLE.replace("           30", "            0")).is_err());
+        assert!(read(&TABLE.replace("30 /bin/a b", " 0 ?")).is_ok());
         assert!(read("").is_err());
     }
 }

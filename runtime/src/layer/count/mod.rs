@@ -70,6 +70,7 @@ fn event(layer: &Layer, event: Event, block: &mut Block) {
     let word = layer.thread_word(block);
     let kind = match event {
         Event::Started => return records.started(*word),
+        Event::Enter => return records.enter(*word, PROGRAM.place()),
         Event::Begin => Kind::First,
         Event::Exec { .. } => Kind::Exec,
         Event::Process => Kind::Fork,

@@ -107,6 +107,17 @@ pub struct Recorded {
     pub calls: u64,
 }
 
+impl Record {
+    /// What is known stays.
+    fn set_program(&self, program: Option<u32>) {
+        if let Some(place) = program
+            && self.program.load(Ordering::Relaxed) == 0
+        {
+            self.program.store(place + 1, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Records {
     fn get(&self, word: usize) -> Option<&Record> {
         self.records.get(word.checked_sub(1)?)
@@ -149,10 +160,13 @@ impl Records {
             return;
         };
         record.calls.fetch_add(1, Ordering::Relaxed);
-        if let Some(place) = program
-            && record.program.load(Ordering::Relaxed) == 0
-        {
-            record.program.store(place + 1, Ordering::Relaxed);
+        record.set_program(program);
+    }
+
+    /// The program at `program` begins, in the thread with this word.
+    pub fn enter(&self, word: usize, program: Option<u32>) {
+        if let Some(record) = self.get(word) {
+            record.set_program(program);
         }
     }
 
