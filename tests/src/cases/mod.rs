@@ -7,6 +7,7 @@ mod calls;
 mod check;
 mod confined;
 mod counts;
+mod debuggers;
 mod doctor;
 mod edges;
 mod exec;
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Case> {
         i686::cases,
         confined::cases,
         counts::cases,
+        debuggers::cases,
         options::cases,
         check::cases,
         doctor::cases,
