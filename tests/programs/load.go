@@ -6,23 +6,22 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
-	"time"
 )
 
 // Goroutines that compute, allocate and call, under a scheduler that interrupts them by signals.
 func main() {
+	const rounds = 400
 	runtime.GOMAXPROCS(4)
 	var wait sync.WaitGroup
 	sums := make([]int, 8)
-	end := time.Now().Add(500 * time.Millisecond)
 	wrong := 0
 	var lock sync.Mutex
 	for i := range sums {
 		wait.Add(1)
 		go func(i int) {
 			defer wait.Done()
-			for time.Now().Before(end) {
-				block := make([]byte, 10000)
+			for round := 0; round < rounds; round++ {
+				block := make([]byte, 100000)
 				for j := range block {
 					block[j] = byte(j * i)
 				}
@@ -40,8 +39,8 @@ func main() {
 	}
 	wait.Wait()
 	for _, sum := range sums {
-		if sum == 0 {
-			fmt.Println("one did nothing")
+		if sum != rounds {
+			fmt.Println("one did not do all")
 		}
 	}
 	fmt.Println("wrong", wrong)
