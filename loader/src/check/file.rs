@@ -6,11 +6,14 @@ use alloc::ffi::CString;
 use runtime::image::{Elf, Fd, Format, Head, PATH_MAX, Refusal, Script, What};
 use runtime::patch::{Blob, Linkage};
 use runtime::sys::{self, Errno, Stat};
-use runtime::{process, text};
+use runtime::{process, text, watch};
 
 use super::libraries::Wanted;
 use super::{Fault, Sites, Verdict, Why};
-use linux_raw_sys::general::{O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY};
+use crate::executable_stack;
+use linux_raw_sys::general::{
+    O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, PROT_EXEC, PROT_WRITE,
+};
 
 /// An opened file, closed with its owner.
 pub struct Opened {
@@ -87,6 +90,7 @@ impl Opened {
     }
 
     fn elf(&self, head: &Head) -> Result<(Verdict, Next), Refusal> {
+        const BOTH: u32 = PROT_WRITE | PROT_EXEC;
         let source = Fd(self.fd);
         let elf = Elf::parse(&source, head)?;
         let mut buffer = [0; PATH_MAX];
@@ -101,6 +105,11 @@ impl Opened {
             refused: plan.refused().into(),
             fixed: plan.fixed().into(),
             out_of_reach: !built,
+            writable_text: elf.segments(&source).any(|segment| {
+                segment.is_ok_and(|segment| segment.prot() & BOTH == BOTH)
+            }),
+            executable_stack: executable_stack::is_wanted(&elf),
+            is_watch_offered: watch::offered().is_ok(),
         };
         let linkage = Linkage::read(bytes.get()).unwrap_or_default();
         let wanted = Wanted::of(&linkage);

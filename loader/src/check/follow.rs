@@ -6,6 +6,7 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use runtime::image::{Nesting, What};
 use runtime::sys::Errno;
+use runtime::watch;
 
 use super::file::{Next, Opened};
 use super::libraries::{Folders, Wanted};
@@ -36,7 +37,7 @@ pub fn all(vectors: &Vectors, named: &[&CStr], needed: bool) -> Findings {
         }
         walk.linked.clear();
     }
-    Findings { files: walk.files }
+    Findings { files: walk.files, watch: watch::offered() }
 }
 
 /// What is known of a file by which the libraries of others are found.

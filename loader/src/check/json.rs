@@ -5,11 +5,12 @@ use alloc::string::String;
 
 use runtime::abi::{self, Table};
 use runtime::patch::{Entry, FixedCall, Refused, ShapeSet, Site};
+use runtime::watch::Unwatched;
 
-use super::{Findings, Form, Judged, Role, Sites, Verdict};
+use super::{Findings, Form, Judged, Role, Sites, Verdict, Way};
 use crate::report::Json;
 
-const SCHEMA: u64 = 1;
+const SCHEMA: u64 = 2;
 
 pub fn write(findings: &Findings, form: Form, out: &mut String) {
     let mut json = Json::new(out);
@@ -26,8 +27,15 @@ pub fn write(findings: &Findings, form: Form, out: &mut String) {
             json.key("files").number(findings.files.len() as u64);
             json.key("unreadable").number(findings.faults().count() as u64);
             json.key("patched").number(findings.sum(Sites::patched) as u64);
+            json.key("watched").number(findings.sum(Sites::watched) as u64);
             json.key("uncovered").number(findings.sum(Sites::uncovered) as u64);
             json.key("no_calls").number(findings.sum(Sites::no_calls) as u64);
+            json.key("watch").string(match findings.watch {
+                Ok(()) => "offered",
+                Err(Unwatched::Never) => "never",
+                Err(Unwatched::Processor) => "processor",
+                Err(Unwatched::Refused(_)) => "refused",
+            });
             json.key("status").number(findings.status() as u64);
         });
     });
@@ -63,6 +71,7 @@ fn one(json: &mut Json<'_>, findings: &Findings, file: &Judged, form: Form) {
 
 fn sites(json: &mut Json<'_>, found: &Sites, form: Form) {
     json.key("patched").number(found.patched() as u64);
+    json.key("watched").number(found.watched() as u64);
     json.key("uncovered").number(found.uncovered() as u64);
     json.key("no_calls").number(found.no_calls() as u64);
     json.key("shapes").object(|json| {
@@ -71,6 +80,7 @@ fn sites(json: &mut Json<'_>, found: &Sites, form: Form) {
         }
         json.key("load").number(found.loads().count() as u64);
     });
+    json.key("writable").array(|json| found.open().for_each(|(name, _)| json.string(name)));
     if form.count {
         return;
     }
@@ -78,11 +88,11 @@ fn sites(json: &mut Json<'_>, found: &Sites, form: Form) {
         let mut refused = found.refused.iter().peekable();
         for site in &found.patched {
             while let Some(before) = refused.next_if(|refused| refused.vaddr < site.vaddr) {
-                json.object(|json| candidate(json, before));
+                json.object(|json| candidate(json, before, found));
             }
-            json.object(|json| proven(json, site, found.out_of_reach));
+            json.object(|json| proven(json, site, found));
         }
-        refused.for_each(|refused| json.object(|json| candidate(json, refused)));
+        refused.for_each(|refused| json.object(|json| candidate(json, refused, found)));
         found.fixed.iter().for_each(|call| json.object(|json| fixed(json, call, found)));
     });
 }
@@ -92,13 +102,12 @@ fn head(json: &mut Json<'_>, address: u64, entry: Entry) {
     json.key("entry").string(entry.name());
 }
 
-fn proven(json: &mut Json<'_>, site: &Site, out_of_reach: bool) {
+fn proven(json: &mut Json<'_>, site: &Site, found: &Sites) {
     head(json, site.vaddr, site.entry);
-    if out_of_reach {
-        json.key("state").string("uncovered");
+    json.key("state").string(found.of_site().name());
+    if found.out_of_reach {
         json.key("reason").string("out-of-reach");
     } else {
-        json.key("state").string("patched");
         json.key("shape").string(site.shape.name());
     }
     json.key("number").optional(site.number, |json, number| json.number(number.into()));
@@ -109,12 +118,11 @@ fn proven(json: &mut Json<'_>, site: &Site, out_of_reach: bool) {
 fn fixed(json: &mut Json<'_>, found: &FixedCall, all: &Sites) {
     json.key("address").address(found.vaddr);
     json.key("entry").string("vsyscall");
-    let load = found.load.filter(|_| !all.out_of_reach);
-    if load.is_some() {
-        json.key("state").string("patched");
+    let way = all.of_fixed(found);
+    json.key("state").string(way.name());
+    if way == Way::Patched {
         json.key("shape").string("load");
     } else {
-        json.key("state").string("uncovered");
         json.key("reason").string("vsyscall");
     }
     let number = found.load.map(|load| load.number);
@@ -123,9 +131,9 @@ fn fixed(json: &mut Json<'_>, found: &FixedCall, all: &Sites) {
     json.key("call").optional(call, |json, call| json.string(call.name()));
 }
 
-fn candidate(json: &mut Json<'_>, refused: &Refused) {
+fn candidate(json: &mut Json<'_>, refused: &Refused, found: &Sites) {
     head(json, refused.vaddr, refused.entry);
-    json.key("state").string(if refused.reason.is_hole() { "uncovered" } else { "no-call" });
+    json.key("state").string(found.of_refused(refused).name());
     json.key("reason").string(refused.reason.name());
 }
 

@@ -15,6 +15,7 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use runtime::patch::{FixedCall, Refused, Shape, Site};
 use runtime::sys::Errno;
+use runtime::watch::Unwatched;
 
 use crate::message::{NOT_EXECUTABLE, NOT_FOUND};
 use crate::report::Out;
@@ -100,6 +101,30 @@ impl core::fmt::Display for Fault {
     }
 }
 
+/// What a run makes of a place at which a call could be made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The call arrives by a stub.
+    Patched,
+    /// It arrives by the kernel's user dispatch.
+    Watched,
+    /// It is not seen.
+    Uncovered,
+    /// No call is made there.
+    NoCall,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Patched => "patched",
+            Self::Watched => "watched",
+            Self::Uncovered => "uncovered",
+            Self::NoCall => "no-call",
+        }
+    }
+}
+
 /// The candidates of a file.
 struct Sites {
     patched: Vec<Site>,
@@ -108,29 +133,76 @@ struct Sites {
     fixed: Vec<FixedCall>,
     /// No place for the stubs is within the reach of all sites: nothing is patched.
     out_of_reach: bool,
+    /// A segment can be written to and executed.
+    writable_text: bool,
+    /// It asks for a stack that is executable.
+    executable_stack: bool,
+    /// Whether a run here is watched when it must be.
+    is_watch_offered: bool,
 }
 
 impl Sites {
-    /// How many proven sites a run patches.
+    /// What becomes of calls from code that nobody can prove.
+    fn unproven(&self) -> Way {
+        if self.is_watch_offered { Way::Watched } else { Way::Uncovered }
+    }
+
+    fn of_site(&self) -> Way {
+        if self.out_of_reach { self.unproven() } else { Way::Patched }
+    }
+
+    fn of_refused(&self, refused: &Refused) -> Way {
+        match (refused.reason.is_hole(), refused.reason.is_watched()) {
+            (false, _) => Way::NoCall,
+            (true, true) => self.unproven(),
+            (true, false) => Way::Uncovered,
+        }
+    }
+
+    /// The page of the kernel's is not watched either.
+    fn of_fixed(&self, call: &FixedCall) -> Way {
+        if self.out_of_reach || call.load.is_none() { Way::Uncovered } else { Way::Patched }
+    }
+
+    fn count(&self, way: Way) -> usize {
+        let sites = if self.of_site() == way { self.patched.len() } else { 0 };
+        let refused = self.refused.iter().filter(|refused| self.of_refused(refused) == way).count();
+        sites + refused + self.fixed.iter().filter(|call| self.of_fixed(call) == way).count()
+    }
+
+    /// How many sites a run patches.
     fn patched(&self) -> usize {
-        let fixed = self.fixed.iter().filter(|call| call.load.is_some()).count();
-        if self.out_of_reach { 0 } else { self.patched.len() + fixed }
+        self.count(Way::Patched)
+    }
+
+    /// The candidates whose calls arrive by the watch.
+    fn watched(&self) -> usize {
+        self.count(Way::Watched)
     }
 
     /// The candidates at which a call could be made that a run does not see.
     fn uncovered(&self) -> usize {
-        let holes = self.refused.iter().filter(|refused| refused.reason.is_hole()).count();
-        holes + self.patched.len() + self.fixed.len() - self.patched()
+        self.count(Way::Uncovered)
+    }
+
+    /// Memory from which what is written later can be executed: its name in JSON, and what it is.
+    fn open(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        [
+            (self.writable_text, "writable-text", "a segment that can be written to is executable"),
+            (self.executable_stack, "executable-stack", "the stack is executable"),
+        ]
+        .into_iter()
+        .filter_map(|(is, name, what)| is.then_some((name, what)))
     }
 
     /// The bytes that look like a site and are none.
     fn no_calls(&self) -> usize {
-        self.refused.iter().filter(|refused| !refused.reason.is_hole()).count()
+        self.count(Way::NoCall)
     }
 
     /// The loads of fixed addresses that are redirected.
     fn loads(&self) -> impl Iterator<Item = &FixedCall> {
-        self.fixed.iter().filter(|call| !self.out_of_reach && call.load.is_some())
+        self.fixed.iter().filter(|call| self.of_fixed(call) == Way::Patched)
     }
 
     fn of_shape(&self, shape: Shape) -> impl Iterator<Item = &Site> {
@@ -141,6 +213,8 @@ impl Sites {
 /// All that was found.
 struct Findings {
     files: Vec<Judged>,
+    /// Whether a run here is watched when it must be.
+    watch: Result<(), Unwatched>,
 }
 
 impl Findings {

@@ -1,8 +1,8 @@
 //! `vload check` for a person.
 
-use runtime::patch::{Entry, Refused, ShapeSet};
+use runtime::patch::{Entry, ShapeSet};
 
-use super::{Findings, Form, Judged, Role, Sites, Verdict};
+use super::{Findings, Form, Judged, Role, Sites, Verdict, Way};
 use crate::message::Shown;
 use crate::report::{Out, Style};
 
@@ -40,8 +40,7 @@ fn heading(findings: &Findings, file: &Judged, out: &mut Out) {
 }
 
 fn sites(found: &Sites, form: Form, out: &mut Out) {
-    let none = found.patched() + found.uncovered() == 0;
-    if none {
+    if found.patched() + found.watched() + found.uncovered() == 0 {
         out.put(format_args!("  no sites\n"));
     }
     for shape in ShapeSet::default().iter() {
@@ -59,32 +58,53 @@ fn sites(found: &Sites, form: Form, out: &mut Out) {
         list(loads, found.loads().map(|call| call.vaddr), form, out);
     }
     for call in found.fixed.iter().filter(|call| call.load.is_none()) {
-        out.styled(Style::Bad, format_args!("  not covered"));
+        word(Way::Uncovered, out);
         out.put(format_args!(
             ": vsyscall page at {:#x}: what is loaded is not proven to be called\n",
             call.vaddr
         ));
     }
-    let holes = |refused: &&Refused| refused.reason.is_hole();
     if found.out_of_reach {
-        out.styled(Style::Bad, format_args!("  not covered"));
+        word(found.unproven(), out);
         out.put(format_args!(
             ": {} proven sites; no place for stubs is within their reach\n",
-            found.patched.len() + found.fixed.iter().filter(|call| call.load.is_some()).count()
+            found.patched.len()
         ));
+        let loads = found.fixed.iter().filter(|call| call.load.is_some()).count();
+        if loads != 0 {
+            word(Way::Uncovered, out);
+            out.put(format_args!(": {loads} calls into the vsyscall page, for the same reason\n"));
+        }
     }
-    for refused in found.refused.iter().filter(holes) {
-        out.styled(Style::Bad, format_args!("  not covered"));
+    for refused in &found.refused {
+        let way = found.of_refused(refused);
+        if way == Way::NoCall {
+            continue;
+        }
+        word(way, out);
         let entry = match refused.entry {
             Entry::Syscall => "system call",
             Entry::Int80 => "int $0x80",
         };
         out.put(format_args!(": {entry} at {:#x}: {}\n", refused.vaddr, refused.reason.text()));
     }
+    for (_, what) in found.open() {
+        word(found.unproven(), out);
+        out.put(format_args!(": code that the program writes: {what}\n"));
+    }
     if found.no_calls() != 0 {
         out.put(format_args!("  no call "));
-        let addresses = found.refused.iter().filter(|refused| !refused.reason.is_hole());
+        let addresses =
+            found.refused.iter().filter(|refused| found.of_refused(refused) == Way::NoCall);
         list(found.no_calls(), addresses.map(|refused| refused.vaddr), form, out);
+    }
+}
+
+/// The beginning of a line about what is not patched.
+fn word(way: Way, out: &mut Out) {
+    match way {
+        Way::Watched => out.styled(Style::Doubtful, format_args!("  watched")),
+        _ => out.styled(Style::Bad, format_args!("  not covered")),
     }
 }
 
@@ -108,15 +128,30 @@ fn list(count: usize, addresses: impl Iterator<Item = u64>, form: Form, out: &mu
 
 /// What a run would do.
 fn summary(findings: &Findings, out: &mut Out) {
-    let (patched, uncovered) = (findings.sum(Sites::patched), findings.sum(Sites::uncovered));
-    out.put(format_args!("{} files, {} sites: ", findings.files.len(), patched + uncovered));
-    if uncovered == 0 {
+    let [patched, watched, uncovered] =
+        [Sites::patched, Sites::watched, Sites::uncovered].map(|of| findings.sum(of));
+    let all = patched + watched + uncovered;
+    out.put(format_args!("{} files, {all} sites: ", findings.files.len()));
+    if patched == all {
         out.styled(Style::Good, format_args!("a run patches them all"));
     } else {
+        out.put(format_args!("a run patches {patched}"));
+    }
+    if watched != 0 {
+        out.put(format_args!(", "));
         out.styled(
-            Style::Bad,
-            format_args!("a run patches {patched} and does not see the calls made at {uncovered}"),
+            Style::Doubtful,
+            format_args!("watches {watched}, whose calls cost a signal each"),
         );
+    }
+    if uncovered != 0 {
+        out.put(format_args!(", "));
+        out.styled(Style::Bad, format_args!("does not see the calls made at {uncovered}"));
+    }
+    if let Err(unwatched) = findings.watch {
+        out.put(format_args!("; "));
+        out.styled(Style::Bad, format_args!("code that is made as it runs is not seen"));
+        out.put(format_args!(": {unwatched}"));
     }
     let faults = findings.faults().count();
     if faults != 0 {

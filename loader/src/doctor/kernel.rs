@@ -80,9 +80,24 @@ fn on_for_all() -> sys::Result<usize> {
 fn user_dispatch(lines: &mut Vec<Line>) {
     const NAME: &str = "user dispatch";
     const MEANS: &str = "calls of generated code, and of code that cannot be proven, are not seen";
+    if !arch::CAN_WATCH {
+        lines.push(Line::bad(
+            NAME,
+            State::Missing,
+            format_args!("it is not used on this processor"),
+            MEANS,
+            "run the x86-64 build of the program on x86-64",
+        ));
+        return;
+    }
     match (attempt(on), attempt(on_for_all)) {
         (set, Attempt::Killed(SIGSYS)) if set.allowed() => {
-            lines.push(Line::good(NAME, format_args!("calls from elsewhere are caught")));
+            lines.push(Line::good(
+                NAME,
+                format_args!(
+                    "calls of generated code, and of code that cannot be proven, are caught"
+                ),
+            ));
         }
         (set, _) if set.allowed() => lines.push(Line::bad(
             NAME,
@@ -96,7 +111,7 @@ fn user_dispatch(lines: &mut Vec<Line>) {
             State::Missing,
             format_args!("the kernel does not have it"),
             MEANS,
-            "Linux 5.11 on x86, with CONFIG_GENERIC_ENTRY elsewhere; no emulator has it",
+            "Linux 5.11; no emulator has it",
         )),
         (refused, _) => lines.push(Line::bad(
             NAME,
@@ -110,6 +125,9 @@ fn user_dispatch(lines: &mut Vec<Line>) {
 
 fn inclusive(lines: &mut Vec<Line>) {
     const NAME: &str = "inclusive dispatch";
+    if !arch::CAN_WATCH {
+        return;
+    }
     // A range in which there is no code of ours.
     let set = attempt(|| {
         call(nr::__NR_prctl, [PR_SET_SYSCALL_USER_DISPATCH, INCLUSIVE, 4096, 4096, 0, 0])

@@ -11,6 +11,7 @@ use super::region::{self, LINK_PAGE, Region};
 use super::store::{Image, Source};
 use crate::image::{Elf, Fd};
 use crate::layer;
+use crate::log::{self, Level};
 use crate::memory::guard;
 use crate::patch::{Blob, BlobView, Island, Refused};
 use crate::signal;
@@ -309,12 +310,17 @@ fn attempt(
         .map(|()| proven)
 }
 
-/// Says in the log that a candidate stays as it is, when a call could be made there. `key` names the
-/// file.
+/// Says in the log that a candidate stays as it is, when a call could be made there, and whether that is
+/// watched. `key` names the file.
 pub(super) fn report(key: &[u64; 6], refused: &Refused) {
-    if refused.reason.is_hole() {
-        let [dev, ino, ..] = key;
-        let (site, reason) = (refused.vaddr, refused.reason);
+    if !refused.reason.is_hole() || !log::enabled(Level::Warn) {
+        return;
+    }
+    let [dev, ino, ..] = key;
+    let (site, reason) = (refused.vaddr, refused.reason);
+    if reason.is_watched() && watch::offered().is_ok() {
+        crate::log!(Info, "to be watched: file {dev:#x}:{ino} site {site:#x}: {reason:?}");
+    } else {
         crate::log!(Warn, "not covered: file {dev:#x}:{ino} site {site:#x}: {reason:?}");
     }
 }

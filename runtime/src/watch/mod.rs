@@ -12,12 +12,13 @@ mod arm;
 mod gather;
 mod threads;
 
-use core::fmt::Arguments;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use core::fmt::{self, Arguments, Display};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use crate::arch::{self, Context, SigInfo, Watched};
 use crate::layer;
 use crate::signal;
+use crate::sys::Errno;
 use crate::text;
 use crate::thread::{Block, POOL};
 
@@ -50,8 +51,8 @@ impl Policy {
 static POLICY: AtomicU32 = AtomicU32::new(Policy::Auto as u32);
 /// Whether the process is watched.
 static ON: AtomicBool = AtomicBool::new(false);
-/// Whether the kernel has refused.
-static REFUSED: AtomicBool = AtomicBool::new(false);
+/// The number of the error by which the kernel has refused; 0: it has not.
+static REFUSED: AtomicI32 = AtomicI32::new(0);
 /// Whether a thread is making the process a watched one.
 static BUSY: AtomicBool = AtomicBool::new(false);
 /// Calls that were dispatched.
@@ -68,6 +69,50 @@ fn policy() -> Policy {
         2 => Policy::Never,
         _ => Policy::Auto,
     }
+}
+
+/// Why a process is not watched that has something to be watched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unwatched {
+    /// `--watch=never`.
+    Never,
+    /// There is no watch for this processor.
+    Processor,
+    /// The kernel, or a filter, refuses.
+    Refused(Errno),
+}
+
+impl Display for Unwatched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => f.write_str("--watch=never"),
+            Self::Processor => f.write_str("nothing can be watched on this processor"),
+            Self::Refused(error) => {
+                write!(f, "the kernel refuses to watch ({}), see vload doctor", error.text())
+            }
+        }
+    }
+}
+
+/// Whether a process that has something to be watched comes to be watched here.
+pub fn offered() -> Result<(), Unwatched> {
+    if is_on() {
+        return Ok(());
+    }
+    if policy() == Policy::Never {
+        return Err(Unwatched::Never);
+    }
+    if !arch::CAN_WATCH {
+        return Err(Unwatched::Processor);
+    }
+    let known = REFUSED.load(Ordering::Relaxed);
+    if known != 0 {
+        return Err(Unwatched::Refused(Errno(known)));
+    }
+    arm::attempt().map_err(|error| {
+        REFUSED.store(error.0, Ordering::Relaxed);
+        Unwatched::Refused(error)
+    })
 }
 
 /// Whether the process is watched.
@@ -100,22 +145,8 @@ pub fn demand(block: Option<&Block>, why: Arguments<'_>) {
         crate::log!(Debug, "watched: {why}");
         return;
     }
-    if policy() == Policy::Never {
-        crate::log!(Warn, "not covered: {why}: --watch=never");
-        return;
-    }
-    if !arch::CAN_WATCH {
-        crate::log!(Warn, "not covered: {why}: nothing can be watched on this processor");
-        return;
-    }
-    if REFUSED.load(Ordering::Relaxed) {
-        crate::log!(Warn, "not covered: {why}: the kernel refuses to watch");
-        return;
-    }
-    if let Err(error) = arm::attempt() {
-        REFUSED.store(true, Ordering::Relaxed);
-        let text = error.text();
-        crate::log!(Warn, "not covered: {why}: the kernel refuses to watch: {text}");
+    if let Err(unwatched) = offered() {
+        crate::log!(Warn, "not covered: {why}: {unwatched}");
         return;
     }
     crate::log!(Info, "watched from here on: {why}");

@@ -35,7 +35,8 @@ pub fn cases() -> Vec<Case> {
         case("disassembler").build(Build::c("hello.c")).everywhere().check(disassembler),
         case("interpreter").given("script", 0o755, "#!{dir}/again -x\n").check(interpreter),
         case("libraries").needs_program("ldd").prepare(LIBRARIES).run(&[]).check(libraries),
-        case("uncovered").build(WRITABLE).everywhere().check(uncovered),
+        case("unproven").build(WRITABLE).everywhere().check(unproven),
+        case("stack").build(Build::c_with("hello.c", "stack", &["-zexecstack"])).check(stack),
         case("skip").run(&["/bin/true"]).check(skip),
         case("unreadable").given("text", 0o644, "no program\n").run(&[]).check(unreadable),
         case("names").run(&[]).check(names),
@@ -104,7 +105,7 @@ fn patcher(bench: &Bench<'_>) -> Result<()> {
             let fixed = listed["number"].as_u64() == site.number.map(u64::from);
             ensure!(fixed, "{path}: {site:x?}: {listed}");
         }
-        for (state, is_hole) in [("uncovered", true), ("no-call", false)] {
+        for (state, is_hole) in [("watched", true), ("no-call", false)] {
             let listed = sites(file, state)?;
             let refused = plan.refused().iter().filter(|one| one.reason.is_hole() == is_hole);
             let expected: BTreeMap<u64, &str> =
@@ -249,22 +250,61 @@ fn libraries(bench: &Bench<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A site that is not proven is named with its reason, counted, and told by the exit status.
-fn uncovered(bench: &Bench<'_>) -> Result<()> {
+/// A site that is not proven is named with its reason, and counted: as watched, or, where a run would not
+/// be, as uncovered, which the exit status tells too.
+fn unproven(bench: &Bench<'_>) -> Result<()> {
+    let program = bench.word("{0}");
+    let vload = bench.machine.vload.display().to_string();
+    let deny = ["{confine}", "deny-user-dispatch", vload.as_str()];
+    let free = &deny[2..];
+    let places = if bench.machine.arch == Arch::X86_64 {
+        vec![
+            (free, "auto", "offered", "watched"),
+            (free, "never", "never", "uncovered"),
+            (&deny[..], "auto", "refused", "uncovered"),
+        ]
+    } else {
+        vec![(free, "auto", "processor", "uncovered")]
+    };
+    for (within, policy, watch, state) in places {
+        let words: Vec<&str> = within.iter().copied().chain(["check", "--watch", policy]).collect();
+        let run = |more: &[&str]| {
+            let words: Vec<&str> = words.iter().chain(more).copied().collect();
+            bench.run_command(Host::Words(&words), &[&program])
+        };
+        let outcome = run(&["--json"])?;
+        let found: Value = serde_json::from_slice(&outcome.stdout)?;
+        let covered = state == "watched";
+        ensure!(outcome.code() == Some(i32::from(!covered)), "{}: {found}", outcome.end);
+        let file = &list(&found, "files")?[0];
+        let (open, summary) = (sites(file, state)?, &found["summary"]);
+        ensure!(!open.is_empty() && number(file, state)? == open.len() as u64, "{file}");
+        ensure!(open.values().all(|site| site["reason"] == "writable"), "{file}");
+        ensure!(file["writable"] == serde_json::json!(["writable-text"]), "{file}");
+        ensure!(number(summary, state)? == open.len() as u64, "{summary}");
+        ensure!(summary["watch"] == watch, "{summary}");
+        let (outcome, begin) = (run(&[])?, if covered { "  watched: " } else { "  not covered: " });
+        let lines = outcome.text();
+        let said = lines.lines().filter(|line| line.starts_with(begin)).collect::<Vec<_>>();
+        let named = said.iter().filter(|line| line.contains("the segment is writable")).count();
+        ensure!(named == open.len() && said.len() == named + 1, "{lines}");
+        let told = lines.contains("code that is made as it runs is not seen");
+        ensure!(told != covered && outcome.code() == Some(i32::from(!covered)), "{lines}");
+    }
+    Ok(())
+}
+
+/// A program that can execute what it writes on its stack.
+fn stack(bench: &Bench<'_>) -> Result<()> {
     let program = bench.word("{0}");
     let (outcome, found) = json(bench, &[&program])?;
-    ensure!(outcome.code() == Some(1), "{}: {found}", outcome.end);
     let file = &list(&found, "files")?[0];
-    let open = sites(file, "uncovered")?;
-    ensure!(!open.is_empty() && number(file, "uncovered")? == open.len() as u64, "{file}");
-    ensure!(open.values().all(|site| site["reason"] == "writable"), "{file}");
-    ensure!(number(&found["summary"], "uncovered")? == open.len() as u64, "{}", found["summary"]);
+    ensure!(outcome.success(), "{}: {found}", outcome.end);
+    ensure!(file["writable"] == serde_json::json!(["executable-stack"]), "{file}");
     let vload = bench.machine.vload.display().to_string();
     let outcome = bench.run_command(Host::Words(&[&vload, "check"]), &[&program])?;
-    let lines = outcome.text();
-    let said =
-        lines.lines().filter(|line| line.contains("not covered") && line.contains("writable"));
-    ensure!(outcome.code() == Some(1) && said.count() == open.len(), "{lines}");
+    let line = "  watched: code that the program writes: the stack is executable\n";
+    ensure!(outcome.text().contains(line), "{}", outcome.text());
     Ok(())
 }
 

@@ -112,7 +112,8 @@ fn refused(bench: &Bench<'_>) -> Result<()> {
     let (outcome, log) = logged(bench, &[])?;
     ensure!(outcome.text() == "first: 1\nsecond: 1\n", "{:?}", outcome.text());
     let refusals = log.lines().filter(|line| {
-        line.contains("not covered: file at 0x") && line.contains("the kernel refuses to watch")
+        line.contains("not covered: file at 0x")
+            && line.contains("the kernel refuses to watch (Operation not permitted), see vload doctor")
     });
     ensure!(refusals.count() == 1, "what is not covered: {log:?}");
     Ok(())
