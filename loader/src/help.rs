@@ -23,7 +23,7 @@ trace: print one line for each system call, on standard error
   -f               accepted for strace's sake: children are always followed
 
 check: list where FILE, its interpreter and its interp enter the kernel, and what
-a run makes of each place; nothing is executed
+a run makes of each place: patched, watched or not seen; nothing is executed
   --needed         look at the libraries that FILE needs too
   --count          print the numbers without the addresses
   --json           print JSON

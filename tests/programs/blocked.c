@@ -1,6 +1,6 @@
-/* Each call that is never made again after a signal (signal(7)): a thread sleeps in it while another
- * maps generated code for the first time in the process. It must return what it would have returned, and
- * the thread's own generated code must run after. */
+/* Each call that is never made again after a signal (signal(7)), and some that are: a thread sleeps in it
+ * while another maps generated code for the first time in the process. It must return what it would have
+ * returned, and the thread's own generated code must run after. */
 #include "check.h"
 #include <linux/aio_abi.h>
 #include <linux/futex.h>
@@ -16,6 +16,7 @@
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 
 static const struct timespec brief = {.tv_nsec = 150000000};
@@ -97,6 +98,60 @@ static long do_recvmsg(void)
     char byte;
     struct iovec part = {&byte, 1};
     return recvmsg(pair(SOCK_DGRAM), &(struct msghdr){.msg_iov = &part, .msg_iovlen = 1}, 0);
+}
+static long do_recvfrom(void)
+{
+    char byte;
+    struct sockaddr_un from;
+    return recvfrom(pair(SOCK_DGRAM), &byte, 1, 0, (struct sockaddr *)&from, &(socklen_t){sizeof from});
+}
+static long do_recvmmsg(void)
+{
+    char byte;
+    struct iovec part = {&byte, 1};
+    struct mmsghdr message = {.msg_hdr = {.msg_iov = &part, .msg_iovlen = 1}};
+    return recvmmsg(pair(SOCK_DGRAM), &message, 1, 0, NULL);
+}
+/* The kernel looks at this call's own time only when a datagram has come. */
+static long do_recvmmsg_event(void)
+{
+    char byte;
+    struct iovec part = {&byte, 1};
+    struct mmsghdr message = {.msg_hdr = {.msg_iov = &part, .msg_iovlen = 1}};
+    int both[2];
+    MUST(socketpair(AF_UNIX, SOCK_DGRAM, 0, both));
+    dup2(both[1], ends[1]);
+    return recvmmsg(both[0], &message, 1, 0, &(struct timespec){.tv_sec = 3600});
+}
+/* Fills a socket for datagrams, and gives it. */
+static int full(void)
+{
+    char bytes[1024] = "";
+    int fd = pair(SOCK_DGRAM);
+    while (send(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+        ;
+    return fd;
+}
+static long do_sendto(void) { return sendto(full(), "x", 1, 0, NULL, 0); }
+static long do_sendmsg(void)
+{
+    struct iovec part = {"x", 1};
+    return sendmsg(full(), &(struct msghdr){.msg_iov = &part, .msg_iovlen = 1}, 0);
+}
+/* A server that accepts nobody, and has no room for one more. */
+static long do_connect(void)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    socklen_t length = sizeof name;
+    int server = MUST(socket(AF_UNIX, SOCK_STREAM, 0));
+    MUST(bind(server, (struct sockaddr *)&name, sizeof name.sun_family));
+    MUST(getsockname(server, (struct sockaddr *)&name, &length));
+    MUST(listen(server, 0));
+    MUST(connect(MUST(socket(AF_UNIX, SOCK_STREAM, 0)), (struct sockaddr *)&name, length));
+    int fd = MUST(socket(AF_UNIX, SOCK_STREAM, 0));
+    struct timeval time = {.tv_usec = 150000};
+    MUST(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time));
+    return connect(fd, (struct sockaddr *)&name, length);
 }
 static long do_send(void)
 {
@@ -193,7 +248,13 @@ static const struct {
     {"sigsuspend", do_sigsuspend, wake_signal},
     {"recv", do_recv, NULL},
     {"recvmsg", do_recvmsg, NULL},
+    {"recvfrom", do_recvfrom, NULL},
+    {"recvmmsg", do_recvmmsg, NULL},
+    {"recvmmsg with a datagram", do_recvmmsg_event, wake_pipe},
     {"send", do_send, NULL},
+    {"sendto", do_sendto, NULL},
+    {"sendmsg", do_sendmsg, NULL},
+    {"connect", do_connect, NULL},
     {"accept", do_accept, NULL},
     {"msgrcv", do_msgrcv, wake_queue},
     {"msgsnd", do_msgsnd, wake_sender},
@@ -205,7 +266,7 @@ static const struct {
     {"read", do_read, wake_pipe},
 };
 
-static volatile int next;
+static volatile int next, returned;
 static long (*volatile code)(void);
 
 static void *thread(void *none)
@@ -213,7 +274,12 @@ static void *thread(void *none)
     tid = syscall(SYS_gettid);
     errno = 0;
     long result = calls[next].call();
-    printf("%s: %ld %s", calls[next].name, result, strerror(result < 0 ? errno : 0));
+    int error = errno;
+    returned = 1;
+    /* On a machine that is slow enough a call may be over before it was seen to sleep. */
+    while (!code)
+        sched_yield();
+    printf("%s: %ld %s", calls[next].name, result, strerror(result < 0 ? error : 0));
     int right = 0;
     for (int i = 0; i < 10; i++)
         right += code() == getppid();
@@ -251,7 +317,7 @@ static void attempt(void)
     sigprocmask(SIG_BLOCK, &set, NULL);
     pthread_t id;
     pthread_create(&id, NULL, thread, NULL);
-    while (!tid || !sleeps())
+    while (!returned && (!tid || !sleeps()))
         sched_yield();
     static const unsigned char bytes[] = {0xb8, 110, 0, 0, 0, 0x0f, 0x05, 0xc3};
     char *memory = MUST(mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,

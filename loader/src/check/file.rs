@@ -11,9 +11,7 @@ use runtime::{process, text, watch};
 use super::libraries::Wanted;
 use super::{Fault, Sites, Verdict, Why};
 use crate::executable_stack;
-use linux_raw_sys::general::{
-    O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, PROT_EXEC, PROT_WRITE,
-};
+use linux_raw_sys::general::{O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, PROT_EXEC, PROT_WRITE};
 
 /// An opened file, closed with its owner.
 pub struct Opened {
@@ -105,9 +103,9 @@ impl Opened {
             refused: plan.refused().into(),
             fixed: plan.fixed().into(),
             out_of_reach: !built,
-            writable_text: elf.segments(&source).any(|segment| {
-                segment.is_ok_and(|segment| segment.prot() & BOTH == BOTH)
-            }),
+            writable_text: elf
+                .segments(&source)
+                .any(|segment| segment.is_ok_and(|segment| segment.prot() & BOTH == BOTH)),
             executable_stack: executable_stack::is_wanted(&elf),
             is_watch_offered: watch::offered().is_ok(),
         };

@@ -4,6 +4,8 @@ use crate::case::{Case, Rule};
 use crate::execute::{Bench, Host, Outcome};
 use crate::programs::Build;
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 
 /// The ways of `watched.c`.
@@ -56,6 +58,11 @@ pub fn cases() -> Vec<Case> {
             .check(refused),
         proven("true").run(&["/bin/true"]),
         proven("static").build(Build::c_with("threads.c", "static", &["-static"])),
+        proven("static-pie").build(Build::c_with(
+            "spawn.c",
+            "static-pie",
+            &["-static-pie", "-fPIE"],
+        )),
         proven("musl").build(Build::musl("threads.c", "musl-static", &["-static"])),
         proven("musl-dynamic").build(Build::musl("spawn.c", "musl", &[])),
         proven("threads").build(Build::c("threads.c")),
@@ -113,13 +120,15 @@ fn refused(bench: &Bench<'_>) -> Result<()> {
     ensure!(outcome.text() == "first: 1\nsecond: 1\n", "{:?}", outcome.text());
     let refusals = log.lines().filter(|line| {
         line.contains("not covered: file at 0x")
-            && line.contains("the kernel refuses to watch (Operation not permitted), see vload doctor")
+            && line
+                .contains("the kernel refuses to watch (Operation not permitted), see vload doctor")
     });
     ensure!(refusals.count() == 1, "what is not covered: {log:?}");
     Ok(())
 }
 
-/// A program all of whose code is proven is never watched: the kernel is not even asked.
+/// A program all of whose code is proven is never watched: the kernel is not even asked, and `vload check`
+/// finds nothing to watch in what the program executes and loads.
 fn proven(bench: &Bench<'_>) -> Result<()> {
     let vload = bench.machine.vload.display().to_string();
     let native = bench.run(Host::Native)?;
@@ -135,5 +144,13 @@ fn proven(bench: &Bench<'_>) -> Result<()> {
     let log = fs::read_to_string(bench.folder().join("written")).context("no log")?;
     let said = log.lines().find(|line| line.contains("watched") || line.contains("not covered"));
     ensure!(said.is_none(), "{said:?}");
+    let paths = log.lines().filter_map(|line| line.split_once(" is \"")?.1.strip_suffix('"'));
+    let paths: BTreeSet<&str> = paths.collect();
+    ensure!(!paths.is_empty(), "the log names no program: {log:?}");
+    let words: Vec<&str> = ["check", "--json", "--needed"].into_iter().chain(paths).collect();
+    let outcome = bench.run_command(Host::Words(&[&vload]), &words)?;
+    let found: Value = serde_json::from_slice(&outcome.stdout)?;
+    let sums = ["watched", "uncovered", "unreadable"].map(|name| found["summary"][name].as_u64());
+    ensure!(sums == [Some(0); 3] && outcome.success(), "{}: {}", outcome.end, found["summary"]);
     Ok(())
 }
