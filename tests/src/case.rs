@@ -138,7 +138,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// A comparison on x86-64, in every mode, with ten seconds for each run.
+    /// A comparison on x86-64, in every mode, with thirty seconds for each run.
     pub fn new(name: impl Into<String>) -> Self {
         Case {
             name: name.into(),
@@ -154,7 +154,7 @@ impl Case {
             files: Vec::new(),
             rules: Vec::new(),
             code: 0,
-            timeout: Duration::from_secs(20),
+            timeout: Duration::from_secs(30),
             arches: vec![Arch::X86_64],
             every_mode: true,
             bounces: true,

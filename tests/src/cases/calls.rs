@@ -27,7 +27,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("calls/page-ends-static").build(static_c("straddle.c")),
         Case::new("calls/islands").build(Build::c("islands.c")),
         Case::new("calls/islands-static").build(static_c("islands.c")),
-        Case::new("calls/storm").build(Build::c_with("storm.c", "", &["-ldl"])).seconds(60),
+        Case::new("calls/storm").build(Build::c_with("storm.c", "", &["-ldl"])).seconds(120),
         Case::new("calls/go-load").build(Build::go("load.go")),
         Case::new("calls/int80").build(Build::c("int80.c")),
         Case::new("calls/registers").build(Build::c("registers.c")),

@@ -18,7 +18,11 @@ pub fn cases() -> Vec<Case> {
         case("count-threads").build(Build::c("threads.c")).run(&["{0}", "200"]).check(threads),
         case("count-vfork").build(Build::c("vforks.c")).check(vforks),
         case("count-killed").shell("/bin/true; kill -9 $$").check(killed),
-        case("count-signals").build(Build::c("storm.c")).rule(Rule::IgnoreStderr).check(same_total),
+        case("count-signals")
+            .build(Build::c("storm.c"))
+            .rule(Rule::IgnoreStderr)
+            .check(same_total)
+            .seconds(120),
         case("order").shell("/bin/true; /bin/true").check(same_total),
         case("escaped").run(&["/bin/echo", "x"]).check(escaped),
         case("standard-error").run(&["/bin/echo", "x"]).check(standard_error),
@@ -204,6 +208,7 @@ fn killed(bench: &Bench<'_>) -> Result<()> {
 /// interrupt calls that then come again.
 fn same_total(bench: &Bench<'_>) -> Result<()> {
     let native = bench.run(Host::Native)?;
+    ensure!(native.success(), "natively {}", native.end);
     let words = ["-m", "count:file=older", "-m", "forward", "--module=count:file=newer", "--"];
     let outcome = vload(bench, &words)?;
     ensure!(outcome.stdout == native.stdout && outcome.end == native.end, "{}", outcome.end);

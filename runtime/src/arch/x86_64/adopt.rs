@@ -111,8 +111,10 @@ vload_adopt_caller:                     # rsp = a slot, as vload_search has left
     leaq    vload_check_anywhere(%rip), %rcx
     testq   %r11, %r11                  # which way it came, as vload_search tells it
     js      2f
+    movq    %r11, %rcx
+    andq    $-2, %rcx                   # the low bit: its call has been made (watch.rs)
+    cmpb    $0, {entry}(%rcx)
     leaq    vload_check(%rip), %rcx
-    cmpb    $0, {entry}(%r11)
     je      2f
     leaq    vload_check_compat(%rip), %rcx
 2:  popfq

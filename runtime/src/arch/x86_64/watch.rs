@@ -20,6 +20,15 @@ global_asm!(
     r#"
     .section .gate, "ax", @progbits
     .balign 64
+    # In an adopted process: a thread that calls for the first time has no block, and the load below
+    # would fault (adopt.rs). It gets one as by any other entry.
+    .hidden vload_watched_adopted
+    .globl vload_watched_adopted
+vload_watched_adopted:                  # as below
+    rdgsbase %rcx
+    jrcxz   1f
+    jmp     vload_watched_entry
+1:  jmp     vload_lost
     .hidden vload_watched_entry
     .globl vload_watched_entry
 vload_watched_entry:                    # r11 = desc, rax = number; rcx is free
@@ -66,6 +75,12 @@ vload_watched_end:
 vload_returned_entry:                   # r11 = desc; rcx is free
     leaq    1(%r11), %r11
     jmp     vload_entry
+    .balign 16
+    .hidden vload_returned_adopted
+    .globl vload_returned_adopted
+vload_returned_adopted:
+    leaq    1(%r11), %r11
+    jmp     vload_entry_adopted
     .previous
     "#,
     site = const offset_of!(Block, watched_site),
@@ -80,6 +95,8 @@ vload_returned_entry:                   # r11 = desc; rcx is free
 );
 
 unsafe extern "C" {
+    fn vload_watched_adopted();
+    fn vload_returned_adopted();
     fn vload_watched_entry();
     fn vload_watched_kept();
     fn vload_watched_done();
@@ -93,6 +110,10 @@ pub const CAN_WATCH: bool = true;
 /// The addresses that go into the link pages of a watched process: where a stub comes with its call,
 /// and where it comes behind it.
 pub fn watched_entries() -> (usize, usize) {
+    if crate::adopt::is_adopted() {
+        let watched = vload_watched_adopted as *const () as usize;
+        return (watched, vload_returned_adopted as *const () as usize);
+    }
     (vload_watched_entry as *const () as usize, vload_returned_entry as *const () as usize)
 }
 
@@ -116,7 +137,7 @@ pub enum Watched {
 
 /// Where `pc` is on the way of a watched call.
 pub fn watched_at(pc: usize) -> Watched {
-    let start = vload_watched_entry as *const () as usize;
+    let start = vload_watched_adopted as *const () as usize;
     let kept = vload_watched_kept as *const () as usize;
     let done = vload_watched_done as *const () as usize;
     let end = vload_watched_end as *const () as usize;
