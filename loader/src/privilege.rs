@@ -26,7 +26,7 @@ pub fn report(file: i32, path: &[u8], started_by_person: bool) {
         ),
     );
     // A closed standard error is nobody's loss.
-    let _ = sys::write_all(2, line.bytes());
+    let _ = sys::write_aside(2, line.bytes());
 }
 
 /// What is lost, if anything is (`bprm_creds_from_file`, fs/exec.c; `cap_bprm_creds_from_file`,

@@ -81,7 +81,7 @@ impl Report {
         let written = self.records.write(path, &mut text);
         debug_assert!(written.is_ok());
         let fd = if self.file >= 0 { self.file } else { 2 };
-        if sys::write_all(fd, text.as_bytes()).is_err() {
+        if sys::write_aside(fd, text.as_bytes()).is_err() {
             runtime::log!(Error, "the table of module 'count' could not be written");
         }
     }
@@ -140,7 +140,7 @@ fn print(nanoseconds: u64, ticks: u64) {
     let written = summary::write(&mut rows, &mut text);
     debug_assert!(written.is_ok());
     let fd = if OWN.trace.get() >= 0 { OWN.trace.get() } else { 2 };
-    if sys::write_all(fd, text.as_bytes()).is_err() {
+    if sys::write_aside(fd, text.as_bytes()).is_err() {
         runtime::log!(Error, "the table could not be written");
     }
 }

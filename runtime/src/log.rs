@@ -156,7 +156,7 @@ macro_rules! log {
 /// Writes bytes where a person sees them: standard error, and the log file if there is one.
 pub fn emergency(bytes: &[u8]) {
     // There is nowhere left to report that these fail.
-    let _ = sys::write_all(2, bytes);
+    let _ = sys::write_aside(2, bytes);
     let fd = OWN.log.get();
     if fd >= 0 {
         let _ = sys::write_aside(fd, bytes);

@@ -63,6 +63,7 @@ errnos! {
     TXTBSY = ETXTBSY, "Text file busy";
     OPNOTSUPP = EOPNOTSUPP, "Operation not supported";
     NOSPC = ENOSPC, "No space left on device";
+    PIPE = EPIPE, "Broken pipe";
     ROFS = EROFS, "Read-only file system";
     NAMETOOLONG = ENAMETOOLONG, "File name too long";
     NOSYS = ENOSYS, "Function not implemented";

@@ -34,44 +34,6 @@ pub fn seek(fd: i32, offset: u64, from: u32) -> Result<u64> {
         .map(|at| at as u64)
 }
 
-/// `write(2)`, the whole of `bytes` unless the kernel refuses.
-pub fn write_all(fd: i32, mut bytes: &[u8]) -> Result<()> {
-    while !bytes.is_empty() {
-        // SAFETY: the kernel reads `bytes` only.
-        match unsafe { call(nr::__NR_write, [fd as usize, bytes.as_ptr() as usize, bytes.len()]) } {
-            Ok(done) => bytes = &bytes[done.min(bytes.len())..],
-            Err(super::Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// [`write_all`] of what the target has not asked for: where its own limit on the length of files
-/// (`RLIMIT_FSIZE`) does not let it be written, it gets no `SIGXFSZ` for it.
-pub fn write_aside(fd: i32, bytes: &[u8]) -> Result<()> {
-    const INFINITY: u64 = u64::MAX;
-    if super::limit(nr::RLIMIT_FSIZE).is_ok_and(|limit| limit.soft == INFINITY) {
-        return write_all(fd, bytes);
-    }
-    let mask = super::set_signal_mask(super::ALL_SIGNALS);
-    let written = write_all(fd, bytes);
-    if written == Err(super::Errno::FBIG) {
-        super::take_pending_signal(nr::SIGXFSZ);
-    }
-    super::set_signal_mask(mask);
-    written
-}
-
-/// Whether a write to `fd`, which waits for room as a write would, finds somebody to read it. Where
-/// nobody does, a write would raise `SIGPIPE` in the program.
-pub fn is_read(fd: i32) -> bool {
-    let mut asked = nr::pollfd { fd, events: nr::POLLOUT as i16, revents: 0 };
-    // SAFETY: the kernel reads and writes one pollfd.
-    let polled = unsafe { call(nr::__NR_ppoll, [&raw mut asked as usize, 1, 0, 0, 8]) };
-    polled.is_err() || asked.revents & (nr::POLLERR | nr::POLLHUP) as i16 == 0
-}
-
 /// `openat(2)`, of files of any length; `openat2(2)` where a filter of the target's forbids it.
 pub fn openat(dirfd: i32, path: &CStr, flags: u32, mode: u32) -> Result<i32> {
     let (name, large) = (path.as_ptr() as usize, flags | nr::O_LARGEFILE);
@@ -174,6 +136,11 @@ impl Stat {
     /// Whether it is a symbolic link.
     pub fn is_link(&self) -> bool {
         self.mode & 0o170_000 == 0o120_000
+    }
+
+    /// Whether a write may wait for a reader, or find none: it is a FIFO, a pipe or a socket.
+    pub fn has_reader(&self) -> bool {
+        matches!(self.mode & 0o170_000, 0o010_000 | 0o140_000)
     }
 
     /// Whether it is a directory.

@@ -4,11 +4,13 @@ mod errno;
 mod files;
 mod memory;
 mod process;
+mod write;
 
 pub use errno::Errno;
 pub use files::*;
 pub use memory::*;
 pub use process::*;
+pub use write::*;
 
 use crate::arch;
 

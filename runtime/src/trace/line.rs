@@ -61,7 +61,7 @@ impl Line {
             None => {
                 // Zero too is behind 0x here, as strace has it.
                 text.str(if self.number == 0 { "syscall_0x" } else { "syscall_" });
-                text.hex(self.number as u64);
+                text.hex(self.number_of_kernel());
             }
         }
         text.str("(");
@@ -73,6 +73,13 @@ impl Line {
             self.write_arg(text, *kind, register);
         }
         text.str(")");
+    }
+
+    /// The number as the kernel takes it, an `int` whatever the register's width
+    /// (`do_syscall_64`, arch/x86/entry/common.c; `el0_svc`, arch/arm64/kernel/syscall.c).
+    fn number_of_kernel(&self) -> u64 {
+        let number = self.number as u32;
+        if self.entry.is_narrow() { number.into() } else { i64::from(number as i32) as u64 }
     }
 
     fn write_arg(&self, text: &mut Text, kind: Arg, register: usize) {

@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::confinement::WITHOUT_PROC;
-use crate::execute::{Bench, End, Host, Outcome};
+use crate::execute::{Bench, End, Host};
 use crate::needs::Need;
 use crate::programs::Build;
 use anyhow::{Context, Result, ensure};
@@ -15,6 +15,8 @@ pub fn cases() -> Vec<Case> {
         case("usage").run(&["/bin/echo"]).check(usage),
         case("words").run(&["/bin/echo", "--log", "--", "-c"]).check(words),
         case("log").run(&["/bin/echo", "x"]).check(log),
+        case("log-limits").shell("/bin/true; echo x | cat; exit 7").check(log_limits),
+        case("log-reader-gone").run(&["/bin/sh"]).check(log_reader_gone),
         case("plain").shell("/bin/true; /bin/echo x; /bin/true").check(plain),
         // Which file, and the resident's text, is seen in /proc.
         case("untouched")
@@ -44,20 +46,6 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// Runs the case's command with these words of vload's before it.
-fn vload(bench: &Bench<'_>, words: &[&str]) -> Result<Outcome> {
-    let vload = bench.machine.vload.display().to_string();
-    let line: Vec<&str> = [vload.as_str()].into_iter().chain(words.iter().copied()).collect();
-    bench.run(Host::Words(&line))
-}
-
-fn code(outcome: &Outcome) -> Option<i32> {
-    match outcome.end {
-        End::Status(status) => status.code(),
-        End::TimedOut => None,
-    }
-}
-
 /// While a module claims calls that a ring could make no ring can be set up; modules that only look
 /// claim none.
 fn ring_refused(bench: &Bench<'_>) -> Result<()> {
@@ -65,7 +53,7 @@ fn ring_refused(bench: &Bench<'_>) -> Result<()> {
     for (words, refused) in
         [(&["-m", "forward"][..], true), (&["-m", "count:file=/dev/null"], false)]
     {
-        let outcome = vload(bench, words)?;
+        let outcome = bench.vload(words)?;
         let text = outcome.text();
         let said = text.contains("io_uring_setup: Operation not permitted")
             && text.contains("io_setup: Resource temporarily unavailable");
@@ -79,7 +67,7 @@ fn ring_refused(bench: &Bench<'_>) -> Result<()> {
 /// a person sees it.
 fn privilege(bench: &Bench<'_>) -> Result<()> {
     let said = |text: &str| text.matches("it is set-user-ID").count();
-    let direct = vload(bench, &[])?;
+    let direct = bench.vload(&[])?;
     ensure!(direct.success() && direct.text() == "0\n", "{:?}", direct.text());
     ensure!(said(&direct.error_text()) == 1, "{:?}", direct.error_text());
     let vload = bench.machine.vload.display();
@@ -102,7 +90,7 @@ fn privilege(bench: &Bench<'_>) -> Result<()> {
 fn inner_fault(bench: &Bench<'_>) -> Result<()> {
     use std::os::unix::process::ExitStatusExt;
     const SIGSEGV: i32 = 11;
-    let outcome = vload(bench, &[])?;
+    let outcome = bench.vload(&[])?;
     let text = outcome.error_text();
     let parts = ["internal fault: signal 11", "address 0x8", "call ", "site 0x", "report"];
     ensure!(parts.iter().all(|part| text.contains(part)), "standard error {text:?}");
@@ -115,9 +103,9 @@ fn inner_fault(bench: &Bench<'_>) -> Result<()> {
 /// What vload does not understand ends with 125, says so, and runs nothing.
 fn usage(bench: &Bench<'_>) -> Result<()> {
     for words in [&["--no-such-option"][..], &["--shapes=circle"], &["--log"], &["trace", "-Q"]] {
-        let outcome = vload(bench, words)?;
+        let outcome = bench.vload(words)?;
         ensure!(
-            code(&outcome) == Some(125) && outcome.stdout.is_empty() && !outcome.stderr.is_empty(),
+            outcome.code() == Some(125) && outcome.stdout.is_empty() && !outcome.stderr.is_empty(),
             "{words:?}: {} with standard output {:?} and error {:?}",
             outcome.end,
             outcome.text(),
@@ -125,7 +113,7 @@ fn usage(bench: &Bench<'_>) -> Result<()> {
         );
     }
     for words in [["--help"], ["--version"]] {
-        let outcome = vload(bench, &words)?;
+        let outcome = bench.vload(&words)?;
         ensure!(
             outcome.success() && outcome.text().contains("vload") && outcome.stderr.is_empty(),
             "{words:?}: {} with {:?}",
@@ -139,7 +127,7 @@ fn usage(bench: &Bench<'_>) -> Result<()> {
 /// What comes after the program is the program's.
 fn words(bench: &Bench<'_>) -> Result<()> {
     for before in [&[][..], &["--"], &["run"], &["run", "--"], &["--no-cache", "--"]] {
-        let outcome = vload(bench, before)?;
+        let outcome = bench.vload(before)?;
         ensure!(
             outcome.text() == "--log -- -c\n" && outcome.success(),
             "{before:?}: {} with {:?} and {:?}",
@@ -152,19 +140,51 @@ fn words(bench: &Bench<'_>) -> Result<()> {
 }
 
 fn log(bench: &Bench<'_>) -> Result<()> {
-    let outcome = vload(bench, &["--log", "written:debug", "--"])?;
+    let outcome = bench.vload(&["--log", "written:debug", "--"])?;
     ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
     let text = fs::read_to_string(bench.folder().join("written")).context("no log")?;
     ensure!(text.contains("/echo"), "the log does not name the program: {text:?}");
-    let outcome = vload(bench, &["--log", "/no/such/folder/file", "--"])?;
+    let outcome = bench.vload(&["--log", "/no/such/folder/file", "--"])?;
     ensure!(!outcome.success() && outcome.stdout.is_empty(), "a log that cannot be written");
+    Ok(())
+}
+
+/// A log that the program's own limit on the length of files does not let grow ends nothing: what
+/// fits is there, in whole lines.
+fn log_limits(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.machine.vload.display();
+    let script = "/bin/true; echo x | cat; exit 7";
+    // Blocks of 512 bytes; standard output is a file too.
+    for (blocks, most) in [(0, 0), (1, 512), (2, 1024)] {
+        let line = format!(
+            "(ulimit -f {blocks}; {vload} --log written:debug sh -c '{script}'; echo $?) | cat"
+        );
+        let outcome = bench.run_command(Host::Native, &["/bin/sh", "-c", &line])?;
+        ensure!(outcome.text() == "x\n7\n", "{blocks}: {:?}", outcome.text());
+        let log = fs::read_to_string(bench.folder().join("written")).context("no log")?;
+        let whole = log.is_empty() == (blocks == 0) && (log.is_empty() || log.ends_with('\n'));
+        ensure!(whole && log.len() <= most, "{blocks}: {log:?}");
+    }
+    Ok(())
+}
+
+/// A log that nobody reads any more (a FIFO) ends nothing.
+fn log_reader_gone(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.machine.vload.display();
+    // The program waits for the reader's end.
+    let line = format!(
+        "mkfifo log over; (head -c 1 log >first; : >over) & \
+         {vload} --log log:debug sh -c 'read line <over; /bin/true; echo x; exit 7'; echo $?; wait"
+    );
+    let outcome = bench.run_command(Host::Native, &["/bin/sh", "-c", &line])?;
+    ensure!(outcome.text() == "x\n7\n", "{:?} {:?}", outcome.text(), outcome.error_text());
     Ok(())
 }
 
 /// A program of `--plain` is not followed; what comes after it is.
 fn plain(bench: &Bench<'_>) -> Result<()> {
     let executed = |words: &[&str]| -> Result<usize> {
-        let outcome = vload(bench, words)?;
+        let outcome = bench.vload(words)?;
         ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
         let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
         Ok(text.lines().filter(|line| line.contains("exit_group(")).count())
@@ -178,7 +198,7 @@ fn plain(bench: &Bench<'_>) -> Result<()> {
 /// A file of `--skip` is left as it is, and the program runs.
 fn skip(bench: &Bench<'_>) -> Result<()> {
     let calls = |words: &[&str]| -> Result<usize> {
-        let outcome = vload(bench, words)?;
+        let outcome = bench.vload(words)?;
         ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
         let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
         Ok(text.lines().filter(|line| line.starts_with("write(")).count())
@@ -193,7 +213,7 @@ fn skip(bench: &Bench<'_>) -> Result<()> {
 /// has brought.
 fn untouched(bench: &Bench<'_>) -> Result<()> {
     let words = ["--test-bounce", "trace", "-o", "calls", "--"];
-    let outcome = vload(bench, &words)?;
+    let outcome = bench.vload(&words)?;
     ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
     let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
     ensure!(text.is_empty(), "traced without a tracer: {text}");
@@ -204,7 +224,7 @@ fn untouched(bench: &Bench<'_>) -> Result<()> {
 fn verbs(bench: &Bench<'_>) -> Result<()> {
     let outcome = bench.run_command(Host::Vload, &["./trace", "x"])?;
     ensure!(outcome.text() == "script ./trace x\n", "{:?}", outcome.text());
-    let outcome = vload(bench, &[])?;
+    let outcome = bench.vload(&[])?;
     ensure!(outcome.text() == "script ./trace\n", "{:?}", outcome.text());
     Ok(())
 }

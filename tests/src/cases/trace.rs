@@ -25,6 +25,14 @@ pub fn cases() -> Vec<Case> {
             .shell("for i in 1 2 3 4 5 6 7 8; do (ls -l /usr/bin | wc -l) & done; wait")
             .check(many_writers),
         Case::new("trace/status").shell("exit 7").check(status),
+        Case::new("trace/unknown-numbers")
+            .needs_program("strace")
+            .build(Build::c("unknown.c"))
+            .check(unknown_numbers)
+            .not_under(&["deny-ptrace"])
+            .never_bounced(),
+        Case::new("trace/file-limit").shell(LIMITED).check(file_limit),
+        Case::new("trace/reader-gone").shell("/bin/true; exit 7").check(reader_gone).plain_only(),
         Case::new("trace/first-instruction").run(&["/bin/true"]).check(first_instruction),
     ]
 }
@@ -138,6 +146,65 @@ fn status(bench: &Bench<'_>) -> Result<()> {
     let native = bench.run(Host::Native)?;
     let (outcome, _) = traced(bench)?;
     ensure!(native.end == outcome.end, "natively {}, traced {}", native.end, outcome.end);
+    Ok(())
+}
+
+/// Calls that no kernel has, as strace shows them.
+fn unknown_numbers(bench: &Bench<'_>) -> Result<()> {
+    // An x32 number says so in a line of its own there, in front of the call here.
+    let name = Regex::new(r"(?m)^(\[x32\] )?(syscall_0x[0-9a-f]+)\(")?;
+    let unknown = |text: &str| -> Vec<String> {
+        name.captures_iter(text).map(|found| found[2].to_owned()).collect()
+    };
+    let natively = bench.run(Host::Words(&["strace", "-e", "raw=all"]))?;
+    let (_, lines) = traced(bench)?;
+    let (natively, under) = (unknown(&natively.error_text()), unknown(&lines.join("\n")));
+    ensure!(!natively.is_empty(), "strace shows no unknown call");
+    ensure!(natively == under, "strace shows {natively:#?}, vload {under:#?}");
+    Ok(())
+}
+
+/// A process that may not write files as long as the trace is, beside one that may.
+const LIMITED: &str = r#"
+(
+    ulimit -f 200
+    i=0
+    while [ $i -lt 1500 ]; do
+        i=$((i + 1))
+        [ -e /no/such/file/whose/name/is/long ]
+    done
+    echo limited
+)
+[ -e after ]
+echo "status $?"
+"#;
+
+/// What a limit on the length of files lets the trace have are whole lines, and the program goes on;
+/// those that have no limit are traced to their end.
+fn file_limit(bench: &Bench<'_>) -> Result<()> {
+    let (outcome, lines) = traced(bench)?;
+    well_formed(&lines)?;
+    let two = lines.iter().find(|line| line.matches("pid").count() + line.matches('=').count() > 2);
+    ensure!(two.is_none(), "parts of two lines in {two:?}");
+    ensure!(outcome.text() == "limited\nstatus 1\n", "the program printed {:?}", outcome.text());
+    let length = lines.iter().map(|line| line.len() + 1).sum::<usize>();
+    let seen = count(&lines, "newfstatat(");
+    ensure!((100..1500).contains(&seen), "{seen} of 1500 calls traced in {length} bytes");
+    let last = lines.last().context("an empty trace")?;
+    ensure!(last.contains("exit_group("), "the end without a limit is missing: {last:?}");
+    Ok(())
+}
+
+/// Where nobody reads the trace, or the table, the program ends as it does natively.
+fn reader_gone(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.machine.vload.display();
+    for words in ["trace", "trace -c"] {
+        let line = format!(
+            "mkfifo gone; exec 3<>gone 2>gone 3<&-; {vload} {words} sh -c '/bin/true; exit 7'"
+        );
+        let outcome = bench.run_command(Host::Native, &["/bin/sh", "-c", &line])?;
+        ensure!(outcome.code() == Some(7), "{words}: {}", outcome.end);
+    }
     Ok(())
 }
 

@@ -1,0 +1,68 @@
+//! Writing: what the target has asked for, and what it must not notice.
+
+use super::{Errno, Result, call};
+use linux_raw_sys::general as nr;
+
+/// `write(2)`, the whole of `bytes` unless the kernel refuses.
+pub fn write_all(fd: i32, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        // SAFETY: the kernel reads `bytes` only.
+        match unsafe { call(nr::__NR_write, [fd as usize, bytes.as_ptr() as usize, bytes.len()]) } {
+            Ok(done) => bytes = &bytes[done.min(bytes.len())..],
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// [`write_all`] of what the target has not asked for. Where its own limit on the length of files
+/// (`RLIMIT_FSIZE`) leaves no room for the whole, nothing is written: what follows of another process
+/// would stand behind a part of it. Neither the `SIGXFSZ` of that limit nor the `SIGPIPE` of a pipe that
+/// nobody reads any more is the target's.
+pub fn write_aside(fd: i32, bytes: &[u8]) -> Result<()> {
+    const INFINITY: u64 = u64::MAX;
+    match super::fstat(fd) {
+        Ok(file) if file.is_file() => {
+            let most = super::limit(nr::RLIMIT_FSIZE).map_or(INFINITY, |limit| limit.soft);
+            if most == INFINITY {
+                return write_all(fd, bytes);
+            }
+            if file.size.saturating_add(bytes.len() as u64) > most {
+                return Err(Errno::FBIG);
+            }
+        }
+        Ok(file) if file.has_reader() => {
+            if !is_read(fd) {
+                return Err(Errno::PIPE);
+            }
+        }
+        // A terminal, the null device.
+        Ok(_) => return write_all(fd, bytes),
+        Err(_) => {}
+    }
+    // What was so a moment ago may have changed: another process writes too, or has stopped reading.
+    let mask = super::set_signal_mask(super::ALL_SIGNALS);
+    let waiting = super::pending_signals(size_of::<u64>()).unwrap_or(0);
+    let written = write_all(fd, bytes);
+    let raised = match written {
+        Err(Errno::FBIG) => Some(nr::SIGXFSZ),
+        Err(Errno::PIPE) => Some(nr::SIGPIPE),
+        _ => None,
+    };
+    // One that waited before is the target's own; a second one of its kind is not kept (signal(7)).
+    if let Some(signal) = raised.filter(|signal| waiting & 1 << (signal - 1) == 0) {
+        super::take_pending_signal(signal);
+    }
+    super::set_signal_mask(mask);
+    written
+}
+
+/// Whether a write to `fd` finds somebody to read it. Waits for room as the write would, but signals
+/// arrive meanwhile.
+fn is_read(fd: i32) -> bool {
+    let mut asked = nr::pollfd { fd, events: nr::POLLOUT as i16, revents: 0 };
+    // SAFETY: the kernel reads and writes one pollfd.
+    let polled = unsafe { call(nr::__NR_ppoll, [&raw mut asked as usize, 1, 0, 0, 8]) };
+    polled.is_err() || asked.revents & (nr::POLLERR | nr::POLLHUP) as i16 == 0
+}
