@@ -5,6 +5,7 @@
 //! ```text
 //! sp → argc, argv, NULL, envp, NULL, auxiliary vector, AT_NULL
 //!      the 16 bytes of AT_RANDOM, the strings of AT_PLATFORM and AT_BASE_PLATFORM
+//!      a random distance
 //!      strings: arguments, environment, AT_EXECFN
 //!      a null word
 //! ```
@@ -53,6 +54,7 @@ pub unsafe fn build(contents: Contents<'_>, old: &Vectors) -> Built {
     let arguments = Strings::copy(argv);
     let environment = Strings::copy(envp);
     let execfn = execfn.to_owned();
+    let distance = distance(old);
     let mut small: Vec<(u32, Vec<u8>)> = Vec::new();
     for pair in auxv.iter() {
         let kind = pair[0] as u32;
@@ -71,6 +73,7 @@ pub unsafe fn build(contents: Contents<'_>, old: &Vectors) -> Built {
     let name = stack.push(execfn.as_bytes_with_nul());
     let env = stack.push(&environment.bytes);
     let args = stack.push(&arguments.bytes);
+    stack.at -= distance;
     stack.align(16);
     for (kind, bytes) in &small {
         let at = stack.push(bytes);
@@ -107,6 +110,21 @@ fn top(old: &Vectors) -> usize {
         // An emulator that gives none: below the strings there is room in any case.
         None => old.end,
     }
+}
+
+/// How far below the strings the kernel put what follows them: at random, unless addresses are not to
+/// be (`arch_align_stack`, arch/x86/kernel/process.c and its likes). An emulator may have another order.
+fn distance(old: &Vectors) -> usize {
+    const MOST: usize = 8192 + 16;
+    let end = |pair: &[usize; 2]| match pair[0] as u32 {
+        AT_PLATFORM | AT_BASE_PLATFORM => Some(pair[1] + string(pair[1]).count_bytes() + 1),
+        AT_RANDOM => Some(pair[1] + RANDOM),
+        _ => None,
+    };
+    let strings = old.argv.iter().chain(old.envp).copied().next().or(old.aux(AT_EXECFN));
+    let below = old.auxv.iter().filter_map(end).max();
+    let distance = strings.zip(below).and_then(|(strings, below)| strings.checked_sub(below));
+    distance.filter(|&distance| distance < MOST).unwrap_or(0)
 }
 
 fn set(auxv: &mut [[usize; 2]], kind: u32, value: usize) {

@@ -61,8 +61,9 @@ pub unsafe fn on_stack(top: usize, argument: usize, then: extern "C" fn(usize) -
 /// arch/x86/include/asm/elf.h), and how many random bits of pages are added (`mmap_rnd_bits`, at its
 /// default).
 pub const DYN_BASE: (u64, u32) = (0x5555_5555_4000, 28);
-/// How far behind the program the heap may start (`arch_randomize_brk`, arch/x86/kernel/process.c).
-pub const BRK_RANGE: u64 = 0x0200_0000;
+/// How far behind the program the heap may start (`arch_randomize_brk`, arch/x86/kernel/process.c, since
+/// Linux 6.9; 32 MiB before).
+pub const BRK_RANGE: u64 = 0x4000_0000;
 
 /// What `vload doctor` says of the processor and of what only its kernel has.
 pub fn doctor(vectors: &Vectors) -> [Line; 2] {

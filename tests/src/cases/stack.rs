@@ -2,8 +2,10 @@
 
 use crate::arch::Arch;
 use crate::case::Case;
+use crate::execute::{Bench, Host, Outcome};
 use crate::needs::Need;
 use crate::programs::Build;
+use anyhow::{Context, Result, ensure};
 
 /// Position-independent or not, static or not, with segments aligned to more than a page.
 fn linkings(source: &'static str) -> Vec<(&'static str, Build)> {
@@ -63,7 +65,10 @@ pub fn cases() -> Vec<Case> {
     }
     let growth = Build::c("growth.c");
     let aslr = |name: &str| {
-        Case::new(format!("stack/aslr-{name}")).needs(Need::File("/proc/self/exe")).seconds(40)
+        Case::new(format!("stack/aslr-{name}"))
+            .needs(Need::File("/proc/self/exe"))
+            .check(addresses)
+            .seconds(40)
     };
     cases.extend([
         Case::new("stack/growth").build(growth).everywhere(),
@@ -100,4 +105,26 @@ pub fn cases() -> Vec<Case> {
         aslr("no-randomisation").build(Build::c("aslr.c")).within(&["setarch", "-R"]),
     ]);
     cases
+}
+
+/// Addresses are as random as natively, in the number of bits that change from run to run.
+fn addresses(bench: &Bench<'_>) -> Result<()> {
+    /// The carry of a sum changes a bit or two more, now and then.
+    const CARRY: u32 = 2;
+    let bits = |outcome: &Outcome| -> Result<Vec<(String, u32)>> {
+        ensure!(outcome.success(), "{} with {:?}", outcome.end, outcome.error_text());
+        let row = |line: &str| {
+            let (name, bits) = line.split_once(": ").context("not a row")?;
+            Ok((name.to_owned(), bits.parse()?))
+        };
+        outcome.text().lines().map(row).collect()
+    };
+    let natively = bits(&bench.run(Host::Native)?)?;
+    let under = bits(&bench.run(Host::Vload)?)?;
+    ensure!(natively.len() == 9 && under.len() == 9, "{natively:?}, {under:?}");
+    for ((name, native), (_, ours)) in natively.iter().zip(&under) {
+        let as_random = ours + CARRY >= *native && (*native > 0 || *ours == 0);
+        ensure!(as_random, "{name}: {native} bits natively, {ours} under vload; all: {under:?}");
+    }
+    Ok(())
 }
