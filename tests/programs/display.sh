@@ -1,13 +1,9 @@
 # display.sh COMMAND [ARG]...: runs a command on an X server of its own.
+mkfifo number
 Xvfb -displayfd 3 -screen 0 800x600x24 -nolisten tcp 3> number 2> /dev/null &
 server=$!
-tries=0
-until [ -s number ]; do
-    tries=$((tries + 1))
-    [ $tries -lt 200 ] || { echo "no X server"; exit 1; }
-    sleep 0.1
-done
-DISPLAY=:$(cat number) "$@"
+read -r display < number || { echo "no X server"; exit 1; }
+DISPLAY=:$display "$@"
 status=$?
 kill $server
 wait $server

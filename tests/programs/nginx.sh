@@ -4,6 +4,7 @@ seq 1 20000 > html/numbers
 cat > nginx.conf <<EOF
 worker_processes 2;
 error_log stderr crit;
+error_log $PWD/log notice;
 pid nginx.pid;
 events { worker_connections 64; }
 http {
@@ -18,14 +19,12 @@ http {
 }
 EOF
 [ "$(id -u)" = 0 ] && sed -i '1iuser root;' nginx.conf
-nginx -p "$PWD" -c nginx.conf -e stderr -g 'daemon off;' &
+mkfifo log
+# The pipe is the server's until it has ended: who reads it hears of that too.
+nginx -p "$PWD" -c nginx.conf -e stderr -g 'daemon off;' 3> log &
 server=$!
-tries=0
-until [ -S socket ]; do
-    tries=$((tries + 1))
-    [ $tries -lt 100 ] || exit 1
-    sleep 0.1
-done
+exec 3< log
+sh "${0%/*}/until.sh" "start worker process" <&3
 python3 "$1" ./socket
 kill -QUIT $server
 wait $server

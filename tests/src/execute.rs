@@ -3,15 +3,17 @@
 use crate::arch::Arch;
 use crate::case::{Case, Mode};
 use crate::confinement::Confinement;
+use crate::ending;
 use crate::needs::PATH;
 use anyhow::{Context, Result, bail};
 use std::fs::{self, File, Permissions};
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// What all runs share.
 pub struct Machine {
@@ -214,7 +216,7 @@ impl Bench<'_> {
     /// Makes the folder anew and puts the given files there.
     fn prepare(&self, folder: &Path) -> Result<()> {
         if folder.exists() {
-            remove_folder(folder)?;
+            put_away(folder, &self.machine.work.join("attic"))?;
         }
         fs::create_dir_all(folder)?;
         // The program may run as another user.
@@ -261,33 +263,28 @@ impl Bench<'_> {
 
 /// Waits for `child`, and kills it with its process group when it takes longer than `limit`.
 fn wait(mut child: Child, limit: Duration) -> Result<End> {
-    let start = Instant::now();
-    let mut pause = Duration::from_micros(200);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(End::Status(status));
-        }
-        if start.elapsed() > limit {
-            let group = i32::try_from(child.id()).context("a process id is an int")?;
-            // SAFETY: kill(2) touches no memory; the group is the child's own, and the child is
-            // not yet waited for, so that its id belongs to nobody else.
-            unsafe { libc::kill(-group, libc::SIGKILL) };
-            child.wait()?;
-            return Ok(End::TimedOut);
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
+    if let Some(status) = ending::within(&mut child, limit)? {
+        return Ok(End::Status(status));
     }
+    let group = i32::try_from(child.id()).context("a process id is an int")?;
+    // SAFETY: kill(2) touches no memory; the group is the child's own, and the child is not yet waited
+    // for, so that its id belongs to nobody else.
+    unsafe { libc::kill(-group, libc::SIGKILL) };
+    child.wait()?;
+    Ok(End::TimedOut)
 }
 
-/// Removes a folder, also one whose parts were made unwritable or are still being written by a
-/// process that is about to end.
-fn remove_folder(folder: &Path) -> Result<()> {
-    for _ in 0..20 {
-        match fs::remove_dir_all(folder) {
-            Ok(()) => return Ok(()),
-            Err(_) => thread::sleep(Duration::from_millis(50)),
+/// Removes a folder that a process which is about to end may still write in: it is out of the way at
+/// once, and what such a process puts there later is removed with `attic`.
+fn put_away(folder: &Path, attic: &Path) -> Result<()> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let aside = attic.join(NEXT.fetch_add(1, Ordering::Relaxed).to_string());
+    fs::create_dir_all(attic)?;
+    fs::rename(folder, &aside).with_context(|| format!("cannot move {}", folder.display()))?;
+    match fs::remove_dir_all(&aside) {
+        Err(error) if error.kind() != ErrorKind::DirectoryNotEmpty => {
+            Err(error).with_context(|| format!("cannot remove {}", aside.display()))
         }
+        _ => Ok(()),
     }
-    fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))
 }

@@ -1,13 +1,14 @@
 //! Executing a file in a process of its own, and what became of it.
 
+use crate::ending::{Ending, Event};
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use std::{io, ptr, thread};
+use std::{io, ptr};
 
 /// What became of an execution.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -156,39 +157,36 @@ unsafe fn limit(resource: libc::__rlimit_resource_t, value: u64) {
 /// Waits for the child, reads what it writes and kills it after `time`: its wait status unless
 /// it was killed for that, and its output.
 fn wait(pid: i32, output: &mut File, time: Duration) -> io::Result<(Option<i32>, Vec<u8>)> {
-    let start = Instant::now();
+    let deadline = Instant::now() + time;
+    let ending = Ending::of(pid)?;
     let mut text = Vec::new();
-    let mut pause = Duration::from_micros(50);
+    let mut writers = true;
     loop {
-        // What a read does not get now, the last one after the end does.
-        drain(output, &mut text)?;
+        let event = ending.wait(writers.then(|| output.as_fd()), deadline)?;
+        if event == Event::Readable {
+            writers = drain(output, &mut text)?;
+            continue;
+        }
         let mut status = 0;
         // SAFETY: `status` is valid for writing, and `pid` is our own child, not yet reaped.
-        match unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) } {
-            0 => {}
-            -1 => return Err(io::Error::last_os_error()),
-            _ => {
-                drain(output, &mut text)?;
-                return Ok((Some(status), text));
-            }
-        }
-        if start.elapsed() > time {
-            // SAFETY: our own child, not yet reaped.
-            unsafe {
+        unsafe {
+            if event == Event::TimedOut {
                 libc::kill(pid, libc::SIGKILL);
-                libc::waitpid(pid, &mut status, 0);
             }
-            drain(output, &mut text)?;
-            return Ok((None, text));
+            if libc::waitpid(pid, &mut status, 0) < 0 {
+                return Err(io::Error::last_os_error());
+            }
         }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(5));
+        // What was written just before the end.
+        drain(output, &mut text)?;
+        return Ok(((event == Event::Ended).then_some(status), text));
     }
 }
 
-fn drain(output: &mut File, text: &mut Vec<u8>) -> io::Result<()> {
+/// Reads what is there; whether there may be more.
+fn drain(output: &mut File, text: &mut Vec<u8>) -> io::Result<bool> {
     match output.read_to_end(text) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        other => other.map(drop),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        other => other.map(|_| false),
     }
 }

@@ -26,7 +26,7 @@ pub fn cases() -> Vec<Case> {
             .shell("perl -e 'alarm 1; exec \"sleep\", \"5\"'; echo $?"),
         case("job-control")
             .needs_program("script")
-            .run(&["script", "-qec", "bash --norc -ic 'sleep 0.2 & fg; set -m; sleep 5 & kill -STOP %1; kill -9 %1; wait; echo $?' 2>&1 | tail -1", "/dev/null"]),
+            .run(&["script", "-qec", "bash --norc -ic 'cat </dev/null & fg; set -m; sleep 5 & kill -STOP %1; kill -9 %1; wait; echo $?' 2>&1 | tail -1", "/dev/null"]),
         case("yes-head").shell("yes | head -100000 | cksum"),
         case("xargs").shell("seq 1 200 | xargs -P 4 -n 10 echo | sort"),
         case("find").run(&["find", "/usr/share/doc", "-name", "*.gz", "-newer", "/etc/hostname"]),
@@ -79,7 +79,7 @@ pub fn cases() -> Vec<Case> {
             .plain_only(),
         case("make")
             .needs_program("make")
-            .given("Makefile", 0o644, "all: a b c\n%:\n\t@echo making $@; sleep 0.0$(words $@); date +x > $@\n")
+            .given("Makefile", 0o644, "all: a b c\n%:\n\t@echo making $@; seq 1 1000 | cksum; date +x > $@\n")
             .run(&["make", "-j3", "-O"])
             .rule(Rule::Sorted),
         case("go-build")

@@ -1,5 +1,6 @@
 //! A part of a suite that is one process, and what its cases came to.
 
+use crate::ending;
 use anyhow::{Context, Result};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -7,7 +8,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// A part of a suite.
@@ -84,15 +84,12 @@ impl Piece {
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let begin = Instant::now();
         let mut child = command.spawn().context("unshare cannot be run")?;
-        let status = loop {
-            if let Some(status) = child.try_wait()? {
-                break status;
-            }
-            if begin.elapsed() > self.limit {
+        let status = match ending::within(&mut child, self.limit)? {
+            Some(status) => status,
+            None => {
                 child.kill()?;
-                break child.wait()?;
+                child.wait()?
             }
-            thread::sleep(Duration::from_millis(20));
         };
         let text = String::from_utf8_lossy(&fs::read(log)?).into_owned();
         let passed = (self.passed)(&text, &dir);
