@@ -10,6 +10,9 @@ use std::sync::OnceLock;
 pub enum Need {
     /// A program on `PATH`.
     Program(&'static str),
+    /// A program on `PATH` that not every machine can get: without it a case is not run, which fails
+    /// nothing.
+    Extra(&'static str),
     /// A file at a fixed place.
     File(&'static str),
     /// The rights of the real root user.
@@ -24,7 +27,7 @@ impl Need {
     /// Why the need is not met; nothing when it is.
     pub fn missing(self) -> Option<String> {
         match self {
-            Need::Program(name) => {
+            Need::Program(name) | Need::Extra(name) => {
                 find_program(name).is_none().then(|| format!("{name} is not installed"))
             }
             Need::File(path) => {
@@ -39,6 +42,11 @@ impl Need {
                 (!user_namespaces()).then(|| "user namespaces are forbidden".into())
             }
         }
+    }
+
+    /// Whether a case without it fails nothing.
+    pub fn is_extra(self) -> bool {
+        matches!(self, Need::Extra(_))
     }
 }
 

@@ -49,6 +49,21 @@ impl Build {
         Build { source, compiler: Compiler::C, flags, suffix }
     }
 
+    /// `packed.c`, which makes programs that carry another and become it.
+    pub const fn packer() -> Self {
+        const FLAGS: &[&str] = &[
+            "-nostdlib",
+            "-static-pie",
+            "-fPIE",
+            "-ffreestanding",
+            "-fno-stack-protector",
+            "-fno-tree-loop-distribute-patterns",
+            // Addresses are offsets in the file.
+            "-Wl,-z,noseparate-code",
+        ];
+        Self::c_with("packed.c", "", FLAGS)
+    }
+
     /// With musl.
     pub const fn musl(
         source: &'static str,

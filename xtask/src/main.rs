@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod ci;
 mod command;
+mod extra;
 mod fuzz;
 mod image;
 mod install;

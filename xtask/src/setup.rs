@@ -3,6 +3,7 @@
 use crate::arch::Arch;
 use crate::build::{debian_toolchain, rustup_has};
 use crate::command::{self, find_program, succeed};
+use crate::extra;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::io::{self, BufRead, Write};
@@ -65,7 +66,8 @@ pub fn setup(options: &Options) -> Result<()> {
         .filter(|&arch| arch != Arch::X86_64 && !rustup_has(arch) && !debian_toolchain())
         .collect();
     let packages = missing_packages(options.tests);
-    if targets.is_empty() && packages.is_empty() {
+    let extra = if options.tests { extra::missing() } else { Vec::new() };
+    if targets.is_empty() && packages.is_empty() && extra.is_empty() {
         println!("nothing to do");
         return Ok(());
     }
@@ -81,19 +83,25 @@ pub fn setup(options: &Options) -> Result<()> {
     if !packages.is_empty() {
         println!("    {}", command::shown(&apt));
     }
+    if !extra.is_empty() {
+        println!("    {}", extra::shown(&extra));
+    }
     if !options.yes && !confirmed()? {
         bail!("nothing was installed");
     }
     let rustup_failed = !targets.is_empty() && succeed(&mut rustup).is_err();
     if rustup_failed || !packages.is_empty() {
         // Package lists older than the archive name files that are gone.
-        succeed(as_root("apt-get").args(["update", "--quiet"]))?;
+        succeed(apt_get().args(["update", "--quiet"]))?;
     }
     if rustup_failed {
         succeed(&mut debian_rust)?;
     }
     if !packages.is_empty() {
         succeed(&mut apt)?;
+    }
+    if !extra.is_empty() {
+        extra::bring(&extra);
     }
     Ok(())
 }
@@ -118,9 +126,16 @@ fn is_installed(package: &str) -> bool {
     query.output().is_ok_and(|output| output.stdout == b"installed")
 }
 
-fn apt_install(packages: &[&str]) -> Command {
+/// `apt-get`, with the rights that it needs.
+pub fn apt_get() -> Command {
     let mut apt = as_root("apt-get");
     apt.env("DEBIAN_FRONTEND", "noninteractive");
+    apt
+}
+
+/// The installation of these packages.
+pub fn apt_install(packages: &[&str]) -> Command {
+    let mut apt = apt_get();
     apt.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages);
     apt
 }

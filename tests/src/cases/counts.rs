@@ -7,6 +7,13 @@ use crate::programs::Build;
 pub fn cases() -> Vec<Case> {
     let case = |name: &str| Case::new(format!("count/{name}")).counted();
     let program = |name: &str, build| case(name).build(build);
+    // Most calls are made by code that the packed program has made itself.
+    let packed = |name, build| {
+        program(name, Build::packer())
+            .build(build)
+            .prepare("{0} pack {1} packed")
+            .run(&["./packed"])
+    };
     let static_c = |source| Build::c_with(source, "static", &["-static"]);
     vec![
         case("true").run(&["/bin/true"]),
@@ -22,6 +29,8 @@ pub fn cases() -> Vec<Case> {
         program("inline", Build::c("raw.c")),
         program("inline-static", static_c("raw.c")),
         program("unknown-numbers", Build::c("unknown.c")),
+        packed("packed", Build::c("target.c")),
+        packed("packed-static", static_c("target.c")),
         program("handler", Build::c("handler.c")),
         program("threads", Build::c("threads.c")),
         program("threads-static", static_c("threads.c")),

@@ -172,6 +172,13 @@ pub fn cases() -> Vec<Case> {
             .prepare("{programs}/pack.sh {0} {1} packed")
             .run(&["./packed", "file"])
             .leaves("extracted"),
+        packed("pie", target),
+        packed("no-pie", Build::c_with("target.c", "no-pie", &["-no-pie"])),
+        packed("static", static_target),
+        packed("static-pie", Build::c_with("target.c", "static-pie", &["-static-pie", "-fPIE"])),
+        packed("musl", Build::musl("target.c", "musl", &[])),
+        upx("pie", target),
+        upx("static", static_target),
         Case::new("exec/path-descriptor")
             .build(execs)
             .build(target)
@@ -194,6 +201,28 @@ pub fn cases() -> Vec<Case> {
         Case::new("exec/no-program").run(&["/etc/passwd"]).check(no_program).plain_only(),
     ]);
     cases
+}
+
+/// A program that carries another in few bytes and becomes it by itself.
+fn packed(kind: &str, target: Build) -> Case {
+    Case::new(format!("exec/packed-{kind}"))
+        .build(Build::packer())
+        .build(target)
+        .prepare("{0} pack {1} packed")
+        .run(&["./packed", "one", "two words"])
+        // What asks is code that the program has made, which nothing but the kernel can dispatch.
+        .not_under(&["deny-user-dispatch"])
+}
+
+/// The same, made by UPX.
+fn upx(kind: &str, target: Build) -> Case {
+    Case::new(format!("exec/upx-{kind}"))
+        .needs(Need::Extra("upx"))
+        .not_under(&["deny-user-dispatch"])
+        .build(target)
+        // It packs nothing that is small.
+        .prepare("cat {0} > large; head -c 100000 /dev/zero >> large; chmod 755 large; upx -qq --force -o packed large")
+        .run(&["./packed", "one", "two words"])
 }
 
 /// Becomes a user without rights.
