@@ -1,5 +1,6 @@
 //! Executable files made byte by byte, for the loader to be judged with.
 
+use crate::host::{EXIT_42, MACHINE};
 use runtime::image::{Class, ProgramHeader, native};
 
 /// `PT_LOAD`.
@@ -24,33 +25,6 @@ pub const ET_DYN: u16 = 3;
 
 /// What [`EXIT_42`] exits with.
 pub const EXIT_STATUS: i32 = 42;
-
-/// Position-independent code that makes the system call `exit(42)` and nothing else, and the
-/// machine that it is for.
-#[cfg(target_arch = "x86_64")]
-pub const EXIT_42: &[u8] = b"\xb8\x3c\0\0\0\xbf\x2a\0\0\0\x0f\x05";
-#[cfg(target_arch = "x86")]
-#[allow(missing_docs)]
-pub const EXIT_42: &[u8] = b"\xb8\x01\0\0\0\xbb\x2a\0\0\0\xcd\x80";
-#[cfg(target_arch = "aarch64")]
-#[allow(missing_docs)]
-pub const EXIT_42: &[u8] = b"\xa8\x0b\x80\xd2\x40\x05\x80\xd2\x01\0\0\xd4";
-#[cfg(target_arch = "riscv64")]
-#[allow(missing_docs)]
-pub const EXIT_42: &[u8] = b"\x93\x08\xd0\x05\x13\x05\xa0\x02\x73\0\0\0";
-
-/// `e_machine` of this architecture.
-#[cfg(target_arch = "x86_64")]
-pub const MACHINE: u16 = 62;
-#[cfg(target_arch = "x86")]
-#[allow(missing_docs)]
-pub const MACHINE: u16 = 3;
-#[cfg(target_arch = "aarch64")]
-#[allow(missing_docs)]
-pub const MACHINE: u16 = 183;
-#[cfg(target_arch = "riscv64")]
-#[allow(missing_docs)]
-pub const MACHINE: u16 = 243;
 
 /// An ELF file to be written: what its headers say, true or not, and its bytes.
 #[derive(Clone, Debug)]

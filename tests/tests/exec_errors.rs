@@ -95,7 +95,7 @@ fn headers(table: &mut Table) {
     table.elf("any OS ABI", RUNS, exec().with(|f| f.ident[7] = 255));
     table.elf("any padding", RUNS, exec().with(|f| f.ident[8..].fill(255)));
     let class =
-        if native::accepts(0, vload_tests::craft::MACHINE) { RUNS } else { Refused(ENOEXEC) };
+        if native::accepts(0, vload_tests::host::MACHINE) { RUNS } else { Refused(ENOEXEC) };
     table.elf("no class", class, exec().with(|f| f.ident[4] = 0));
     table.elf("the other class", class, exec().with(|f| f.ident[4] ^= 3));
     table.elf("version 0", RUNS, exec().with(|f| f.version = 0));

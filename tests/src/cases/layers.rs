@@ -29,13 +29,6 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// Runs the case's command with these words of vload's before it.
-fn vload(bench: &Bench<'_>, words: &[&str]) -> Result<Outcome> {
-    let vload = bench.machine.vload.display().to_string();
-    let line: Vec<&str> = [vload.as_str()].into_iter().chain(words.iter().copied()).collect();
-    bench.run(Host::Words(&line))
-}
-
 /// A row of the table of `-m count`: a program of a process.
 #[derive(Debug)]
 struct Row {
@@ -84,7 +77,7 @@ fn table(text: &str) -> Result<(Vec<Row>, Totals)> {
 
 /// Runs the case with `-m count`, and gives the table. What holds for every table is looked at here.
 fn counted(bench: &Bench<'_>) -> Result<(Outcome, Vec<Row>, Totals)> {
-    let outcome = vload(bench, &["-m", "count:file=table", "--"])?;
+    let outcome = bench.vload(&["-m", "count:file=table", "--"])?;
     let text = fs::read_to_string(bench.folder().join("table"))
         .with_context(|| format!("no table; {:?}", outcome.error_text()))?;
     let (rows, totals) = table(&text)?;
@@ -123,23 +116,21 @@ fn usage(bench: &Bench<'_>) -> Result<()> {
         };
         let outcome = match words[..] {
             [word] => bench.run_command(Host::Words(&[&vload_path(bench)]), &[word])?,
-            _ => vload(bench, &words)?,
-        };
-        let code = match outcome.end {
-            End::Status(status) => status.code(),
-            End::TimedOut => None,
+            _ => bench.vload(&words)?,
         };
         ensure!(
-            code == Some(125) && outcome.stdout.is_empty() && outcome.error_text().contains(said),
+            outcome.code() == Some(125)
+                && outcome.stdout.is_empty()
+                && outcome.error_text().contains(said),
             "{words:?}: {} with standard error {:?}",
             outcome.end,
             outcome.error_text()
         );
     }
     let many = ["-m", "forward"].repeat(16);
-    let outcome = vload(bench, &many)?;
+    let outcome = bench.vload(&many)?;
     ensure!(outcome.error_text().contains("15 times at most"), "{:?}", outcome.error_text());
-    let outcome = vload(bench, &many[2..])?;
+    let outcome = bench.vload(&many[2..])?;
     ensure!(outcome.success() && outcome.text() == "\n", "15 layers: {}", outcome.end);
     Ok(())
 }
@@ -154,7 +145,7 @@ fn every_number(bench: &Bench<'_>) -> Result<()> {
     let (outcome, _, totals) = counted(bench)?;
     ensure!(outcome.success() && outcome.text().contains("wrong: 0"), "{}", outcome.end);
     ensure!(totals.calls > 1004, "{totals:?}");
-    let outcome = vload(bench, &["trace", "-c", "-m", "count:file=table", "-o", "trace", "--"])?;
+    let outcome = bench.vload(&["trace", "-c", "-m", "count:file=table", "-o", "trace", "--"])?;
     ensure!(outcome.success(), "{}", outcome.end);
     let trace = fs::read_to_string(bench.folder().join("trace"))?;
     let last = trace.lines().last().context("no trace")?;
@@ -210,7 +201,7 @@ fn same_total(bench: &Bench<'_>) -> Result<()> {
     let native = bench.run(Host::Native)?;
     ensure!(native.success(), "natively {}", native.end);
     let words = ["-m", "count:file=older", "-m", "forward", "--module=count:file=newer", "--"];
-    let outcome = vload(bench, &words)?;
+    let outcome = bench.vload(&words)?;
     ensure!(outcome.stdout == native.stdout && outcome.end == native.end, "{}", outcome.end);
     let read = |name: &str| fs::read_to_string(bench.folder().join(name));
     let (older, newer) = (read("older")?, read("newer")?);
@@ -224,7 +215,7 @@ fn same_total(bench: &Bench<'_>) -> Result<()> {
 
 /// A backslash takes the meaning from the character behind it, also in programs that are executed.
 fn escaped(bench: &Bench<'_>) -> Result<()> {
-    let outcome = vload(bench, &["-m", r"count:file=a\,b\:c\=d\\e", "--"])?;
+    let outcome = bench.vload(&["-m", r"count:file=a\,b\:c\=d\\e", "--"])?;
     ensure!(outcome.success() && outcome.text() == "x\n", "{:?}", outcome.error_text());
     let text = fs::read_to_string(bench.folder().join(r"a,b:c=d\e"))?;
     table(&text).map(drop)
@@ -232,7 +223,7 @@ fn escaped(bench: &Bench<'_>) -> Result<()> {
 
 /// Without a file the table goes to standard error, behind what the program has written there.
 fn standard_error(bench: &Bench<'_>) -> Result<()> {
-    let outcome = vload(bench, &["-m", "count", "--"])?;
+    let outcome = bench.vload(&["-m", "count", "--"])?;
     ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.end);
     let (rows, totals) = table(&outcome.error_text())?;
     ensure!(rows.len() == 1 && totals.calls > 0, "{}", outcome.error_text());

@@ -1,8 +1,6 @@
 //! What is run, suite by suite.
 
 mod adopt;
-#[cfg(target_arch = "x86_64")]
-mod audit;
 mod calls;
 mod check;
 mod confined;
@@ -15,22 +13,20 @@ mod i686;
 mod identity;
 mod layers;
 mod options;
-mod programs;
-mod servers;
+pub(crate) mod programs;
+pub(crate) mod servers;
 mod signals;
 mod stack;
 mod trace;
 mod vdso;
-#[cfg(target_arch = "x86_64")]
-mod walk;
 mod watch;
 
 use crate::case::Case;
+use crate::host;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "the others add none"))]
-    let mut suites: Vec<fn() -> Vec<Case>> = vec![
+    let suites: Vec<fn() -> Vec<Case>> = vec![
         stack::cases,
         identity::cases,
         calls::cases,
@@ -51,9 +47,8 @@ pub fn all() -> Vec<Case> {
         adopt::cases,
         programs::cases,
         servers::cases,
+        host::cases,
     ];
-    #[cfg(target_arch = "x86_64")]
-    suites.extend([audit::cases, walk::cases] as [fn() -> Vec<Case>; 2]);
     suites.into_iter().flat_map(|suite| suite()).collect()
 }
 

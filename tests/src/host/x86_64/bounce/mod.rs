@@ -10,8 +10,10 @@
 //! What is not brought: a call into `[vsyscall]`, where nothing is executed to go back to. What
 //! cannot run: a program that traces others, because a process has one tracer.
 
-use crate::audit::Program;
-use crate::tracer::{self, Arch, Entry, Observer, Pid, read_maps};
+pub mod command;
+
+use crate::host::audit::Program;
+use crate::host::tracer::{self, Arch, Entry, Observer, Pid, read_maps};
 use anyhow::Result;
 use std::collections::HashMap;
 use std::fs;

@@ -4,12 +4,14 @@
 //! `gate.rs` says what the gate is, by what the kernel says of the process's mappings; `space.rs`
 //! keeps what was found out for as long as it holds; `report.rs` is what is left in the end.
 
+pub mod cases;
+pub mod command;
 mod gate;
 pub mod order;
 pub mod report;
 mod space;
 
-use crate::tracer::{self, Entry, Observer, Pid};
+use crate::host::tracer::{self, Entry, Observer, Pid};
 use anyhow::{Context, Result};
 use gate::{Kind, Place};
 use report::{Elsewhere, Report};

@@ -1,7 +1,7 @@
 //! What an audit leaves: a text for a person, which tests read too.
 
 use super::gate::Kind;
-use crate::tracer::Pid;
+use crate::host::tracer::Pid;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
@@ -119,7 +119,7 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::{Counts, Elsewhere, Report};
-    use crate::audit::gate::Kind;
+    use crate::host::audit::gate::Kind;
 
     #[test]
     fn reads_back_what_it_writes() {

@@ -5,7 +5,7 @@
 //! gate; and the instruction is the one that the stub's own description names. Text of the
 //! target, patched or not, has neither.
 
-use crate::tracer::{Mapping, Pid, read_maps, read_memory};
+use crate::host::tracer::{Mapping, Pid, read_maps, read_memory};
 use anyhow::{Context, Result, bail};
 use object::elf::ET_EXEC;
 use object::{Object, ObjectSection};

@@ -1,6 +1,6 @@
 //! Whether an observer outside and a trace inside tell the same story, thread by thread.
 
-use crate::tracer::Pid;
+use crate::host::tracer::Pid;
 use anyhow::{Context, Result, ensure};
 use runtime::abi;
 use std::collections::BTreeMap;

@@ -6,7 +6,7 @@
 //! on until the thread's next call, which says that it is done, nothing is believed of that range.
 
 use super::gate::{Kind, Place, Program};
-use crate::tracer::{Arch, Entry, Pid};
+use crate::host::tracer::{Arch, Entry, Pid};
 use anyhow::{Context, Result};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -154,7 +154,7 @@ fn shares_memory(one: Pid, other: Pid) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::{changes, touches};
-    use crate::tracer::{Arch, Entry};
+    use crate::host::tracer::{Arch, Entry};
 
     fn changed(number: i64, arguments: [u64; 6], ip: u64) -> bool {
         let entry = Entry { arch: Arch::Native, number: number as u64, arguments, ip: 0 };

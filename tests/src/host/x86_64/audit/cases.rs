@@ -1,10 +1,10 @@
 //! Nothing is missed: an observer from outside sees no entry into the kernel but from the gate.
 
-use super::{programs, servers};
-use crate::audit::order;
-use crate::audit::report::Counts;
 use crate::case::Case;
+use crate::cases::{programs, servers};
 use crate::execute::{Bench, End, Host, Outcome};
+use crate::host::audit::order;
+use crate::host::audit::report::Counts;
 use crate::programs::Build;
 use anyhow::{Context, Result, ensure};
 use runtime::patch::{self, ShapeSet};

@@ -1,6 +1,6 @@
 //! What lies at an address of a traced process, for people.
 
-use crate::tracer::{Mapping, read_maps};
+use crate::host::tracer::{Mapping, read_maps};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
