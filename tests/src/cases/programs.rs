@@ -111,6 +111,7 @@ pub fn cases() -> Vec<Case> {
             .rule(Rule::Replace(r"process \d+", "process N"))
             // Threads come and go in any order.
             .rule(Rule::Without("[New Thread"))
+            .rule(Rule::Without("[New process"))
             .rule(Rule::Without("exited]"))
             .rule(Rule::Without("[Switching to"))
             .rule(Rule::Replace(r"Thread \d+", "Thread N"))
