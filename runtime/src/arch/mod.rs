@@ -4,19 +4,26 @@
 mod aarch64;
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
 pub mod by_pointer;
+#[cfg(target_pointer_width = "64")]
+mod clone64;
 mod copy;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 pub mod functionless;
+mod gate;
 #[cfg(target_arch = "x86")]
 mod i686;
 #[cfg(not(target_arch = "x86_64"))]
 mod no_adoption;
+#[cfg(not(target_arch = "x86_64"))]
+mod one_way_in;
 #[cfg(target_pointer_width = "64")]
 mod raw64;
 #[cfg(target_arch = "riscv64")]
 mod riscv64;
 #[cfg(not(target_arch = "x86_64"))]
 mod unwatched;
+#[cfg(not(target_arch = "riscv64"))]
+mod ways_out;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 

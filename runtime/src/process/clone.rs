@@ -5,7 +5,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::arch::{self, ABORTED, CallRegs, CloneRequest};
+use crate::arch::{self, ABORTED, CallRegs};
 use crate::layer::raw::Event;
 use crate::layer::{self, Call};
 use crate::memory::{HEAP_LOCK, User, read_words};
@@ -52,10 +52,15 @@ impl Request {
         Some(if self.number == nr::__NR_clone3 as usize {
             self.structure[args3::TLS] as usize
         } else {
-            self.args[CloneRequest::TLS]
+            self.args[arch::CLONE_TLS]
         })
     }
 }
+
+/// Index of the flags among the arguments of `clone(2)`.
+const FLAGS: usize = 0;
+/// Index of the child's stack pointer.
+const STACK: usize = 1;
 
 /// The calls that start processes and threads.
 pub fn clone(call: &mut Call<'_>) -> isize {
@@ -85,8 +90,8 @@ fn read(call: &Call<'_>) -> Result<Option<Request>, Errno> {
         request.flags = flags as u64;
     } else if call.number == nr::__NR_clone as usize {
         // The low 32 bits count (SYSCALL_DEFINE5(clone), kernel/fork.c).
-        request.flags = u64::from(call.args[CloneRequest::FLAGS] as u32);
-        let stack = core::mem::take(&mut request.args[CloneRequest::STACK]);
+        request.flags = u64::from(call.args[FLAGS] as u32);
+        let stack = core::mem::take(&mut request.args[STACK]);
         request.stack = (stack != 0).then_some(stack);
     } else {
         let [at, size, ..] = call.args;

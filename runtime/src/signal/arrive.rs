@@ -44,7 +44,7 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
             }
             return;
         }
-        // SAFETY: in the exit window the registers of the call are complete (entry.rs).
+        // SAFETY: in the exit window the registers of the call are complete (arch/*/exit.rs).
         context.finish_exit(unsafe { &*block.regs });
         leaving = true;
     } else if let Some(site) = text::trap_at(signal, info, pc) {

@@ -9,7 +9,7 @@ use crate::seccomp::Chain;
 use crate::signal::{Blocked, Pending, SigHand};
 use crate::view::Descriptors;
 
-/// What belongs to one thread. `arch/*/entry.rs` reaches the first fields by their offsets.
+/// What belongs to one thread. The gate (`arch/*/entry.rs` and others) reaches the first fields by their offsets.
 #[repr(C)]
 pub struct Block {
     /// The block's own address: what the architecture's thread register is checked against.

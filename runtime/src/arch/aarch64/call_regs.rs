@@ -34,7 +34,7 @@ pub struct CallRegs {
 }
 
 /// Bytes of vector state that `entry.rs` keeps below a [`CallRegs`]: q0 to q31, fpsr and fpcr.
-pub(super) const VECTOR_AREA: usize = 32 * 16 + 16;
+pub(in crate::arch) const VECTOR_AREA: usize = 32 * 16 + 16;
 
 const _: () = assert!(size_of::<CallRegs>() == 0x140);
 
@@ -98,7 +98,7 @@ impl CallRegs {
     pub fn set_clobbers(&mut self, _after: usize) {}
 
     /// Where `entry.rs` keeps the caller's vector registers.
-    pub(super) fn vectors(&self) -> *mut u8 {
+    pub(in crate::arch) fn vectors(&self) -> *mut u8 {
         (core::ptr::from_ref(self) as usize - VECTOR_AREA) as *mut u8
     }
 }

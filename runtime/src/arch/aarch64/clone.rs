@@ -1,53 +1,44 @@
 //! `clone(2)` and `clone3(2)` whose child shares our memory.
 
-use core::mem::size_of;
+use core::arch::global_asm;
+use core::mem::offset_of;
 
 use super::call_regs::{CallRegs, VECTOR_AREA};
-use crate::thread::Block;
+use super::forward::load_arguments;
 
-#[allow(improper_ctypes, reason = "a block crosses by address")]
-unsafe extern "C" {
-    fn vload_clone_vm(
-        number: usize,
-        args: *const [usize; 6],
-        child_stack: usize,
-        child: *mut Block,
-    ) -> isize;
-}
+global_asm!(
+    r#"
+    .section .gate, "ax", @progbits
+    .balign 16
+    // clone(2) and clone3(2) with CLONE_VM. The child shares the stack pointer until it takes its
+    // own, so between the svc and the mov below it touches no memory.
+    .hidden vload_clone_vm
+    .globl vload_clone_vm
+vload_clone_vm:                         // x0 = number, x1 = six arguments, x2 = child's stack,
+    mov     x8, x0                      // x3 = child's block
+    mov     x9, x1
+    mov     x10, x2
+    mov     x11, x3
+    "#,
+    load_arguments!(),
+    r#"
+    svc     #0
+    cbz     x0, 1f
+    ret
+1:  mov     sp, x10                     // the child: sp = vector area, CallRegs above it
+    add     x0, sp, #{vectors}
+    mov     x1, x11
+    str     x1, [x0, #{block}]
+    mov     x29, xzr
+    mov     x30, xzr
+    bl      vload_child_start
+    b       vload_leave
+    .previous
+    "#,
+    block = const offset_of!(CallRegs, block),
+    vectors = const VECTOR_AREA,
+);
 
-/// Where `clone(2)` takes its arguments: (flags, stack, parent_tid, tls, child_tid) on aarch64
-/// (kernel/fork.c, CONFIG_CLONE_BACKWARDS).
-pub struct CloneRequest;
-
-impl CloneRequest {
-    /// Index of the flags among the arguments of `clone(2)`.
-    pub const FLAGS: usize = 0;
-    /// Index of the child's stack pointer among the arguments of `clone(2)`.
-    pub const STACK: usize = 1;
-    /// Index of the child's thread pointer among the arguments of `clone(2)`.
-    pub const TLS: usize = 3;
-}
-
-/// Makes the call with the child on `child`'s resident stack; the child goes on in the target with
-/// `regs` and the vector registers saved beside `caller`. Gives the call's result in the parent.
-///
-/// # Safety
-/// All signals must be blocked; `number` and `args` must ask for a child that shares memory and
-/// brings no stack of its own; `child` must be a fresh block.
-pub unsafe fn clone_vm(
-    number: usize,
-    args: &[usize; 6],
-    child: *mut Block,
-    regs: &CallRegs,
-    caller: &CallRegs,
-) -> isize {
-    // SAFETY: `child` is fresh, so its stack is unused and large enough for one frame.
-    unsafe {
-        let regs_at = (*child).stack_top - size_of::<CallRegs>();
-        (regs_at as *mut CallRegs).write(CallRegs { block: child, ..*regs });
-        (*child).regs = regs_at as *mut CallRegs;
-        let stack = regs_at - VECTOR_AREA;
-        core::ptr::copy_nonoverlapping(caller.vectors(), stack as *mut u8, VECTOR_AREA);
-        vload_clone_vm(number, args, stack, child)
-    }
-}
+/// Index of the child's thread pointer among the arguments of `clone(2)` (kernel/fork.c,
+/// `CONFIG_CLONE_BACKWARDS`).
+pub const CLONE_TLS: usize = 3;

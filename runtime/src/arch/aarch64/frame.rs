@@ -12,7 +12,7 @@ use core::mem::size_of;
 
 use super::call_regs::CallRegs;
 use super::context::{Context, HEAD, UContext};
-use super::entry::target_restorer;
+use super::handler::target_restorer;
 
 /// `struct siginfo`, as 64-bit words.
 pub type SigInfo = [u64; 16];

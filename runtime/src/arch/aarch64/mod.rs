@@ -6,33 +6,40 @@ mod clone;
 mod context;
 mod copy;
 mod entry;
+mod exit;
+mod forward;
 mod frame;
+mod handler;
 pub mod numbers;
 pub mod patch;
+mod target;
 mod thread;
 
 pub use super::by_pointer::{
     Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
     hold_bindings, lend_thread_register, restore_thread_register, thread_block,
 };
-pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
-pub use super::raw64::{
-    ftruncate64, mmap64, offset_of_pair, pread64, statfs_flags, syscall, syscall_unasked,
+pub use super::clone64::clone_vm;
+pub use super::gate::{
+    ABORTED, WindowAddresses, enter_target, exit_thread, forward, forwarded, gate_range,
+    own_call_done, sigreturn, syscall, syscall_unasked,
 };
+pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
+pub use super::one_way_in::{forward_compat, forward_windows};
+pub use super::raw64::{ftruncate64, mmap_offset, mmap64, offset_of_pair, pread64, statfs_flags};
+pub use super::ways_out::{exit_window, restorer};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
-pub use clone::{CloneRequest, clone_vm};
+pub(in crate::arch) use call_regs::VECTOR_AREA;
+pub use clone::CLONE_TLS;
 pub use context::Context;
-pub use entry::{
-    ABORTED, WindowAddresses, enter_target, exit_thread, exit_window, forward, forward_compat,
-    forward_windows, forwarded, gate_range, handler, own_call_done, restorer, sigreturn,
-    syscall_entries,
-};
+pub use entry::syscall_entries;
 pub use frame::{
     ACTION_FLAGS, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame, enter_handler,
     frame_of_sigreturn, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,
     user_dispatch_info,
 };
+pub use handler::handler;
 pub use thread::{thread_pointer, ticks};
 
 /// How a filter knows the calls of this architecture (`AUDIT_ARCH_AARCH64`, linux/audit.h).
@@ -49,8 +56,3 @@ pub const MACHINE: u16 = 183;
 /// How far behind a trap instruction the program counter is when its signal arrives: `brk` leaves
 /// it where it is (arch/arm64/kernel/debug-monitors.c).
 pub const TRAP_LEAVES: usize = 0;
-
-/// The offset argument of `mmap`, in bytes.
-pub fn mmap_offset(argument: usize) -> u64 {
-    argument as u64
-}

@@ -1,27 +1,50 @@
 //! `clone(2)` and `clone3(2)` whose child shares our memory.
 
+use core::arch::global_asm;
 use core::mem::size_of;
 
 use super::call_regs::{CallRegs, VECTOR_AREA};
+use super::forward::{give_back, load_arguments};
 use crate::thread::Block;
+
+global_asm!(
+    r#"
+    .section .gate, "ax", @progbits
+    .balign 16
+    # clone(2) and clone3(2) with CLONE_VM. The child shares the stack pointer until it takes its
+    # own, so between the int and the movl below it touches no memory. The sixth register is free:
+    # clone takes five arguments, clone3 two.
+    .hidden vload_clone_vm
+    .globl vload_clone_vm
+vload_clone_vm:                         # (number, six arguments, child's stack)
+    "#,
+    load_arguments!(),
+    r#"
+    movl    28(%esp), %ebp
+    int     $0x80
+    testl   %eax, %eax
+    jz      1f
+    "#,
+    give_back!(),
+    r#"
+1:  movl    %ebp, %esp                  # the child: two arguments, vector area, CallRegs
+    xorl    %ebp, %ebp
+    call    vload_child_start
+    addl    $16, %esp
+    jmp     vload_leave
+    .previous
+    "#,
+    options(att_syntax)
+);
 
 #[allow(improper_ctypes, reason = "a block crosses by address")]
 unsafe extern "C" {
     fn vload_clone_vm(number: usize, args: *const [usize; 6], child_stack: usize) -> isize;
 }
 
-/// Where `clone(2)` takes its arguments: (flags, stack, parent_tid, tls, child_tid) on i386
-/// (kernel/fork.c, `CONFIG_CLONE_BACKWARDS`).
-pub struct CloneRequest;
-
-impl CloneRequest {
-    /// Index of the flags among the arguments of `clone(2)`.
-    pub const FLAGS: usize = 0;
-    /// Index of the child's stack pointer among the arguments of `clone(2)`.
-    pub const STACK: usize = 1;
-    /// Index of the child's thread pointer (a `user_desc`) among the arguments of `clone(2)`.
-    pub const TLS: usize = 3;
-}
+/// Index of the child's thread pointer (a `user_desc`) among the arguments of `clone(2)` (kernel/fork.c,
+/// `CONFIG_CLONE_BACKWARDS`).
+pub const CLONE_TLS: usize = 3;
 
 /// Makes the call with the child on `child`'s resident stack; the child goes on in the target with
 /// `regs` and the vector registers saved beside `caller`. Gives the call's result in the parent.

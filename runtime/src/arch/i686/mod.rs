@@ -9,32 +9,37 @@ mod call_regs;
 mod clone;
 mod copy;
 mod entry;
+mod exit;
+mod forward;
 mod frame;
+mod handler;
 pub mod numbers;
 mod old;
 pub mod patch;
 mod raw;
+mod target;
 mod thread;
 mod ticks;
 pub mod vdso;
 
+pub use super::gate::{
+    ABORTED, WindowAddresses, enter_target, exit_thread, forward, forwarded, gate_range,
+    own_call_done, sigreturn, syscall, syscall_unasked,
+};
 pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
+pub use super::one_way_in::{forward_compat, forward_windows};
+pub use super::ways_out::{exit_window, restorer};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
-pub use clone::{CloneRequest, clone_vm};
-pub use entry::{
-    ABORTED, WindowAddresses, enter_target, exit_thread, exit_window, forward, forward_compat,
-    forward_windows, forwarded, gate_range, handler, own_call_done, restorer, sigreturn,
-    syscall_entries,
-};
+pub use clone::{CLONE_TLS, clone_vm};
+pub use entry::syscall_entries;
 pub use frame::{
     ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame,
     enter_handler, frame_of_sigreturn, queued_info, set_si_addr, set_si_code, si_addr, si_code,
     si_value, user_dispatch_info,
 };
-pub use raw::{
-    ftruncate64, mmap64, offset_of_pair, pread64, statfs_flags, syscall, syscall_unasked,
-};
+pub use handler::handler;
+pub use raw::{ftruncate64, mmap_offset, mmap64, offset_of_pair, pread64, statfs_flags};
 pub use thread::{
     Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
     hold_bindings, lend_thread_register, restore_thread_register, thread_block,
@@ -54,8 +59,3 @@ pub const STACK_USED: usize = 64;
 pub const MACHINE: u16 = 3;
 /// How far behind a trap instruction the program counter is when its signal arrives.
 pub const TRAP_LEAVES: usize = 1;
-
-/// The offset argument of `mmap2`, in bytes.
-pub fn mmap_offset(argument: usize) -> u64 {
-    argument as u64 * 4096
-}

@@ -1,32 +1,6 @@
-//! The raw entry into the kernel, for vload's own calls.
+//! vload's own calls whose arguments depend on the width of words.
 
-unsafe extern "C" {
-    /// In `entry.rs`, on the gate.
-    fn vload_syscall(number: usize, args: *const [usize; 6]) -> isize;
-}
-
-/// Makes system call `number` with `args` (unused ones are ignored) and gives what the kernel
-/// left in the result register; `ENOSYS` when a filter of the target's would not let it pass.
-///
-/// # Safety
-/// Whatever the call does to memory and descriptors must be sound.
-pub unsafe fn syscall(number: usize, args: [usize; 6]) -> isize {
-    if crate::seccomp::refuses(number, &args) {
-        return crate::sys::raw(Err(crate::sys::Errno::NOSYS));
-    }
-    // SAFETY: the caller's promise.
-    unsafe { syscall_unasked(number, args) }
-}
-
-/// The same whatever filters say: for ends, where it does not matter who ends the process.
-///
-/// # Safety
-/// As for [`syscall`].
-pub unsafe fn syscall_unasked(number: usize, args: [usize; 6]) -> isize {
-    // SAFETY: `vload_syscall` reads the six arguments and keeps the C calling convention; what
-    // the call itself does is the caller's promise.
-    unsafe { vload_syscall(number, &args) }
-}
+use super::syscall;
 
 /// The two registers of a 64-bit argument (`arch/x86/kernel/sys_ia32.c`): low half first.
 fn halves(value: u64) -> [usize; 2] {
@@ -90,6 +64,11 @@ pub unsafe fn mmap64(
             [addr, len, prot as usize, flags as usize, fd as usize, page],
         )
     }
+}
+
+/// The offset argument of `mmap2`, in bytes.
+pub fn mmap_offset(argument: usize) -> u64 {
+    argument as u64 * 4096
 }
 
 /// The mount flags of `fstatfs64(2)`.

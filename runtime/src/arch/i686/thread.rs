@@ -5,7 +5,7 @@ use core::arch::asm;
 use core::mem::offset_of;
 
 use super::entry::entry_address;
-use super::raw::syscall;
+use super::syscall;
 use super::ticks::escape_of_ticks;
 use crate::layer::{self, Call};
 use crate::memory::User;
@@ -123,7 +123,7 @@ pub unsafe fn bind_thread_block(block: *mut Block) -> sys::Result<()> {
         if result.is_ok() {
             let selector = (slot << 3 | 3) as u16;
             // SAFETY: the slot holds a data segment since the call above; nothing of vload's but
-            // entry.rs and `thread_block` uses fs.
+            // the gate and `thread_block` uses fs.
             unsafe { asm!("mov fs, {0:x}", in(reg) selector, options(nostack, preserves_flags)) };
             break;
         }

@@ -19,7 +19,7 @@ pub struct CallRegs {
 }
 
 /// Bytes of floating-point state that `entry.rs` keeps below a [`CallRegs`]: f0 to f31 and fcsr.
-pub(super) const VECTOR_AREA: usize = 32 * 8 + 16;
+pub(in crate::arch) const VECTOR_AREA: usize = 32 * 8 + 16;
 
 /// Numbers of registers (RISC-V ELF psABI, 1.1).
 pub(super) const RA: usize = 1;
@@ -92,7 +92,7 @@ impl CallRegs {
     pub fn set_clobbers(&mut self, _after: usize) {}
 
     /// Where `entry.rs` keeps the caller's floating-point registers.
-    pub(super) fn vectors(&self) -> *mut u8 {
+    pub(in crate::arch) fn vectors(&self) -> *mut u8 {
         (core::ptr::from_ref(self) as usize - VECTOR_AREA) as *mut u8
     }
 }

@@ -6,7 +6,7 @@ use core::mem::size_of;
 
 use super::call_regs::{A0, CallRegs, RA, SP};
 use super::context::{Context, HEAD, UContext};
-use super::entry::target_restorer;
+use super::handler::target_restorer;
 
 /// `struct siginfo`, as 64-bit words.
 pub type SigInfo = [u64; 16];

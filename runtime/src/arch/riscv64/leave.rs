@@ -5,8 +5,8 @@ use core::mem::size_of;
 
 use super::call_regs::{A7, CallRegs, SP};
 use super::context::{Context, UContext};
-use super::entry::sigreturn;
 use super::frame::SigInfo;
+use super::sigreturn;
 use super::thread::thread_pointer;
 use crate::layer::vload_resident_call;
 use crate::patch::{Entry, KEEPS_NEXT, KEEPS_SITE, Shape, SiteDesc};

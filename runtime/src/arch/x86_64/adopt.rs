@@ -9,7 +9,9 @@ use core::mem::offset_of;
 
 use super::call_regs::VECTOR_AREA;
 use super::entry::COMPAT_R11;
+use super::lost::leave_slot;
 use super::thread::HWCAP2_FSGSBASE;
+use super::vectors::{restore_vectors, save_vectors};
 use crate::patch::SiteDesc;
 use crate::thread::Block;
 
@@ -43,10 +45,9 @@ vload_adopt_caller:                     # rsp = a slot, as vload_search has left
     popq    %rdi
     popq    %rdx
     popq    %rax
-    popfq
-    movq    %rsp, %rcx
-    movq    (%rcx), %rsp
-    movl    $0, 8(%rcx)                 # the slot is free
+    "#,
+    leave_slot!(),
+    r#"
     leaq    -256(%rsp), %rsp
     pushfq
     pushq   %rax                        # what a C function may change, but for rcx
@@ -63,41 +64,13 @@ vload_adopt_caller:                     # rsp = a slot, as vload_search has left
     movq    %rsp, %rbp
     andq    $-16, %rsp
     subq    ${vectors}, %rsp
-    stmxcsr 256(%rsp)
-    movaps  %xmm0, 0(%rsp)
-    movaps  %xmm1, 16(%rsp)
-    movaps  %xmm2, 32(%rsp)
-    movaps  %xmm3, 48(%rsp)
-    movaps  %xmm4, 64(%rsp)
-    movaps  %xmm5, 80(%rsp)
-    movaps  %xmm6, 96(%rsp)
-    movaps  %xmm7, 112(%rsp)
-    movaps  %xmm8, 128(%rsp)
-    movaps  %xmm9, 144(%rsp)
-    movaps  %xmm10, 160(%rsp)
-    movaps  %xmm11, 176(%rsp)
-    movaps  %xmm12, 192(%rsp)
-    movaps  %xmm13, 208(%rsp)
-    movaps  %xmm14, 224(%rsp)
-    movaps  %xmm15, 240(%rsp)
+    "#,
+    save_vectors!(),
+    r#"
     call    vload_adopt_thread
-    movaps  0(%rsp), %xmm0
-    movaps  16(%rsp), %xmm1
-    movaps  32(%rsp), %xmm2
-    movaps  48(%rsp), %xmm3
-    movaps  64(%rsp), %xmm4
-    movaps  80(%rsp), %xmm5
-    movaps  96(%rsp), %xmm6
-    movaps  112(%rsp), %xmm7
-    movaps  128(%rsp), %xmm8
-    movaps  144(%rsp), %xmm9
-    movaps  160(%rsp), %xmm10
-    movaps  176(%rsp), %xmm11
-    movaps  192(%rsp), %xmm12
-    movaps  208(%rsp), %xmm13
-    movaps  224(%rsp), %xmm14
-    movaps  240(%rsp), %xmm15
-    ldmxcsr 256(%rsp)
+    "#,
+    restore_vectors!(),
+    r#"
     movq    %rbp, %rsp
     popq    %rbp
     popq    %r11

@@ -48,7 +48,7 @@ pub struct CallRegs {
 }
 
 /// Bytes of vector state that `entry.rs` keeps below a [`CallRegs`]: xmm0 to xmm15 and mxcsr.
-pub(super) const VECTOR_AREA: usize = 16 * 16 + 16;
+pub(in crate::arch) const VECTOR_AREA: usize = 16 * 16 + 16;
 
 impl CallRegs {
     /// No registers at all: the state the kernel gives a new program.
@@ -141,7 +141,7 @@ impl CallRegs {
     }
 
     /// Where `entry.rs` keeps the caller's vector registers.
-    pub(super) fn vectors(&self) -> *mut u8 {
+    pub(in crate::arch) fn vectors(&self) -> *mut u8 {
         (core::ptr::from_ref(self) as usize - VECTOR_AREA) as *mut u8
     }
 }

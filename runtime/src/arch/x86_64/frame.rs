@@ -314,7 +314,7 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
     regs.rax = 0;
     regs.flags &= !DIRECTION_TRAP_RESUME;
     // A handler starts with the initial vector and x87 state (fpu__clear_user_states).
-    // SAFETY: `vectors` is where entry.rs restores the vector registers and mxcsr from; what the
+    // SAFETY: `vectors` is where exit.rs restores the vector registers and mxcsr from; what the
     // caller had in them and in the x87 registers is in the frame.
     unsafe {
         regs.vectors().write_bytes(0, 16 * 16);

@@ -8,30 +8,40 @@ mod copy;
 mod decode;
 mod decode_tables;
 mod entry;
+mod exit;
+mod forward;
 mod frame;
+mod handler;
+mod lost;
 pub mod numbers;
 pub mod patch;
+mod target;
 mod thread;
 mod ticks;
+mod vectors;
 mod watch;
 
-pub use super::raw64::{
-    ftruncate64, mmap64, offset_of_pair, pread64, statfs_flags, syscall, syscall_unasked,
+pub use super::clone64::clone_vm;
+pub use super::gate::{
+    ABORTED, WindowAddresses, enter_target, exit_thread, forward, forwarded, gate_range,
+    own_call_done, syscall, syscall_unasked,
 };
+pub use super::raw64::{ftruncate64, mmap_offset, mmap64, offset_of_pair, pread64, statfs_flags};
+pub use super::ways_out::{exit_window, restorer};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use adopt::{can_adopt, is_covered, keep_thread_register};
 pub use call_regs::CallRegs;
-pub use clone::{CloneRequest, clone_vm};
-pub use entry::{
-    ABORTED, WindowAddresses, anywhere_entries, enter_target, escape_of_fault, exit_thread,
-    exit_window, forward, forward_compat, forward_windows, forwarded, gate_range, handler,
-    own_call_done, restorer, sigreturn, syscall_entries,
-};
+pub(in crate::arch) use call_regs::VECTOR_AREA;
+pub use clone::CLONE_TLS;
+pub use entry::{anywhere_entries, syscall_entries};
+pub use forward::{forward_compat, forward_windows};
 pub use frame::{
     ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame,
     enter_handler, frame_of_sigreturn, queued_info, set_si_addr, set_si_code, si_addr, si_code,
     si_value, user_dispatch_info,
 };
+pub use handler::{handler, sigreturn};
+pub use lost::escape_of_fault;
 pub use patch::divert;
 pub use thread::{
     Binding, bind_thread_block, block_without_call, expect_child, forked, hold_bindings,
@@ -56,8 +66,3 @@ pub const STACK_USED: usize = 0;
 pub const MACHINE: u16 = 62;
 /// How far behind a trap instruction the program counter is when its signal arrives.
 pub const TRAP_LEAVES: usize = 1;
-
-/// The offset argument of `mmap`, in bytes.
-pub fn mmap_offset(argument: usize) -> u64 {
-    argument as u64
-}

@@ -3,7 +3,7 @@
 //! One that does not (`arch_prctl(ARCH_SET_GS)`, `wrgsbase`: Wine, hypervisors, run-times with a
 //! second thread pointer) has its own base whenever its own code runs. The entry sees that gs does
 //! not lead to a block, asks the kernel for the thread's id, keeps the target's base in the block
-//! and goes on with the block's (`vload_lost` in `entry.rs`); the exit puts the target's back. A
+//! and goes on with the block's (`vload_lost` in `lost.rs`); the exit puts the target's back. A
 //! signal handler needs neither: the kernel's alternate stack is the block's.
 
 use core::arch::asm;
@@ -76,7 +76,7 @@ pub fn hold_bindings() -> BindingsHeld {
 
 /// The process is a copy, with one thread: no other is on its way to its block.
 pub fn forked() {
-    super::entry::free_slots();
+    super::lost::free_slots();
 }
 
 /// `parent` is about to start a thread with block `child`, which binds it itself. The child has its
@@ -103,7 +103,7 @@ pub unsafe fn bind_thread_block(block: *mut Block) -> sys::Result<()> {
 
 /// `wrgsbase`, where [`DIRECT`] says that it exists.
 fn write_base(base: u64) {
-    // SAFETY: the instruction exists; nothing of vload's but entry.rs and `thread_block` uses gs, and
+    // SAFETY: the instruction exists; nothing of vload's but the gate and `thread_block` uses gs, and
     // callers know what it leads to.
     unsafe { asm!("wrgsbase {}", in(reg) base, options(nostack, nomem, preserves_flags)) };
 }
