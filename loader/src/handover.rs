@@ -211,7 +211,7 @@ fn auxiliary(
             AT_PHNUM => usize::from(elf.header.phnum),
             AT_ENTRY => at(elf.header.entry),
             AT_BASE => interp.map_or(0, |mapped| mapped.bias),
-            kind => arch::auxiliary(kind, pair[1]),
+            _ => pair[1],
         };
     }
     auxv

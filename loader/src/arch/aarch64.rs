@@ -1,7 +1,5 @@
 //! aarch64: first instruction and self-relocation.
 
-use crate::doctor::Line;
-use crate::vectors::Vectors;
 use core::arch::{asm, global_asm};
 
 // The kernel starts a static-pie without an interp at any address; the words that hold addresses
@@ -62,26 +60,9 @@ pub const DYN_BASE: (u64, u32) = (0xaaaa_aaaa_a000, 18);
 /// How far behind the program the heap may start (`arch_randomize_brk`, arch/arm64/kernel/process.c).
 pub const BRK_RANGE: u64 = 0x4000_0000;
 
-/// What `vload doctor` says of the processor: nothing that the other lines do not say.
-pub fn doctor(_vectors: &Vectors) -> [Line; 0] {
-    []
-}
-
 /// Whether a program without `PT_GNU_STACK` gets an executable stack
 /// (arch/arm64/include/asm/page.h, `VM_DATA_DEFAULT_FLAGS`).
 pub const STACK_IS_EXECUTABLE: bool = false;
-
-/// What the target sees of an auxiliary entry that the kernel made for vload.
-pub fn auxiliary(_kind: u32, value: usize) -> usize {
-    value
-}
-
-/// The vDSO's own system calls, `__kernel_rt_sigreturn` among them, are patched like any other. Gives whether
-/// the target may use it.
-pub fn cover_vdso(base: usize) -> bool {
-    runtime::text::cover_vdso(base);
-    true
-}
 
 /// `getauxval(3)`, which the compiler's own library asks whether the processor has single atomic
 /// instructions (`AT_HWCAP`): 0 makes it use the others, which every processor has.

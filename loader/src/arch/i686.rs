@@ -1,7 +1,5 @@
 //! i686: first instruction and self-relocation.
 
-use crate::doctor::Line;
-use crate::vectors::Vectors;
 use core::arch::{asm, global_asm};
 
 // The kernel starts a static-pie without an interp at any address; the words that hold addresses
@@ -64,18 +62,8 @@ pub const DYN_BASE: (u64, u32) = (0x5655_5000, 8);
 /// How far behind the program the heap may start (`arch_randomize_brk`, arch/x86/kernel/process.c).
 pub const BRK_RANGE: u64 = 0x0200_0000;
 
-/// What `vload doctor` says of the processor: nothing that the other lines do not say.
-pub fn doctor(_vectors: &Vectors) -> [Line; 0] {
-    []
-}
-
 /// Whether a program without `PT_GNU_STACK` gets an executable stack (arch/x86/include/asm/elf.h).
 pub const STACK_IS_EXECUTABLE: bool = true;
-
-/// What the target sees of an auxiliary entry that the kernel made for vload.
-pub fn auxiliary(_kind: u32, value: usize) -> usize {
-    value
-}
 
 /// The C library makes its calls through the vDSO: a copy takes its place. Gives whether the target
 /// may use it.

@@ -113,14 +113,3 @@ fn vsyscall() -> Line {
 
 /// Whether a program without `PT_GNU_STACK` gets an executable stack (arch/x86/include/asm/elf.h).
 pub const STACK_IS_EXECUTABLE: bool = false;
-
-/// What the target sees of an auxiliary entry that the kernel made for vload.
-pub fn auxiliary(_kind: u32, value: usize) -> usize {
-    value
-}
-
-/// The vDSO's own system calls are patched like any other. Gives whether the target may use it.
-pub fn cover_vdso(base: usize) -> bool {
-    runtime::text::cover_vdso(base);
-    true
-}

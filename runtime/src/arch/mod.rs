@@ -6,20 +6,33 @@ mod aarch64;
 pub mod by_pointer;
 #[cfg(target_pointer_width = "64")]
 mod clone64;
+mod context;
 mod copy;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 pub mod functionless;
 mod gate;
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
+pub mod generic_numbers;
 #[cfg(target_arch = "x86")]
 mod i686;
+#[cfg(not(target_arch = "riscv64"))]
+mod kernel_action;
 #[cfg(not(target_arch = "x86_64"))]
 mod no_adoption;
+#[cfg(target_pointer_width = "64")]
+mod numbers64;
 #[cfg(not(target_arch = "x86_64"))]
 mod one_way_in;
 #[cfg(target_pointer_width = "64")]
 mod raw64;
 #[cfg(target_arch = "riscv64")]
 mod riscv64;
+#[cfg(target_pointer_width = "64")]
+mod siginfo64;
+#[cfg(any(test, not(any(target_arch = "x86", target_arch = "x86_64"))))]
+pub mod tableless;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+mod tsc;
 #[cfg(not(target_arch = "x86_64"))]
 mod unwatched;
 #[cfg(not(target_arch = "riscv64"))]
@@ -79,4 +92,17 @@ pub fn image_range() -> (usize, usize) {
 /// Whether `pc` is in the resident's text.
 pub fn image_contains(pc: usize) -> bool {
     (&raw const __text_start as usize..&raw const __text_end as usize).contains(&pc)
+}
+
+/// Where the way of a watched call through the gate has a thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Watched {
+    /// Nowhere on it.
+    Elsewhere,
+    /// At its start: the description of the site is where the stub has left it.
+    Entering,
+    /// The call has not been made, or is to be made again.
+    Before,
+    /// The call has been made.
+    After,
 }

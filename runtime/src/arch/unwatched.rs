@@ -1,6 +1,6 @@
 //! The names of the watch on processors where no process is watched.
 
-use super::{Context, SigInfo};
+use super::{Context, SigInfo, Watched};
 use crate::thread::Block;
 
 /// Whether a process on this processor can be watched.
@@ -9,19 +9,6 @@ pub const CAN_WATCH: bool = false;
 /// Where a stub of a watched process would come with its call, and behind it.
 pub fn watched_entries() -> (usize, usize) {
     (0, 0)
-}
-
-/// Where the way of a watched call has a thread.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Watched {
-    /// Nowhere on it.
-    Elsewhere,
-    /// At its start.
-    Entering,
-    /// The call has not been made.
-    Before,
-    /// The call has been made.
-    After,
 }
 
 /// Where `pc` is on the way of a watched call: there is none.

@@ -16,7 +16,7 @@ mod wanted;
 pub use call::Call;
 pub use list::{LAYERS, Layer, Next, layers, tell};
 pub use ring::report_inherited as report_inherited_rings;
-pub use system::Legacy;
+pub use system::{Compat, Legacy};
 pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};
 pub use wanted::{
     TABLE, fill_link_page, own_functions, show_everything, want, want_base, want_everything,

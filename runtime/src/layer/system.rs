@@ -222,6 +222,14 @@ pub enum Legacy {
     Own(fn(&mut Call<'_>) -> isize),
 }
 
+/// What the number of a call that enters the other way means natively.
+pub enum Compat {
+    /// The native call of this number, with the same arguments.
+    Same(usize),
+    /// `execve(2)` with 32-bit vectors.
+    Exec,
+}
+
 fn masks(call: &mut Call<'_>) -> isize {
     if signal::open_signals() == 0 {
         return call.pass();
@@ -248,12 +256,12 @@ fn x32(call: &mut Call<'_>) -> isize {
 /// the rest goes to the kernel's 32-bit entry as it came.
 fn compat(call: &mut Call<'_>) -> isize {
     match own::native_of_compat(call.number) {
-        Some(own::Compat::Same(number)) => {
+        Some(Compat::Same(number)) => {
             call.number = number;
             call.entry = Entry::Native;
             self::call(call)
         }
-        Some(own::Compat::Exec) => {
+        Some(Compat::Exec) => {
             let [path, argv, envp, ..] = call.args;
             process::exec_compat(call, path, argv, envp)
         }

@@ -54,7 +54,7 @@ pub use plan::{Error, Plan, analyze};
 pub use run::{Kind, Run, Step};
 pub use shape::{Shape, ShapeSet};
 pub use site::{KEEPS_NEXT, KEEPS_SITE, RETURNS, Refusal, Refused, Site, SiteDesc};
-pub use stub::{Link, Stub};
+pub use stub::{Description, Link, Stub};
 
 #[cfg(test)]
 pub(crate) mod tests;

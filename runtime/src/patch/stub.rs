@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use super::{Entry, Shape, SiteDesc};
+
 /// The page behind the stubs, one for each process: what a stub reads and where it leaves to.
 pub struct Link;
 
@@ -38,6 +40,27 @@ pub struct Emitted {
     pub end: u32,
     /// Its first point.
     pub points: u32,
+}
+
+/// What the description at a stub's end says besides where it is: addresses, of the file or of the
+/// stub.
+pub struct Description {
+    /// The address of the site.
+    pub site: u64,
+    /// Where the stub begins.
+    pub start: u64,
+    /// Where it asks whether the call is wanted.
+    pub test: u64,
+    /// Its own system-call instruction.
+    pub gate: u64,
+    /// Where it goes on behind the call.
+    pub resume: u64,
+    /// How the call enters the kernel.
+    pub entry: Entry,
+    /// See [`Site::keeps`](super::Site::keeps).
+    pub keeps: u8,
+    /// How the site leads here.
+    pub shape: Shape,
 }
 
 /// Stubs under construction.
@@ -117,6 +140,24 @@ impl Stub {
             Some(last) if last.offset == point.offset => *last = point,
             _ => self.points.push(point),
         }
+    }
+
+    /// Appends the description of what has been emitted. `None` if the stub is too long for it.
+    pub fn describe(&mut self, stub: &Description) -> Option<()> {
+        let desc = self.here();
+        let back = |address: u64| u8::try_from(desc - address).ok();
+        let record = SiteDesc {
+            site: i32::try_from(stub.site.wrapping_sub(desc) as i64).ok()?,
+            resume: back(stub.resume)?,
+            gate: back(stub.gate)?,
+            entry: stub.entry as u8,
+            keeps: stub.keeps,
+            start: u16::try_from(desc - stub.start).ok()?,
+            shape: stub.shape as u8,
+            test: back(stub.test)?,
+        };
+        self.put(&record.to_bytes());
+        Some(())
     }
 
     /// The code, its points, and where each site's stub is.

@@ -3,8 +3,9 @@
 
 use core::mem::{offset_of, size_of};
 
+use super::KernelAction;
 use super::call_regs::CallRegs;
-use super::frame::KernelAction;
+use crate::arch::context::Context;
 use crate::patch::SiteDesc;
 use crate::thread::Block;
 
@@ -14,7 +15,7 @@ pub(super) const RECORDS: usize = 4096;
 /// `struct ucontext`.
 #[repr(C, align(16))]
 #[derive(Clone, Copy)]
-pub(super) struct UContext {
+pub(in crate::arch) struct UContext {
     pub flags: u64,
     pub link: u64,
     pub stack_sp: u64,
@@ -53,30 +54,7 @@ const BTYPE: u64 = 3 << 10;
 /// arch/arm64/kernel/signal.c).
 const TCO: u64 = 1 << 25;
 
-/// A signal frame's `ucontext`, in whoever's memory it lies.
-#[derive(Clone, Copy)]
-pub struct Context(pub(super) *mut UContext);
-
 impl Context {
-    /// The context that the kernel gave a handler as its third argument.
-    ///
-    /// # Safety
-    /// `context` must point to a complete `ucontext` for as long as the value is used.
-    pub unsafe fn new(context: usize) -> Self {
-        Self(context as *mut UContext)
-    }
-
-    pub(super) fn get(&self) -> &UContext {
-        // SAFETY: `new` was promised a complete ucontext.
-        unsafe { &*self.0 }
-    }
-
-    fn get_mut(&mut self) -> &mut UContext {
-        // SAFETY: as in `get`; the value is not shared while it is changed: contexts belong to the
-        // thread that was interrupted.
-        unsafe { &mut *self.0 }
-    }
-
     /// The interrupted address.
     pub fn pc(&self) -> usize {
         self.get().pc as usize
@@ -110,28 +88,9 @@ impl Context {
         self.get().sp as usize
     }
 
-    /// The signals that were blocked.
-    pub fn mask(&self) -> u64 {
-        self.get().sigmask
-    }
-
     /// Sets the signals blocked when the context is resumed.
     pub fn set_mask(&mut self, mask: u64) {
         self.get_mut().sigmask = mask;
-    }
-
-    /// The alternate stack as the frame has it: start, flags, size.
-    pub fn altstack(&self) -> (usize, i32, usize) {
-        let c = self.get();
-        (c.stack_sp as usize, c.stack_flags, c.stack_size as usize)
-    }
-
-    /// Sets what `rt_sigreturn` will make the alternate stack.
-    pub fn set_altstack(&mut self, sp: usize, flags: i32, size: usize) {
-        let c = self.get_mut();
-        c.stack_sp = sp as u64;
-        c.stack_flags = flags;
-        c.stack_size = size as u64;
     }
 
     /// Makes the general registers those of `regs`.

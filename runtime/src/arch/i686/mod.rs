@@ -7,6 +7,7 @@
 mod abi;
 mod call_regs;
 mod clone;
+mod context;
 mod copy;
 mod entry;
 mod exit;
@@ -17,34 +18,38 @@ pub mod numbers;
 mod old;
 pub mod patch;
 mod raw;
+mod siginfo;
 mod target;
 mod thread;
 mod ticks;
 pub mod vdso;
 
+pub use super::context::Context;
 pub use super::gate::{
     ABORTED, WindowAddresses, enter_target, exit_thread, forward, forwarded, gate_range,
     own_call_done, sigreturn, syscall, syscall_unasked,
 };
+pub use super::kernel_action::{ACTION_FLAGS, KernelAction};
 pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
 pub use super::one_way_in::{forward_compat, forward_windows};
+pub use super::tsc::ticks;
 pub use super::ways_out::{exit_window, restorer};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub use clone::{CLONE_TLS, clone_vm};
+pub(in crate::arch) use context::UContext;
 pub use entry::syscall_entries;
-pub use frame::{
-    ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame,
-    enter_handler, frame_of_sigreturn, queued_info, set_si_addr, set_si_code, si_addr, si_code,
-    si_value, user_dispatch_info,
-};
+pub use frame::{Extended, RED_ZONE, build_frame, enter_handler, frame_of_sigreturn};
 pub use handler::handler;
 pub use raw::{ftruncate64, mmap_offset, mmap64, offset_of_pair, pread64, statfs_flags};
+pub use siginfo::{
+    SI_QUEUE, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,
+    user_dispatch_info,
+};
 pub use thread::{
     Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
     hold_bindings, lend_thread_register, restore_thread_register, thread_block,
 };
-pub use ticks::ticks;
 
 /// How a filter knows the calls of this architecture (`AUDIT_ARCH_I386`, linux/audit.h).
 pub const AUDIT_ARCH: u32 = 0x4000_0003;

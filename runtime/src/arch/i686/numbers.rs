@@ -6,6 +6,8 @@ use crate::signal::{MaskArgument, wait_masked};
 use crate::view;
 use linux_raw_sys::general as nr;
 
+pub use crate::arch::one_way_in::{compat_maps, is_x32_exec, native_of_compat};
+
 /// `fstatat64`, and what it fills.
 pub const FSTATAT: u32 = nr::__NR_fstatat64;
 /// See [`FSTATAT`].
@@ -50,11 +52,6 @@ const PSELECT6_TIME64: usize = nr::__NR_pselect6_time64 as usize;
 const IO_PGETEVENTS_TIME64: usize = nr::__NR_io_pgetevents_time64 as usize;
 const RT_SIGTIMEDWAIT_TIME64: usize = nr::__NR_rt_sigtimedwait_time64 as usize;
 const SIGPROCMASK: usize = nr::__NR_sigprocmask as usize;
-
-/// Whether `number` is the x32 `execve`, which 32-bit processes do not have.
-pub fn is_x32_exec(_number: usize) -> bool {
-    false
-}
 
 /// Whether `number` is `dup2`.
 pub fn is_dup2(number: usize) -> bool {
@@ -140,22 +137,4 @@ pub fn implied_clone_flags(number: usize) -> Option<usize> {
         VFORK => Some(CLONE_VFORK_VM_SIGCHLD),
         _ => None,
     }
-}
-
-/// What a number of another table means natively.
-pub enum Compat {
-    /// The native call of this number, with the same arguments.
-    Same(usize),
-    /// `execve(2)` with 32-bit vectors.
-    Exec,
-}
-
-/// There is no other table.
-pub fn native_of_compat(_number: usize) -> Option<Compat> {
-    None
-}
-
-/// Whether a call of another table can map executable memory: there is none.
-pub fn compat_maps(_number: usize) -> bool {
-    false
 }

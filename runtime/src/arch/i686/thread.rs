@@ -6,7 +6,7 @@ use core::mem::offset_of;
 
 use super::entry::entry_address;
 use super::syscall;
-use super::ticks::escape_of_ticks;
+use crate::arch::tsc::escape_of_ticks;
 use crate::layer::{self, Call};
 use crate::memory::User;
 use crate::sys;

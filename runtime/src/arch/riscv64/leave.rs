@@ -4,10 +4,9 @@
 use core::mem::size_of;
 
 use super::call_regs::{A7, CallRegs, SP};
-use super::context::{Context, UContext};
-use super::frame::SigInfo;
-use super::sigreturn;
+use super::context::UContext;
 use super::thread::thread_pointer;
+use super::{Context, SigInfo, sigreturn};
 use crate::layer::vload_resident_call;
 use crate::patch::{Entry, KEEPS_NEXT, KEEPS_SITE, Shape, SiteDesc};
 use crate::signal::{is_held, vload_resident_deliver};

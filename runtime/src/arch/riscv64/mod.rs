@@ -14,7 +14,6 @@ mod forward;
 mod frame;
 mod handler;
 mod leave;
-pub mod numbers;
 pub mod patch;
 mod target;
 mod thread;
@@ -24,23 +23,27 @@ pub use super::by_pointer::{
     hold_bindings, lend_thread_register, restore_thread_register, thread_block,
 };
 pub use super::clone64::clone_vm;
+pub use super::context::Context;
 pub use super::gate::{
     ABORTED, WindowAddresses, enter_target, exit_thread, forward, forwarded, gate_range,
     own_call_done, sigreturn, syscall, syscall_unasked,
 };
+pub use super::generic_numbers as numbers;
 pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
 pub use super::one_way_in::{forward_compat, forward_windows};
 pub use super::raw64::{ftruncate64, mmap_offset, mmap64, offset_of_pair, pread64, statfs_flags};
+pub use super::siginfo64::{
+    SI_QUEUE, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,
+    user_dispatch_info,
+};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub(in crate::arch) use call_regs::VECTOR_AREA;
 pub use clone::CLONE_TLS;
-pub use context::Context;
+pub(in crate::arch) use context::UContext;
 pub use entry::{exit_window, syscall_entries};
 pub use frame::{
-    ACTION_FLAGS, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame, enter_handler,
-    frame_of_sigreturn, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,
-    user_dispatch_info,
+    ACTION_FLAGS, Extended, KernelAction, RED_ZONE, build_frame, enter_handler, frame_of_sigreturn,
 };
 pub use handler::{handler, restorer};
 pub use thread::{thread_pointer, ticks};

@@ -5,7 +5,7 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::thread::{Binding, DIRECT};
-use super::ticks::escape_of_ticks;
+use crate::arch::tsc::escape_of_ticks;
 use crate::patch::SiteDesc;
 use crate::thread::Block;
 

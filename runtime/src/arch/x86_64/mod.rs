@@ -4,6 +4,7 @@ mod abi;
 mod adopt;
 mod call_regs;
 mod clone;
+mod context;
 mod copy;
 mod decode;
 mod decode_tables;
@@ -22,24 +23,28 @@ mod vectors;
 mod watch;
 
 pub use super::clone64::clone_vm;
+pub use super::context::Context;
 pub use super::gate::{
     ABORTED, WindowAddresses, enter_target, exit_thread, forward, forwarded, gate_range,
     own_call_done, syscall, syscall_unasked,
 };
+pub use super::kernel_action::{ACTION_FLAGS, KernelAction};
 pub use super::raw64::{ftruncate64, mmap_offset, mmap64, offset_of_pair, pread64, statfs_flags};
+pub use super::siginfo64::{
+    SI_QUEUE, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,
+    user_dispatch_info,
+};
+pub use super::tsc::ticks;
 pub use super::ways_out::{exit_window, restorer};
 pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use adopt::{can_adopt, is_covered, keep_thread_register};
 pub use call_regs::CallRegs;
 pub(in crate::arch) use call_regs::VECTOR_AREA;
 pub use clone::CLONE_TLS;
+pub(in crate::arch) use context::UContext;
 pub use entry::{anywhere_entries, syscall_entries};
 pub use forward::{forward_compat, forward_windows};
-pub use frame::{
-    ACTION_FLAGS, Context, Extended, KernelAction, RED_ZONE, SI_QUEUE, SigInfo, build_frame,
-    enter_handler, frame_of_sigreturn, queued_info, set_si_addr, set_si_code, si_addr, si_code,
-    si_value, user_dispatch_info,
-};
+pub use frame::{Extended, RED_ZONE, build_frame, enter_handler, frame_of_sigreturn};
 pub use handler::{handler, sigreturn};
 pub use lost::escape_of_fault;
 pub use patch::divert;
@@ -47,8 +52,7 @@ pub use thread::{
     Binding, bind_thread_block, block_without_call, expect_child, forked, hold_bindings,
     lend_thread_register, restore_thread_register, thread_block,
 };
-pub use ticks::ticks;
-pub use watch::{CAN_WATCH, Watched, dispatched_compat, watched_at, watched_entries};
+pub use watch::{CAN_WATCH, dispatched_compat, watched_at, watched_entries};
 
 /// The processor runs in 64-bit mode.
 const LONG_MODE: bool = true;

@@ -1,27 +1,10 @@
 //! Call numbers and constants that differ between architectures.
 
-use crate::layer::Legacy;
+use crate::layer::{Compat, Legacy};
 use crate::view;
 use linux_raw_sys::general as nr;
 
-/// `newfstatat`, and what it fills.
-pub const FSTATAT: u32 = nr::__NR_newfstatat;
-/// See [`FSTATAT`].
-pub type RawStat = nr::stat;
-/// The `sigreturn` of seccomp's strict mode (asm/seccomp.h).
-pub const STRICT_SIGRETURN: u32 = nr::__NR_rt_sigreturn;
-/// `fcntl` (`fcntl64` on 32-bit machines).
-pub const FCNTL: u32 = nr::__NR_fcntl;
-/// `mmap` (`mmap2` on 32-bit machines).
-pub const MMAP: usize = nr::__NR_mmap as usize;
-/// `clock_gettime` with 64-bit times (`clock_gettime64` on 32-bit machines).
-pub const CLOCK_GETTIME: u32 = nr::__NR_clock_gettime;
-/// `geteuid` (`geteuid32` on 32-bit x86).
-pub const GETEUID: u32 = nr::__NR_geteuid;
-/// `getegid`.
-pub const GETEGID: u32 = nr::__NR_getegid;
-/// `O_NOFOLLOW`.
-pub const O_NOFOLLOW: usize = nr::O_NOFOLLOW as usize;
+pub use crate::arch::numbers64::*;
 
 const STATX: usize = nr::__NR_statx as usize;
 const LSTAT: usize = nr::__NR_lstat as usize;
@@ -95,14 +78,6 @@ pub fn implied_clone_flags(number: usize) -> Option<usize> {
         VFORK => Some(CLONE_VFORK_VM_SIGCHLD),
         _ => None,
     }
-}
-
-/// What an `int $0x80` number means natively.
-pub enum Compat {
-    /// The native call of this number, with the same arguments.
-    Same(usize),
-    /// `execve(2)` with 32-bit vectors.
-    Exec,
 }
 
 /// The i386 calls that start and end processes (arch/x86/entry/syscalls/syscall_32.tbl).

@@ -1,4 +1,4 @@
-//! A cheap clock.
+//! A cheap clock: the instructions of `arch/tsc.rs`.
 
 use core::arch::global_asm;
 
@@ -20,22 +20,3 @@ vload_ticks_fault:
     "#,
     options(att_syntax)
 );
-
-unsafe extern "C" {
-    fn vload_ticks() -> u64;
-    fn vload_ticks_read();
-    fn vload_ticks_fault();
-}
-
-/// A cheap clock that counts at a constant rate; `trace -c` calibrates it. 0 where the program has given up
-/// the instruction (`PR_SET_TSC`, seccomp's strict mode).
-pub fn ticks() -> u64 {
-    // SAFETY: the function keeps the C calling convention and touches no memory; its fault is known.
-    unsafe { vload_ticks() }
-}
-
-/// Where a fault at `pc` goes on when it is that of [`ticks`].
-pub fn escape_of_ticks(pc: usize) -> Option<usize> {
-    (pc == vload_ticks_read as *const () as usize)
-        .then_some(vload_ticks_fault as *const () as usize)
-}

@@ -10,8 +10,9 @@
 use core::arch::global_asm;
 use core::mem::offset_of;
 
-use super::frame::SigInfo;
+use super::SigInfo;
 use super::thread::{KEY, MAGIC};
+use crate::arch::Watched;
 use crate::layer::TABLE;
 use crate::patch::SiteDesc;
 use crate::thread::Block;
@@ -120,19 +121,6 @@ pub fn watched_entries() -> (usize, usize) {
 /// Where the entry of a watched call asks whether gs leads to a block.
 pub(super) fn watched_check() -> usize {
     vload_watched_entry as *const () as usize
-}
-
-/// Where the way of a watched call through the gate has a thread.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Watched {
-    /// Nowhere on it.
-    Elsewhere,
-    /// At its start: the description of the site is where the stub has left it.
-    Entering,
-    /// The call has not been made, or is to be made again.
-    Before,
-    /// The call has been made.
-    After,
 }
 
 /// Where `pc` is on the way of a watched call.

@@ -28,7 +28,7 @@
 
 use super::decode::word;
 use super::sites::is_svc;
-use crate::patch::{Link, Shape, Site, SiteDesc, Stub};
+use crate::patch::{Description, Link, Shape, Site, Stub};
 
 const PUSH: u32 = 0xa9bf_47f0; // stp x16, x17, [sp, #-16]!
 const POP: u32 = 0xa8c1_47f0; // ldp x16, x17, [sp], #16
@@ -85,19 +85,16 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
     stub.shows(site.tail);
     put(stub, POP);
     put(stub, branch(stub.here(), site.tail)?);
-    let desc = stub.here();
-    let back = |address: u64| u8::try_from(desc - address).ok();
-    let record = SiteDesc {
-        site: i32::try_from(site.vaddr.wrapping_sub(desc) as i64).ok()?,
-        resume: back(resume)?,
-        gate: back(gate)?,
-        entry: site.entry as u8,
+    stub.describe(&Description {
+        site: site.vaddr,
+        start,
+        test,
+        gate,
+        resume,
+        entry: site.entry,
         keeps: site.keeps,
-        start: u16::try_from(desc - start).ok()?,
-        shape: site.shape as u8,
-        test: back(test)?,
-    };
-    stub.put(&record.to_bytes());
+        shape: site.shape,
+    })?;
     stub.end();
     Some(())
 }

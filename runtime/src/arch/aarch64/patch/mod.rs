@@ -12,11 +12,10 @@ pub use crate::arch::functionless::{
     FUNCTION_HEAD, FUNCTIONS, calls_register, can_move_branch, emit_fixed, emit_function,
     fixed_addresses, fixed_load, is_return, keeps_register, rewrite_load,
 };
+pub use crate::arch::tableless::{Distance, address_operand, distance_jump, is_named_jump};
 pub use decode::{decode, references};
 pub use emit::{emit, rewrite};
 pub use sites::{apply, candidates, number_before};
-
-use crate::patch::Run;
 
 /// The machine that files for this processor name.
 pub const MACHINE: u16 = goblin::elf64::header::EM_AARCH64;
@@ -32,25 +31,6 @@ pub const SHORT_REACH: u64 = 0;
 
 /// There is no branch that [`references`] does not report.
 pub fn short_branch(_bytes: &[u8], _address: u64) -> Option<u64> {
-    None
-}
-
-/// Whether a computed jump goes to an address that something else names. No shape needs to know:
-/// none changes what a jump could lead into.
-pub fn is_named_jump(_run: &Run, _code: &[u8], _index: usize) -> bool {
-    false
-}
-
-/// An entry of a table of distances.
-pub type Distance = i32;
-
-/// Whether a computed jump adds an entry of a table of distances; see [`is_named_jump`].
-pub fn distance_jump(_run: &Run, _code: &[u8], _index: usize) -> bool {
-    false
-}
-
-/// The address that an instruction makes relative to itself, of interest for tables of distances.
-pub fn address_operand(_bytes: &[u8], _address: u64) -> Option<u64> {
     None
 }
 

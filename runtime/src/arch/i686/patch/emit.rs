@@ -24,12 +24,9 @@
 
 use super::super::thread::{ENTRY, TABLE};
 use super::decode;
-use super::shapes::JUMP;
-use crate::patch::{KEEPS_SITE, Shape, Site, SiteDesc, Stub};
+use super::rewrite::{JMP, JMP_SHORT, displacement};
+use crate::patch::{Description, Site, SiteDesc, Stub};
 
-const JMP: u8 = 0xe9;
-const JMP_SHORT: u8 = 0xeb;
-const INT3: u8 = 0xcc;
 const NOP: u8 = 0x90;
 
 /// Appends the stub of `site`. `original` has the bytes from `site.head` to `site.tail`. `None`
@@ -70,19 +67,16 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
     }
     stub.put(&[0x64, 0xff, 0x15]);
     stub.put(&(ENTRY as u32).to_le_bytes());
-    let desc = stub.here();
-    let back = |address: u64| u8::try_from(desc - address).ok();
-    let record = SiteDesc {
-        site: i32::try_from(site.vaddr.wrapping_sub(desc) as i64).ok()?,
-        resume: back(resume)?,
-        gate: back(gate)?,
-        entry: site.entry as u8,
+    stub.describe(&Description {
+        site: site.vaddr,
+        start: stub.start(),
+        test,
+        gate,
+        resume,
+        entry: site.entry,
         keeps: site.keeps,
-        start: u16::try_from(desc - stub.start()).ok()?,
-        shape: site.shape as u8,
-        test: back(test)?,
-    };
-    stub.put(&record.to_bytes());
+        shape: site.shape,
+    })?;
     stub.end();
     Some(())
 }
@@ -110,10 +104,6 @@ pub fn pushed(site: &SiteDesc, pc: usize) -> u32 {
     }
 }
 
-fn displacement(from: u64, to: u64) -> Option<[u8; 4]> {
-    Some(i32::try_from(to.wrapping_sub(from) as i64).ok()?.to_le_bytes())
-}
-
 /// Appends instructions that were at `address`. None has an operand that is relative to it.
 fn move_in(stub: &mut Stub, mut code: &[u8], mut address: u64) -> Option<()> {
     while !code.is_empty() {
@@ -124,29 +114,5 @@ fn move_in(stub: &mut Stub, mut code: &[u8], mut address: u64) -> Option<()> {
         address += u64::from(insn.len);
         code = rest;
     }
-    Some(())
-}
-
-/// Makes the changes of text that lead from `site` to its stub at `stub`. `write` replaces bytes
-/// at an address of the file.
-pub fn rewrite(site: &Site, stub: u64, write: &mut dyn FnMut(u64, &[u8])) -> Option<()> {
-    let short = |to: u64| -> Option<[u8; 2]> {
-        let distance = i8::try_from(to.wrapping_sub(site.vaddr + 2) as i64).ok()?;
-        Some([JMP_SHORT, distance as u8])
-    };
-    if site.shape == Shape::Trap {
-        write(site.vaddr, &[INT3, NOP]);
-        return Some(());
-    }
-    let mut long = [JMP; JUMP as usize];
-    long[1..].copy_from_slice(&displacement(site.jump + JUMP, stub)?);
-    // What nothing reaches any more faults if something does.
-    for address in site.head..site.tail {
-        write(address, &[INT3]);
-    }
-    if site.jump != site.vaddr && site.keeps & KEEPS_SITE != 0 {
-        write(site.vaddr, &short(site.jump)?);
-    }
-    write(site.jump, &long);
     Some(())
 }

@@ -9,6 +9,8 @@ mod emit;
 mod jumps;
 #[path = "../../x86_64/patch/motion.rs"]
 mod motion;
+#[path = "../../x86_64/patch/rewrite.rs"]
+mod rewrite;
 mod scan;
 #[path = "../../x86_64/patch/shapes.rs"]
 mod shapes;
@@ -18,8 +20,9 @@ pub use crate::arch::functionless::{
     fixed_addresses, fixed_load, is_return, keeps_register, rewrite_load,
 };
 pub use decode::decode;
-pub use emit::{emit, pushed, rewrite};
+pub use emit::{emit, pushed};
 pub use jumps::{Distance, address_operand, distance_jump, is_named_jump};
+pub use rewrite::rewrite;
 pub use scan::{candidates, references, short_branch};
 pub use shapes::{apply, number_before};
 

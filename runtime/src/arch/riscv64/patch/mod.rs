@@ -11,9 +11,10 @@ pub use crate::arch::functionless::{
     FUNCTION_HEAD, FUNCTIONS, calls_register, can_move_branch, emit_fixed, emit_function,
     fixed_addresses, fixed_load, is_return, keeps_register, rewrite_load,
 };
+pub use crate::arch::tableless::{Distance, address_operand, distance_jump, is_named_jump};
 pub use decode::decode;
 
-use crate::patch::{Around, Entry, Reference, Run, Shape, Site, SiteDesc, Stub};
+use crate::patch::{Around, Description, Entry, Reference, Shape, Site, Stub};
 
 /// The machine that files for this processor name.
 pub const MACHINE: u16 = goblin::elf64::header::EM_RISCV;
@@ -41,25 +42,6 @@ pub fn short_branch(_bytes: &[u8], _address: u64) -> Option<u64> {
 
 /// No shape asks what branches name.
 pub fn references(_text: &[u8], _vaddr: u64, _add: &mut dyn FnMut(Reference)) {}
-
-/// Whether a computed jump goes to an address that something else names. No shape needs to know:
-/// none changes what a jump could lead into.
-pub fn is_named_jump(_run: &Run, _code: &[u8], _index: usize) -> bool {
-    false
-}
-
-/// An entry of a table of distances.
-pub type Distance = i32;
-
-/// Whether a computed jump adds an entry of a table of distances; see [`is_named_jump`].
-pub fn distance_jump(_run: &Run, _code: &[u8], _index: usize) -> bool {
-    false
-}
-
-/// The address that an instruction makes relative to itself, of interest for tables of distances.
-pub fn address_operand(_bytes: &[u8], _address: u64) -> Option<u64> {
-    None
-}
 
 /// Whether the instruction is padding: `nop`, `c.nop`, or zeros.
 pub fn is_filler(bytes: &[u8]) -> bool {
@@ -105,21 +87,21 @@ pub fn apply(shape: Shape, number: Option<u32>, around: &mut Around<'_>) -> Opti
 /// can be shown.
 pub fn emit(stub: &mut Stub, site: &Site, _original: &[u8]) -> Option<()> {
     stub.begin();
+    let start = stub.here();
     stub.shows(site.vaddr);
     stub.put(&EBREAK.to_le_bytes());
     stub.shows(site.tail);
     stub.put(&EBREAK.to_le_bytes());
-    let record = SiteDesc {
-        site: i32::try_from(site.vaddr.wrapping_sub(stub.here()) as i64).ok()?,
-        resume: 4,
-        gate: 8,
-        entry: site.entry as u8,
+    stub.describe(&Description {
+        site: site.vaddr,
+        start,
+        test: start,
+        gate: start,
+        resume: start + 4,
+        entry: site.entry,
         keeps: site.keeps,
-        start: 8,
-        shape: site.shape as u8,
-        test: 8,
-    };
-    stub.put(&record.to_bytes());
+        shape: site.shape,
+    })?;
     stub.end();
     Some(())
 }

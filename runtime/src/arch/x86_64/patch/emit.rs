@@ -29,16 +29,12 @@
 
 use super::super::entry::COMPAT_RCX;
 use super::decode;
-use super::shapes::JUMP;
-use crate::patch::{Entry, Flow, KEEPS_SITE, Link, Shape, Site, SiteDesc, Stub};
+use super::rewrite::{INT3, JMP, JMP_SHORT, displacement};
+use crate::patch::{Description, Entry, Flow, Link, Shape, Site, SiteDesc, Stub};
 
 /// `mov %rcx, -136(%rsp)`: where the `int $0x80` entry finds it.
 const SAVE_RCX: [u8; 8] = [0x48, 0x89, 0x8c, 0x24, 0x78, 0xff, 0xff, 0xff];
 const _: () = assert!(SAVE_RCX[4] == (-COMPAT_RCX) as u8 && COMPAT_RCX == 136);
-pub(super) const JMP: u8 = 0xe9;
-const JMP_SHORT: u8 = 0xeb;
-pub(super) const INT3: u8 = 0xcc;
-const NOP: u8 = 0x90;
 /// Length of the way to the resident: `lea`, and `jmp` through the link page.
 const PASS: u8 = 7 + 6;
 /// Length of the way behind the call.
@@ -109,18 +105,16 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
         let field = u32::try_from(desc - (lea + 7)).ok()?;
         stub.patch(lea + 3, &field.to_le_bytes());
     }
-    let back = |address: u64| u8::try_from(desc - address).ok();
-    let record = SiteDesc {
-        site: i32::try_from(site.vaddr.wrapping_sub(desc) as i64).ok()?,
-        resume: back(resume)?,
-        gate: back(gate)?,
-        entry: site.entry as u8,
+    stub.describe(&Description {
+        site: site.vaddr,
+        start: stub.start(),
+        test,
+        gate,
+        resume,
+        entry: site.entry,
         keeps: site.keeps,
-        start: u16::try_from(desc - stub.start()).ok()?,
-        shape: site.shape as u8,
-        test: back(test)?,
-    };
-    stub.put(&record.to_bytes());
+        shape: site.shape,
+    })?;
     stub.end();
     Some(())
 }
@@ -141,16 +135,45 @@ pub fn divert(stubs: &mut [u8], desc: usize) -> Option<()> {
     Some(())
 }
 
+/// Appends the rest of the stub of a function that makes a call, from where the call is wanted: the way to
+/// the resident; the call itself, and the return, at which a signal is shown `shown`; the description.
+pub(super) fn end_function(
+    stub: &mut Stub,
+    site: u64,
+    start: u64,
+    keeps: u8,
+    shown: Option<u64>,
+) -> Option<()> {
+    let lea = stub.here();
+    stub.put(&[0x4c, 0x8d, 0x1d, 0, 0, 0, 0]);
+    relative(stub, &[0xff, 0x25], stub.link + Link::SYSCALL)?;
+    let gate = stub.here();
+    stub.put(&[0x0f, 0x05]);
+    let resume = stub.here();
+    if let Some(address) = shown {
+        stub.shows(address);
+    }
+    stub.put(&[0xc3]);
+    stub.align(4, INT3);
+    stub.patch(lea + 3, &displacement(lea + 7, stub.here())?);
+    stub.describe(&Description {
+        site,
+        start,
+        test: start,
+        gate,
+        resume,
+        entry: Entry::Syscall,
+        keeps,
+        shape: Shape::Function,
+    })
+}
+
 /// Appends `opcode` with an operand of four bytes that names `target`.
 pub(super) fn relative(stub: &mut Stub, opcode: &[u8], target: u64) -> Option<()> {
     stub.put(opcode);
     let field = displacement(stub.here() + 4, target)?;
     stub.put(&field);
     Some(())
-}
-
-pub(super) fn displacement(from: u64, to: u64) -> Option<[u8; 4]> {
-    Some(i32::try_from(to.wrapping_sub(from) as i64).ok()?.to_le_bytes())
 }
 
 /// Appends instructions that were at `address`; an operand that is relative to them is adjusted.
@@ -177,33 +200,5 @@ pub(super) fn relocate(stub: &mut Stub, mut code: &[u8], mut address: u64) -> Op
         }
         code = rest;
     }
-    Some(())
-}
-
-/// Makes the changes of text that lead from `site` to its stub at `stub`. `write` replaces bytes
-/// at an address of the file.
-pub fn rewrite(site: &Site, stub: u64, write: &mut dyn FnMut(u64, &[u8])) -> Option<()> {
-    let short = |to: u64| -> Option<[u8; 2]> {
-        let distance = i8::try_from(to.wrapping_sub(site.vaddr + 2) as i64).ok()?;
-        Some([JMP_SHORT, distance as u8])
-    };
-    if site.shape == Shape::Trap {
-        write(site.vaddr, &[INT3, NOP]);
-        return Some(());
-    }
-    let mut long = [JMP; JUMP as usize];
-    long[1..].copy_from_slice(&displacement(site.jump + JUMP, stub)?);
-    // What nothing reaches any more faults if something does.
-    for address in site.head..site.tail {
-        write(address, &[INT3]);
-    }
-    if site.shape == Shape::Pun {
-        // The rest of the distance is what follows the site already.
-        let [low, ..] = displacement(site.vaddr + JUMP, site.jump)?;
-        write(site.vaddr, &[JMP, low]);
-    } else if site.jump != site.vaddr && site.keeps & KEEPS_SITE != 0 {
-        write(site.vaddr, &short(site.jump)?);
-    }
-    write(site.jump, &long);
     Some(())
 }

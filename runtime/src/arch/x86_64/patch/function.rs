@@ -29,9 +29,10 @@
 //! (`__cvdso_getrandom_data`, lib/vdso/getrandom.c). Before that it looks whether the state ends on the page
 //! where it begins, so the gate is kept off the last bytes of a page.
 
-use super::emit::{INT3, JMP, displacement, relative, relocate};
+use super::emit::{end_function, relative, relocate};
+use super::rewrite::{INT3, JMP, displacement};
 use super::shapes::JUMP;
-use crate::patch::{Entry, Function, Link, Owned, Shape, Site, SiteDesc, Stub};
+use crate::patch::{Function, Link, Owned, Site, Stub};
 
 /// The vDSO's functions that stand for calls (arch/x86/entry/vdso/vdso64/vdso.lds.S).
 pub const FUNCTIONS: &[Function] = &[
@@ -93,29 +94,7 @@ pub fn emit_function(stub: &mut Stub, site: &Site, owned: &Owned, original: &[u8
     }
     stub.put(&[0xb8]);
     stub.put(&owned.function.number.to_le_bytes());
-    let lea = stub.here();
-    stub.put(&[0x4c, 0x8d, 0x1d, 0, 0, 0, 0]);
-    relative(stub, &[0xff, 0x25], stub.link + Link::SYSCALL)?;
-    let gate = stub.here();
-    stub.put(&[0x0f, 0x05]);
-    let resume = stub.here();
-    stub.shows(owned.leaves);
-    stub.put(&[0xc3]);
-    stub.align(4, INT3);
-    let desc = stub.here();
-    stub.patch(lea + 3, &displacement(lea + 7, desc)?);
-    let back = |address: u64| u8::try_from(desc - address).ok();
-    let record = SiteDesc {
-        site: i32::try_from(site.vaddr.wrapping_sub(desc) as i64).ok()?,
-        resume: back(resume)?,
-        gate: back(gate)?,
-        entry: Entry::Syscall as u8,
-        keeps: site.keeps,
-        start: u16::try_from(desc - stub.start()).ok()?,
-        shape: Shape::Function as u8,
-        test: back(stub.start())?,
-    };
-    stub.put(&record.to_bytes());
+    end_function(stub, site.vaddr, stub.start(), site.keeps, Some(owned.leaves))?;
     stub.end();
     Some(())
 }

@@ -36,14 +36,16 @@ mod emit;
 mod function;
 mod jumps;
 mod motion;
+mod rewrite;
 mod scan;
 mod shapes;
 mod vsyscall;
 
 pub use super::decode::decode;
-pub use emit::{divert, emit, rewrite};
+pub use emit::{divert, emit};
 pub use function::{FUNCTION_HEAD, FUNCTIONS, can_move_branch, emit_function, is_return};
 pub use jumps::{Distance, address_operand, distance_jump, is_named_jump};
+pub use rewrite::rewrite;
 pub use scan::{candidates, references, short_branch};
 pub use shapes::{apply, number_before};
 pub use vsyscall::{

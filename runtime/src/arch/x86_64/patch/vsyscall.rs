@@ -21,11 +21,12 @@
 //! A thread in the stub is shown there: no address of the file would make the call again, and the
 //! kernel has no unwind table for the page either.
 
-use super::emit::{INT3, displacement, relative};
+use super::emit::{end_function, relative};
 use super::motion::motion;
+use super::rewrite::displacement;
 use super::scan::words_60_ff;
 use crate::arch::patch::decode;
-use crate::patch::{Entry, Link, Load, Shape, SiteDesc, Stub};
+use crate::patch::{Load, Stub};
 
 /// The low half of the page's address; the functions are 1 KiB apart.
 const PAGE: u32 = 0xff60_0000;
@@ -116,27 +117,5 @@ pub fn emit_fixed(stub: &mut Stub, number: u32) -> Option<()> {
     relative(stub, &[0x0f, 0xb6, 0x0d], stub.link + u64::from(number))?;
     // jrcxz over the lea and the jump.
     stub.put(&[0xe3, 7 + 6]);
-    let lea = stub.here();
-    stub.put(&[0x4c, 0x8d, 0x1d, 0, 0, 0, 0]);
-    relative(stub, &[0xff, 0x25], stub.link + Link::SYSCALL)?;
-    let gate = stub.here();
-    stub.put(&[0x0f, 0x05]);
-    let resume = stub.here();
-    stub.put(&[0xc3]);
-    stub.align(4, INT3);
-    let desc = stub.here();
-    stub.patch(lea + 3, &displacement(lea + 7, desc)?);
-    let back = |address: u64| u8::try_from(desc - address).ok();
-    let record = SiteDesc {
-        site: i32::try_from(start.wrapping_sub(desc) as i64).ok()?,
-        resume: back(resume)?,
-        gate: back(gate)?,
-        entry: Entry::Syscall as u8,
-        keeps: 0,
-        start: u16::from(back(start)?),
-        shape: Shape::Function as u8,
-        test: back(start)?,
-    };
-    stub.put(&record.to_bytes());
-    Some(())
+    end_function(stub, start, start, 0, None)
 }
