@@ -1,9 +1,10 @@
 //! What the kernel gave the process when it started: `/proc/self/environ`, `/proc/self/auxv`.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use runtime::sys::{self, Errno, Result};
+use runtime::sys::{self, Result};
 
 /// Kinds of auxiliary entries (getauxval(3)).
 const AT_NULL: usize = 0;
@@ -11,23 +12,17 @@ const AT_NULL: usize = 0;
 pub const AT_HWCAP2: usize = 26;
 /// Where the kernel has put the vDSO.
 pub const AT_SYSINFO_EHDR: usize = 33;
-/// `O_CLOEXEC`, read-only.
-const READ: u32 = 0o2_000_000;
 
 fn contents(path: &CStr) -> Result<Vec<u8>> {
-    let file = sys::openat(sys::CWD, path, READ, 0)?;
-    let mut bytes = Vec::new();
-    let mut piece = [0; 4096];
-    let done = loop {
-        match sys::pread(file, &mut piece, bytes.len() as u64) {
-            Ok(0) => break Ok(bytes),
-            Ok(length) => bytes.extend_from_slice(&piece[..length]),
-            Err(Errno::INTR) => {}
-            Err(error) => break Err(error),
+    let mut bytes = vec![0; 4096];
+    loop {
+        let length = sys::read_file(path, &mut bytes)?;
+        if length < bytes.len() {
+            bytes.truncate(length);
+            return Ok(bytes);
         }
-    };
-    sys::close(file);
-    done
+        bytes.resize(2 * length, 0);
+    }
 }
 
 /// The environment: `NAME=VALUE` texts with a NUL each.

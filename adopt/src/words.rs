@@ -2,10 +2,7 @@
 
 use alloc::ffi::CString;
 
-use runtime::layer::modules;
-use runtime::log::Level;
-use runtime::patch::ShapeSet;
-use runtime::process::OPTIONS;
+use runtime::process::option::{self, Unfit};
 use runtime::sys::{self, Errno, Result};
 use runtime::view::{self, OWN};
 
@@ -16,37 +13,21 @@ const APPEND: u32 = 0o1 | 0o100 | 0o2000 | 0o2_000_000;
 
 /// Takes the options; what a process started by `vload` learns from its environment too.
 ///
-/// Errors: `EINVAL` for a word that is no option or has no such value; those of opening a file.
+/// Errors: `EINVAL` for a word that is no option or has no such value; `E2BIG` and `ENOSPC` for too many; those of
+/// opening a file.
 pub fn take(words: &[u8], environment: &[u8]) -> Result<()> {
     let mut words = words.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     while let Some(word) = words.next() {
-        let (name, given) = match word.iter().position(|&byte| byte == b'=') {
-            Some(equals) if word.starts_with(b"--") => (&word[..equals], Some(&word[equals + 1..])),
-            _ => (word, None),
-        };
-        let mut value = || given.or_else(|| words.next()).ok_or(Errno::INVAL);
+        let (name, given) = option::split(word);
         match name {
-            b"--log" => log(value()?)?,
+            b"--log" => log(given.or_else(|| words.next()).ok_or(Errno::INVAL)?)?,
             b"--trace" => {
-                let file = open(value()?)?;
+                let file = open(given.or_else(|| words.next()).ok_or(Errno::INVAL)?)?;
                 OWN.trace.set(file);
                 keep("trace", b"lines")?;
             }
-            b"--shapes" => {
-                let set = value()?;
-                let text = core::str::from_utf8(set).map_err(|_| Errno::INVAL)?;
-                ShapeSet::parse(text).map_err(|_| Errno::INVAL)?;
-                keep("shapes", set)?;
-            }
-            b"--skip" => keep("skip", value()?)?,
-            b"--plain" => keep("plain", value()?)?,
-            b"-m" | b"--module" => {
-                let text = value()?;
-                modules::find(text).map_err(|_| Errno::INVAL)?;
-                keep(modules::OPTION, text)?;
-            }
-            b"--no-cache" if given.is_none() => keep("no-cache", b"")?,
-            _ => return Err(Errno::INVAL),
+            // SAFETY: no thread has entered the resident yet: nothing leads there.
+            _ => unsafe { option::take(name, given, || words.next()) }.map_err(errno)?,
         }
     }
     find_cache(environment)
@@ -65,16 +46,10 @@ fn find_cache(environment: &[u8]) -> Result<()> {
 }
 
 fn log(value: &[u8]) -> Result<()> {
-    let colon = value.iter().rposition(|&byte| byte == b':');
-    let level = colon.map(|colon| &value[colon + 1..]).filter(|name| Level::named(name).is_some());
-    let file = match (colon, level) {
-        (Some(colon), Some(level)) => {
-            keep("log-level", level)?;
-            &value[..colon]
-        }
-        // A colon in a file's name.
-        _ => value,
-    };
+    let (file, level) = option::log(value);
+    if let Some(level) = level {
+        keep("log-level", level)?;
+    }
     OWN.log.set(open(file)?);
     Ok(())
 }
@@ -86,6 +61,14 @@ fn open(path: &[u8]) -> Result<i32> {
 }
 
 fn keep(name: &str, value: &[u8]) -> Result<()> {
-    // SAFETY: no thread has entered the resident yet: nothing leads there.
-    if unsafe { OPTIONS.add(name, value) } { Ok(()) } else { Err(Errno::TOOBIG) }
+    // SAFETY: as in `take`.
+    unsafe { option::keep(name, value) }.map_err(errno)
+}
+
+fn errno(unfit: Unfit<'_>) -> Errno {
+    match unfit {
+        Unfit::TooLong => Errno::TOOBIG,
+        Unfit::Modules => Errno::NOSPC,
+        _ => Errno::INVAL,
+    }
 }

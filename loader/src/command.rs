@@ -5,8 +5,7 @@ use core::fmt;
 
 use runtime::layer::modules::{self, Unusable};
 use runtime::layer::spec::Malformed;
-use runtime::patch::ShapeSet;
-use runtime::process::OPTIONS;
+use runtime::process::option::{self, Unfit};
 
 use crate::check::{Check, Form};
 use crate::help;
@@ -30,7 +29,7 @@ pub enum Command {
     Wrong(Wrong),
 }
 
-/// A program to run; the options that cross an exec are in [`OPTIONS`].
+/// A program to run; the options that cross an exec are in [`OPTIONS`](runtime::process::OPTIONS).
 pub struct Run {
     /// The program as given.
     pub program: &'static CStr,
@@ -146,8 +145,7 @@ const KEPT: [&[u8]; 11] = [
 
 /// Reads the command line.
 pub fn parse(vectors: &Vectors) -> Command {
-    let mut reader =
-        Reader { vectors, index: 1, trace: None, log: None, trace_file: None, modules: 0 };
+    let mut reader = Reader { vectors, index: 1, trace: None, log: None, trace_file: None };
     match reader.read() {
         Ok(command) => command,
         Err(wrong) => Command::Wrong(wrong),
@@ -160,7 +158,6 @@ struct Reader<'a> {
     trace: Option<Trace>,
     log: Option<&'static [u8]>,
     trace_file: Option<&'static CStr>,
-    modules: usize,
 }
 
 impl Reader<'_> {
@@ -260,10 +257,7 @@ impl Reader<'_> {
 
     /// One option; gives a text when it asks for one.
     fn option(&mut self, word: &'static [u8]) -> Result<Option<&'static str>, Wrong> {
-        let (name, given) = match word.iter().position(|&byte| byte == b'=') {
-            Some(equals) if word.starts_with(b"--") => (&word[..equals], Some(&word[equals + 1..])),
-            _ => (word, None),
-        };
+        let (name, given) = option::split(word);
         match name {
             b"--help" | b"--version" | b"--no-cache" | b"--vdso" if given.is_some() => {
                 return Err(Wrong::Option(word));
@@ -271,39 +265,6 @@ impl Reader<'_> {
             b"-h" | b"--help" => return Ok(Some(help::TEXT)),
             b"-V" | b"--version" => return Ok(Some(help::VERSION)),
             b"--log" => self.log(name, given)?,
-            b"--shapes" => {
-                let set = self.value(name, given)?;
-                let known = core::str::from_utf8(set).is_ok_and(|set| ShapeSet::parse(set).is_ok());
-                if !known {
-                    return Err(Wrong::BadValue(name, set));
-                }
-                keep("shapes", set)?;
-            }
-            b"--skip" => {
-                let value = self.value(name, given)?;
-                keep("skip", value)?;
-            }
-            b"--plain" => {
-                let value = self.value(name, given)?;
-                keep("plain", value)?;
-            }
-            b"-m" | b"--module" => {
-                let text = self.value(name, given)?;
-                modules::find(text).map_err(|why| Wrong::Module(text, why))?;
-                self.modules += 1;
-                if self.modules > modules::MOST {
-                    return Err(Wrong::Modules);
-                }
-                keep(modules::OPTION, text)?;
-            }
-            b"--watch" => {
-                let policy = self.value(name, given)?;
-                if runtime::watch::Policy::named(policy).is_none() {
-                    return Err(Wrong::BadValue(name, policy));
-                }
-                keep("watch", policy)?;
-            }
-            b"--no-cache" => keep("no-cache", b"")?,
             b"--test-private-pages" => keep("test-private-pages", b"")?,
             b"--test-bounce" => keep("test-bounce", b"")?,
             b"-c" | b"-f" | b"-o" | b"--vdso" if self.trace.is_none() => {
@@ -318,26 +279,40 @@ impl Reader<'_> {
                 self.index += 1;
                 self.trace_file = Some(file);
             }
-            _ => return Err(Wrong::Option(word)),
+            _ => self.session(word, name, given)?,
         }
         Ok(None)
     }
 
-    fn log(&mut self, name: &'static [u8], given: Option<&'static [u8]>) -> Result<(), Wrong> {
-        let value = self.value(name, given)?;
-        let colon = value.iter().rposition(|&byte| byte == b':');
-        let (file, level) = match colon {
-            Some(colon) => (&value[..colon], Some(&value[colon + 1..])),
-            None => (value, None),
+    /// An option of the session's.
+    fn session(
+        &mut self,
+        word: &'static [u8],
+        name: &'static [u8],
+        given: Option<&'static [u8]>,
+    ) -> Result<(), Wrong> {
+        let next = || {
+            let value = self.vectors.arg(self.index)?;
+            self.index += 1;
+            Some(value.to_bytes())
         };
-        match level {
-            Some(level) if runtime::log::Level::named(level).is_some() => {
-                keep("log-level", level)?;
-                self.log = Some(file);
-            }
-            // A colon in a file's name.
-            _ => self.log = Some(value),
+        // SAFETY: one thread, and the target has not run.
+        unsafe { option::take(name, given, next) }.map_err(|unfit| match unfit {
+            Unfit::Unknown => Wrong::Option(word),
+            Unfit::NoValue => Wrong::Value(name),
+            Unfit::Value(value) => Wrong::BadValue(name, value),
+            Unfit::Module(text, why) => Wrong::Module(text, why),
+            Unfit::Modules => Wrong::Modules,
+            Unfit::TooLong => Wrong::TooLong,
+        })
+    }
+
+    fn log(&mut self, name: &'static [u8], given: Option<&'static [u8]>) -> Result<(), Wrong> {
+        let (file, level) = option::log(self.value(name, given)?);
+        if let Some(level) = level {
+            keep("log-level", level)?;
         }
+        self.log = Some(file);
         Ok(())
     }
 
@@ -357,5 +332,5 @@ impl Reader<'_> {
 
 fn keep(name: &str, value: &[u8]) -> Result<(), Wrong> {
     // SAFETY: one thread, and the target has not run.
-    if unsafe { OPTIONS.add(name, value) } { Ok(()) } else { Err(Wrong::TooLong) }
+    unsafe { option::keep(name, value) }.map_err(|_| Wrong::TooLong)
 }

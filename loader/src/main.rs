@@ -33,20 +33,12 @@ mod vectors;
 
 use core::panic::PanicInfo;
 
-use runtime::log::{Line, emergency};
-
 #[global_allocator]
 static HEAP: runtime::memory::Heap = runtime::memory::Heap;
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    let mut line = Line::new();
-    line.text("vload: internal error: ");
-    let _cut = core::fmt::Write::write_fmt(&mut line, format_args!("{info}"));
-    line.text(" (version ").text(env!("CARGO_PKG_VERSION")).text(")\n");
-    line.text("vload: this is a fault of vload, not of the program. Please report it.\n");
-    emergency(line.bytes());
-    runtime::sys::exit(125)
+    runtime::log::panicked(info)
 }
 
 /// Named by the prebuilt `core`, which was built to unwind. Nothing unwinds here.

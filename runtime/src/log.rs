@@ -162,3 +162,14 @@ pub fn emergency(bytes: &[u8]) {
         let _ = sys::write_aside(fd, bytes);
     }
 }
+
+/// Says that vload itself has failed, and where; the process ends with that.
+pub fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
+    let mut line = Line::new();
+    line.text("vload: internal error: ");
+    let _cut = core::fmt::Write::write_fmt(&mut line, format_args!("{info}"));
+    line.text(" (version ").text(env!("CARGO_PKG_VERSION")).text(")\n");
+    line.text("vload: this is a fault of vload, not of the program. Please report it.\n");
+    emergency(line.bytes());
+    sys::exit(125)
+}

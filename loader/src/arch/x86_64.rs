@@ -4,8 +4,6 @@ use crate::auxv::AT_HWCAP2;
 use crate::doctor::{Line, State};
 use crate::vectors::Vectors;
 use core::arch::{asm, global_asm};
-use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY};
-use runtime::image::{Fd, Source};
 use runtime::sys;
 
 // The kernel starts a static-pie without an interp at any address; the words that hold addresses
@@ -86,29 +84,29 @@ fn fsgsbase(vectors: &Vectors) -> Line {
     )
 }
 
-/// The page at the fixed address, as `/proc/self/maps` shows it last.
+/// The page at the fixed address.
 fn vsyscall() -> Line {
     const NAME: &str = "vsyscall page";
-    let mut maps = [0u8; 65536];
-    let length = sys::openat(sys::CWD, c"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0).map(|fd| {
-        let length = Fd(fd).read_at(0, &mut maps).unwrap_or(0);
-        sys::close(fd);
-        length
+    // arch/x86/include/uapi/asm/vsyscall.h
+    const VSYSCALL: usize = 0xffff_ffff_ff60_0000;
+    let mut is_there = false;
+    let looked = sys::maps::each_in(VSYSCALL, VSYSCALL + 1, &mut |mapped, _| {
+        is_there |= mapped.name == b"[vsyscall]";
+        true
     });
-    let Ok(length) = length else {
+    if looked.is_err() {
         return Line::good(NAME, format_args!("not known without /proc"));
-    };
-    let mut lines = maps[..length].split(|&byte| byte == b'\n');
-    match lines.find(|line| line.ends_with(b"[vsyscall]")) {
-        None => Line::good(NAME, format_args!("there is none")),
-        Some(_) => Line::bad(
-            NAME,
-            State::Limited,
-            format_args!("it is there"),
-            "what programs of before 2012 call there is not seen where vload check lists it",
-            "boot with vsyscall=none, if no program needs it",
-        ),
     }
+    if !is_there {
+        return Line::good(NAME, format_args!("there is none"));
+    }
+    Line::bad(
+        NAME,
+        State::Limited,
+        format_args!("it is there"),
+        "what programs of before 2012 call there is not seen where vload check lists it",
+        "boot with vsyscall=none, if no program needs it",
+    )
 }
 
 /// Whether a program without `PT_GNU_STACK` gets an executable stack (arch/x86/include/asm/elf.h).

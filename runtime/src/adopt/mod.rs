@@ -13,13 +13,11 @@
 //! every shape that is used here leaves an instruction. A thread that runs is stopped by a signal,
 //! and goes on where its instruction is then.
 
-mod maps;
 mod texts;
 mod thread;
 mod threads;
 
 use alloc::vec::Vec;
-use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 pub use thread::{arrive, is_bound, vload_adopt_thread};
@@ -82,7 +80,7 @@ pub fn adopt(means: &Means) -> Result<()> {
 
 fn with_signals_blocked(means: &Means, mask: u64) -> Result<()> {
     // What can fail for want of something comes first, while nothing has changed.
-    let mapped = maps::read()?;
+    let mapped = texts::mapped()?;
     let mut path = [0; 4096];
     let program = sys::readlink(sys::CWD, c"/proc/self/exe", &mut path)?;
     if let Some(exe) = means.exe {
@@ -107,12 +105,7 @@ fn with_signals_blocked(means: &Means, mask: u64) -> Result<()> {
 /// The path of the file that the resident is mapped from.
 pub fn own_path() -> Option<Vec<u8>> {
     let (own, end) = crate::arch::image_range();
-    let mapped = maps::read().ok()?;
-    mapped.into_iter().find(|text| own <= text.start && text.end <= end).map(|text| text.path)
-}
-
-/// A path in `/proc/self/task/TID`.
-fn task_path<'a>(line: &'a mut crate::log::Line, tid: i32, name: &str) -> Option<&'a CStr> {
-    line.text("/proc/self/task/").decimal(i64::from(tid)).text("/").text(name).raw(b"\0");
-    CStr::from_bytes_with_nul(line.bytes()).ok()
+    let mapped = texts::mapped().ok()?;
+    let text = mapped.into_iter().find(|text| own <= text.start && text.end <= end)?;
+    Some(text.path.into_bytes())
 }

@@ -1,13 +1,51 @@
 //! Patching what is mapped already.
 
 use alloc::ffi::CString;
+use alloc::vec::Vec;
 
-use super::maps::Text;
 use crate::arch;
 use crate::patch::Shape;
-use crate::sys;
+use crate::sys::{self, Result, maps};
 use crate::text::{self, Mapping};
 use linux_raw_sys::general::{O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, PROT_WRITE};
+
+/// An executable mapping.
+pub struct Text {
+    /// First address.
+    pub start: usize,
+    /// One past the last.
+    pub end: usize,
+    /// `PROT_*`.
+    prot: u32,
+    /// Offset in the file.
+    offset: u64,
+    /// Device, `major << 32 | minor`, as [`sys::Stat`] has it.
+    dev: u64,
+    /// Inode number; 0 when it is no file's.
+    ino: u64,
+    /// As `/proc` shows it: the file's path, or a name in brackets.
+    pub path: CString,
+}
+
+/// The executable mappings of this process.
+pub fn mapped() -> Result<Vec<Text>> {
+    let mut found = Vec::new();
+    maps::each_in(0, usize::MAX, &mut |mapped, path| {
+        if mapped.is_executable() {
+            found.push(Text {
+                start: mapped.start,
+                end: mapped.end,
+                prot: mapped.prot(),
+                offset: mapped.offset,
+                dev: mapped.device.0 << 32 | mapped.device.1,
+                ino: mapped.inode,
+                path: path.into(),
+            });
+        }
+        true
+    })?;
+    Ok(found)
+}
 
 /// Replaces the texts. What cannot be is named in the log. `still`: no other thread runs them.
 pub fn cover(mapped: &[Text], vdso: Option<usize>, still: bool) {
@@ -30,15 +68,14 @@ pub fn cover(mapped: &[Text], vdso: Option<usize>, still: bool) {
 }
 
 fn cover_one(mapping: &Text) {
-    match mapping.path.first() {
+    match mapping.path.to_bytes().first() {
         // The vDSO is named by the auxiliary vector; the other names in brackets hold no text.
         Some(b'[') => return,
         Some(b'/') if mapping.prot & PROT_WRITE == 0 => {}
         _ => return refuse(mapping, "it is no file's text"),
     }
-    let Ok(path) = CString::new(&mapping.path[..]) else { return };
     let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    let file = match sys::openat(sys::CWD, &path, flags, 0) {
+    let file = match sys::openat(sys::CWD, &mapping.path, flags, 0) {
         Ok(file) => file,
         Err(error) => return refuse(mapping, error.text()),
     };

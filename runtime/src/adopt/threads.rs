@@ -8,13 +8,11 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use super::task_path;
 use crate::arch::{self, Context, SigInfo};
-use crate::log::Line;
 use crate::signal;
 use crate::sys::{self, Errno, Result};
 use crate::text;
-use linux_raw_sys::general::{O_CLOEXEC, O_DIRECTORY, O_RDONLY};
+use crate::thread::others::{self, State};
 
 /// 1 while threads shall wait.
 static STOPPED: AtomicU32 = AtomicU32::new(0);
@@ -51,11 +49,13 @@ pub fn stop() -> Result<Stopped> {
     let me = sys::gettid();
     STOPPED.store(1, Ordering::Release);
     let mut stopped = Stopped { all: true };
-    let mut asked = Vec::new();
+    let (mut threads, mut asked) = (Vec::new(), Vec::new());
     for _ in 0..LOOKS {
         let mut still = true;
         stopped.all = true;
-        for tid in threads()? {
+        threads.clear();
+        others::each(&mut |tid| threads.push(tid))?;
+        for &tid in &threads {
             if tid == me || waits(tid) || is_in_call(tid) {
                 continue;
             }
@@ -76,17 +76,6 @@ pub fn stop() -> Result<Stopped> {
     Err(Errno::AGAIN)
 }
 
-fn threads() -> Result<Vec<i32>> {
-    let mut found = Vec::new();
-    let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
-    let directory = sys::openat(sys::CWD, c"/proc/self/task", flags, 0)?;
-    let listed = sys::list(directory, &mut |name| {
-        found.extend(name.to_str().ok().and_then(|name| name.parse::<i32>().ok()));
-    });
-    sys::close(directory);
-    listed.map(|()| found)
-}
-
 fn waits(tid: i32) -> bool {
     let mut waiter = WAITING.load(Ordering::Acquire);
     // SAFETY: a waiter stays on its thread's stack until `Stopped` is dropped, which `stop` owns.
@@ -99,44 +88,18 @@ fn waits(tid: i32) -> bool {
     false
 }
 
-/// Whether the thread is blocked in a system call, or is no more. `-1` is a thread that the kernel
-/// holds elsewhere, in a page fault for instance: it goes on where it was.
+/// Whether the thread is blocked in a system call, or is no more. One that the kernel holds elsewhere, in a
+/// page fault for instance, goes on where it was.
 fn is_in_call(tid: i32) -> bool {
-    let mut buffer = [0; 256];
-    match read(tid, "syscall", &mut buffer) {
-        Ok(text) => text.first().is_some_and(u8::is_ascii_digit),
-        Err(error) => matches!(error, Errno::NOENT | Errno::SRCH),
-    }
-}
-
-fn read<'b>(tid: i32, name: &str, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
-    let mut line = Line::new();
-    let path = task_path(&mut line, tid, name).ok_or(Errno::INVAL)?;
-    let file = sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0)?;
-    let length = sys::pread(file, buffer, 0);
-    sys::close(file);
-    Ok(&buffer[..length?])
+    matches!(others::state(tid), State::InCall | State::Gone)
 }
 
 /// Sends the thread a signal of which the resident always hears, and which it does not block.
 fn ask(tid: i32) -> bool {
-    let Some(blocked) = blocked(tid) else { return false };
-    let Some(signal) = signal::always_ours().find(|&signal| blocked & signal::bit(signal) == 0)
-    else {
-        return false;
-    };
+    let Some(signal) = others::blocked(tid).and_then(signal::heard) else { return false };
     let info = arch::queued_info(signal, sys::getpid(), mark());
     // A thread that has ended meanwhile is not listed any more.
     sys::queue_signal_to(tid, signal, &info).is_ok()
-}
-
-/// `SigBlk` of `/proc/self/task/TID/status` (proc_pid_status(5)).
-fn blocked(tid: i32) -> Option<u64> {
-    let mut buffer = [0; 4096];
-    let status = read(tid, "status", &mut buffer).ok()?;
-    let line =
-        status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"SigBlk:"))?;
-    u64::from_str_radix(core::str::from_utf8(line).ok()?.trim(), 16).ok()
 }
 
 /// What the signal carries: nobody else has a reason to send this address.

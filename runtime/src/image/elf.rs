@@ -1,9 +1,9 @@
 //! ELF executables, by the rules of `load_elf_binary` (`fs/binfmt_elf.c`).
 
-use super::layout::MAX_PHENTSIZE;
 use super::source::read_exact;
 use super::{
-    Class, Head, Header, Limits, ProgramHeader, Refusal, Segment, Source, What, native, property,
+    Class, Head, Header, Limits, ProgramHeader, ProgramHeaders, Refusal, Segment, Source, What,
+    native, property,
 };
 use crate::sys::{self, Errno};
 use core::ffi::CStr;
@@ -16,9 +16,6 @@ pub const PATH_MAX: usize = linux_raw_sys::general::PATH_MAX as usize;
 
 /// The largest size of all program headers together (`load_elf_phdrs`).
 const MAX_HEADERS: usize = 65536;
-
-/// How many program headers are read at a time.
-const CHUNK: u16 = 16;
 
 /// Whether an image has addresses of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -337,14 +334,7 @@ impl Elf {
 
     /// All program headers with their place, in order, read from `source` sixteen at a time.
     pub fn program_headers<'a, S: Source + ?Sized>(&self, source: &'a S) -> ProgramHeaders<'a, S> {
-        ProgramHeaders {
-            source,
-            class: self.class,
-            phoff: self.header.phoff,
-            phnum: self.header.phnum,
-            next: 0,
-            chunk: [0; CHUNK as usize * MAX_PHENTSIZE],
-        }
+        ProgramHeaders::new(source, self.class, self.header.phoff, self.header.phnum)
     }
 
     /// The `PT_LOAD` segments in order.
@@ -365,46 +355,5 @@ fn kind(header: &Header) -> Option<Kind> {
         ET_EXEC => Some(Kind::Exec),
         ET_DYN => Some(Kind::Dyn),
         _ => None,
-    }
-}
-
-/// The program headers of an [`Elf`]. It ends after the first error.
-#[derive(Debug)]
-pub struct ProgramHeaders<'a, S: Source + ?Sized> {
-    source: &'a S,
-    class: Class,
-    phoff: u64,
-    phnum: u16,
-    next: u16,
-    chunk: [u8; CHUNK as usize * MAX_PHENTSIZE],
-}
-
-impl<S: Source + ?Sized> ProgramHeaders<'_, S> {
-    fn read(&mut self, index: u16) -> sys::Result<ProgramHeader> {
-        let size = self.class.phentsize();
-        let place = usize::from(index % CHUNK) * size;
-        if index.is_multiple_of(CHUNK) {
-            let count = usize::from((self.phnum - index).min(CHUNK));
-            let at = u64::from(index) * size as u64;
-            let offset = self.phoff.checked_add(at).ok_or(Errno::INVAL)?;
-            let chunk = self.chunk.get_mut(..count * size).ok_or(Errno::INVAL)?;
-            read_exact(self.source, offset, chunk)?;
-        }
-        let bytes = self.chunk.get(place..).unwrap_or(&[]);
-        self.class.program_header(bytes).ok_or(Errno::IO)
-    }
-}
-
-impl<S: Source + ?Sized> Iterator for ProgramHeaders<'_, S> {
-    type Item = sys::Result<(u16, ProgramHeader)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.next >= self.phnum {
-            return None;
-        }
-        let index = self.next;
-        let header = self.read(index);
-        self.next = if header.is_ok() { index + 1 } else { self.phnum };
-        Some(header.map(|header| (index, header)))
     }
 }

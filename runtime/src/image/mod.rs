@@ -9,6 +9,7 @@
 
 mod elf;
 mod head;
+mod headers;
 mod layout;
 pub mod misc;
 #[cfg_attr(target_arch = "aarch64", path = "../arch/aarch64/elf.rs")]
@@ -24,8 +25,9 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub use elf::{Elf, Kind, PATH_MAX, ProgramHeaders, Stack};
+pub use elf::{Elf, Kind, PATH_MAX, Stack};
 pub use head::{Format, HEAD_SIZE, Head, Nesting, classify};
+pub use headers::ProgramHeaders;
 pub use layout::{Class, Header, ProgramHeader};
 pub use refusal::{Refusal, What};
 pub use script::Script;

@@ -41,9 +41,10 @@ mod site;
 mod starts;
 mod stub;
 mod tables;
+mod view;
 
 pub use around::{Around, Room};
-pub use blob::{Blob, BlobView, SiteRecord, TextRun};
+pub use blob::{SiteRecord, TextRun};
 pub use fixed::{FixedCall, Load};
 pub use function::{Function, Owned};
 pub use insn::{Entry, Flow, Insn, Naming, Reference};
@@ -55,6 +56,7 @@ pub use run::{Kind, Run, Step};
 pub use shape::{Shape, ShapeSet};
 pub use site::{KEEPS_NEXT, KEEPS_SITE, RETURNS, Refusal, Refused, Site, SiteDesc};
 pub use stub::{Description, Link, Stub};
+pub use view::{Blob, BlobView};
 
 #[cfg(test)]
 pub(crate) mod tests;

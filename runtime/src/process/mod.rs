@@ -8,6 +8,7 @@ mod dispatch;
 mod exec;
 mod exit;
 mod misc;
+pub mod option;
 mod personality;
 pub mod resolve;
 mod resumed;

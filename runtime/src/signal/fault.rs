@@ -12,11 +12,17 @@ use crate::sys;
 use crate::thread::Block;
 use linux_raw_sys::general::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 
-const OURS: u64 = bit(SIGSEGV as i32)
-    | bit(SIGBUS as i32)
-    | bit(SIGILL as i32)
-    | bit(SIGFPE as i32)
-    | bit(SIGTRAP as i32);
+/// The signals that a fault raises. `SIGTRAP` comes last, because a debugger keeps it for itself.
+const FAULTS: [u32; 5] = [SIGILL, SIGFPE, SIGBUS, SIGSEGV, SIGTRAP];
+
+const OURS: u64 = {
+    let (mut set, mut at) = (0, 0);
+    while at < FAULTS.len() {
+        set |= bit(FAULTS[at] as i32);
+        at += 1;
+    }
+    set
+};
 
 /// Whether the resident keeps its handler for `signal` whatever the target asks for (`SIG_IGN` is
 /// told to the kernel, because exec hands it on).
@@ -24,9 +30,9 @@ pub fn is_ours(signal: i32) -> bool {
     (OURS | super::open_signals()) & bit(signal) != 0
 }
 
-/// The signals of which the resident always hears.
-pub fn always_ours() -> impl Iterator<Item = i32> {
-    (1..=super::SIGNALS as i32).filter(|&signal| is_ours(signal))
+/// A signal of which the resident hears in a thread that blocks `blocked`; `None` where it blocks them all.
+pub fn heard(blocked: u64) -> Option<i32> {
+    FAULTS.iter().map(|&signal| signal as i32).find(|&signal| blocked & bit(signal) == 0)
 }
 
 /// Whether the signal comes again by itself when its handler has done nothing: a fault, but for a

@@ -55,9 +55,9 @@ pub fn watch_traps() {
 pub fn unblock(signal: i32) -> u64 {
     const UNBLOCK: usize = 1;
     let (set, mut before) = (bit(signal), 0u64);
+    let (set, kept) = (&raw const set as usize, &raw mut before as usize);
     // SAFETY: both sets are ours; only the calling thread's mask changes.
-    let done =
-        unsafe { sys::signal_mask(UNBLOCK, &raw const set as usize, &raw mut before as usize) };
+    let done = unsafe { sys::signal_mask(UNBLOCK, set, kept) };
     debug_assert!(done.is_ok());
     before
 }

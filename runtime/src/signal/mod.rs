@@ -19,7 +19,7 @@ pub use action::{Action, SigHand, change as change_action, rt_sigaction};
 pub use altstack::sigaltstack;
 pub use arrive::{is_breakpoint, vload_signal};
 pub use deliver::{again as send_again, is_held, vload_resident_deliver};
-pub use fault::{DISPATCHED, always_ours, die, happens_again, install, is_ours};
+pub use fault::{DISPATCHED, die, happens_again, heard, install, is_ours};
 pub use mask::{
     Blocked, Pending, adopt_inherited, hand_on, has_traps, keep_open, open as open_signals,
     rt_sigpending, rt_sigprocmask, take_pending, unblock, watch_traps,

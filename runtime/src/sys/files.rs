@@ -37,10 +37,9 @@ pub fn seek(fd: i32, offset: u64, from: u32) -> Result<u64> {
 /// `openat(2)`, of files of any length; `openat2(2)` where a filter of the target's forbids it.
 pub fn openat(dirfd: i32, path: &CStr, flags: u32, mode: u32) -> Result<i32> {
     let (name, large) = (path.as_ptr() as usize, flags | nr::O_LARGEFILE);
+    let args = [dirfd as usize, name, large as usize, mode as usize];
     // SAFETY: the path is NUL-terminated; a descriptor harms no memory.
-    let opened =
-        unsafe { call(nr::__NR_openat, [dirfd as usize, name, large as usize, mode as usize]) };
-    let opened = match opened {
+    let opened = match unsafe { call(nr::__NR_openat, args) } {
         Err(super::Errno::NOSYS) => {
             // The newer call refuses flags that do not belong together (build_open_flags, fs/open.c).
             let flags = if flags & nr::O_PATH != 0 { flags } else { large };

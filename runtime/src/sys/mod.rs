@@ -2,6 +2,7 @@
 
 mod errno;
 mod files;
+pub mod maps;
 mod memory;
 mod process;
 mod write;

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::place;
+use super::pieces;
 use super::region::{self, Region};
 use super::store::{CachedFile, Source};
 use crate::arch;
@@ -38,5 +38,5 @@ fn replace(region: &Region) -> Result<()> {
         Ok(fd) => Source::Cached(CachedFile(fd)),
         Err(_) => Source::Memory(alloc::vec::Vec::new()),
     };
-    place::copy_in(&source, bytes, 0, region.stubs, length, PROT_READ | PROT_EXEC)
+    pieces::copy_in(&source, bytes, 0, region.stubs, length, PROT_READ | PROT_EXEC)
 }

@@ -5,8 +5,8 @@ mod calls;
 mod divert;
 mod executable;
 mod image;
-mod maps;
 mod native;
+mod pieces;
 mod place;
 mod protect;
 mod region;
@@ -16,7 +16,8 @@ mod vdso;
 pub use calls::{mmap, munmap};
 pub use divert::divert;
 pub use image::{UNTOUCHED, plan_of, set_shapes, shapes};
-pub use place::{Mapping, PRIVATE_PAGES, cover, cover_reserved, span};
+pub use pieces::PRIVATE_PAGES;
+pub use place::{Mapping, cover, cover_reserved, span};
 pub use protect::on_mappings;
 pub use region::{
     description_at, each_link_page, each_stub_range, is_resumable, leave_stub, lock, number_behind,

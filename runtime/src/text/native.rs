@@ -2,7 +2,8 @@
 
 use core::sync::atomic::Ordering;
 
-use super::place::{self, PAGE};
+use super::pieces;
+use super::place::PAGE;
 use super::region::{self, Region};
 use super::store::{CachedFile, Source};
 use crate::memory;
@@ -58,5 +59,5 @@ fn replace(bytes: &[u8], at: usize) -> sys::Result<()> {
         Err(_) => Source::Memory(alloc::vec::Vec::new()),
     };
     let prot = PROT_READ | PROT_EXEC;
-    place::copy_in(&source, bytes.as_ptr() as usize, 0, at, bytes.len(), prot)
+    pieces::copy_in(&source, bytes.as_ptr() as usize, 0, at, bytes.len(), prot)
 }

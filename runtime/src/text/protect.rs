@@ -1,14 +1,15 @@
 //! `mprotect(2)`, `pkey_mprotect(2)`, `mremap(2)` and `shmat(2)` where they concern what is executed.
 
+use core::ffi::CStr;
 use core::ops::Range;
 
 use super::calls::makes_executable;
-use super::maps::{self, Mapped};
 use super::place::{self, Mapping, PAGE};
 use super::{executable, image, native, region};
 use crate::layer::Call;
 use crate::memory;
 use crate::signal;
+use crate::sys::maps::{self, Mapped};
 use crate::sys::{self, Stat};
 use crate::watch;
 use linux_raw_sys::general as nr;
@@ -65,14 +66,16 @@ fn mprotect(call: &mut Call<'_>) -> isize {
 /// Whether everything from `start` to `end` is text of files, unchanged.
 fn is_text(start: usize, end: usize) -> bool {
     let (mut text, mut last) = (true, start);
-    let walked = maps::each_in(start, end, &mut |mapped| {
+    let walked = maps::each_in(start, end, &mut |mapped, path| {
         let part = mapped.start.max(start)..mapped.end.min(end);
         text = mapped.is_private()
             && !mapped.is_writable()
-            && mapped.inode != 0
+            && mapped.has_file()
             && (region::is_patched(part.start, part.end)
-                || with_file(mapped, |fd, stat| is_text_of(fd, stat, &within(mapped, &part, 0)))
-                    .unwrap_or(false));
+                || with_file(mapped, path, |fd, stat| {
+                    is_text_of(fd, stat, &within(mapped, &part, 0))
+                })
+                .unwrap_or(false));
         last = mapped.end;
         text
     });
@@ -82,10 +85,10 @@ fn is_text(start: usize, end: usize) -> bool {
 
 /// Patches the text from `start` to `end`, which has got protection `prot`.
 fn cover(call: &Call<'_>, start: usize, end: usize, prot: u32) {
-    let walked = maps::each_in(start, end, &mut |mapped| {
+    let walked = maps::each_in(start, end, &mut |mapped, path| {
         let part = mapped.start.max(start)..mapped.end.min(end);
         if !region::is_patched(part.start, part.end) {
-            let covered = with_file(mapped, |fd, stat| {
+            let covered = with_file(mapped, path, |fd, stat| {
                 place::cover(fd, stat, within(mapped, &part, prot), Some(call.block));
             });
             if covered.is_none() {
@@ -107,8 +110,11 @@ fn within(mapped: &Mapped<'_>, part: &Range<usize>, prot: u32) -> Mapping {
 }
 
 /// Opens the file of a mapping, if it is still where its path says.
-fn with_file<T>(mapped: &Mapped<'_>, act: impl FnOnce(i32, &Stat) -> T) -> Option<T> {
-    let fd = sys::openat(sys::CWD, mapped.path()?, O_RDONLY | O_CLOEXEC, 0).ok()?;
+fn with_file<T>(mapped: &Mapped<'_>, path: &CStr, act: impl FnOnce(i32, &Stat) -> T) -> Option<T> {
+    if !path.to_bytes().starts_with(b"/") {
+        return None;
+    }
+    let fd = sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0).ok()?;
     let stat = sys::fstat(fd).ok().filter(|stat| stat.ino == mapped.inode && stat.is_file());
     let result = stat.map(|stat| act(fd, &stat));
     sys::close(fd);
@@ -160,8 +166,8 @@ fn mremap(call: &mut Call<'_>) -> isize {
 fn is_executable(start: usize, end: usize) -> bool {
     let mut found = false;
     let walked = executable::may_be_in(start, end).then(|| {
-        maps::each_in(start, end, &mut |mapped| {
-            found |= mapped.flags[2] == b'x';
+        maps::each_in(start, end, &mut |mapped, _| {
+            found |= mapped.is_executable();
             !found
         })
     });

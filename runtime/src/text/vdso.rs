@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use super::image::{Missing, UNTOUCHED, shapes_at, shapes_key};
+use super::pieces;
 use super::place::{self, Mapping, PAGE};
 use super::store::{self, Found, Image};
 use crate::arch;
@@ -68,7 +69,7 @@ fn image(bytes: &'static [u8], stubs: Option<u64>) -> Result<Image, Missing> {
 pub fn replace(bytes: &[u8], at: usize) -> sys::Result<()> {
     let source = store::shared(&[MARK, 0, bytes.len() as u64, 0, 0, 0], bytes);
     let prot = PROT_READ | PROT_EXEC;
-    place::copy_in(&source, bytes.as_ptr() as usize, 0, at, bytes.len(), prot)?;
+    pieces::copy_in(&source, bytes.as_ptr() as usize, 0, at, bytes.len(), prot)?;
     guard::stands_for(at..at + bytes.len(), MARK, 0, 0);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What the resident keeps for each thread.
 
 mod block;
+pub mod others;
 mod pool;
 
 pub use block::{AltStack, Block, Ownership, PrivateTables};

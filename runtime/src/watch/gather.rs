@@ -15,24 +15,27 @@
 use core::sync::atomic::Ordering;
 
 use super::arm;
-use super::threads::{self, State};
-use crate::signal::bit;
+use crate::signal;
 use crate::sys;
 use crate::text;
+use crate::thread::others::{self, State};
 use crate::thread::{Block, POOL};
-use linux_raw_sys::general::{SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
 
-/// Nanoseconds between two looks.
-pub const PAUSE: usize = 50_000;
-
-/// The signals whose handler is always the resident's, the ones that programs block least first.
-const OURS: [u32; 5] = [SIGTRAP, SIGFPE, SIGILL, SIGBUS, SIGSEGV];
+/// Nanoseconds between two looks. Looking is all there is: a thread that goes to sleep in a call does so in
+/// the kernel, which tells nobody, and that it has run its own code is the difference of two readings of
+/// its clock. Sleeping, unlike `sched_yield(2)`, lets every other thread run, whatever its priority.
+const PAUSE: usize = 50_000;
 
 /// How long a thread that blocks all of them may compute before it is left for its next call.
 const PATIENCE: u64 = 50_000_000;
 
 /// How long a thread has to run to be believed in its own code where no clock says so.
 const UNCLOCKED: u64 = 20_000_000;
+
+/// Nanoseconds since some time.
+fn now() -> u64 {
+    sys::monotonic().unwrap_or(0) as u64
+}
 
 /// One look at the threads.
 struct Look {
@@ -48,9 +51,9 @@ pub fn gather(me: &Block) {
         return;
     }
     text::divert();
-    let since = threads::now();
+    let since = now();
     loop {
-        let look = Look { waited: threads::now().saturating_sub(since) };
+        let look = Look { waited: now().saturating_sub(since) };
         let mut waiting = 0;
         POOL.each_in_use(|block| {
             if !core::ptr::eq(block, me) && !look.is_settled(block) {
@@ -61,7 +64,7 @@ pub fn gather(me: &Block) {
             crate::log!(Debug, "watched: {others} other threads after {} us", look.waited / 1000);
             return;
         }
-        threads::pause(PAUSE);
+        sys::sleep(PAUSE);
     }
 }
 
@@ -75,7 +78,7 @@ impl Look {
             // It has not started, and begins by arming itself.
             return true;
         }
-        match threads::state(tid) {
+        match others::state(tid) {
             State::Gone | State::InCall => true,
             // A page fault, or stopped in its own code: no call is there to be interrupted.
             State::Asleep => self.call(block, tid),
@@ -86,7 +89,7 @@ impl Look {
 
     fn is_running_settled(&self, block: &Block, tid: i32) -> bool {
         // Where the clock cannot be read, the time since the stubs were diverted stands for it.
-        let clock = threads::user_time(tid).unwrap_or(self.waited / UNCLOCKED);
+        let clock = others::user_time(tid).unwrap_or(self.waited / UNCLOCKED);
         let before = block.watch_clock.load(Ordering::Relaxed);
         if before == 0 || before > clock + 1 {
             block.watch_clock.store(clock + 1, Ordering::Relaxed);
@@ -107,12 +110,8 @@ impl Look {
         if block.watch_called.load(Ordering::Relaxed) != 0 {
             return true;
         }
-        let blocked = threads::blocked(tid).unwrap_or(0);
-        let Some(&signal) = OURS.iter().find(|&&signal| blocked & bit(signal as i32) == 0) else {
-            return false;
-        };
-        let info = arm::call_to_arm(signal as i32);
-        if sys::queue_signal_to(tid, signal as i32, &info).is_ok() {
+        let Some(signal) = signal::heard(others::blocked(tid).unwrap_or(0)) else { return false };
+        if sys::queue_signal_to(tid, signal, &arm::call_to_arm(signal)).is_ok() {
             block.watch_called.store(1, Ordering::Relaxed);
         }
         true

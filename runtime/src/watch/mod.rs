@@ -10,7 +10,6 @@
 
 mod arm;
 mod gather;
-mod threads;
 
 use core::fmt::{self, Arguments, Display};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
@@ -18,7 +17,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use crate::arch::{self, Context, SigInfo, Watched};
 use crate::layer;
 use crate::signal;
-use crate::sys::Errno;
+use crate::sys::{self, Errno};
 use crate::text;
 use crate::thread::{Block, POOL};
 
@@ -54,7 +53,7 @@ static ON: AtomicBool = AtomicBool::new(false);
 /// The number of the error by which the kernel has refused; 0: it has not.
 static REFUSED: AtomicI32 = AtomicI32::new(0);
 /// Whether a thread is making the process a watched one.
-static BUSY: AtomicBool = AtomicBool::new(false);
+static BUSY: AtomicU32 = AtomicU32::new(0);
 /// Calls that were dispatched.
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
@@ -136,7 +135,7 @@ pub fn report() {
 /// thread that could execute it is armed. `block` is the calling thread's, once it has one.
 pub fn demand(block: Option<&Block>, why: Arguments<'_>) {
     if is_on() {
-        if BUSY.load(Ordering::SeqCst)
+        if BUSY.load(Ordering::SeqCst) != 0
             && let Some(block) = block
         {
             // Another thread is at it: its mapping and ours wait for the same.
@@ -165,14 +164,15 @@ pub fn start() {
 
 /// Makes the process a watched one, or waits for the thread that does.
 fn enter(block: &Block) {
-    while BUSY.swap(true, Ordering::SeqCst) {
-        threads::pause(gather::PAUSE);
+    while BUSY.swap(1, Ordering::SeqCst) != 0 {
+        sys::wait_while(&BUSY, 1);
     }
     if !is_on() {
         turn_on(Some(block));
         gather::gather(block);
     }
-    BUSY.store(false, Ordering::SeqCst);
+    BUSY.store(0, Ordering::SeqCst);
+    sys::wake_all(&BUSY);
 }
 
 fn turn_on(block: Option<&Block>) {
@@ -187,7 +187,7 @@ fn turn_on(block: Option<&Block>) {
 
 /// A fork's child: it has one thread, the caller, and no dispatch yet.
 pub fn after_fork(block: &mut Block) {
-    if BUSY.swap(false, Ordering::SeqCst) && is_on() {
+    if BUSY.swap(0, Ordering::SeqCst) != 0 && is_on() {
         // Another thread was at it, which does not exist here.
         layer::show_everything();
     }

@@ -32,6 +32,22 @@ use super::thread::{KEY, MAGIC};
 use super::vectors::save_vectors;
 use crate::thread::Block;
 
+/// The first words of a [`CallRegs`] behind its description, where rcx has the address at which the caller
+/// goes on, or what Rust overwrites.
+macro_rules! push_first {
+    () => {
+        r#"
+    pushq   %gs:{spill}                 # rsp
+    pushfq                              # flags
+    pushq   %rcx                        # rip
+    pushq   %rax                        # number
+    pushq   %rdi
+    pushq   %rsi
+    pushq   %rdx
+        "#
+    };
+}
+
 global_asm!(
     r#"
     .section .gate.start, "ax", @progbits
@@ -87,13 +103,9 @@ vload_entry_anywhere_compat:
     movq    %rsp, %gs:{spill}
     movq    %gs:{stack_top}, %rsp
     pushq   $1                          # desc
-    pushq   %gs:{spill}                 # rsp
-    pushfq                              # flags
-    pushq   %rcx                        # rip: behind the instruction
-    pushq   %rax                        # number
-    pushq   %rdi
-    pushq   %rsi
-    pushq   %rdx
+    "#,
+    push_first!(),
+    r#"
     pushq   %gs:{spill}+40              # rcx
     jmp     2f
 
@@ -118,13 +130,9 @@ vload_found_anywhere:
     movq    %rsp, %gs:{spill}
     movq    %gs:{stack_top}, %rsp
     pushq   $0                          # desc
-    pushq   %gs:{spill}                 # rsp
-    pushfq                              # flags
-    pushq   %rcx                        # rip: behind the instruction
-    pushq   %rax                        # number
-    pushq   %rdi
-    pushq   %rsi
-    pushq   %rdx
+    "#,
+    push_first!(),
+    r#"
     pushq   %rcx
     jmp     2f
 
@@ -148,13 +156,9 @@ vload_found:
     movq    %rsp, %gs:{spill}
     movq    %gs:{stack_top}, %rsp
     pushq   %r11                        # desc
-    pushq   %gs:{spill}                 # rsp
-    pushfq                              # flags
-    pushq   %rcx                        # rip, set by Rust
-    pushq   %rax                        # number
-    pushq   %rdi
-    pushq   %rsi
-    pushq   %rdx
+    "#,
+    push_first!(),
+    r#"
     pushq   %rcx
 2:  pushq   %rax
     pushq   %r8

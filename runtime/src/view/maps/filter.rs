@@ -1,16 +1,16 @@
 //! `maps` and `smaps` without vload's mappings, with patched text as the file's own.
 
 use super::buffer::Buffer;
-use super::line::Line;
 use super::space::Space;
 use super::tally::Tally;
 use crate::sys::Result;
+use crate::sys::maps::Mapped;
 
 /// A mapping of the file with what follows it until the next one: nothing in `maps`, one line for each
 /// number in `smaps`.
 pub struct Entry<'a> {
     /// The mapping.
-    pub line: Line<'a>,
+    pub line: Mapped<'a>,
     /// The lines behind it.
     pub numbers: &'a [u8],
 }
@@ -20,11 +20,11 @@ pub fn entries(text: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     let mut at = 0;
     core::iter::from_fn(move || {
         let line = next_line(text, at)?;
-        let mapping = Line::parse(line)?;
+        let mapping = Mapped::parse(line)?;
         let from = (at + line.len() + 1).min(text.len());
         let mut to = from;
         while let Some(line) = next_line(text, to)
-            && Line::parse(line).is_none()
+            && Mapped::parse(line).is_none()
         {
             to = (to + line.len() + 1).min(text.len());
         }
@@ -41,7 +41,7 @@ fn next_line(text: &[u8], at: usize) -> Option<&[u8]> {
 
 /// A mapping that is written once it is known what follows.
 struct Pending<'a> {
-    line: Line<'a>,
+    line: Mapped<'a>,
     /// Whether it is patched text, which continues the file's own.
     replaced: bool,
     numbers: Tally<'a>,

@@ -2,9 +2,9 @@
 
 use super::buffer::Buffer;
 use super::filter::entries;
-use super::line::{Line, hexadecimal};
 use super::space::Space;
 use crate::sys::Result;
+use crate::sys::maps::{Mapped, hexadecimal};
 
 /// Writes the lines of what is not vload's; what lies at the addresses is in `maps`. A text of which some
 /// pages are patched has several.
@@ -29,7 +29,7 @@ pub fn filter(text: &[u8], maps: &[u8], space: &Space, out: &mut Buffer) -> Resu
 }
 
 /// Writes a line with the file of `shown` (`show_numa_map`, fs/proc/task_mmu.c).
-fn write(line: &[u8], shown: &Line<'_>, out: &mut Buffer) -> Result<()> {
+fn write(line: &[u8], shown: &Mapped<'_>, out: &mut Buffer) -> Result<()> {
     for (index, word) in line.trim_ascii_end().split(|&byte| byte == b' ').enumerate() {
         // The vDSO has neither a file nor pages that are counted.
         if index > 1 && !shown.has_file() {

@@ -2,15 +2,15 @@
 
 use super::buffer::Buffer;
 use super::filter::entries;
-use super::line::Line;
 use super::space::Space;
 use super::tally::{amount, key, write_changed};
 use crate::sys::Result;
+use crate::sys::maps::Mapped;
 
 /// Writes the sums, less what `smaps` says of vload's mappings.
 pub fn filter(text: &[u8], smaps: &[u8], space: &Space, out: &mut Buffer) -> Result<()> {
     for (index, line) in text.split_inclusive(|&byte| byte == b'\n').enumerate() {
-        match (index, Line::parse(line.strip_suffix(b"\n").unwrap_or(line)), amount(line)) {
+        match (index, Mapped::parse(line.strip_suffix(b"\n").unwrap_or(line)), amount(line)) {
             (0, Some(all), _) => shown(all, smaps, space).write(out)?,
             (_, _, Some((_, value))) => {
                 let rest = value.saturating_sub(own(smaps, space, key(line)));
@@ -23,7 +23,7 @@ pub fn filter(text: &[u8], smaps: &[u8], space: &Space, out: &mut Buffer) -> Res
 }
 
 /// From the first mapping to the last; the kernel's own page behind them does not count.
-fn shown<'a>(all: Line<'a>, smaps: &[u8], space: &Space) -> Line<'a> {
+fn shown<'a>(all: Mapped<'a>, smaps: &[u8], space: &Space) -> Mapped<'a> {
     let (mut first, mut last) = (None, all.end);
     for entry in entries(smaps).filter(|entry| entry.line.end <= all.end) {
         for part in space.parts(&entry.line) {
@@ -31,7 +31,7 @@ fn shown<'a>(all: Line<'a>, smaps: &[u8], space: &Space) -> Line<'a> {
             last = part.end;
         }
     }
-    Line { start: first.unwrap_or(all.start), end: last, ..all }
+    Mapped { start: first.unwrap_or(all.start), end: last, ..all }
 }
 
 /// How much of an amount is vload's.
@@ -40,7 +40,7 @@ fn own(smaps: &[u8], space: &Space, wanted: &[u8]) -> u64 {
         let mut lines = numbers.split_inclusive(|&byte| byte == b'\n');
         lines.find(|line| key(line) == wanted).and_then(amount).map_or(0, |(_, value)| value)
     };
-    let not_ours = |line: &Line<'_>| space.parts(line).map(|part| part.length()).sum::<usize>();
+    let not_ours = |line: &Mapped<'_>| space.parts(line).map(|part| part.length()).sum::<usize>();
     entries(smaps)
         .filter(|entry| not_ours(&entry.line) < entry.line.length())
         // Of a mapping that is vload's in part, what the rest can have stays.

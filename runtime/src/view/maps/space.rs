@@ -3,10 +3,10 @@
 use core::ops::Range;
 
 use super::filter::entries;
-use super::line::Line;
 use super::remote::Remote;
 use crate::memory::guard::{self, Origin};
 use crate::session;
+use crate::sys::maps::Mapped;
 use crate::sys::{self, Stat};
 use crate::text;
 use crate::view::{OWN, PROGRAM, pid_in_proc};
@@ -51,7 +51,7 @@ impl Space {
     }
 
     /// Whether vload has made the mapping. One of the target's own, in place of patched text, is not.
-    fn is_ours(&self, line: &Line<'_>) -> bool {
+    fn is_ours(&self, line: &Mapped<'_>) -> bool {
         !line.has_file()
             || line.inode == self.session
             || line.name.starts_with(b"/memfd:vload")
@@ -59,13 +59,13 @@ impl Space {
     }
 
     /// The mapping as it would be without vload, and whether it is another.
-    pub fn shown<'a>(&'a self, line: Line<'a>, text: &'a [u8]) -> (Line<'a>, bool) {
+    pub fn shown<'a>(&'a self, line: Mapped<'a>, text: &'a [u8]) -> (Mapped<'a>, bool) {
         let Some(Origin { device, inode, offset }) = self.origin(line.start) else {
             return (line, false);
         };
         if device == text::VDSO {
             let name = &b"[vdso]"[..];
-            return (Line { offset: 0, device: (0, 0), inode: 0, name, ..line }, true);
+            return (Mapped { offset: 0, device: (0, 0), inode: 0, name, ..line }, true);
         }
         if line.inode == inode || !self.is_ours(&line) {
             return (line, false);
@@ -80,11 +80,11 @@ impl Space {
                 ((device >> 32, device & 0xffff_ffff), name)
             }
         };
-        (Line { offset, device, inode, name, ..line }, true)
+        (Mapped { offset, device, inode, name, ..line }, true)
     }
 
     /// What of a mapping is not vload's. The kernel may have made one of two neighbours.
-    pub fn parts<'a>(&self, line: &Line<'a>) -> impl Iterator<Item = Line<'a>> {
+    pub fn parts<'a>(&self, line: &Mapped<'a>) -> impl Iterator<Item = Mapped<'a>> {
         let line = *line;
         let mut from = line.start;
         core::iter::from_fn(move || {
@@ -94,7 +94,7 @@ impl Space {
                 let start = core::mem::replace(&mut from, next);
                 if start < to {
                     let skipped = if line.has_file() { (start - line.start) as u64 } else { 0 };
-                    return Some(Line { start, end: to, offset: line.offset + skipped, ..line });
+                    return Some(Mapped { start, end: to, offset: line.offset + skipped, ..line });
                 }
             }
             None

@@ -89,9 +89,10 @@ impl Mapped {
 
     /// Calls the code at an address of the file.
     fn call(&self, vaddr: u64, first: u64, second: u64) -> u64 {
+        type Code = extern "C" fn(u64, u64) -> u64;
+        let address = (self.base + vaddr) as *const ();
         // SAFETY: the snippet's code, which follows the C convention.
-        let code: extern "C" fn(u64, u64) -> u64 =
-            unsafe { core::mem::transmute((self.base + vaddr) as *const ()) };
+        let code = unsafe { core::mem::transmute::<*const (), Code>(address) };
         code(first, second)
     }
 }

@@ -1,9 +1,9 @@
-//! What another thread of the process is doing, as far as the kernel says.
+//! The other threads of the process: which there are, and what each is doing as far as the kernel says.
 
 use crate::log::Line;
 use crate::sys::{self, Errno, Result};
 use core::ffi::CStr;
-use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY};
+use linux_raw_sys::general::{O_CLOEXEC, O_DIRECTORY, O_RDONLY};
 
 /// What a thread was doing a moment ago.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,15 +29,26 @@ fn is_proc_ours() -> bool {
     name == line.bytes()
 }
 
+/// Calls `visit` with the id of each thread of the process.
+pub fn each(visit: &mut dyn FnMut(i32)) -> Result<()> {
+    let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    let directory = sys::openat(sys::CWD, c"/proc/self/task", flags, 0)?;
+    let listed = sys::list(directory, &mut |name| {
+        if let Some(tid) = name.to_str().ok().and_then(|name| name.parse().ok()) {
+            visit(tid);
+        }
+    });
+    sys::close(directory);
+    listed
+}
+
 /// Reads a file of the thread's folder in `/proc`.
 fn read<'b>(tid: i32, name: &str, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
     let mut line = Line::new();
     line.text("/proc/self/task/").decimal(i64::from(tid)).text("/").text(name).raw(b"\0");
     let path = CStr::from_bytes_with_nul(line.bytes()).map_err(|_| Errno::INVAL)?;
-    let fd = sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0)?;
-    let length = sys::pread(fd, buffer, 0);
-    sys::close(fd);
-    Ok(&buffer[..length?])
+    let length = sys::read_file(path, buffer)?;
+    buffer.get(..length).ok_or(Errno::INVAL)
 }
 
 /// What thread `tid` is doing.
@@ -75,9 +86,10 @@ fn by_letter(tid: i32) -> State {
     }
 }
 
-/// The signals that thread `tid` blocks; `None` when the kernel does not say.
+/// The signals that thread `tid` blocks (`SigBlk` of proc_pid_status(5)); `None` when the kernel does not
+/// say.
 pub fn blocked(tid: i32) -> Option<u64> {
-    let mut buffer = [0u8; 2048];
+    let mut buffer = [0u8; 4096];
     let text = read(tid, "status", &mut buffer).ok()?;
     let line =
         text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"SigBlk:\t"))?;
@@ -91,14 +103,4 @@ pub fn user_time(tid: i32) -> Option<u64> {
     const CPUCLOCK_PERTHREAD: i32 = 4;
     sys::clock(((!tid << 3) | CPUCLOCK_PERTHREAD | CPUCLOCK_VIRT) as isize as usize)
         .map(|time| time as u64)
-}
-
-/// Nanoseconds since some time.
-pub fn now() -> u64 {
-    sys::monotonic().unwrap_or(0) as u64
-}
-
-/// Sleeps: other threads get the processor, whatever their priority. A signal may end it early.
-pub fn pause(nanoseconds: usize) {
-    sys::sleep(nanoseconds);
 }
