@@ -103,6 +103,19 @@ mod tests {
     }
 
     #[test]
+    fn what_makes_no_sense_is_told_apart() {
+        // SAFETY: nothing of it is kept.
+        let refused = |name, given| unsafe { take(name, given, || None) }.err();
+        assert_eq!(refused(b"--watch", Some(b"x")), Some(Unfit::Value(b"x")));
+        assert_eq!(refused(b"--shapes", Some(b"x")), Some(Unfit::Value(b"x")));
+        assert_eq!(refused(b"--skip", None), Some(Unfit::NoValue));
+        assert_eq!(refused(b"--no-cache", Some(b"x")), Some(Unfit::Unknown));
+        assert_eq!(refused(b"--nothing", None), Some(Unfit::Unknown));
+        let module = Unfit::Module(b"nothing", Unusable::NoModule(b"nothing"));
+        assert_eq!(refused(b"-m", Some(b"nothing")), Some(module));
+    }
+
+    #[test]
     fn only_a_level_is_cut_from_a_log_file() {
         assert_eq!(log(b"/a:debug"), (&b"/a"[..], Some(&b"debug"[..])));
         assert_eq!(log(b"/a:b"), (&b"/a:b"[..], None));

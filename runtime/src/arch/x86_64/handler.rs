@@ -54,7 +54,8 @@ pub fn handler() -> usize {
 /// Leaves the resident through `rt_sigreturn(2)` on the frame at `sp`.
 ///
 /// # Safety
-/// As for [`gate::sigreturn`].
+/// `sp` must be where the target's own `rt_sigreturn` would have found its frame, and all signals
+/// must be blocked.
 pub unsafe fn sigreturn(sp: usize) -> ! {
     // SAFETY: the resident runs, so gs leads to this thread's block, and it uses it no more.
     super::thread::restore_thread_register(unsafe { &*super::thread::thread_block() });
