@@ -1,14 +1,19 @@
-//! What the documents say of options and folders is what there is.
+//! What the documents say of options and folders is what there is; what tests need, `cargo xtask setup` brings.
 
 use regex_lite::Regex;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use vload_tests::cases;
+use vload_tests::confinement::Confinement;
+use vload_tests::needs::Need;
 
 const HELP: &str = include_str!("../../loader/src/help.rs");
 const README: &str = include_str!("../../README.md");
 const MANUAL: &str = include_str!("../../docs/man/vload.1");
 const ARCHITECTURE: &str = include_str!("../../ARCHITECTURE.md");
+const SETUP: &str = include_str!("../../xtask/src/setup.rs");
+const EXTRA: &str = include_str!("../../xtask/src/extra.rs");
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -104,4 +109,22 @@ fn links_lead_somewhere() {
             }
         }
     }
+}
+
+#[test]
+fn setup_brings_every_program_that_a_test_needs() {
+    let brought = found(r#"\("([^"]+)", "[^"]+"\)"#, &format!("{SETUP}{EXTRA}"));
+    let cases = cases::all();
+    let needs = cases.iter().flat_map(|case| &case.needs);
+    let confinements = Confinement::ALL.iter().flat_map(|confinement| confinement.needs);
+    let needed: BTreeSet<String> = needs
+        .chain(confinements)
+        .filter_map(|need| match need {
+            Need::Program(name) | Need::Extra(name) => Some((*name).to_owned()),
+            _ => None,
+        })
+        .collect();
+    assert!(needed.contains("gdb"), "the needs are not understood: {needed:?}");
+    let missing: Vec<_> = needed.difference(&brought).collect();
+    assert!(missing.is_empty(), "setup does not bring {missing:?}");
 }

@@ -178,6 +178,7 @@ pub fn cases() -> Vec<Case> {
         packed("static-pie", Build::c_with("target.c", "static-pie", &["-static-pie", "-fPIE"])),
         packed("musl", Build::musl("target.c", "musl", &[])),
         upx("pie", target),
+        upx("no-pie", Build::c_with("target.c", "no-pie", &["-no-pie"])),
         upx("static", static_target),
         Case::new("exec/path-descriptor")
             .build(execs)

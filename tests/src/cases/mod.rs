@@ -17,6 +17,7 @@ pub(crate) mod programs;
 pub(crate) mod servers;
 mod signals;
 mod stack;
+mod text;
 mod trace;
 mod vdso;
 mod watch;
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Case> {
         options::cases,
         check::cases,
         doctor::cases,
+        text::cases,
         trace::cases,
         watch::cases,
         layers::cases,

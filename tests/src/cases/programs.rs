@@ -112,6 +112,9 @@ pub fn cases() -> Vec<Case> {
             // Threads come and go in any order.
             .rule(Rule::Without("[New Thread"))
             .rule(Rule::Without("[New process"))
+            .rule(Rule::Without("[New LWP"))
+            // It tries as often as it finds the time to.
+            .rule(Rule::Without("unable to open /proc file"))
             .rule(Rule::Without("exited]"))
             .rule(Rule::Without("[Switching to"))
             .rule(Rule::Replace(r"Thread \d+", "Thread N"))
