@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -14,6 +15,19 @@ static double now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+/* getppid in code that the program has written. */
+static void (*generated(void))(void)
+{
+    static const unsigned char code[] = {0xb8, SYS_getppid, 0, 0, 0, 0x0f, 0x05, 0xc3};
+    void *memory = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        exit(1);
+    memcpy(memory, code, sizeof code);
+    if (mprotect(memory, 4096, PROT_READ | PROT_EXEC))
+        exit(1);
+    return (void (*)(void))memory;
 }
 
 static void fork_and_exec(void)
@@ -36,6 +50,7 @@ int main(int argc, char **argv)
     long count = atol(argv[2]);
     char byte;
     int zero = open("/dev/zero", O_RDONLY);
+    void (*code)(void) = strcmp(what, "generated") ? NULL : generated();
     double start = now();
     if (!strcmp(what, "getppid"))
         for (long i = 0; i < count; i++)
@@ -43,6 +58,9 @@ int main(int argc, char **argv)
     else if (!strcmp(what, "unknown"))
         for (long i = 0; i < count; i++)
             syscall(9999);
+    else if (code)
+        for (long i = 0; i < count; i++)
+            code();
     else if (!strcmp(what, "read"))
         for (long i = 0; i < count; i++) {
             if (read(zero, &byte, 1) != 1)

@@ -42,6 +42,8 @@ enum Clock {
 struct Measurement {
     name: &'static str,
     clock: Clock,
+    /// vload's own.
+    options: &'static [&'static str],
     command: Vec<String>,
 }
 
@@ -92,18 +94,25 @@ fn measurements(loops: &Path) -> Vec<Measurement> {
     let inside = |name, word: &str, count: &str| Measurement {
         name,
         clock: Clock::Inside,
+        options: &[],
         command: vec![loops.display().to_string(), word.into(), count.into()],
     };
     let outside = |name, repeat, command: &[&str]| Measurement {
         name,
         clock: Clock::Outside { repeat },
+        options: &[],
         command: command.iter().map(|word| (*word).into()).collect(),
     };
+    let with = |name, options| Measurement { options, ..inside(name, "getppid", "300000") };
     vec![
         outside("start of /bin/true", 20, &["/bin/true"]),
         inside("getppid", "getppid", "1000000"),
         inside("unknown call", "unknown", "1000000"),
         inside("read of 1 byte", "read", "500000"),
+        with("getppid, wanted", &["-m", "forward"]),
+        with("getppid, watched", &["--watch=always"]),
+        with("both", &["--watch=always", "-m", "forward"]),
+        inside("in generated code", "generated", "30000"),
         inside("fork and exec", "forkexec", "50"),
         outside("tar /usr/include", 1, &["tar", "-cf", "-", "-C", "/usr/include", "."]),
         outside("find /usr/share", 1, &["find", "/usr/share", "-type", "f", "-size", "+1"]),
@@ -131,7 +140,11 @@ fn measure(measurement: &Measurement, vload: &Path, rounds: usize) -> Result<Fig
     };
     let hosted = || {
         let mut command = Command::new(vload);
-        command.arg("--").arg(&program).args(measurement.command.iter().skip(1));
+        command
+            .args(measurement.options)
+            .arg("--")
+            .arg(&program)
+            .args(measurement.command.iter().skip(1));
         time(&mut command, measurement.clock)
     };
     // The first run of each fills the page cache and vload's own.

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the way to everything but a plain build.
 
 mod arch;
+mod audit;
 mod bench;
 mod build;
 mod ci;
@@ -37,6 +38,8 @@ enum Verb {
     Bench(bench::Options),
     /// Random work on processes, threads and signals under vload, with a checker
     Soak(soak::Options),
+    /// Let Chromium or a JVM work for a long time below the observer, which names calls that are missed
+    Audit(audit::Options),
     /// Run the fuzz target on the ELF and script parsers
     Fuzz(fuzz::Options),
     /// Install what cross builds and tests need, after asking
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Test(options) => return test::test(&options),
         Verb::Bench(options) => bench::bench(&options),
         Verb::Soak(options) => soak::soak(&options),
+        Verb::Audit(options) => audit::audit(&options),
         Verb::Fuzz(options) => fuzz::fuzz(&options),
         Verb::Setup(options) => setup::setup(&options),
         Verb::Install(options) => install::install(&options),

@@ -49,6 +49,37 @@ pub fn cases() -> Vec<Case> {
             .variable("MALLOC_ARENA_MAX", "1")
             .rule(Rule::Unsteady)
             .run(&["python3", "{programs}/threads.py"]),
+        // Compilers of code that is made as it runs, with as few threads beside it as they can do with.
+        case("node").needs_program("node").rule(Rule::Unsteady).seconds(120).run(&[
+            "node",
+            "--single-threaded",
+            "-e",
+            "let t = 0; for (let i = 0; i < 3e6; i++) t += i % 7; \
+             require('fs').readFileSync('/etc/passwd'); \
+             const child = require('child_process').spawnSync('/bin/echo', ['x']); \
+             console.log(t, child.stdout.length)",
+        ]),
+        case("java")
+            .needs_program("javac")
+            .rule(Rule::Unsteady)
+            .seconds(120)
+            .prepare(
+                "[ {work}/java/Compiled.class -nt {programs}/Compiled.java ] || \
+                 javac -d {work}/java {programs}/Compiled.java",
+            )
+            .run(&[
+                "java",
+                "-Xmx64m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+                "-Xbatch",
+                "-XX:-UsePerfData",
+                // It looks at its group's limits as often as time passes.
+                "-XX:-UseContainerSupport",
+                "-cp",
+                "{work}/java",
+                "Compiled",
+            ]),
         case("script").given("script", 0o755, "#!/bin/sh\necho $1\n").run(&["./script", "x"]),
     ]
 }
