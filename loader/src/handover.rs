@@ -80,10 +80,14 @@ pub fn run(target: Target<'_>) -> ! {
     let personality = sys::personality();
     if personality & READ_IMPLIES_EXEC != 0 || resolved.elf.read_implies_exec() {
         process::set_read_implies_exec();
-        watch::demand(None, format_args!("what can be read can be executed (READ_IMPLIES_EXEC)"));
+        watch::demand(
+            None,
+            None,
+            format_args!("what can be read can be executed (READ_IMPLIES_EXEC)"),
+        );
     }
     if executable_stack::is_wanted(&resolved.elf) {
-        watch::demand(None, format_args!("the stack is executable"));
+        watch::demand(None, None, format_args!("the stack is executable"));
     }
     let stack_exec =
         executable_stack::is_wanted(&resolved.elf) && !executable_stack::is_there(&target.vectors);

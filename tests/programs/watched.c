@@ -173,6 +173,108 @@ static void threads(void)
     puts("threads: done");
 }
 
+/* One region of generated code, then threads that use it too, then another region. */
+static function only;
+
+static void *user(void *end)
+{
+    char byte;
+    for (int i = 0; i < 100; i++)
+        CHECK(only() == getuid());
+    if (end)
+        MUST(read(*(int *)end, &byte, 1));
+    else
+        spinning = 1;
+    while (!shared)
+        ;
+    for (int i = 0; i < 100; i++)
+        CHECK(shared() == getppid() && only() == getuid());
+    return NULL;
+}
+
+static void region(void)
+{
+    enum { PAGES = 16, SIZE = PAGES * 4096 };
+    unsigned char *memory = MUST(mmap(NULL, 3 * SIZE, WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    MUST(mprotect(memory + SIZE, SIZE, RUN));
+    /* Written and run in turn, page by page, as compilers do. */
+    for (int i = 0; i < PAGES; i++) {
+        unsigned char *page = memory + SIZE + i * 4096;
+        MUST(mprotect(page, 4096, WRITE));
+        emit(page, SYS_getppid);
+        MUST(mprotect(page, 4096, RUN));
+        CHECK(((function)page)() == getppid());
+    }
+    MUST(mprotect(memory + 2 * SIZE - 4096, 8192, WRITE));
+    /* A call that ends where the region does. */
+    static const unsigned char last[] = {0x49, 0x89, 0xca, 0xb8, SYS_getuid, 0, 0, 0, 0x0f, 0x05, 0xc3};
+    memcpy(memory + 2 * SIZE - (sizeof last - 1), last, sizeof last);
+    /* The instruction behind the region is in the one that grows it. */
+    MUST(mprotect(memory + 2 * SIZE - 4096, 8192, RUN));
+    only = (function)(memory + 2 * SIZE - (sizeof last - 1));
+    CHECK(only() == getuid());
+    pid_t child = fork();
+    if (child == 0)
+        _exit(only() == getuid() ? 3 : 4);
+    report("fork", child);
+    pthread_t ids[2];
+    int ends[2];
+    MUST(pipe(ends));
+    pthread_create(&ids[0], NULL, user, NULL);
+    pthread_create(&ids[1], NULL, user, &ends[0]);
+    while (!spinning)
+        sched_yield();
+    shared = made(SYS_getppid);
+    MUST(write(ends[1], "x", 1));
+    for (int i = 0; i < 2; i++)
+        pthread_join(ids[i], NULL);
+    /* The first region moves. */
+    char *place = MUST(mmap(NULL, 2 * SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    char *there = MUST(mremap(memory + SIZE, SIZE - 4096, SIZE - 4096,
+                              MREMAP_MAYMOVE | MREMAP_FIXED, place + 4096));
+    CHECK(((function)there)() == getppid());
+    puts("region: done");
+}
+
+/* The only region of generated code moves, and then its neighbour grows into it. */
+static void carried(void)
+{
+    char *place = MUST(mmap(NULL, 5 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    function code = made(SYS_getuid);
+    CHECK(code() == getuid());
+    code = MUST(mremap((void *)code, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, place + 4096));
+    CHECK(code() == getuid());
+    code = MUST(mremap((void *)code, 4096, 8192, MREMAP_MAYMOVE));
+    CHECK(code() == getuid());
+    puts("carried: done");
+}
+
+/* Code on the stack. */
+static void stacked(void)
+{
+    unsigned char room[8192];
+    unsigned char *code = (unsigned char *)(((uintptr_t)room + 4095) & ~4095UL);
+    emit(code, SYS_getppid);
+    MUST(mprotect(code, 4096, ALL));
+    CHECK(((function)code)() == getppid());
+    puts("stacked: done");
+}
+
+/* Code in memory that grows like a stack: what comes to it can be executed too. */
+static void growing(void)
+{
+    enum { SIZE = 1 << 21 };
+    unsigned char *stack = MUST(mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    MUST(munmap(stack, SIZE));
+    stack = MUST(mmap(stack + SIZE - 4096, 4096, ALL,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0));
+    emit(stack, SYS_getppid);
+    CHECK(((function)stack)() == getppid());
+    emit(stack - 64, SYS_getuid);
+    CHECK(((function)(stack - 64))() == getuid());
+    puts("growing: done");
+}
+
 static void children(void)
 {
     function code = made(SYS_getpid);
@@ -276,6 +378,8 @@ int main(int count, char **words)
         {"loop", loop},         {"rewritten", rewritten}, {"moved", moved},
         {"twice", mapped_twice}, {"attached", attached},   {"later", later},
         {"threads", threads},   {"children", children},   {"signals", signals},
+        {"region", region},     {"carried", carried},     {"growing", growing},
+        {"stacked", stacked},
     };
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t i = 0; count > 1 && i < sizeof ways / sizeof *ways; i++)

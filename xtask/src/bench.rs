@@ -112,6 +112,7 @@ fn measurements(loops: &Path) -> Vec<Measurement> {
         with("getppid, wanted", &["-m", "forward"]),
         with("getppid, watched", &["--watch=always"]),
         with("both", &["--watch=always", "-m", "forward"]),
+        inside("getppid, one region", "beside", "300000"),
         inside("in generated code", "generated", "30000"),
         inside("fork and exec", "forkexec", "50"),
         outside("tar /usr/include", 1, &["tar", "-cf", "-", "-C", "/usr/include", "."]),

@@ -268,7 +268,7 @@ fn compat(call: &mut Call<'_>) -> isize {
         None => {
             if own::compat_maps(call.number) {
                 let number = call.number;
-                watch::demand(Some(call.block), format_args!("int $0x80 call {number}"));
+                watch::demand(Some(call.block), None, format_args!("int $0x80 call {number}"));
             }
             call.pass()
         }

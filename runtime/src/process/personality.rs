@@ -33,7 +33,7 @@ pub fn personality(call: &mut Call<'_>) -> isize {
         return crate::arch::ABORTED;
     }
     let why = format_args!("what can be read can be executed (READ_IMPLIES_EXEC)");
-    watch::demand(Some(call.block), why);
+    watch::demand(Some(call.block), None, why);
     let result = call.pass();
     if sys::check(result).is_ok() {
         set_read_implies_exec();

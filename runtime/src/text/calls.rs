@@ -10,13 +10,16 @@ use crate::signal;
 use crate::sys::{self, Stat};
 use crate::watch;
 use linux_raw_sys::general::{
-    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_NORESERVE, MAP_PRIVATE, MAP_TYPE, PROT_EXEC,
-    PROT_NONE, PROT_READ, PROT_WRITE,
+    MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_GROWSDOWN, MAP_NORESERVE, MAP_PRIVATE,
+    MAP_TYPE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
 };
 
 /// `mmap(2)`: text is patched before the caller hears of it. The first mapping of a library, which
 /// takes the whole of its address space, gets room for the stubs behind.
 pub fn mmap(call: &mut Call<'_>) -> isize {
+    if call.args[3] as u32 & MAP_GROWSDOWN != 0 {
+        watch::note_growth();
+    }
     let Some(request) = Request::read(call) else { return call.pass() };
     if signal::is_held(call.block) {
         return crate::arch::ABORTED;
@@ -98,7 +101,9 @@ fn unproven(call: &mut Call<'_>, request: &Request) -> isize {
     let demand = |call: &Call<'_>, start: usize| {
         let kind = if request.flags & MAP_ANONYMOUS != 0 { "memory" } else { "file" };
         let length = request.length;
-        watch::demand(Some(call.block), format_args!("{kind} at {start:#x}, {length:#x} bytes"));
+        let place = start..start.saturating_add(length.next_multiple_of(PAGE));
+        let why = format_args!("{kind} at {start:#x}, {length:#x} bytes");
+        watch::demand(Some(call.block), Some(place), why);
     };
     let chosen = request.flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) != 0;
     if chosen {

@@ -100,7 +100,8 @@ pub fn cover(fd: i32, stat: &Stat, mapping: Mapping, block: Option<&Block>) {
     executable::note(mapping.start, mapping.start + mapping.length);
     let name = format_args!("file {:#x}:{}", stat.dev, stat.ino);
     if cover_with(&name, mapping, &|stubs| image_of(fd, stat, stubs)).is_err() {
-        watch::demand(block, format_args!("{name} at {:#x}", mapping.start));
+        let place = mapping.start..mapping.start + mapping.length;
+        watch::demand(block, Some(place), format_args!("{name} at {:#x}", mapping.start));
     }
 }
 
@@ -144,7 +145,8 @@ pub fn cover_reserved(
     }
     if !proven || covered.is_err() {
         let (dev, ino, at) = (stat.dev, stat.ino, first.start);
-        watch::demand(None, format_args!("file {dev:#x}:{ino} at {at:#x}"));
+        let place = (mappings.len() == 1).then_some(at..at + first.length);
+        watch::demand(None, place, format_args!("file {dev:#x}:{ino} at {at:#x}"));
     }
     Some(taken)
 }

@@ -13,7 +13,10 @@ use crate::sys::maps::{self, Mapped};
 use crate::sys::{self, Stat};
 use crate::watch;
 use linux_raw_sys::general as nr;
-use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY, PROT_WRITE};
+use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY, PROT_GROWSDOWN, PROT_GROWSUP, PROT_WRITE};
+
+/// The protection is for all of a mapping that grows.
+const PROT_GROWS: u32 = PROT_GROWSDOWN | PROT_GROWSUP;
 
 /// The call, if it concerns mappings and came through `memory::guard`.
 pub fn on_mappings(call: &mut Call<'_>) -> isize {
@@ -42,16 +45,17 @@ fn mprotect(call: &mut Call<'_>) -> isize {
     }
     if writes_text {
         // The program may run what it has not written as well as what it has.
-        watch::demand(Some(call.block), format_args!("text at {start:#x} is made writable"));
+        watch::demand(Some(call.block), None, format_args!("text at {start:#x} is made writable"));
         native::restore(start, end);
         return call.pass();
     }
-    if watch::is_on() {
+    if watch::covers(&(start..end)) {
         return call.pass();
     }
     if prot & PROT_WRITE != 0 || !is_text(start, end) {
         let why = format_args!("memory at {start:#x}, {length:#x} bytes, made executable");
-        watch::demand(Some(call.block), why);
+        let stays = prot & PROT_GROWS == 0 && !may_grow(start);
+        watch::demand(Some(call.block), stays.then_some(start..end), why);
         return call.pass();
     }
     // The kernel may refuse it (PR_SET_MDWE, a file system mounted noexec): what is put in its place
@@ -61,6 +65,19 @@ fn mprotect(call: &mut Call<'_>) -> isize {
         cover(call, start, end, prot);
     }
     result
+}
+
+/// Whether what is at `start` may be a part of the stack, or lies right below one: executable, it would
+/// become more by itself.
+fn may_grow(start: usize) -> bool {
+    let (mut next, mut stack) = (start, false);
+    let walked = maps::each_in(start, usize::MAX, &mut |mapped, name| {
+        let adjoins = mapped.start <= next;
+        stack = adjoins && name == c"[stack]";
+        next = mapped.end;
+        adjoins && !stack
+    });
+    stack || walked.is_err()
 }
 
 /// Whether everything from `start` to `end` is text of files, unchanged.
@@ -93,13 +110,13 @@ fn cover(call: &Call<'_>, start: usize, end: usize, prot: u32) {
             });
             if covered.is_none() {
                 let why = format_args!("text at {:#x} whose file is gone", part.start);
-                watch::demand(Some(call.block), why);
+                watch::demand(Some(call.block), None, why);
             }
         }
         true
     });
     if walked.is_err() {
-        watch::demand(Some(call.block), format_args!("text at {start:#x}: no /proc"));
+        watch::demand(Some(call.block), None, format_args!("text at {start:#x}: no /proc"));
     }
 }
 
@@ -151,10 +168,10 @@ fn mremap(call: &mut Call<'_>) -> isize {
     }
     // What else is executable is watched already, or has no site.
     let text = region::overlaps(start, end);
-    let grows = call.args[2] > length && !watch::is_on();
-    let executable = text || (grows && is_executable(start, end));
-    if executable {
-        watch::demand(Some(call.block), format_args!("text at {start:#x} moves"));
+    let grows = call.args[2] > length && !watch::is_everywhere();
+    let watched = watch::is_in_region(&(start..end));
+    if text || watched || (grows && is_executable(start, end)) {
+        watch::demand(Some(call.block), None, format_args!("text at {start:#x} moves"));
     }
     if text {
         native::restore(start, end);
@@ -183,7 +200,7 @@ fn shmat(call: &mut Call<'_>) -> isize {
     if signal::is_held(call.block) {
         return crate::arch::ABORTED;
     }
-    watch::demand(Some(call.block), format_args!("shared memory attached to be executed"));
+    watch::demand(Some(call.block), None, format_args!("shared memory attached to be executed"));
     call.pass()
 }
 
@@ -191,8 +208,9 @@ fn shmat(call: &mut Call<'_>) -> isize {
 fn remap_file_pages(call: &mut Call<'_>) -> isize {
     let [start, length, ..] = call.args;
     let end = start.saturating_add(length);
-    if !watch::is_on() && executable::may_be_in(start, end) {
-        watch::demand(Some(call.block), format_args!("pages at {start:#x} are remapped"));
+    let watched = watch::is_in_region(&(start..end));
+    if !watch::is_everywhere() && (watched || executable::may_be_in(start, end)) {
+        watch::demand(Some(call.block), None, format_args!("pages at {start:#x} are remapped"));
     }
     call.pass()
 }

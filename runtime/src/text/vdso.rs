@@ -31,7 +31,7 @@ pub fn cover_vdso(base: usize) {
     let mapping =
         Mapping { start: base, length: bytes.len(), offset: 0, prot: PROT_READ | PROT_EXEC };
     if place::cover_with(&"the vDSO", mapping, &|stubs| image(bytes, stubs)).is_err() {
-        watch::demand(None, format_args!("the vDSO"));
+        watch::demand(None, None, format_args!("the vDSO"));
     }
 }
 

@@ -1,8 +1,9 @@
-//! Arming the calling thread: the kernel is told the gate, and `SIGSYS` comes through.
+//! Arming the calling thread: the kernel is told the gate, or the region, and `SIGSYS` comes through.
 
+use core::ops::Range;
 use core::sync::atomic::Ordering;
 
-use super::is_on;
+use super::{is_on, scope};
 use crate::arch::{self, Context, SigInfo};
 use crate::signal::{self, SIGSYS};
 use crate::sys::{self, Result};
@@ -11,21 +12,34 @@ use crate::thread::Block;
 // linux/prctl.h
 const PR_SET_SYSCALL_USER_DISPATCH: u32 = 59;
 const PR_SYS_DISPATCH_OFF: usize = 0;
-const PR_SYS_DISPATCH_ON: usize = 1;
+const PR_SYS_DISPATCH_EXCLUSIVE_ON: usize = 1;
+const PR_SYS_DISPATCH_INCLUSIVE_ON: usize = 2;
 
-/// Every call of the calling thread's that is not made from the gate raises `SIGSYS`.
-fn set(mode: usize) -> Result<()> {
+/// Every call of the calling thread's raises `SIGSYS` that is made from the region, or, without one, from
+/// elsewhere than the gate.
+fn set(region: Option<&Range<usize>>) -> Result<()> {
     let (start, end) = arch::gate_range();
-    let range = if mode == PR_SYS_DISPATCH_OFF { [0, 0] } else { [start, end - start] };
-    // SAFETY: the option concerns calls from outside the gate, and none of vload's are; there is no
-    // selector to be read.
-    unsafe { sys::prctl(PR_SET_SYSCALL_USER_DISPATCH, [mode, range[0], range[1], 0]) }.map(drop)
+    let arguments = match region {
+        // The kernel looks at the address behind the instruction (`syscall_user_dispatch`,
+        // kernel/entry/syscall_user_dispatch.c): one that ends where the region does counts.
+        Some(region) => [PR_SYS_DISPATCH_INCLUSIVE_ON, region.start + 1, region.len(), 0],
+        None => [PR_SYS_DISPATCH_EXCLUSIVE_ON, start, end - start, 0],
+    };
+    // SAFETY: the option concerns calls from outside the gate or from the target's code, and none of
+    // vload's are either; there is no selector to be read.
+    unsafe { sys::prctl(PR_SET_SYSCALL_USER_DISPATCH, arguments) }.map(drop)
 }
 
 /// Whether the kernel would.
-pub fn attempt() -> Result<()> {
-    set(PR_SYS_DISPATCH_ON)?;
-    set(PR_SYS_DISPATCH_OFF)
+pub fn attempt(region: Option<&Range<usize>>) -> Result<()> {
+    set(region)?;
+    // SAFETY: no memory is passed.
+    unsafe { sys::prctl(PR_SET_SYSCALL_USER_DISPATCH, [PR_SYS_DISPATCH_OFF, 0, 0, 0]) }.map(drop)
+}
+
+/// Whether the thread is armed for what is watched now.
+pub fn is_armed(block: &Block) -> bool {
+    block.armed.load(Ordering::SeqCst) == scope::generation()
 }
 
 /// Puts the resident's handler for `SIGSYS` in place among the handlers of the thread.
@@ -40,16 +54,19 @@ pub fn own_handler(block: &Block) {
 /// through.
 fn arm(block: &Block) {
     block.must_arm.store(0, Ordering::SeqCst);
-    if !is_on() || block.armed.load(Ordering::SeqCst) != 0 {
+    if !is_on() {
         return;
     }
-    // A child of a vfork has handlers of its own.
-    own_handler(block);
-    if let Err(error) = set(PR_SYS_DISPATCH_ON) {
-        // A filter that the target has installed since.
-        crate::log!(Error, "not covered: a thread cannot be watched: {}", error.text());
+    while !is_armed(block) {
+        // A child of a vfork has handlers of its own.
+        own_handler(block);
+        let generation = scope::generation();
+        if let Err(error) = set(scope::region().as_ref()) {
+            // A filter that the target has installed since.
+            crate::log!(Error, "not covered: a thread cannot be watched: {}", error.text());
+        }
+        block.armed.store(generation, Ordering::SeqCst);
     }
-    block.armed.store(1, Ordering::SeqCst);
 }
 
 /// Arms a thread on its way out of the resident.

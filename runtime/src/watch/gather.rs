@@ -70,7 +70,7 @@ pub fn gather(me: &Block) {
 
 impl Look {
     fn is_settled(&self, block: &Block) -> bool {
-        if block.armed.load(Ordering::SeqCst) != 0 {
+        if arm::is_armed(block) {
             return true;
         }
         let tid = block.tid.load(Ordering::SeqCst);

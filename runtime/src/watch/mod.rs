@@ -6,14 +6,20 @@
 //! hands it on to none: new threads and children arm themselves before they run target code, and the
 //! threads that run when the process is watched first are brought to it (`gather.rs`).
 //!
+//! A process with one thread and one region of such code is watched there alone, where the kernel can
+//! (`scope.rs`): its stubs are as in any process.
+//!
 //! A process all of whose code is proven never comes here.
 
 mod arm;
 mod gather;
+mod scope;
 
 use core::fmt::{self, Arguments, Display};
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
+use crate::adopt;
 use crate::arch::{self, Context, SigInfo, Watched};
 use crate::layer;
 use crate::signal;
@@ -22,6 +28,7 @@ use crate::text;
 use crate::thread::{Block, POOL};
 
 pub use arm::{arm_first, arm_interrupted, arm_new, is_call_to_arm, vload_resident_arm};
+pub use scope::note_growth;
 
 /// `--watch`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,7 +115,7 @@ pub fn offered() -> Result<(), Unwatched> {
     if known != 0 {
         return Err(Unwatched::Refused(Errno(known)));
     }
-    arm::attempt().map_err(|error| {
+    arm::attempt(None).map_err(|error| {
         REFUSED.store(error.0, Ordering::Relaxed);
         Unwatched::Refused(error)
     })
@@ -131,15 +138,31 @@ pub fn report() {
     }
 }
 
-/// Code is there, or is about to be, that cannot be proven: `why` says which. Comes back when every
-/// thread that could execute it is armed. `block` is the calling thread's, once it has one.
-pub fn demand(block: Option<&Block>, why: Arguments<'_>) {
-    if is_on() {
+/// Whether calls from the range are watched already.
+pub fn covers(range: &Range<usize>) -> bool {
+    scope::covers(Some(range))
+}
+
+/// Whether all calls are watched, wherever they are made.
+pub fn is_everywhere() -> bool {
+    scope::covers(None)
+}
+
+/// Whether the range has to do with a region that is watched alone.
+pub fn is_in_region(range: &Range<usize>) -> bool {
+    scope::region().is_some_and(|region| range.start < region.end && range.end > region.start)
+}
+
+/// Code is there, or is about to be, that cannot be proven: `why` says which, and `place` where all of
+/// it is, if that is known. Comes back when every thread that could execute it is armed. `block` is the
+/// calling thread's, once it has one.
+pub fn demand(block: Option<&Block>, place: Option<Range<usize>>, why: Arguments<'_>) {
+    if scope::covers(place.as_ref()) {
         if BUSY.load(Ordering::SeqCst) != 0
             && let Some(block) = block
         {
             // Another thread is at it: its mapping and ours wait for the same.
-            enter(block);
+            enter(block, place);
         }
         crate::log!(Debug, "watched: {why}");
         return;
@@ -148,46 +171,69 @@ pub fn demand(block: Option<&Block>, why: Arguments<'_>) {
         crate::log!(Warn, "not covered: {why}: {unwatched}");
         return;
     }
-    crate::log!(Info, "watched from here on: {why}");
+    if !is_on() {
+        crate::log!(Info, "watched from here on: {why}");
+    }
     match block {
-        Some(block) => enter(block),
-        None => turn_on(None),
+        Some(block) => enter(block, place),
+        None => widen(None, place),
+    }
+    match scope::region() {
+        Some(region) => {
+            crate::log!(Info, "watched alone: {:#x} to {:#x}", region.start, region.end);
+        }
+        None => crate::log!(Debug, "watched everywhere: {why}"),
     }
 }
 
 /// `--watch=always`, before the target has run.
 pub fn start() {
     if policy() == Policy::Always && !is_on() {
-        demand(None, format_args!("--watch=always"));
+        demand(None, None, format_args!("--watch=always"));
     }
 }
 
-/// Makes the process a watched one, or waits for the thread that does.
-fn enter(block: &Block) {
+/// Makes the process one that is watched in `place` too, or waits for the thread that does.
+fn enter(block: &Block, place: Option<Range<usize>>) {
     while BUSY.swap(1, Ordering::SeqCst) != 0 {
         sys::wait_while(&BUSY, 1);
     }
-    if !is_on() {
-        turn_on(Some(block));
-        gather::gather(block);
+    if !scope::covers(place.as_ref()) {
+        widen(Some(block), place);
     }
     BUSY.store(0, Ordering::SeqCst);
     sys::wake_all(&BUSY);
 }
 
-fn turn_on(block: Option<&Block>) {
+/// Watches what was watched before and `place`: as one region alone, if it is one and no other thread
+/// would have to be told, else everything.
+fn widen(block: Option<&Block>, place: Option<Range<usize>>) {
+    let mut others = 0;
+    POOL.each_in_use(|other| {
+        others += usize::from(block.is_some_and(|block| !core::ptr::eq(block, other)));
+    });
+    let region = scope::with(place.as_ref()).filter(|region| {
+        // An adopted process has threads that are not known yet.
+        others == 0 && !adopt::is_adopted() && arm::attempt(Some(region)).is_ok()
+    });
     signal::keep_open(signal::SIGSYS);
     if let Some(block) = block {
         arm::own_handler(block);
     }
+    scope::set(region.as_ref());
     ON.store(true, Ordering::SeqCst);
-    layer::show_everything();
+    if region.is_none() {
+        layer::show_everything();
+    }
     POOL.each_in_use(|block| block.must_arm.store(1, Ordering::SeqCst));
+    if let Some(block) = block {
+        gather::gather(block);
+    }
 }
 
 /// A fork's child: it has one thread, the caller, and no dispatch yet.
 pub fn after_fork(block: &mut Block) {
-    if BUSY.swap(0, Ordering::SeqCst) != 0 && is_on() {
+    if BUSY.swap(0, Ordering::SeqCst) != 0 && is_everywhere() {
         // Another thread was at it, which does not exist here.
         layer::show_everything();
     }

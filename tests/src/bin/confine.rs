@@ -29,6 +29,8 @@ enum Restriction {
     DenyProcessVm,
     /// prctl(PR_SET_SYSCALL_USER_DISPATCH) answers EPERM
     DenyUserDispatch,
+    /// prctl(PR_SET_SYSCALL_USER_DISPATCH) with the inclusive mode answers EINVAL, as a kernel before 6.18
+    NoInclusiveDispatch,
     /// prctl(PR_SET_SYSCALL_USER_DISPATCH) kills the process
     KillUserDispatch,
     /// prctl(PR_SET_MM) answers EPERM
@@ -84,6 +86,17 @@ fn confine(mut words: impl Iterator<Item = OsString>) -> Result<Infallible> {
             deny(&[libc::SYS_process_vm_readv, libc::SYS_process_vm_writev])?
         }
         Restriction::DenyUserDispatch => install(denying(prctls(USER_DISPATCH)?)?)?,
+        Restriction::NoInclusiveDispatch => {
+            const INCLUSIVE: u64 = 2;
+            let [option, mode] = [(0, USER_DISPATCH), (1, INCLUSIVE)].map(|(argument, value)| {
+                let (width, is) = (SeccompCmpArgLen::Dword, SeccompCmpOp::Eq);
+                SeccompCondition::new(argument, width, is, value)
+            });
+            let rule = SeccompRule::new(vec![option?, mode?])?;
+            let rules = BTreeMap::from([(libc::SYS_prctl, vec![rule])]);
+            let unknown = SeccompAction::Errno(libc::EINVAL as u32);
+            install(filter(rules, SeccompAction::Allow, unknown)?)?;
+        }
         Restriction::KillUserDispatch => {
             let rules = prctls(USER_DISPATCH)?;
             install(filter(rules, SeccompAction::Allow, SeccompAction::KillProcess)?)?;

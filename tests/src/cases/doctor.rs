@@ -81,10 +81,11 @@ fn denials(bench: &Bench<'_>) -> Result<()> {
             true,
             &[("user dispatch", "missing"), ("inclusive dispatch", "limited")],
         ),
+        ("no-inclusive-dispatch", true, &[("inclusive dispatch", "limited")]),
         ("deny-memory-map", true, &[("memory map", "limited")]),
         ("deny-execveat", true, &[("exec check", "limited")]),
     ] {
-        let lines = if !watches && restriction.ends_with("-user-dispatch") { &[] } else { lines };
+        let lines = if !watches && restriction.ends_with("-dispatch") { &[] } else { lines };
         let (outcome, confined) = doctor(bench, &["{confine}", restriction])?;
         let mut expected: BTreeMap<&str, &str> = lines.iter().copied().collect();
         if filter {

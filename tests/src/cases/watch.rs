@@ -9,8 +9,21 @@ use std::collections::BTreeSet;
 use std::fs;
 
 /// The ways of `watched.c`.
-const WAYS: [&str; 9] =
-    ["loop", "rewritten", "moved", "twice", "attached", "later", "threads", "children", "signals"];
+const WAYS: [&str; 13] = [
+    "loop",
+    "rewritten",
+    "moved",
+    "twice",
+    "attached",
+    "later",
+    "threads",
+    "children",
+    "signals",
+    "region",
+    "carried",
+    "growing",
+    "stacked",
+];
 
 fn watched() -> Build {
     Build::c_with("watched.c", "", &["-pthread"])
@@ -28,7 +41,11 @@ pub fn cases() -> Vec<Case> {
         let counted = Case::new(format!("watch/{way}-counted")).build(watched()).counted();
         let counted = counted.run(&["{0}", way]);
         // A thread that spins asks for the processor as often as it likes.
-        cases.push(if way == "threads" { counted.rule(Rule::Unsteady) } else { counted });
+        cases.push(if way == "threads" || way == "region" {
+            counted.rule(Rule::Unsteady)
+        } else {
+            counted
+        });
     }
     let proven = |name: &str| Case::new(format!("watch/proven-{name}")).plain_only().check(proven);
     let checked = |name: &str| {
@@ -49,6 +66,7 @@ pub fn cases() -> Vec<Case> {
             "let t = 0; for (let i = 0; i < 1e6; i++) t += i % 7; console.log(t)",
         ]),
         checked("armed").check(armed),
+        checked("alone").check(alone),
         checked("never").check(never),
         checked("always").check(always),
         // The filter knows no int $0x80.
@@ -93,6 +111,38 @@ fn armed(bench: &Bench<'_>) -> Result<()> {
     ensure!(count("watched from here on: memory at 0x") == 1, "when and why: {log:?}");
     ensure!(count("watched calls: 2000") == 1, "how many: {log:?}");
     ensure!(count("not covered") == 0, "something is not covered: {log:?}");
+    Ok(())
+}
+
+/// One region is watched alone, where the kernel can do that, until there is another.
+fn alone(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.machine.vload.display().to_string();
+    let doctor = bench.run_command(Host::Words(&[&vload, "doctor"]), &[])?;
+    let can = doctor.text().contains("ok      inclusive dispatch");
+    for (way, within, regions) in [
+        ("loop", &[][..], 1),
+        ("twice", &[], 1),
+        // The filter knows no int $0x80.
+        ("twice", &["{confine}", "no-inclusive-dispatch"], 0),
+        // It grows once.
+        ("region", &[], 2),
+        ("carried", &[], 1),
+        ("growing", &[], 0),
+        ("stacked", &[], 0),
+        ("rewritten", &[], 0),
+        ("threads", &[], 0),
+    ] {
+        let log = format!("written-{way}-{}", within.len());
+        let own = [vload.as_str(), "--log", &log, "--"];
+        let line: Vec<&str> = within.iter().chain(&own).copied().collect();
+        let program = bench.word("{0}");
+        let outcome = bench.run_command(Host::Words(&line), &[&program, way])?;
+        ensure!(outcome.success(), "{way}: {}, {:?}", outcome.end, outcome.error_text());
+        let log = fs::read_to_string(bench.folder().join(&log)).context("no log")?;
+        let said = log.lines().filter(|line| line.contains("watched alone: 0x")).count();
+        ensure!(said == if can { regions } else { 0 }, "{way}: {log:?}");
+        ensure!(log.contains("watched from here on") && !log.contains("not covered"), "{log:?}");
+    }
     Ok(())
 }
 

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 use runtime::patch::{self, ShapeSet};
 use std::fs;
 
-/// A process has one tracer: a debugger cannot run below the observer.
-const TRACES: [&str; 1] = ["program/gdb"];
+/// It traces a program of its own, which runs natively.
+const DEBUGGER: &str = "program/gdb";
 
 /// `ldd` asks a 32-bit `ld.so` too, which runs natively.
 const FOREIGN: [&str; 1] = ["program/ldd"];
@@ -27,6 +27,7 @@ pub fn cases() -> Vec<Case> {
         case("threads").build(Build::c("threads.c")).run(&["{0}", "20"]).check(clean),
         case("static").build(Build::c_with("threads.c", "static", &["-static"])).check(clean),
         case("generated").build(Build::c("generated.c")).check(clean),
+        case("region").build(Build::c_with("watched.c", "", &["-pthread"])).check(region),
         case("unwatched").build(Build::c("generated.c")).check(unwatched),
         // `cargo xtask audit` runs the same for as long as it is told.
         case("browsing").needs_program("chromium").seconds(300).check(clean).run(&[
@@ -60,12 +61,13 @@ pub fn cases() -> Vec<Case> {
     let others = programs::cases().into_iter().chain(servers::cases());
     cases.extend(others.filter_map(|mut other| {
         let name = other.name.as_str();
-        if TRACES.contains(&name) || FOREIGN.contains(&name) {
+        if FOREIGN.contains(&name) {
             return None;
         }
+        let check = if name == DEBUGGER { clean_but_inferior } else { clean };
         other.name = format!("audit/{}", name.replace('/', "-"));
         other.timeout *= 4;
-        Some(other.check(clean).plain_only().never_bounced())
+        Some(other.check(check).plain_only().never_bounced())
     }));
     cases
 }
@@ -77,6 +79,16 @@ const CALLS: &str = "audit-calls";
 
 /// Runs the case below the observer, with these words for vload: how it ended, and the report.
 fn audited(bench: &Bench<'_>, more: &[&str], words: &[&str]) -> Result<(Outcome, String)> {
+    audited_command(bench, more, words, None)
+}
+
+/// The same of another command than the case's.
+fn audited_command(
+    bench: &Bench<'_>,
+    more: &[&str],
+    words: &[&str],
+    command: Option<&[&str]>,
+) -> Result<(Outcome, String)> {
     let vload = bench.machine.vload.display().to_string();
     let audit = bench.machine.tool("audit");
     let report = bench.folder().join(REPORT).display().to_string();
@@ -86,7 +98,10 @@ fn audited(bench: &Bench<'_>, more: &[&str], words: &[&str]) -> Result<(Outcome,
     line.extend(bench.mode.options.iter().map(String::as_str));
     line.extend(words);
     line.push("--");
-    let outcome = bench.run(Host::Words(&line))?;
+    let outcome = match command {
+        Some(command) => bench.run_command(Host::Words(&line), command)?,
+        None => bench.run(Host::Words(&line))?,
+    };
     let text = fs::read_to_string(&report).with_context(|| {
         format!("no report; {} with standard error {:?}", outcome.end, outcome.error_text())
     })?;
@@ -103,7 +118,16 @@ fn shortened(report: &str) -> String {
 
 /// Every entry of a whole run comes from the gate.
 fn clean(bench: &Bench<'_>) -> Result<()> {
-    let (_, report) = audited(bench, &[], &[])?;
+    clean_with(bench, &[])
+}
+
+/// The same of a program that traces another: all but that is seen.
+fn clean_but_inferior(bench: &Bench<'_>) -> Result<()> {
+    clean_with(bench, &["--tracers"])
+}
+
+fn clean_with(bench: &Bench<'_>, more: &[&str]) -> Result<()> {
+    let (_, report) = audited(bench, more, &[])?;
     let counts = Counts::read(&report)?;
     ensure!(
         counts.elsewhere == 0 && counts.natively == 0 && counts.gate > 0,
@@ -145,6 +169,33 @@ fn unwatched(bench: &Bench<'_>) -> Result<()> {
     ensure!(outcome.text() == "1000 of 1000\n", "{:?}", outcome.text());
     ensure!(Counts::read(&report)?.elsewhere == 1000, "{}", shortened(&report));
     ensure!(report.contains("anonymous memory+0x"), "{}", shortened(&report));
+    Ok(())
+}
+
+/// Whatever is watched, and however, nothing is missed; and while one region is watched alone stubs make
+/// their own calls.
+fn region(bench: &Bench<'_>) -> Result<()> {
+    let doctor = bench
+        .run_command(Host::Words(&[&bench.machine.vload.display().to_string(), "doctor"]), &[])?;
+    let can = doctor.text().contains("ok      inclusive dispatch");
+    let program = bench.word("{0}");
+    for (way, policy, by_stubs) in [
+        ("loop", "auto", can),
+        ("loop", "always", false),
+        ("region", "auto", can),
+        ("carried", "auto", false),
+        ("growing", "auto", false),
+        ("stacked", "auto", false),
+        ("twice", "auto", false),
+    ] {
+        let (_, report) =
+            audited_command(bench, &[], &["--watch", policy], Some(&[&program, way]))?;
+        let counts = Counts::read(&report)?;
+        ensure!(counts.elsewhere == 0 && counts.natively == 0, "{way}: {}", shortened(&report));
+        let stubs = counts.kinds.get("stub").copied().unwrap_or(0);
+        ensure!(!by_stubs || stubs > 100, "{way}: {}", shortened(&report));
+        ensure!(policy == "auto" || stubs == 0, "{way}: {}", shortened(&report));
+    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The command line of `audit`.
 
 use super::{Audit, Program};
-use crate::host::tracer;
+use crate::host::tracer::{self, Stops};
 use anyhow::{Context, Result};
 use clap::Parser;
 use std::ffi::OsString;
@@ -18,6 +18,9 @@ struct Options {
     /// Where the report is written, instead of standard error
     #[arg(short)]
     output: Option<PathBuf>,
+    /// The program traces others: they are not followed, and calls into `[vsyscall]` not seen
+    #[arg(long)]
+    tracers: bool,
     /// Where a line is written for each call: thread, who makes it, number
     #[arg(long)]
     calls: Option<PathBuf>,
@@ -39,9 +42,10 @@ pub fn main() -> ExitCode {
 
 fn audit(options: &Options) -> Result<i32> {
     let program = Program::read(&options.vload)?;
-    let root = tracer::launch(&options.words)?;
+    let stops = if options.tracers { Stops::Tracer } else { Stops::Filter };
+    let root = tracer::launch(&options.words, stops)?;
     let mut audit = Audit::new(&program, root, options.calls.as_deref())?;
-    tracer::follow(root, &mut audit)?;
+    tracer::follow(root, stops, &mut audit)?;
     let report = audit.finish()?;
     match &options.output {
         Some(path) => fs::write(path, report.to_string())

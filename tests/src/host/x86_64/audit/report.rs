@@ -94,6 +94,8 @@ impl Display for Report {
 pub struct Counts {
     /// Entries from the gate.
     pub gate: u64,
+    /// The same by who they are made for.
+    pub kinds: BTreeMap<String, u64>,
     /// Entries from elsewhere.
     pub elsewhere: u64,
     /// Calls of processes that run without vload, though it has started them.
@@ -108,8 +110,15 @@ impl Counts {
             let number = found.and_then(|rest| rest.split(' ').next()?.parse().ok());
             number.with_context(|| format!("no count {name:?} in {text:?}"))
         };
+        let kinds = text.lines().find_map(|line| line.strip_prefix("from the gate: "));
+        let kinds = kinds.and_then(|rest| rest.split_once('(')).map_or("", |(_, kinds)| kinds);
+        let kinds = kinds.trim_end_matches(')').split(", ").filter_map(|kind| {
+            let (name, count) = kind.split_once(' ')?;
+            Some((name.to_owned(), count.parse().ok()?))
+        });
         Ok(Counts {
             gate: count("from the gate")?,
+            kinds: kinds.collect(),
             elsewhere: count("from elsewhere")?,
             natively: count("in processes without vload")?,
         })
@@ -120,6 +129,7 @@ impl Counts {
 mod tests {
     use super::{Counts, Elsewhere, Report};
     use crate::host::audit::gate::Kind;
+    use std::collections::BTreeMap;
 
     #[test]
     fn reads_back_what_it_writes() {
@@ -137,7 +147,9 @@ mod tests {
         });
         report.natively("gdb");
         let text = report.to_string();
-        let counts = Counts { gate: 3, elsewhere: 1, natively: 1 };
+        let kinds = [("stub", 1), ("own", 2)].map(|(kind, count)| (kind.to_owned(), count));
+        let kinds = BTreeMap::from(kinds);
+        let counts = Counts { gate: 3, kinds, elsewhere: 1, natively: 1 };
         assert_eq!(Counts::read(&text).expect("its own text"), counts);
         let line = "elsewhere: pid 1 tid 2 (cat): read (0) at 0x1000, /lib/libc.so.6+0x20, \
                     1 times";

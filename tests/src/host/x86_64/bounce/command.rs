@@ -2,7 +2,7 @@
 
 use super::Bounce;
 use crate::host::audit::Program;
-use crate::host::tracer;
+use crate::host::tracer::{self, Stops};
 use anyhow::{Context, Result};
 use std::convert::Infallible;
 use std::env;
@@ -26,5 +26,7 @@ fn bounce(mut words: impl Iterator<Item = OsString>) -> Result<Infallible> {
     let vload = words.next().context("no vload")?;
     let words: Vec<OsString> = words.collect();
     let program = Program::read(Path::new(&vload))?;
-    tracer::become_below(&words, &mut |root| tracer::follow(root, &mut Bounce::new(&program)))
+    tracer::become_below(&words, &mut |root| {
+        tracer::follow(root, Stops::Filter, &mut Bounce::new(&program))
+    })
 }

@@ -1,6 +1,6 @@
 //! Starting what is followed, and ending as it did.
 
-use super::{Pid, install_filter, seize};
+use super::{Pid, Stops, install_filter, seize};
 use anyhow::{Context, Result, anyhow};
 use std::convert::Infallible;
 use std::ffi::OsString;
@@ -12,12 +12,12 @@ use std::process::{Command, ExitCode, exit};
 use std::ptr;
 
 /// Starts `words` as a child that this process traces.
-pub fn launch(words: &[OsString]) -> Result<Pid> {
+pub fn launch(words: &[OsString], stops: Stops) -> Result<Pid> {
     let (reader, mut writer) = pipe().context("no pipe")?;
     let pid = fork()?;
     if pid == 0 {
         drop(writer);
-        eprintln!("{:#}", start_when_traced(reader, words));
+        eprintln!("{:#}", start_when_traced(reader, words, stops));
         exit(125);
     }
     drop(reader);
@@ -52,7 +52,7 @@ pub fn become_below(
     // SAFETY: waits for a child of this process; no status is asked for.
     unsafe { libc::waitpid(between, ptr::null_mut(), 0) };
     drop(writer);
-    Err(start_when_traced(reader, words))
+    Err(start_when_traced(reader, words, Stops::Filter))
 }
 
 /// Traces `root` and then says so.
@@ -84,19 +84,21 @@ fn fork() -> Result<Pid> {
 }
 
 /// Waits to be traced and becomes the program. Comes back when that cannot be done.
-fn start_when_traced(mut ready: PipeReader, words: &[OsString]) -> anyhow::Error {
+fn start_when_traced(mut ready: PipeReader, words: &[OsString], stops: Stops) -> anyhow::Error {
     match ready.read_exact(&mut [0]) {
-        Ok(()) => start(words),
+        Ok(()) => start(words, stops),
         Err(_) => anyhow!("not traced"),
     }
 }
 
 /// Becomes the program, every call of which stops. Comes back when that cannot be done.
-fn start(words: &[OsString]) -> anyhow::Error {
+fn start(words: &[OsString], stops: Stops) -> anyhow::Error {
     let Some((program, arguments)) = words.split_first() else {
         return anyhow!("no program");
     };
-    if let Err(error) = install_filter() {
+    if stops == Stops::Filter
+        && let Err(error) = install_filter()
+    {
         return anyhow::Error::new(error).context("cannot install a filter");
     }
     let error = Command::new(program).args(arguments).exec();

@@ -6,9 +6,12 @@
 //! other kind of stop sees, is among them. A stop is not interrupted by a signal, and each call
 //! has one of its own.
 //!
+//! A program that traces others cannot live with such a filter: what it traces is not ours, and nobody
+//! would answer its stops. It is followed by PTRACE_SYSCALL instead ([`Stops::Tracer`]), which does
+//! not see `[vsyscall]`, and what asks to be traced is let go.
+//!
 //! The follower is transparent: signals are passed on, job control works (`PTRACE_SEIZE`), every
-//! fork, clone and exec is followed. What cannot run below it is a program that traces its own
-//! children: a process has one tracer.
+//! fork, clone and exec is followed.
 
 mod filter;
 mod launch;
@@ -26,6 +29,15 @@ pub use ptrace::{
 use anyhow::{Context, Result};
 use ptrace::{Resume, Stop};
 use std::collections::HashSet;
+
+/// What stops a program before each of its calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stops {
+    /// A filter, in whatever way the call is made.
+    Filter,
+    /// The tracer: what the program traces itself is not followed.
+    Tracer,
+}
 
 /// What is done with what happens.
 pub trait Observer {
@@ -50,7 +62,9 @@ pub fn seize(pid: Pid) -> Result<()> {
 }
 
 /// Follows `root`, which was seized, and what it starts, until nothing of it is left.
-pub fn follow(root: Pid, observer: &mut dyn Observer) -> Result<()> {
+pub fn follow(root: Pid, stops: Stops, observer: &mut dyn Observer) -> Result<()> {
+    const PTRACE_TRACEME: u64 = 0;
+    let go = if stops == Stops::Tracer { Resume::ToCall } else { Resume::Go };
     // A thread's own first stop is what announces it: the one that has started it may be killed
     // before it says so.
     let mut known = HashSet::from([root]);
@@ -69,7 +83,16 @@ pub fn follow(root: Pid, observer: &mut dyn Observer) -> Result<()> {
         let resume = match stop {
             Stop::Call => {
                 observer.call(pid)?;
-                Resume::Go
+                let asks = |entry: Entry| {
+                    entry.number as i64 == libc::SYS_ptrace && entry.arguments[0] == PTRACE_TRACEME
+                };
+                if stops == Stops::Tracer && ptrace::entry(pid)?.is_some_and(asks) {
+                    known.remove(&pid);
+                    observer.ended(pid, 0)?;
+                    Resume::Alone
+                } else {
+                    go
+                }
             }
             Stop::Executed => {
                 if let Some(former) = ptrace::message(pid)? {
@@ -78,16 +101,17 @@ pub fn follow(root: Pid, observer: &mut dyn Observer) -> Result<()> {
                     }
                     observer.executed(pid, former)?;
                 }
-                Resume::Go
+                go
             }
+            Stop::Signal(signal) if stops == Stops::Tracer => Resume::ToCallWith(signal),
             Stop::Signal(signal) => Resume::With(signal),
             // Stays stopped until SIGCONT, as it would by itself.
             Stop::Group => Resume::Listen,
             Stop::Asked if !is_new => {
                 observer.stopped(pid)?;
-                Resume::Go
+                go
             }
-            Stop::Asked | Stop::Started | Stop::Ended(_) => Resume::Go,
+            Stop::Asked | Stop::Started | Stop::Ended(_) => go,
         };
         ptrace::resume(pid, resume)?;
     }

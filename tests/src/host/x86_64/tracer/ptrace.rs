@@ -30,9 +30,16 @@ pub(super) enum Stop {
 }
 
 /// How a thread goes on.
+#[derive(Clone, Copy)]
 pub(super) enum Resume {
     /// As it was.
     Go,
+    /// As it was, to the next entry of a call or its end, whether a filter stops it or not.
+    ToCall,
+    /// The same with this signal.
+    ToCallWith(i32),
+    /// As it was, and nobody's any more.
+    Alone,
     /// With this signal.
     With(i32),
     /// It does not, until its process is continued.
@@ -67,6 +74,7 @@ const OPTIONS: i32 = libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACECLONE
     | libc::PTRACE_O_TRACEEXEC
     | libc::PTRACE_O_TRACESECCOMP
+    | libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_EXITKILL;
 
 pub(super) fn seize(pid: Pid) -> Result<()> {
@@ -96,6 +104,7 @@ pub(super) fn wait() -> Result<Option<(Pid, Stop)>> {
     }
     let signal = libc::WSTOPSIG(status);
     let stop = match status >> 16 {
+        0 if signal == libc::SIGTRAP | SYSGOOD => Stop::Call,
         0 => Stop::Signal(signal),
         libc::PTRACE_EVENT_SECCOMP => Stop::Call,
         libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK | libc::PTRACE_EVENT_CLONE => {
@@ -119,6 +128,9 @@ pub(super) fn message(pid: Pid) -> Result<Option<Pid>> {
 pub(super) fn resume(pid: Pid, how: Resume) -> Result<()> {
     let asked = match how {
         Resume::Go => request(libc::PTRACE_CONT, pid, 0, 0),
+        Resume::ToCall => request(libc::PTRACE_SYSCALL, pid, 0, 0),
+        Resume::ToCallWith(signal) => request(libc::PTRACE_SYSCALL, pid, 0, signal as usize),
+        Resume::Alone => request(libc::PTRACE_DETACH, pid, 0, 0),
         Resume::With(signal) => request(libc::PTRACE_CONT, pid, 0, signal as usize),
         Resume::Listen => request(libc::PTRACE_LISTEN, pid, 0, 0),
     };
@@ -130,7 +142,7 @@ pub fn stop_again(pid: Pid) -> Result<()> {
     alive(request(libc::PTRACE_INTERRUPT, pid, 0, 0)).map(drop)
 }
 
-/// The call before which a thread stands; nothing if it was killed meanwhile.
+/// The call before which a thread stands; nothing if it was killed meanwhile, or stands behind one.
 pub fn entry(pid: Pid) -> Result<Option<Entry>> {
     let mut info = SyscallInfo::default();
     let size = size_of::<SyscallInfo>();
@@ -138,8 +150,10 @@ pub fn entry(pid: Pid) -> Result<Option<Entry>> {
     if alive(asked)?.is_none() {
         return Ok(None);
     }
-    if info.op != SYSCALL_INFO_SECCOMP {
-        bail!("{pid} stands before no call");
+    match info.op {
+        SYSCALL_INFO_SECCOMP | SYSCALL_INFO_ENTRY => {}
+        SYSCALL_INFO_EXIT => return Ok(None),
+        _ => bail!("{pid} stands before no call"),
     }
     let arch = match info.arch {
         AUDIT_ARCH_X86_64 => Arch::Native,
@@ -208,7 +222,11 @@ fn alive(asked: io::Result<libc::c_long>) -> Result<Option<libc::c_long>> {
 // linux/ptrace.h
 const EVENT_STOP: i32 = 128;
 const GET_SYSCALL_INFO: libc::c_uint = 0x420e;
+const SYSCALL_INFO_ENTRY: u8 = 1;
+const SYSCALL_INFO_EXIT: u8 = 2;
 const SYSCALL_INFO_SECCOMP: u8 = 3;
+/// The mark of a stop of PTRACE_SYSCALL (PTRACE_O_TRACESYSGOOD).
+const SYSGOOD: i32 = 0x80;
 // linux/audit.h
 const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
 const AUDIT_ARCH_I386: u32 = 0x4000_0003;
