@@ -61,9 +61,7 @@ fn denials(bench: &Bench<'_>) -> Result<()> {
     // A filter needs no_new_privs, and is one itself.
     const FILTER: [(&str, &str); 2] = [("seccomp", "limited"), ("privileges", "limited")];
     let (outcome, free) = doctor(bench, &[])?;
-    // Nothing is watched on 32-bit x86, whatever its kernel allows.
-    let watches = bench.machine.arch == Arch::X86_64;
-    ensure!(outcome.success() == watches, "something is missing here: {free:?}");
+    ensure!(outcome.success(), "something is missing here: {free:?}");
     for (restriction, filter, lines) in [
         ("mdwe", false, &[("executable memory", "limited")][..]),
         ("no-new-privs", false, &[("privileges", "limited")]),
@@ -85,7 +83,6 @@ fn denials(bench: &Bench<'_>) -> Result<()> {
         ("deny-memory-map", true, &[("memory map", "limited")]),
         ("deny-execveat", true, &[("exec check", "limited")]),
     ] {
-        let lines = if !watches && restriction.ends_with("-dispatch") { &[] } else { lines };
         let (outcome, confined) = doctor(bench, &["{confine}", restriction])?;
         let mut expected: BTreeMap<&str, &str> = lines.iter().copied().collect();
         if filter {
@@ -93,7 +90,7 @@ fn denials(bench: &Bench<'_>) -> Result<()> {
         }
         let found = changed(&free, &confined);
         ensure!(found == expected, "{restriction}: {found:?}, not {expected:?}");
-        let missing = !watches || lines.iter().any(|line| line.1 == "missing");
+        let missing = lines.iter().any(|line| line.1 == "missing");
         ensure!(outcome.code() == Some(i32::from(missing)), "{restriction}: {}", outcome.end);
     }
     Ok(())
