@@ -81,6 +81,9 @@ pub enum Rule {
     /// How often calls are made depends on how threads are scheduled: many native runs tell which
     /// calls these are.
     Unsteady,
+    /// How often these calls are made depends on which threads have come to their end when the process
+    /// does: that they are made is what is compared.
+    Varies(&'static [&'static str]),
 }
 
 /// A file that is there before the program starts, in its folder.

@@ -3,6 +3,20 @@
 use crate::case::{Case, Rule};
 use crate::programs::Build;
 
+/// What threads of node and java do when they end, and what their memory asks for.
+const COMPILERS: Rule = Rule::Varies(&[
+    "brk",
+    "epoll_ctl",
+    "epoll_pwait",
+    "gettid",
+    "madvise",
+    "mmap",
+    "mprotect",
+    "munmap",
+    "read",
+    "rt_sigprocmask",
+]);
+
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let case = |name: &str| Case::new(format!("count/{name}")).counted();
@@ -50,18 +64,21 @@ pub fn cases() -> Vec<Case> {
             .rule(Rule::Unsteady)
             .run(&["python3", "{programs}/threads.py"]),
         // Compilers of code that is made as it runs, with as few threads beside it as they can do with.
-        case("node").needs_program("node").rule(Rule::Unsteady).seconds(120).run(&[
-            "node",
-            "--single-threaded",
-            "-e",
-            "let t = 0; for (let i = 0; i < 3e6; i++) t += i % 7; \
+        case("node").needs_program("node").rule(Rule::Unsteady).rule(COMPILERS).seconds(120).run(
+            &[
+                "node",
+                "--single-threaded",
+                "-e",
+                "let t = 0; for (let i = 0; i < 3e6; i++) t += i % 7; \
              require('fs').readFileSync('/etc/passwd'); \
              const child = require('child_process').spawnSync('/bin/echo', ['x']); \
              console.log(t, child.stdout.length)",
-        ]),
+            ],
+        ),
         case("java")
             .needs_program("javac")
             .rule(Rule::Unsteady)
+            .rule(COMPILERS)
             .seconds(120)
             .prepare(
                 "[ {work}/java/Compiled.class -nt {programs}/Compiled.java ] || \
