@@ -99,9 +99,11 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c_with("initial.c", "pie", &["-pie", "-fPIE"]))
             .run(&["{0}"])
             .everywhere(),
-        aslr("pie").build(Build::c("aslr.c")),
+        aslr("pie").build(Build::c("aslr.c")).on(&[Arch::X86_64, Arch::I686]),
         aslr("static-pie").build(Build::c_with("aslr.c", "static-pie", &["-static-pie", "-fPIE"])),
-        aslr("no-pie").build(Build::c_with("aslr.c", "no-pie", &["-no-pie"])),
+        aslr("no-pie")
+            .build(Build::c_with("aslr.c", "no-pie", &["-no-pie"]))
+            .on(&[Arch::X86_64, Arch::I686]),
         aslr("no-randomisation").build(Build::c("aslr.c")).within(&["setarch", "-R"]),
     ]);
     cases
