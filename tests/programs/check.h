@@ -48,6 +48,19 @@ static inline void report(const char *what, pid_t child)
     fflush(stdout);
 }
 
+/* Does something in a process of its own, and prints how that ended. */
+static inline void in_one(const char *name, void (*run)(void))
+{
+    printf("%s\n", name);
+    fflush(stdout);
+    pid_t child = MUST(fork());
+    if (child == 0) {
+        run();
+        _exit(3);
+    }
+    report(name, child);
+}
+
 /* Waits until a thread is in that state (proc_pid_stat(5)), such as S for one that waits in a call.
    Where there is no /proc it does not wait: this steers into a window, and what a program prints must
    not depend on it. */

@@ -28,22 +28,7 @@ static void (*volatile finish)(void);
 
 static void handler(int signal) { (void)signal; handled++; }
 
-/* The main thread sleeps in a call (proc_pid_stat(5)). */
-static void wait_until_asleep(void)
-{
-    char path[64], line[512];
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", sleeper);
-    for (;;) {
-        int fd = open(path, O_RDONLY);
-        ssize_t got = read(fd, line, sizeof line - 1);
-        close(fd);
-        line[got > 0 ? got : 0] = 0;
-        char *end = strrchr(line, ')');
-        if (end && end[2] == 'S')
-            return;
-        sched_yield();
-    }
-}
+static void wait_until_asleep(void) { await_state(getpid(), sleeper, 'S'); }
 
 /* Interrupts the sleeper; and when the call has gone on, lets it end. */
 static void *helper(void *unused)

@@ -314,18 +314,6 @@ static void in_new_namespaces(void)
     exit(0);
 }
 
-static void in_one(const char *name, void (*run)(void))
-{
-    printf("%s\n", name);
-    fflush(stdout);
-    pid_t child = MUST(fork());
-    if (child == 0) {
-        run();
-        _exit(1);
-    }
-    report(name, child);
-}
-
 int main(void)
 {
     in_one("first ends", first_ends);

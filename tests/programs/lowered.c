@@ -117,18 +117,6 @@ static void address_space(void)
     work();
 }
 
-static void in_one(const char *name, void (*run)(void))
-{
-    printf("%s\n", name);
-    fflush(stdout);
-    pid_t child = MUST(fork());
-    if (child == 0) {
-        run();
-        _exit(3);
-    }
-    report(name, child);
-}
-
 int main(void)
 {
     in_one("descriptors", descriptors);

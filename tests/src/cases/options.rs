@@ -181,30 +181,27 @@ fn log_reader_gone(bench: &Bench<'_>) -> Result<()> {
     Ok(())
 }
 
+/// How many lines of the trace have `part`, with these options of its own.
+fn traced(bench: &Bench<'_>, options: &[&str], part: &str) -> Result<usize> {
+    let words = [&["trace", "-o", "calls"], options, &["--"]].concat();
+    let outcome = bench.vload(&words)?;
+    ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
+    let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
+    Ok(text.lines().filter(|line| line.contains(part)).count())
+}
+
 /// A program of `--plain` is not followed; what comes after it is.
 fn plain(bench: &Bench<'_>) -> Result<()> {
-    let executed = |words: &[&str]| -> Result<usize> {
-        let outcome = bench.vload(words)?;
-        ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
-        let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
-        Ok(text.lines().filter(|line| line.contains("exit_group(")).count())
-    };
-    let all = executed(&["trace", "-o", "calls", "--"])?;
-    let some = executed(&["trace", "-o", "calls", "--plain", "true", "--"])?;
+    let all = traced(bench, &[], "exit_group(")?;
+    let some = traced(bench, &["--plain", "true"], "exit_group(")?;
     ensure!(all == 4 && some == 2, "{all} processes traced, and {some} without those named true");
     Ok(())
 }
 
 /// A file of `--skip` is left as it is, and the program runs.
 fn skip(bench: &Bench<'_>) -> Result<()> {
-    let calls = |words: &[&str]| -> Result<usize> {
-        let outcome = bench.vload(words)?;
-        ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
-        let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
-        Ok(text.lines().filter(|line| line.starts_with("write(")).count())
-    };
-    let all = calls(&["trace", "-o", "calls", "--"])?;
-    let some = calls(&["trace", "-o", "calls", "--skip", "libc.so.6", "--"])?;
+    let all = traced(bench, &[], "write(1,")?;
+    let some = traced(bench, &["--skip", "libc.so.6"], "write(1,")?;
     ensure!(all == 1 && some == 0, "{all} writes traced, and {some} with libc left out");
     Ok(())
 }

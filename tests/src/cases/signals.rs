@@ -2,6 +2,7 @@
 
 use crate::arch::Arch;
 use crate::case::Case;
+use crate::confinement::WITHOUT_PROC;
 use crate::programs::Build;
 
 /// The cases.
@@ -25,8 +26,15 @@ pub fn cases() -> Vec<Case> {
         Case::new("signals/profile-static").build(static_c("profile.c")).seconds(60),
         Case::new("signals/contexts").build(Build::c("contexts.c")),
         Case::new("signals/contexts-static").build(static_c("contexts.c")),
-        Case::new("signals/interrupted").build(Build::c("interrupted.c")).plain_only(),
-        Case::new("signals/interrupted-static").build(static_c("interrupted.c")).plain_only(),
+        // Whether a thread sleeps is read in /proc.
+        Case::new("signals/interrupted")
+            .build(Build::c("interrupted.c"))
+            .plain_only()
+            .not_under(WITHOUT_PROC),
+        Case::new("signals/interrupted-static")
+            .build(static_c("interrupted.c"))
+            .plain_only()
+            .not_under(WITHOUT_PROC),
         Case::new("signals/pipe").build(Build::c("pipes.c")).on(X86),
         Case::new("signals/deaths").build(Build::c("deaths.c")).on(X86).exits(200),
         Case::new("signals/deaths-static").build(static_c("deaths.c")).exits(200),
