@@ -201,24 +201,27 @@ static void restartable(void)
     }
     struct rseq *own = (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
     on(SIGALRM, interrupting, 0);
-    handled = 0;
     struct itimerval once = {{0, 0}, {0, 2000}};
     section.start_ip = (unsigned long)section_start;
     section.post_commit_offset = section_end - section_start;
     section.abort_ip = (unsigned long)section_abort;
-    setitimer(ITIMER_REAL, &once, NULL);
     volatile int aborted = 0;
-    __asm__ volatile(
-        "1:\n\tmov %[section], %[cs]\n"
-        "section_start:\n\t"
-        "2:\tcmpl $0, %[handled]\n\tje 2b\n"
-        "section_end:\n\tjmp 3f\n\t"
-        ".long 0x53053053\n"
-        "section_abort:\n\tincl %[aborted]\n\tcmpl $0, %[handled]\n\tje 1b\n"
-        "3:\n\t"
-        : [cs] "=m"(own->rseq_cs), [aborted] "+m"(aborted)
-        : [section] "r"(&section), [handled] "m"(handled)
-        : "memory", "cc");
+    /* On a busy machine the signal may come before the section begins. */
+    do {
+        handled = 0;
+        setitimer(ITIMER_REAL, &once, NULL);
+        __asm__ volatile(
+            "1:\n\tmov %[section], %[cs]\n"
+            "section_start:\n\t"
+            "2:\tcmpl $0, %[handled]\n\tje 2b\n"
+            "section_end:\n\tjmp 3f\n\t"
+            ".long 0x53053053\n"
+            "section_abort:\n\tincl %[aborted]\n\tcmpl $0, %[handled]\n\tje 1b\n"
+            "3:\n\t"
+            : [cs] "=m"(own->rseq_cs), [aborted] "+m"(aborted)
+            : [section] "r"(&section), [handled] "m"(handled)
+            : "memory", "cc");
+    } while (!aborted);
     printf("rseq: aborted %d, shown at the abort %d\n", aborted > 0, shown == (long)section_abort);
 }
 #endif
