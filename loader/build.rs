@@ -10,7 +10,7 @@ fn main() {
     // The native target is linked through the C compiler, the others by a bare rust-lld.
     let host = env::var("HOST").expect("cargo sets HOST");
     let target = env::var("TARGET").expect("cargo sets TARGET");
-    let bare = [
+    let mut bare = vec![
         format!("-T{script}"),
         "--build-id=none".into(),
         "-znorelro".into(),
@@ -20,6 +20,11 @@ fn main() {
         // The resident works with pages of 4 KiB; larger ones would pad the file.
         "-zmax-page-size=4096".into(),
     ];
+    // Cargo's `strip` does not reach a package whose profile is its own.
+    let variable = |name: &str| env::var(name).unwrap_or_default();
+    if variable("PROFILE") == "release" && variable("DEBUG") == "false" {
+        bare.push("-s".into());
+    }
     if host == target && arch == "x86_64" {
         for argument in ["-nostartfiles", "-nostdlib", "-static-pie"] {
             println!("cargo:rustc-link-arg-bin=vload={argument}");
@@ -27,6 +32,8 @@ fn main() {
         for argument in bare {
             println!("cargo:rustc-link-arg-bin=vload=-Wl,{argument}");
         }
+        // Relocations by the bit, which `_start` knows.
+        println!("cargo:rustc-link-arg-bin=vload=-Wl,--pack-dyn-relocs=relr");
     } else {
         for argument in ["-static", "-pie"] {
             println!("cargo:rustc-link-arg-bin=vload={argument}");

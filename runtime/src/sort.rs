@@ -4,17 +4,13 @@
 /// Sorts by `before`, which says whether its first argument must come before its second. What is
 /// equal comes in any order. A heapsort: in place, without recursion, never worse than n log n.
 pub fn by<T>(list: &mut [T], before: impl Fn(&T, &T) -> bool) {
-    // Tables of files are sorted already, as a rule.
-    if list.windows(2).all(|two| !before(&two[1], &two[0])) {
-        return;
-    }
-    for root in (0..list.len() / 2).rev() {
-        sift(list, root, &before);
-    }
-    for end in (1..list.len()).rev() {
-        list.swap(0, end);
-        sift(&mut list[..end], 0, &before);
-    }
+    heapsort(list.len(), &mut |step| match step {
+        Step::Before(a, b) => before(&list[a], &list[b]),
+        Step::Swap(a, b) => {
+            list.swap(a, b);
+            true
+        }
+    });
 }
 
 /// Sorts by a key.
@@ -22,19 +18,43 @@ pub fn by_key<T, K: Ord>(list: &mut [T], key: impl Fn(&T) -> K) {
     by(list, |a, b| key(a) < key(b));
 }
 
+/// What is done with two elements of a list, by their indexes.
+enum Step {
+    /// Whether the first must come before the second.
+    Before(usize, usize),
+    /// They change places.
+    Swap(usize, usize),
+}
+
+/// Sorts a list that only `act` knows, so that there is one copy of this for all of them.
+#[inline(never)]
+fn heapsort(length: usize, act: &mut dyn FnMut(Step) -> bool) {
+    // Tables of files are sorted already, as a rule.
+    if (1..length).all(|index| !act(Step::Before(index, index - 1))) {
+        return;
+    }
+    for root in (0..length / 2).rev() {
+        sift(length, root, act);
+    }
+    for end in (1..length).rev() {
+        act(Step::Swap(0, end));
+        sift(end, 0, act);
+    }
+}
+
 /// Lets the element at `root` sink to where no child must come behind it.
-fn sift<T>(list: &mut [T], mut root: usize, before: &impl Fn(&T, &T) -> bool) {
+fn sift(length: usize, mut root: usize, act: &mut dyn FnMut(Step) -> bool) {
     loop {
         let mut last = root;
         for child in [2 * root + 1, 2 * root + 2] {
-            if child < list.len() && before(&list[last], &list[child]) {
+            if child < length && act(Step::Before(last, child)) {
                 last = child;
             }
         }
         if last == root {
             return;
         }
-        list.swap(root, last);
+        act(Step::Swap(root, last));
         root = last;
     }
 }

@@ -8,7 +8,9 @@ use runtime::sys;
 
 // The kernel starts a static-pie without an interp at any address; the words that hold addresses
 // must be corrected before the first line of Rust, which may read one. The linker makes
-// R_X86_64_RELATIVE entries only (`-z text`, no symbols): *(base + r_offset) = base + r_addend.
+// R_X86_64_RELATIVE entries only (`-z text`, no symbols): *(base + r_offset) = base + r_addend. Most are
+// in a table of their own (ELF gABI, SHT_RELR): an even word is the offset of a word to add the base to; an
+// odd one has a bit for each of the 63 words that follow.
 global_asm!(
     r#"
     .section .text.start, "ax", @progbits
@@ -27,7 +29,28 @@ _start:
     movq    %r9, (%rax,%r8)
     addq    $24, %rcx
     jmp     1b
-2:  andq    $-16, %rsp
+2:  leaq    __relr_start(%rip), %rcx
+    leaq    __relr_end(%rip), %rdx
+3:  cmpq    %rdx, %rcx
+    jae     7f
+    movq    (%rcx), %r8
+    addq    $8, %rcx
+    testb   $1, %r8b
+    jnz     4f
+    addq    %rax, (%rax,%r8)            # an offset
+    leaq    8(%rax,%r8), %r9            # where the next bits begin
+    jmp     3b
+4:  movq    %r9, %r10                   # bits
+5:  shrq    $1, %r8
+    jz      6f
+    testb   $1, %r8b
+    jz      8f
+    addq    %rax, (%r10)
+8:  addq    $8, %r10
+    jmp     5b
+6:  addq    $63*8, %r9
+    jmp     3b
+7:  andq    $-16, %rsp
     call    vload_start
     ud2
     .previous
