@@ -7,6 +7,7 @@ use runtime::layer::modules::{self, Unusable};
 use runtime::layer::spec::Malformed;
 use runtime::process::option::{self, Unfit};
 
+use crate::bisect::Ask;
 use crate::check::{Check, Form};
 use crate::help;
 use crate::message::Shown;
@@ -18,6 +19,8 @@ pub enum Command {
     Run(Run),
     /// Files are to be looked at.
     Check(Check),
+    /// What makes a program differ is to be found.
+    Bisect(Ask),
     /// The machine is to be looked at.
     Doctor {
         /// `--json`.
@@ -41,6 +44,8 @@ pub struct Run {
     pub trace: Option<Trace>,
     /// `-o`.
     pub trace_file: Option<&'static CStr>,
+    /// The session that `vload bisect` has made for this run.
+    pub trial: Option<i32>,
 }
 
 /// What a trace shows.
@@ -66,6 +71,8 @@ pub enum Wrong {
     BadValue(&'static [u8], &'static [u8]),
     /// An option that only `trace` takes.
     TraceOnly(&'static [u8]),
+    /// An option that `bisect` does not take.
+    NotBisect(&'static [u8]),
     /// A `-m` that cannot be followed.
     Module(&'static [u8], Unusable<'static>),
     /// More `-m` than there can be layers.
@@ -88,6 +95,9 @@ impl fmt::Display for Wrong {
             }
             Self::TraceOnly(option) => {
                 write!(f, "option '{}' belongs to 'vload trace'", Shown(option))
+            }
+            Self::NotBisect(option) => {
+                write!(f, "option '{}' does not go with 'vload bisect'", Shown(option))
             }
             Self::Module(text, why) => unusable(text, why, f),
             Self::Modules => {
@@ -122,7 +132,8 @@ fn unusable(text: &[u8], why: &Unusable<'_>, f: &mut fmt::Formatter<'_>) -> fmt:
         Unusable::Malformed(Malformed::Backslash) => f.write_str("nothing follows the backslash"),
         Unusable::NoModule(name) => {
             write!(f, "there is no module '{}'; there are: ", Shown(name))?;
-            list(f, &mut modules::BUILT_IN.iter().map(|raw| raw.name))
+            let names = modules::BUILT_IN.iter().map(|raw| raw.name);
+            list(f, &mut names.filter(|name| !name.starts_with(modules::HIDDEN)))
         }
         Unusable::NoArgument(name, key) => {
             write!(f, "'{name}' has no argument '{}'", Shown(key))?;
@@ -138,14 +149,13 @@ fn unusable(text: &[u8], why: &Unusable<'_>, f: &mut fmt::Formatter<'_>) -> fmt:
 }
 
 /// Words that are verbs of the command line and not built yet.
-const KEPT: [&[u8]; 11] = [
-    b"bisect", b"insmod", b"lsmod", b"rmmod", b"mount", b"umount", b"enter", b"ps", b"root",
-    b"jail", b"new",
-];
+const KEPT: [&[u8]; 10] =
+    [b"insmod", b"lsmod", b"rmmod", b"mount", b"umount", b"enter", b"ps", b"root", b"jail", b"new"];
 
 /// Reads the command line.
 pub fn parse(vectors: &Vectors) -> Command {
-    let mut reader = Reader { vectors, index: 1, trace: None, log: None, trace_file: None };
+    let mut reader =
+        Reader { vectors, index: 1, trace: None, log: None, trace_file: None, trial: None };
     match reader.read() {
         Ok(command) => command,
         Err(wrong) => Command::Wrong(wrong),
@@ -158,6 +168,7 @@ struct Reader<'a> {
     trace: Option<Trace>,
     log: Option<&'static [u8]>,
     trace_file: Option<&'static CStr>,
+    trial: Option<i32>,
 }
 
 impl Reader<'_> {
@@ -194,6 +205,10 @@ impl Reader<'_> {
                     self.index += 1;
                     return self.doctor();
                 }
+                b"bisect" => {
+                    self.index += 1;
+                    return self.bisect();
+                }
                 b"help" => return Ok(Command::Say(help::TEXT)),
                 _ if KEPT.contains(&bytes) => return Err(Wrong::Verb(bytes)),
                 _ => return self.program(),
@@ -212,6 +227,37 @@ impl Reader<'_> {
             }
         }
         Ok(Command::Doctor { json })
+    }
+
+    fn bisect(&mut self) -> Result<Command, Wrong> {
+        let mut ask = Ask { first: 0, json: false, status: false, timeout: None };
+        while let Some(word) = self.vectors.arg(self.index).map(CStr::to_bytes) {
+            if word.len() < 2 || word[0] != b'-' {
+                break;
+            }
+            self.index += 1;
+            match word {
+                b"--" => break,
+                b"--json" => ask.json = true,
+                b"--status" => ask.status = true,
+                b"--timeout" => {
+                    let value = self.value(word, None)?;
+                    let seconds = number(value).filter(|&seconds| seconds > 0);
+                    ask.timeout = Some(seconds.ok_or(Wrong::BadValue(word, value))?);
+                }
+                _ => {
+                    if let Some(text) = self.option(word)? {
+                        return Ok(Command::Say(text));
+                    }
+                }
+            }
+        }
+        // Every run would write it anew.
+        if self.log.is_some() {
+            return Err(Wrong::NotBisect(b"--log"));
+        }
+        ask.first = self.index;
+        self.vectors.arg(self.index).map(|_| Command::Bisect(ask)).ok_or(Wrong::NoProgram)
     }
 
     fn check(&mut self) -> Result<Command, Wrong> {
@@ -252,6 +298,7 @@ impl Reader<'_> {
             log: self.log,
             trace: self.trace,
             trace_file: self.trace_file,
+            trial: self.trial,
         }))
     }
 
@@ -265,13 +312,16 @@ impl Reader<'_> {
             b"-h" | b"--help" => return Ok(Some(help::TEXT)),
             b"-V" | b"--version" => return Ok(Some(help::VERSION)),
             b"--log" => self.log(name, given)?,
-            b"--test-private-pages" => keep("test-private-pages", b"")?,
-            b"--test-bounce" => keep("test-bounce", b"")?,
+            b"--test-lose-register" | b"--test-lose-moved" => {
+                let value = self.value(name, given)?;
+                keep(long(name), value)?;
+            }
+            b"--test-trial" => self.trial = number(self.value(name, given)?),
             b"-c" | b"-f" | b"-o" | b"--vdso" if self.trace.is_none() => {
                 return Err(Wrong::TraceOnly(name));
             }
             b"-c" => self.trace = Some(Trace::Counts),
-            b"--vdso" => keep("vdso", b"")?,
+            b"--test-private-pages" | b"--test-bounce" | b"--vdso" => keep(long(name), b"")?,
             // strace's "follow": vload always does.
             b"-f" => {}
             b"-o" => {
@@ -328,6 +378,15 @@ impl Reader<'_> {
         self.index += 1;
         Ok(value.to_bytes())
     }
+}
+
+/// An option without its dashes.
+fn long(name: &[u8]) -> &str {
+    name.get(2..).and_then(|name| core::str::from_utf8(name).ok()).unwrap_or_default()
+}
+
+fn number<T: core::str::FromStr>(digits: &[u8]) -> Option<T> {
+    core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn keep(name: &str, value: &[u8]) -> Result<(), Wrong> {

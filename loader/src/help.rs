@@ -10,6 +10,7 @@ Usage: vload [OPTIONS] [--] PROGRAM [ARG]...
        vload trace [-c] [-o FILE] [OPTIONS] [--] PROGRAM [ARG]...
        vload check [--json] [--count] [--needed] [OPTIONS] [--] FILE...
        vload doctor [--json]
+       vload bisect [--json] [--status] [--timeout SECONDS] [OPTIONS] [--] PROGRAM [ARG]...
 
 Runs PROGRAM, and every program it starts, with all their system calls passing
 through vload, inside their own processes. A PROGRAM without a slash is looked
@@ -40,6 +41,14 @@ doctor: say what this machine and sandbox allow, what that means for coverage, a
 how it can be changed
   --json           print JSON
 
+bisect: run PROGRAM natively, under vload, and with ever less of vload, and print
+the smallest set of layers and sites that makes its exit status or output differ;
+PROGRAM must do the same each time, and reads a copy of standard input
+  --status         compare the exit status alone
+  --timeout SECONDS  what has not ended by then hangs (the default: ten times as
+                   long as natively, at least 10)
+  --json           print JSON
+
 Options that find a fault:
   --log FILE[:LEVEL]   write what vload does to FILE; LEVEL is error, warn,
                        info (the default) or debug
@@ -58,5 +67,6 @@ Options that find a fault:
 Exit status: PROGRAM's; 125 when vload's own options are wrong, 126 when
 PROGRAM cannot be executed, 127 when it is not found. Of check: 0 when a run sees
 every call, 1 when it does not, 126 or 127 when a FILE cannot be judged.
-Of doctor: 1 when something is missing without which calls are not seen.
+Of doctor: 1 when something is missing without which calls are not seen. Of bisect:
+0 when there is no difference, 1 when there is, 2 when runs contradict one another.
 ";

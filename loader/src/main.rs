@@ -2,7 +2,8 @@
 //!
 //! The way through the files: `arch/*` (first instruction, self-relocation) → `start` → `command`
 //! (what is asked) → `find` (which file) → `map` (its segments) → `stack` (what the kernel would have
-//! put there) → `identity` (what the kernel shows of the process) → `handover`. `check` and `doctor` run nothing.
+//! put there) → `identity` (what the kernel shows of the process) → `handover`. `check` and `doctor` run
+//! nothing, `bisect` runs vload.
 #![no_std]
 #![no_main]
 #![deny(missing_docs)]
@@ -13,6 +14,7 @@ extern crate builtins as _;
 
 mod arch;
 mod auxv;
+mod bisect;
 mod check;
 mod command;
 mod doctor;

@@ -16,8 +16,9 @@ use crate::find;
 use crate::message::{NOT_EXECUTABLE, Shown, USAGE, fail};
 use crate::vectors::{Vectors, string};
 
-/// Opens vload's own file, to be executed for every program the target starts, and the session.
-pub fn open_own(vectors: &Vectors) {
+/// Opens vload's own file, to be executed for every program the target starts, and the session: that of
+/// `vload bisect`, if it has made one.
+pub fn open_own(vectors: &Vectors, made: Option<i32>) {
     /// With fewer descriptors than that the target gets them all; what it starts is executed
     /// through /proc/self/exe, and each process keeps what it learns to itself.
     const ENOUGH: u64 = 16;
@@ -29,6 +30,9 @@ pub fn open_own(vectors: &Vectors) {
             // SAFETY: one thread, and the target has not run.
             let kept = unsafe { OPTIONS.add("exe", &find::real_path(-1, string(name))) };
             debug_assert!(kept);
+        }
+        if made.is_some() {
+            no_trial(Errno::MFILE);
         }
         return;
     }
@@ -52,9 +56,19 @@ pub fn open_own(vectors: &Vectors) {
         ),
     }
     // Without a session each process keeps what it learns to itself.
-    if let Ok(fd) = session::create() {
-        OWN.session.set(hide(fd));
+    let session = match made {
+        Some(fd) => session::join(fd).map(|()| fd),
+        None => session::create(),
+    };
+    match session {
+        Ok(fd) => OWN.session.set(hide(fd)),
+        Err(error) if made.is_some() => no_trial(error),
+        Err(_) => {}
     }
+}
+
+fn no_trial(error: Errno) -> ! {
+    fail(USAGE, format_args!("bisect: the session cannot be joined: {}", error.text()))
 }
 
 /// Notes where images are kept on disk: `$XDG_CACHE_HOME/vload`, else `$HOME/.cache/vload`

@@ -55,6 +55,7 @@ fn begin(vectors: Vectors) -> ! {
             process::configure();
             crate::check::run(&vectors, check)
         }
+        Command::Bisect(ask) => crate::bisect::run(&vectors, &ask),
         Command::Doctor { json } => crate::doctor::run(&vectors, json),
         Command::Say(text) => {
             let shown = sys::write_all(1, text.as_bytes());
@@ -62,7 +63,7 @@ fn begin(vectors: Vectors) -> ! {
         }
         Command::Wrong(message) => fail(USAGE, format_args!("{message}\nTry 'vload --help'.")),
     };
-    output::open_own(&vectors);
+    output::open_own(&vectors, run.trial);
     output::find_cache(&vectors);
     if let Some(path) = run.log {
         output::open_log(path);

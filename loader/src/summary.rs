@@ -88,8 +88,8 @@ impl Report {
 }
 
 /// SIGHUP, SIGINT, SIGQUIT, SIGTERM and SIGCHLD.
-const WAITED_FOR: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 16;
-const SIGCHLD: i32 = 17;
+pub const WAITED_FOR: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 16;
+pub const SIGCHLD: i32 = 17;
 
 /// Waits until the program has ended; gives its status. What another process sends to vload is
 /// handed on; what the terminal sends (SI_KERNEL) has reached the program already.
@@ -98,8 +98,10 @@ fn wait(child: i32) -> i32 {
         if let Some(status) = sys::wait_without_blocking(child) {
             return status;
         }
-        let (signal, from_kernel) = sys::wait_for_signal(WAITED_FOR);
-        if signal != SIGCHLD && !from_kernel {
+        if let Some((signal, from_kernel)) = sys::wait_for_signal(WAITED_FOR, None)
+            && signal != SIGCHLD
+            && !from_kernel
+        {
             sys::send_signal(child, signal);
         }
     }

@@ -27,5 +27,6 @@ pub mod sys;
 pub mod text;
 pub mod thread;
 pub mod trace;
+pub mod trial;
 pub mod view;
 pub mod watch;

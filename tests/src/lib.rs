@@ -7,6 +7,10 @@
 //! must work too. `audit` counts what vload misses, and `bounce` does without its patches; both follow
 //! a program with the tracer of [`host`].
 
+// What is tested here of programs without the standard library names it.
+#[cfg(test)]
+extern crate alloc;
+
 pub mod arch;
 pub mod binfmt;
 pub mod case;

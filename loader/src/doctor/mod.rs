@@ -13,6 +13,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+pub use child::call;
+
 use crate::report::Out;
 use crate::vectors::Vectors;
 

@@ -2,6 +2,7 @@
 
 mod call;
 pub mod count;
+mod failing;
 mod forward;
 mod list;
 pub mod modules;
@@ -11,13 +12,15 @@ mod ring;
 pub mod spec;
 mod system;
 mod trace;
+mod trial;
 mod wanted;
 
 pub use call::Call;
 pub use list::{LAYERS, Layer, Next, layers, tell};
 pub use ring::report_inherited as report_inherited_rings;
-pub use system::{Compat, Legacy};
+pub use system::{Compat, Legacy, can_do_without};
 pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};
+pub use trial::record as record_trial;
 pub use wanted::{
     TABLE, fill_link_page, own_functions, show_everything, want, want_base, want_everything,
     want_signal_masks, want_while_claimed,

@@ -3,13 +3,16 @@
 use super::list::{self, LAYERS, Layer};
 use super::raw::Raw;
 use super::spec::{Malformed, Spec};
-use super::{count, forward, wanted};
+use super::{count, failing, forward, wanted};
 use crate::abi::Entry;
 use crate::process::OPTIONS;
 use crate::sys::Errno;
 
 /// The modules that are part of vload.
-pub static BUILT_IN: [&Raw; 2] = [&count::COUNT, &forward::FORWARD];
+pub static BUILT_IN: [&Raw; 3] = [&count::COUNT, &forward::FORWARD, &failing::FAILING];
+
+/// How the names begin of those that only the tests use.
+pub const HIDDEN: &str = "test-";
 
 /// The name under which [`OPTIONS`] keeps each `-m`.
 pub const OPTION: &str = "module";
@@ -76,6 +79,7 @@ pub fn put(new: bool) -> Result<(), Failed> {
         Some(_) => super::TraceMode::Lines,
         None => super::TraceMode::Off,
     });
+    crate::trial::join();
     Ok(())
 }
 

@@ -99,6 +99,22 @@ pub const WANTED: &[usize] = &[
 /// What it wants besides in a process with trap sites.
 pub const MASKS: &[usize] = &[RT_SIGPROCMASK, RT_SIGPENDING, RT_SIGTIMEDWAIT];
 
+/// Those of the calls above of which vload does no more than hide itself: without them a program sees
+/// what it would not see natively, and nothing breaks.
+const VIEWS: &[usize] =
+    &[READLINKAT, OPENAT, OPENAT2, STATX, FACCESSAT, FACCESSAT2, PERSONALITY, GETDENTS64];
+
+/// Whether the program and vload still work when these calls are made behind vload's back.
+pub fn can_do_without(number: u32) -> bool {
+    let number = number as usize;
+    let seen = [WANTED, MASKS, own::WANTED, guard::WANTED];
+    VIEWS.contains(&number)
+        || own::legacy(number).is_some_and(|kind| {
+            matches!(kind, Legacy::Readlink | Legacy::Open | Legacy::Stat | Legacy::Fstatat)
+        })
+        || !seen.iter().any(|wanted| wanted.contains(&number))
+}
+
 /// The meaning of a call when no layer above has given it another.
 pub fn call(call: &mut Call<'_>) -> isize {
     if seccomp::answers(call) {

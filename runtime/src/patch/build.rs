@@ -12,7 +12,6 @@ use super::plan::{PAGE, Plan, Text};
 use super::site::Site;
 use super::stub::{Emitted, Point, Stub};
 use crate::arch;
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -83,6 +82,7 @@ impl Plan<'_> {
 
     fn emit(&self, vaddr: u64, link: u64) -> Option<Stubs> {
         let mut stub = Stub::new(vaddr, link);
+        stub.fault = self.fault;
         for site in &self.sites {
             let original = self.original(site.head..site.tail)?;
             match self.function_at(site) {
@@ -141,11 +141,11 @@ impl Plan<'_> {
         }
         let in_text = |change: &(u64, u8)| self.text_of(change.0).is_some();
         let (changes, behind): (Vec<_>, Vec<_>) = changes.into_iter().partition(in_text);
-        let pages: BTreeSet<u64> = changes.iter().map(|change| change.0 & !(PAGE - 1)).collect();
+        let pages = ordered(changes.iter().map(|change| change.0 & !(PAGE - 1)));
         let mut runs = Vec::new();
         for text in &self.texts {
             let mut ranges: Vec<Range<u64>> = Vec::new();
-            for &page in pages.range(text.range.clone()) {
+            for page in pages.iter().copied().filter(|page| text.range.contains(page)) {
                 match ranges.last_mut() {
                     _ if text.range.end - text.range.start <= WHOLE => {
                         ranges = [text.range.clone()].into();
@@ -157,7 +157,7 @@ impl Plan<'_> {
             }
             runs.extend(ranges.into_iter().map(|range| self.copy(text, range)));
         }
-        let originals = self.originals(changes.iter().map(|change| change.0).collect())?;
+        let originals = self.originals(ordered(changes.iter().map(|change| change.0)))?;
         for (address, byte) in changes {
             let run = runs.iter_mut().find(|run: &&mut Run| {
                 (run.vaddr..run.vaddr + run.bytes.len() as u64).contains(&address)
@@ -169,7 +169,7 @@ impl Plan<'_> {
     }
 
     /// The file's bytes at the addresses.
-    fn originals(&self, addresses: BTreeSet<u64>) -> Option<Vec<Original>> {
+    fn originals(&self, addresses: Vec<u64>) -> Option<Vec<Original>> {
         let mut found: Vec<Original> = Vec::new();
         for address in addresses {
             let byte = *self.original(address..address + 1)?.first()?;
@@ -281,4 +281,12 @@ impl Plan<'_> {
         pages().for_each(|bytes| out.extend_from_slice(bytes));
         out
     }
+}
+
+/// Addresses in order, each once.
+fn ordered(addresses: impl Iterator<Item = u64>) -> Vec<u64> {
+    let mut addresses: Vec<u64> = addresses.collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
 }

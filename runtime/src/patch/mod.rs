@@ -25,6 +25,7 @@ mod build;
 mod bytes;
 mod code;
 mod elf;
+mod fate;
 mod fixed;
 mod function;
 mod insn;
@@ -45,6 +46,7 @@ mod view;
 
 pub use around::{Around, Room};
 pub use blob::{SiteRecord, TextRun};
+pub use fate::{Fate, Fault};
 pub use fixed::{FixedCall, Load};
 pub use function::{Function, Owned};
 pub use insn::{Entry, Flow, Insn, Naming, Reference};

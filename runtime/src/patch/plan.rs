@@ -3,6 +3,7 @@
 use super::around::{Around, Room};
 use super::code::Code;
 use super::elf::Elf;
+use super::fate::Fault;
 use super::fixed::FixedCall;
 use super::function::Owned;
 use super::insn::Entry;
@@ -33,6 +34,7 @@ pub struct Plan<'a> {
     /// The sites that are functions, by address.
     pub(super) functions: Vec<(u64, Owned)>,
     pub(super) fixed: Vec<FixedCall>,
+    pub(super) fault: Option<Fault>,
     pub(super) texts: Vec<Text>,
     pub(super) span: Range<u64>,
 }
@@ -102,6 +104,7 @@ impl<'a> Plan<'a> {
             refused: Vec::new(),
             functions: Vec::new(),
             fixed: Vec::new(),
+            fault: None,
             texts: texts.collect(),
             span,
         }

@@ -1,5 +1,6 @@
 //! The stubs of one file as they are emitted, one behind the other.
 
+use super::fate::Fault;
 use alloc::vec::Vec;
 
 use super::{Entry, Shape, SiteDesc};
@@ -69,6 +70,8 @@ pub struct Stub {
     vaddr: u64,
     /// The address of the link page.
     pub link: u64,
+    /// What is wrong with the stubs on purpose.
+    pub fault: Option<Fault>,
     points: Vec<Point>,
     emitted: Vec<Emitted>,
     start: usize,
@@ -82,6 +85,7 @@ impl Stub {
             bytes: Vec::new(),
             vaddr,
             link,
+            fault: None,
             points: Vec::new(),
             emitted: Vec::new(),
             start: 0,

@@ -162,6 +162,15 @@ impl Options {
             .filter_map(move |option| option.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     }
 
+    /// Calls `visit` with the name and the value of each option, in order.
+    pub fn each(&self, mut visit: impl FnMut(&[u8], &[u8])) {
+        for option in self.bytes().split(|&byte| byte == SEPARATOR) {
+            if let Some(equals) = option.iter().position(|&byte| byte == b'=') {
+                visit(&option[..equals], &option[equals + 1..]);
+            }
+        }
+    }
+
     /// Whether the switch `name` was given.
     pub fn has(&self, name: &str) -> bool {
         self.values(name).next().is_some()

@@ -11,7 +11,7 @@ use crate::trace::counters::Counters;
 use crate::view::OWN;
 
 /// "vload" and the version of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x03");
+const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x04");
 /// Bytes of the file: sparse, so that only what is used takes memory.
 const SIZE: u64 = 16 << 30;
 /// What is tried when the limit does not allow that much.
@@ -28,8 +28,8 @@ pub struct Session {
     size: u64,
     /// The first byte that is not used.
     used: AtomicU64,
-    /// Where each layer's area begins; 0 for those that have none.
-    areas: [AtomicU64; LAYERS],
+    /// Where each layer's area begins; 0 for those that have none. The last is a run's of `vload bisect`.
+    areas: [AtomicU64; LAYERS + 1],
     /// What a person has been told, a bit each.
     told: AtomicU64,
     index: [Slot; SLOTS],
@@ -116,6 +116,18 @@ pub fn join(fd: i32) -> Result<()> {
     guard::own(start, HEADER);
     SESSION.store(header, Ordering::Release);
     Ok(())
+}
+
+/// Leaves the session that was made last, which others may have joined.
+///
+/// # Safety
+/// Nothing that it gave may be used any more.
+pub unsafe fn leave() {
+    let header = SESSION.swap(core::ptr::null_mut(), Ordering::AcqRel);
+    if !header.is_null() {
+        // SAFETY: mapped by `create`; the caller's promise.
+        unsafe { guard::unmap(header as usize, HEADER) };
+    }
 }
 
 /// Where bytes lie in the session's file.

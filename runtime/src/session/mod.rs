@@ -10,7 +10,7 @@ pub mod cache;
 mod members;
 
 pub use arena::{
-    Session, Stored, Told, counters, create, find, is_first, join, keep, map_area, members, put,
-    reserve_area,
+    Session, Stored, Told, counters, create, find, is_first, join, keep, leave, map_area, members,
+    put, reserve_area,
 };
 pub use backing::{scratch_file, text_file};

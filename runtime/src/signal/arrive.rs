@@ -6,7 +6,7 @@ use super::{SIGTRAP, deliver, fault, mask};
 use crate::adopt;
 use crate::arch::{self, Context, SigInfo};
 use crate::sys;
-use crate::text;
+use crate::text::{self, Trapped};
 use crate::thread::{Block, Pool};
 use crate::watch;
 
@@ -47,9 +47,15 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         // SAFETY: in the exit window the registers of the call are complete (arch/*/exit.rs).
         context.finish_exit(unsafe { &*block.regs });
         leaving = true;
-    } else if let Some(site) = text::trap_at(signal, info, pc) {
-        // A site of the trap shape: the call goes on in its stub.
-        context.enter_stub(site, block);
+    } else if let Some(trapped) = text::trap_at(signal, info, pc) {
+        // A site of the trap shape.
+        match trapped {
+            Trapped::Stub(stub) => context.enter_stub(stub, block),
+            Trapped::Behind(pc) => {
+                context.set_pc(pc);
+                context.enter_anywhere(false, block);
+            }
+        }
         return;
     } else if fault::is_step(signal, info) && !text::is_resumable(pc) {
         // Between two instructions of a stub that are one to the caller, which single-steps itself.

@@ -18,6 +18,12 @@ pub fn pread(fd: i32, buf: &mut [u8], offset: u64) -> Result<usize> {
     check(unsafe { arch::pread64(fd, buf.as_mut_ptr(), buf.len(), offset) })
 }
 
+/// `read(2)`.
+pub fn read(fd: i32, buf: &mut [u8]) -> Result<usize> {
+    // SAFETY: the kernel writes at most `buf.len()` bytes at `buf`, which is exclusively ours.
+    unsafe { call(nr::__NR_read, [fd as usize, buf.as_mut_ptr() as usize, buf.len()]) }
+}
+
 /// The kind of file system that an open file lies on (`fstatfs(2)`).
 pub fn file_system(fd: i32) -> Result<usize> {
     // The kind comes first, a word of the machine's; the whole is shorter than this everywhere.

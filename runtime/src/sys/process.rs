@@ -301,17 +301,29 @@ pub fn wait(child: i32) -> i32 {
     }
 }
 
-/// `rt_sigtimedwait(2)` without a time: the signal, and whether the kernel itself sent it.
-pub fn wait_for_signal(set: u64) -> (i32, bool) {
-    loop {
-        // SAFETY: all zero is a valid siginfo.
-        let mut info: crate::arch::SigInfo = unsafe { core::mem::zeroed() };
-        let args = [&raw const set as usize, &raw mut info as usize, 0, 8];
-        // SAFETY: the kernel reads the set and fills the siginfo.
-        if let Ok(signal) = unsafe { call(nr::__NR_rt_sigtimedwait, args) } {
-            return (signal as i32, crate::arch::si_code(&info) > 0);
-        }
-    }
+/// `wait4(2)` for any child with `WNOHANG`: which has ended and its status, or 0 while some live. `ECHILD`
+/// when there is none.
+pub fn wait_for_any() -> Result<(i32, i32)> {
+    const WNOHANG: usize = 1;
+    let mut status = 0i32;
+    let args = [usize::MAX, &raw mut status as usize, WNOHANG, 0];
+    // SAFETY: the kernel fills `status`.
+    unsafe { call(nr::__NR_wait4, args) }.map(|child| (child as i32, status))
+}
+
+/// `rt_sigtimedwait(2)`: the signal, and whether the kernel itself sent it. `None` when as many
+/// nanoseconds have passed, or another signal came.
+pub fn wait_for_signal(set: u64, limit: Option<i64>) -> Option<(i32, bool)> {
+    const SECOND: i64 = 1_000_000_000;
+    // The kernel's `timespec` of this call has words of the machine's.
+    let time = limit.map(|limit| [(limit / SECOND) as usize, (limit % SECOND) as usize]);
+    let at = time.as_ref().map_or(0, |time| time.as_ptr() as usize);
+    // SAFETY: all zero is a valid siginfo.
+    let mut info: crate::arch::SigInfo = unsafe { core::mem::zeroed() };
+    let args = [&raw const set as usize, &raw mut info as usize, at, 8];
+    // SAFETY: the kernel reads the set and the time and fills the siginfo.
+    let signal = unsafe { call(nr::__NR_rt_sigtimedwait, args) }.ok()?;
+    Some((signal as i32, crate::arch::si_code(&info) > 0))
 }
 
 /// `rt_sigtimedwait(2)` without waiting: `signal` is not pending any more.

@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::store::{self, Found, Image};
-use crate::patch::{self, Blob, Error, Plan, Shape, ShapeSet};
+use crate::patch::{self, Blob, Error, Fault, Plan, Shape, ShapeSet};
 use crate::process::OPTIONS;
 use crate::sys::{self, Stat};
+use crate::trial;
 
 /// A file changed that recently may change again without a change of its times: what is learned of
 /// it is not kept.
@@ -53,9 +54,11 @@ pub fn shapes_key(stub_vaddr: Option<u64>) -> u64 {
     u64::from_le_bytes(shapes().to_bytes()).rotate_left(17) ^ stub_vaddr.unwrap_or(u64::MAX)
 }
 
-/// What identifies an image: the file's content, the shapes, and where the stubs are.
-fn key(stat: &Stat, stub_vaddr: Option<u64>) -> [u64; 6] {
-    [stat.dev, stat.ino, stat.size, stat.mtime as u64, stat.ctime as u64, shapes_key(stub_vaddr)]
+/// What identifies an image: the file's content, the shapes, where the stubs are, and what is wrong with it
+/// on purpose.
+fn key(stat: &Stat, stub_vaddr: Option<u64>, fault: Option<Fault>) -> [u64; 6] {
+    let how = shapes_key(stub_vaddr) ^ fault.map_or(0, Fault::key);
+    [stat.dev, stat.ino, stat.size, stat.mtime as u64, stat.ctime as u64, how]
 }
 
 /// Why a text has no patched image; the log says more.
@@ -72,8 +75,10 @@ pub fn image_of(fd: i32, stat: &Stat, stub_vaddr: Option<u64>) -> Result<Image, 
     if UNTOUCHED.load(Ordering::Relaxed) {
         return Err(Missing::Nothing);
     }
-    let key = key(stat, stub_vaddr);
-    let skipped = skips(fd);
+    let fault = fault(fd);
+    let key = key(stat, stub_vaddr, fault);
+    let skipped = named(fd, "skip");
+    // A run of `vload bisect` has a session of its own, and no cache.
     let lasting = skipped.is_empty() && is_settled(stat);
     if lasting {
         match store::find(&key) {
@@ -82,7 +87,7 @@ pub fn image_of(fd: i32, stat: &Stat, stub_vaddr: Option<u64>) -> Result<Image, 
             Found::Unknown => {}
         }
     }
-    store::keep(&key, build(fd, stat, stub_vaddr, key, &skipped), lasting)
+    store::keep(&key, build(fd, stat, stub_vaddr, key, &Changes { skipped, fault }), lasting)
 }
 
 fn is_settled(stat: &Stat) -> bool {
@@ -94,15 +99,23 @@ fn build(
     stat: &Stat,
     stub_vaddr: Option<u64>,
     key: [u64; 6],
-    skipped: &[Skip],
+    changes: &Changes,
 ) -> Result<Vec<u8>, Missing> {
     let length = usize::try_from(stat.size).map_err(|_| Missing::Unproven)?;
     let start = sys::map_private(fd, 0, length).map_err(|_| Missing::Unproven)?;
     // SAFETY: mapped just now for reading. A file that is cut while it is read raises SIGBUS, as
     // executing it would.
     let file = unsafe { core::slice::from_raw_parts(start as *const u8, length) };
-    let bytes = match plan(file, stub_vaddr, skipped) {
-        Ok(plan) => {
+    let bytes = match plan(file, stub_vaddr, &changes.skipped) {
+        Ok(mut plan) => {
+            plan.spoil(changes.fault);
+            if let Some(trial) = trial::current() {
+                plan.decide(&|site| trial.fate(stat.dev, stat.ino, site));
+                let mut path = [0u8; 4096];
+                if let Some(path) = crate::view::path_of(fd, &mut path) {
+                    trial.name(stat.dev, stat.ino, path);
+                }
+            }
             crate::log!(
                 Info,
                 "file {:#x}:{}: {} sites patched, {} candidates refused",
@@ -152,7 +165,7 @@ fn build(
 /// What a run makes of the opened file, whose bytes are `file`, while nothing is in the way of its
 /// stubs.
 pub fn plan_of(fd: i32, file: &[u8]) -> Result<Plan<'_>, Error> {
-    plan(file, None, &skips(fd))
+    plan(file, None, &named(fd, "skip"))
 }
 
 fn plan<'a>(file: &'a [u8], stub_vaddr: Option<u64>, skipped: &[Skip]) -> Result<Plan<'a>, Error> {
@@ -160,19 +173,36 @@ fn plan<'a>(file: &'a [u8], stub_vaddr: Option<u64>, skipped: &[Skip]) -> Result
     patch::analyze(file, &shapes_at(stub_vaddr), &skip)
 }
 
-/// A site that `--skip` names, or all of a file.
+/// What the options change of a file.
+struct Changes {
+    skipped: Vec<Skip>,
+    fault: Option<Fault>,
+}
+
+/// The fault that `--test-lose-register FILE:SITE` or `--test-lose-moved SHAPE` puts into a file.
+fn fault(fd: i32) -> Option<Fault> {
+    let register = named(fd, "test-lose-register").pop().and_then(|site| site.0);
+    let moved = || {
+        let name = OPTIONS.values("test-lose-moved").last()?;
+        let set = ShapeSet::parse(core::str::from_utf8(name).ok()?).ok()?;
+        set.iter().next().map(Fault::Moved)
+    };
+    register.map(Fault::Register).or_else(moved)
+}
+
+/// A site that an option names, or all of a file.
 struct Skip(Option<u64>);
 
-/// What `--skip FILE[:SITE]` says of the opened file.
-fn skips(fd: i32) -> Vec<Skip> {
+/// What `FILE[:SITE]` of an option like `--skip` says of the opened file.
+fn named(fd: i32, option: &str) -> Vec<Skip> {
     let mut found = Vec::new();
-    if !OPTIONS.has("skip") {
+    if !OPTIONS.has(option) {
         return found;
     }
     let mut path = [0u8; 4096];
     let Some(path) = crate::view::path_of(fd, &mut path) else { return found };
     let base = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-    for value in OPTIONS.values("skip") {
+    for value in OPTIONS.values(option) {
         let (file, site) = split_site(value);
         if file == path || file == base {
             found.push(Skip(site));

@@ -7,8 +7,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use crate::arch::{Context, SigInfo};
 use crate::memory;
-use crate::patch::{BlobView, Shape, SiteDesc, SiteRecord};
+use crate::patch::{BlobView, Entry as Way, Shape, SiteDesc, SiteRecord};
 use crate::signal;
+use crate::trial::{self, Place};
 
 /// Texts that a process can have patched at once.
 const REGIONS: usize = 1024;
@@ -251,6 +252,14 @@ pub fn resume_pc(shown: usize) -> usize {
         .unwrap_or(shown)
 }
 
+/// The patched site at an address: its file's device and inode, and what is known of it.
+pub fn site_at(address: usize) -> Option<([u64; 2], SiteRecord)> {
+    let region = of_text(address)?;
+    let [device, inode, ..] = region.view.key();
+    let site = region.view.site_by_vaddr(address.wrapping_sub(region.bias) as u64)?;
+    Some(([device, inode], site))
+}
+
 /// The number of the call behind whose site `pc` is, where the code before the site fixes it.
 pub fn number_behind(pc: usize) -> Option<u32> {
     let site = pc.wrapping_sub(crate::arch::SYSCALL_INSTRUCTION);
@@ -264,9 +273,9 @@ pub fn is_resumable(pc: usize) -> bool {
     shown == pc || resume_pc(shown) == pc
 }
 
-/// The stub of the trap site whose trap raised the signal, with the program counter where the
+/// How the call goes on of the trap site whose trap raised the signal, with the program counter where the
 /// machine leaves it.
-pub fn trap_at(signal: i32, info: &SigInfo, pc: usize) -> Option<usize> {
+pub fn trap_at(signal: i32, info: &SigInfo, pc: usize) -> Option<Trapped> {
     if !signal::has_traps() || !signal::is_breakpoint(signal, info) {
         return None;
     }
@@ -274,5 +283,23 @@ pub fn trap_at(signal: i32, info: &SigInfo, pc: usize) -> Option<usize> {
     let region = of_text(site)?;
     let record = region.view.site_by_vaddr(site.wrapping_sub(region.bias) as u64)?;
     let traps = record.shape == Shape::Trap && region.is_in_place(&record);
-    traps.then(|| region.stubs + record.stub as usize)
+    let [device, inode, ..] = region.view.key();
+    let goes_around = || {
+        let place = Place { dev: device, ino: inode, vaddr: record.vaddr };
+        crate::arch::CAN_WATCH
+            && record.entry == Way::Syscall
+            && trial::current().is_some_and(|trial| trial.has_no_stub(place))
+    };
+    traps.then(|| match goes_around() {
+        true => Trapped::Behind(site + crate::arch::SYSCALL_INSTRUCTION),
+        false => Trapped::Stub(region.stubs + record.stub as usize),
+    })
+}
+
+/// Where a call goes on whose site has trapped.
+pub enum Trapped {
+    /// In its stub.
+    Stub(usize),
+    /// In the resident at once, and then at this address behind the site.
+    Behind(usize),
 }

@@ -13,6 +13,7 @@ use crate::image::Elf;
 use crate::memory::guard;
 use crate::patch;
 use crate::sys;
+use crate::trial;
 use crate::watch;
 use linux_raw_sys::general::{PROT_EXEC, PROT_READ};
 
@@ -82,6 +83,10 @@ fn build(bytes: &[u8], stubs: Option<u64>, key: [u64; 6]) -> Result<Vec<u8>, Mis
             Warn,
             "not covered: {name} of the vDSO: its first instructions cannot be moved"
         );
+    }
+    if let Some(trial) = trial::current() {
+        let [device, inode, ..] = key;
+        plan.decide(&|site| trial.fate(device, inode, site));
     }
     if plan.is_empty() {
         let holes = plan.refused().iter().any(|refused| refused.reason.is_watched());

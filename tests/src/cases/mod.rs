@@ -1,6 +1,7 @@
 //! What is run, suite by suite.
 
 mod adopt;
+mod bisect;
 mod calls;
 mod check;
 mod confined;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Case> {
         check::cases,
         doctor::cases,
         text::cases,
+        bisect::cases,
         trace::cases,
         watch::cases,
         layers::cases,

@@ -30,11 +30,13 @@
 use super::super::entry::COMPAT_RCX;
 use super::decode;
 use super::rewrite::{INT3, JMP, JMP_SHORT, displacement};
-use crate::patch::{Description, Entry, Flow, Link, Shape, Site, SiteDesc, Stub};
+use crate::patch::{Description, Entry, Fault, Flow, Link, Shape, Site, SiteDesc, Stub};
 
 /// `mov %rcx, -136(%rsp)`: where the `int $0x80` entry finds it.
 const SAVE_RCX: [u8; 8] = [0x48, 0x89, 0x8c, 0x24, 0x78, 0xff, 0xff, 0xff];
 const _: () = assert!(SAVE_RCX[4] == (-COMPAT_RCX) as u8 && COMPAT_RCX == 136);
+/// `mov $0, %ebx`: the register that a fault put in on purpose loses.
+const CLEAR_EBX: [u8; 5] = [0xbb, 0, 0, 0, 0];
 /// Length of the way to the resident: `lea`, and `jmp` through the link page.
 const PASS: u8 = 7 + 6;
 /// Length of the way behind the call.
@@ -46,7 +48,10 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
     stub.begin();
     let before = (site.vaddr - site.head) as usize;
     let syscall = original.get(before..before + 2)?;
-    relocate(stub, original.get(..before)?, site.head)?;
+    let moved = stub.fault != Some(Fault::Moved(site.shape));
+    if moved {
+        relocate(stub, original.get(..before)?, site.head)?;
+    }
     let test = stub.here();
     stub.shows(site.vaddr);
     // Bytes whose displacement to the descriptor is known only at the end.
@@ -84,7 +89,12 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
         relative(stub, &[0x48, 0x8d, 0x0d], site.vaddr + 2)?;
     }
     let resume = stub.here();
-    relocate(stub, original.get(before + 2..)?, site.vaddr + 2)?;
+    if stub.fault == Some(Fault::Register(site.vaddr)) {
+        stub.put(&CLEAR_EBX);
+    }
+    if moved {
+        relocate(stub, original.get(before + 2..)?, site.vaddr + 2)?;
+    }
     stub.shows(site.tail);
     relative(stub, &[JMP], site.tail)?;
     let mut leas = [lea, lea];

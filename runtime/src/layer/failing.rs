@@ -1,0 +1,37 @@
+//! `-m test-eio:call=NUMBER`: answers every call of that number with `EIO`. It is a fault put in on
+//! purpose, for `vload bisect` to find.
+
+use core::sync::atomic::Ordering;
+
+use super::list::Layer;
+use super::raw::{Raw, Wants, no_event, nothing};
+use super::spec::Spec;
+use crate::abi::Entry;
+use crate::sys::{self, Errno, Result};
+
+/// The module.
+pub static FAILING: Raw = Raw {
+    name: "test-eio",
+    description: "answers a call with EIO",
+    keys: &[CALL],
+    wants: Wants::Every,
+    only_looks: false,
+    init: nothing,
+    attach,
+    call: |call, next| {
+        if call.entry == Entry::Native && call.number == next.own().word.load(Ordering::Relaxed) {
+            return sys::raw(Err(Errno::IO));
+        }
+        next.call(call)
+    },
+    event: no_event,
+};
+
+const CALL: &str = "call";
+
+fn attach(layer: &Layer, spec: Spec<'_>) -> Result<()> {
+    let number = spec.value(CALL.as_bytes()).ok_or(Errno::INVAL)?;
+    let number = core::str::from_utf8(&number).ok().and_then(|number| number.parse().ok());
+    layer.word.store(number.ok_or(Errno::INVAL)?, Ordering::Relaxed);
+    Ok(())
+}
