@@ -212,7 +212,7 @@ impl Trial {
         }
     }
 
-    /// Notes a call of this number at a site, before it is made. Gives what [`Self::failed`] takes, and
+    /// Notes a call of this number at a site, before it is made. Gives what [`Noted::failed`] is asked of, and
     /// whether it goes around the layers.
     pub fn note(&self, file: [u64; 2], site: &SiteRecord, number: usize) -> (Noted<'_>, bool) {
         let [dev, ino] = file;
