@@ -33,7 +33,7 @@ fn main() {
             println!("cargo:rustc-link-arg-bin=vload=-Wl,{argument}");
         }
         // Relocations by the bit, which `_start` knows.
-        println!("cargo:rustc-link-arg-bin=vload=-Wl,--pack-dyn-relocs=relr");
+        println!("cargo:rustc-link-arg-bin=vload=-Wl,-zpack-relative-relocs");
     } else {
         for argument in ["-static", "-pie"] {
             println!("cargo:rustc-link-arg-bin=vload={argument}");
