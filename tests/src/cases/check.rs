@@ -35,12 +35,28 @@ pub fn cases() -> Vec<Case> {
         case("disassembler").build(Build::c("hello.c")).everywhere().check(disassembler),
         case("interpreter").given("script", 0o755, "#!{dir}/again -x\n").check(interpreter),
         case("libraries").needs_program("ldd").prepare(LIBRARIES).run(&[]).check(libraries),
-        case("unproven").build(WRITABLE).everywhere().check(unproven),
-        case("stack").build(Build::c_with("hello.c", "stack", &["-zexecstack"])).check(stack),
-        case("skip").run(&["/bin/true"]).check(skip),
-        case("unreadable").given("text", 0o644, "no program\n").run(&[]).check(unreadable),
+        case("unproven")
+            .build(WRITABLE)
+            .everywhere()
+            .not_under(&["deny-user-dispatch"])
+            .check(unproven),
+        case("stack")
+            .build(Build::c_with("hello.c", "stack", &["-zexecstack"]))
+            .not_under(&["deny-user-dispatch"])
+            .check(stack),
+        // A name is looked up by the descriptor's path.
+        case("skip").run(&["/bin/true"]).not_under(&["bwrap", "no-proc"]).check(skip),
+        case("unreadable")
+            .given("text", 0o644, "no program\n")
+            .run(&[])
+            .not_under(&["bwrap"])
+            .check(unreadable),
         case("names").run(&[]).check(names),
-        case("colour").needs(Need::Program("script")).run(&["/bin/true"]).check(colour),
+        case("colour")
+            .needs(Need::Program("script"))
+            .run(&["/bin/true"])
+            .not_under(&["bwrap"])
+            .check(colour),
     ]
 }
 

@@ -27,6 +27,7 @@ pub fn cases() -> Vec<Case> {
             .build(build)
             .prepare("{0} pack {1} packed")
             .run(&["./packed"])
+            .not_under(&["deny-user-dispatch"])
     };
     let static_c = |source| Build::c_with(source, "static", &["-static"]);
     vec![

@@ -39,7 +39,7 @@ pub fn cases() -> Vec<Case> {
             continue;
         }
         let counted = Case::new(format!("watch/{way}-counted")).build(watched()).counted();
-        let counted = counted.run(&["{0}", way]);
+        let counted = counted.run(&["{0}", way]).not_under(&["deny-user-dispatch"]);
         // A thread that spins asks for the processor as often as it likes.
         cases.push(if way == "threads" || way == "region" {
             counted.rule(Rule::Unsteady)
