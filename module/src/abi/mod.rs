@@ -3,6 +3,7 @@
 //! A function's result is a negative error number of the kernel's, or what it says.
 
 mod raw;
+pub mod service;
 
 pub use raw::{Call, RawOperations};
 

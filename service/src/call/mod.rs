@@ -1,0 +1,5 @@
+//! Which operation of a module each variant of a call is.
+
+mod fd;
+mod path;
+mod poll;

@@ -1,0 +1,24 @@
+//! The framework that service modules rest on: an image of its own, which vload loads into a session
+//! with the first of them.
+//!
+//! | folder | knows |
+//! |---|---|
+//! | `claim` | which layer owns which place |
+//! | `path` | which place a path of a call leads to |
+//! | `descriptor` | what is behind the descriptors of virtual files |
+//! | `call` | which operation of a module each variant of a call is |
+#![cfg_attr(not(test), no_std)]
+#![deny(missing_docs)]
+
+mod call;
+mod claim;
+mod descriptor;
+mod path;
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    let text = info.message().as_str().unwrap_or("panic");
+    // SAFETY: the text is valid for its length.
+    unsafe { vload_module::abi::service::core_side::vload_panic(text.as_ptr().cast(), text.len()) }
+}

@@ -1,0 +1,1 @@
+//! Which place a path of a call leads to.
