@@ -10,7 +10,6 @@ extern crate std;
 
 extern crate alloc;
 
-pub mod abi;
 pub mod adopt;
 pub mod arch;
 pub mod image;
@@ -30,3 +29,5 @@ pub mod trace;
 pub mod trial;
 pub mod view;
 pub mod watch;
+
+pub use abi;

@@ -118,8 +118,8 @@ fn counted(name: &str, outcome: Result<Tally>) -> Tally {
 /// `cargo test` of the crates that have unit tests.
 fn unit_tests(vload: &Path, arch: Arch) -> Result<Tally> {
     let mut cargo = command::cargo();
-    cargo.args(["test", "--no-fail-fast", "--package", "vload-runtime"]);
-    cargo.args(["--package", "vload-tests", "--package", "xtask"]);
+    cargo.args(["test", "--no-fail-fast", "--package", "vload-abi", "--package", "vload-runtime"]);
+    cargo.args(["--package", "vload-service", "--package", "vload-tests", "--package", "xtask"]);
     if arch == Arch::X86_64 {
         cargo.env("VLOAD_TEST_BINARY", vload);
     }

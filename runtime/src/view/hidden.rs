@@ -4,7 +4,7 @@ use core::ffi::{CStr, c_char};
 
 use super::identity::{path_of, pid_in_proc};
 use super::{Descriptors, OWN, maps, procfs};
-use crate::abi::{self, Arg};
+use crate::abi::{self, Arg, Table};
 use crate::arch;
 use crate::layer::Call;
 use crate::memory::User;
@@ -31,7 +31,7 @@ pub fn is_named(call: &Call<'_>) -> bool {
     if call.number == arch::numbers::MMAP && call.args[3] & MAP_ANONYMOUS as usize != 0 {
         return false;
     }
-    let Some(described) = abi::lookup(arch::NATIVE_TABLE, number) else { return false };
+    let Some(described) = abi::lookup(Table::NATIVE, number) else { return false };
     let kinds = described.args();
     kinds.iter().zip(&call.args).enumerate().any(|(index, (kind, arg))| {
         own.contains(*arg as i32)

@@ -1,6 +1,5 @@
 //! aarch64.
 
-mod abi;
 mod call_regs;
 mod clone;
 mod context;
@@ -34,7 +33,6 @@ pub use super::siginfo64::{
     user_dispatch_info,
 };
 pub use super::ways_out::{exit_window, restorer};
-pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub(in crate::arch) use call_regs::VECTOR_AREA;
 pub use clone::CLONE_TLS;

@@ -4,7 +4,6 @@
 //! vDSO: [`vdso`] replaces the vDSO's text with a copy in which that function leads to the resident.
 //! What enters the kernel by an `int $0x80` of its own is patched like a site of any processor.
 
-mod abi;
 mod call_regs;
 mod clone;
 mod context;
@@ -34,7 +33,6 @@ pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
 pub use super::one_way_in::{forward_compat, forward_windows};
 pub use super::tsc::ticks;
 pub use super::ways_out::{exit_window, restorer};
-pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub use clone::{CLONE_TLS, clone_vm};
 pub(in crate::arch) use context::UContext;

@@ -4,7 +4,6 @@
 //! way back. The signal handler takes the caller's registers from the context of the trap, and the
 //! way back is a signal frame of our own.
 
-mod abi;
 mod call_regs;
 mod clone;
 mod context;
@@ -36,7 +35,6 @@ pub use super::siginfo64::{
     SI_QUEUE, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,
     user_dispatch_info,
 };
-pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use call_regs::CallRegs;
 pub(in crate::arch) use call_regs::VECTOR_AREA;
 pub use clone::CLONE_TLS;

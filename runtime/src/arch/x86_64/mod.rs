@@ -1,6 +1,5 @@
 //! x86-64.
 
-mod abi;
 mod adopt;
 mod call_regs;
 mod clone;
@@ -36,7 +35,6 @@ pub use super::siginfo64::{
 };
 pub use super::tsc::ticks;
 pub use super::ways_out::{exit_window, restorer};
-pub use abi::{COMPAT_TABLE, NATIVE_TABLE};
 pub use adopt::{can_adopt, is_covered, keep_thread_register};
 pub use call_regs::CallRegs;
 pub(in crate::arch) use call_regs::VECTOR_AREA;

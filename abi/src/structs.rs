@@ -202,7 +202,7 @@ structs! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::Table;
+    use crate::Table;
     use linux_raw_sys::general as raw;
 
     /// The crate describes the machine the tests run on.

@@ -1,9 +1,9 @@
 //! Which numbers calls are made by.
 
-use crate::abi::Table;
+use crate::Table;
 
 /// The numbers of calls that enter the kernel the native way.
-pub const NATIVE_TABLE: Table = Table::Riscv64;
+pub const NATIVE: Table = Table::Riscv64;
 
 /// The numbers of calls that enter it the other way: there is none.
-pub const COMPAT_TABLE: Option<Table> = None;
+pub const COMPAT: Option<Table> = None;

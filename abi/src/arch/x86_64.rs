@@ -1,16 +1,16 @@
 //! Which numbers calls are made by.
 
-use crate::abi::Table;
+use crate::Table;
 
 /// The numbers of calls that enter the kernel the native way.
-pub const NATIVE_TABLE: Table = Table::X86_64;
+pub const NATIVE: Table = Table::X86_64;
 
 /// The numbers of calls that enter it the other way, `int $0x80`.
-pub const COMPAT_TABLE: Option<Table> = Some(Table::I386);
+pub const COMPAT: Option<Table> = Some(Table::I386);
 
 #[cfg(test)]
 mod tests {
-    use crate::abi::{Call, Entry, Table, X32_BIT, calls, lookup};
+    use crate::{Call, Entry, Table, X32_BIT, calls, lookup};
     use linux_raw_sys::general::*;
 
     macro_rules! numbered {

@@ -3,6 +3,13 @@
 //! [`lookup`] finds a call by number, [`by_name`] by name; traces, claims and tests read the
 //! same rows. `calls.rs` has them.
 
+#![no_std]
+#![deny(missing_docs)]
+
+#[cfg(test)]
+extern crate std;
+
+mod arch;
 mod calls;
 mod compact;
 mod entry;
@@ -39,10 +46,10 @@ pub enum Table {
 
 impl Table {
     /// The table of the processor that this is compiled for.
-    pub const NATIVE: Table = crate::arch::NATIVE_TABLE;
+    pub const NATIVE: Table = arch::NATIVE;
 
     /// The other table that a native process can enter the kernel by, where there is one.
-    pub const COMPAT: Option<Table> = crate::arch::COMPAT_TABLE;
+    pub const COMPAT: Option<Table> = arch::COMPAT;
 
     /// The name of the processor's mode, as compilers have it.
     pub fn name(self) -> &'static str {
