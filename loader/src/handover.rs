@@ -22,6 +22,7 @@ use crate::identity::{self, Addresses};
 use crate::map::{self, Mapped, Place};
 use crate::message::{NOT_EXECUTABLE, Shown, fail};
 use crate::stack::{self, Contents};
+use crate::vdso;
 use crate::vectors::Vectors;
 
 // linux/personality.h
@@ -100,7 +101,8 @@ pub fn run(target: Target<'_>) -> ! {
     crate::privilege::report(resolved.program, PROGRAM.path().to_bytes(), !target.resumed);
 
     let random = personality & ADDR_NO_RANDOMIZE == 0;
-    let (program, interp) = match map_all(&resolved, &limits, random) {
+    let vdso_at = target.vectors.aux(AT_SYSINFO_EHDR);
+    let (program, interp, vdso_moved) = match map_all(&resolved, &limits, random, vdso_at) {
         Ok(mapped) => mapped,
         Err(error) => lost(
             &target,
@@ -108,7 +110,7 @@ pub fn run(target: Target<'_>) -> ! {
         ),
     };
     resolved.close(-1);
-    let vdso = target.vectors.aux(AT_SYSINFO_EHDR).is_some_and(arch::cover_vdso);
+    let vdso = vdso_at.is_some_and(|at| arch::cover_vdso(at.wrapping_add(vdso_moved)));
     let entry = |elf: &Elf, mapped: &Mapped| (elf.header.entry as usize).wrapping_add(mapped.bias);
     let (entered, mapped) = match (&resolved.interp, &interp) {
         (Some((_, elf)), Some(mapped)) => (elf, mapped),
@@ -119,7 +121,7 @@ pub fn run(target: Target<'_>) -> ! {
         lost(&target, format_args!("{refusal}"));
     }
 
-    let mut auxv = auxiliary(&target.vectors, &resolved.elf, &program, interp.as_ref());
+    let mut auxv = auxiliary(&target.vectors, &resolved.elf, &program, interp.as_ref(), vdso_moved);
     if let Some(file) = resolved.execfd {
         auxv.push([AT_EXECFD as usize, lowest(file) as usize]);
     }
@@ -185,18 +187,31 @@ fn map_all(
     resolved: &Resolved,
     limits: &Limits,
     random: bool,
-) -> sys::Result<(Mapped, Option<Mapped>)> {
+    vdso: Option<usize>,
+) -> sys::Result<(Mapped, Option<Mapped>, usize)> {
     // What has no interp lies among the mappings, unless it asks for an alignment that these do not
     // have (load_elf_binary).
     let in_program_area =
         resolved.interp.is_some() || resolved.elf.load_align(limits) > limits.page_size;
-    let place = if in_program_area { Place::Program { random } } else { Place::Anywhere };
+    // Then no image is among the mappings, for the vDSO to lie below it.
+    let is_alone =
+        resolved.interp.is_none() && (in_program_area || resolved.elf.kind == Kind::Exec);
+    let kernels = vdso.filter(|_| !is_alone).and_then(vdso::below_us).unwrap_or(0..0);
+    let among = Place::Anywhere { below: kernels.len() };
+    let place = if in_program_area { Place::Program { random } } else { among };
     let program = map::image(resolved.program, &resolved.elf, place, limits)?;
     let interp = match &resolved.interp {
-        Some((fd, elf)) => Some(map::image(*fd, elf, Place::Anywhere, limits)?),
+        Some((fd, elf)) => Some(map::image(*fd, elf, among, limits)?),
         None => None,
     };
-    Ok((program, interp))
+    let below = interp.as_ref().unwrap_or(&program).below.clone();
+    let moved = if below.is_empty() {
+        0
+    } else {
+        // SAFETY: reserved with the image; only the auxiliary vector names the vDSO so far.
+        unsafe { vdso::move_to(below, &kernels) }
+    };
+    Ok((program, interp, moved))
 }
 
 /// The kernel's auxiliary vector with the target's addresses.
@@ -205,6 +220,7 @@ fn auxiliary(
     elf: &Elf,
     program: &Mapped,
     interp: Option<&Mapped>,
+    vdso_moved: usize,
 ) -> Vec<[usize; 2]> {
     let at = |address: u64| (address as usize).wrapping_add(program.bias);
     let mut auxv: Vec<[usize; 2]> = vectors.auxv.into();
@@ -215,6 +231,7 @@ fn auxiliary(
             AT_PHNUM => usize::from(elf.header.phnum),
             AT_ENTRY => at(elf.header.entry),
             AT_BASE => interp.map_or(0, |mapped| mapped.bias),
+            AT_SYSINFO | AT_SYSINFO_EHDR => pair[1].wrapping_add(vdso_moved),
             _ => pair[1],
         };
     }

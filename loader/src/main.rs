@@ -31,6 +31,7 @@ mod report;
 mod stack;
 mod start;
 mod summary;
+mod vdso;
 mod vectors;
 
 use core::panic::PanicInfo;

@@ -27,13 +27,18 @@ pub enum Place {
         random: bool,
     },
     /// Where the kernel puts mappings.
-    Anywhere,
+    Anywhere {
+        /// How many bytes to reserve right below, for the caller to map or unmap.
+        below: usize,
+    },
 }
 
 /// A mapped image.
 pub struct Mapped {
     /// What is added to the file's addresses.
     pub bias: usize,
+    /// What is reserved right below, as [`Place::Anywhere`] asked; empty elsewhere.
+    pub below: Range<usize>,
     /// One past the last address taken, stubs included, page-aligned.
     pub end: usize,
 }
@@ -47,15 +52,16 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
     // so that what runs over the end of its data faults and does not find what is vload's.
     let room = text::span(fd, &stat).unwrap_or(0).max(size.saturating_add(GAP));
     let named = elf.kind == Kind::Exec || elf.loads == 0;
-    if !named && matches!(place, Place::Anywhere) && starts_without_file(fd, elf)? {
+    if !named && matches!(place, Place::Anywhere { .. }) && starts_without_file(fd, elf)? {
         // The kernel would take its addresses for absolute ones (elf_load), which nobody may map.
         return Err(Errno::PERM);
     }
-    let start = match place {
+    let align = elf.load_align(limits);
+    let (start, below) = match place {
         // Segment by segment, with whatever lies between them left alone.
-        _ if named => first,
-        Place::Program { random } => program_area(room, elf.load_align(limits), random)?,
-        Place::Anywhere => anywhere(room, elf.load_align(limits) as usize)?,
+        _ if named => (first, 0),
+        Place::Program { random } => (program_area(room, align, random)?, 0),
+        Place::Anywhere { below } => (anywhere(room, below, align as usize)?, below),
     };
     let end = start.wrapping_add(room);
     let bias = start.wrapping_sub(first);
@@ -74,7 +80,7 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
         segments.used.extend(stubs.into_iter().flatten());
         segments.give_back(start..end);
     }
-    Ok(Mapped { bias, end })
+    Ok(Mapped { bias, below: start - below..start, end })
 }
 
 /// Whether the first segment has no bytes in the file.
@@ -160,6 +166,18 @@ impl Segments {
     }
 }
 
+/// Whether something is mapped in the range.
+pub fn is_taken(start: usize, size: usize) -> bool {
+    match claim(start, size) {
+        Ok(at) => {
+            // SAFETY: reserved just now.
+            unsafe { sys::munmap(at, size) };
+            false
+        }
+        Err(error) => error == Errno::EXIST,
+    }
+}
+
 /// Reserves the range if it is free.
 fn claim(start: usize, size: usize) -> Result<usize> {
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
@@ -191,20 +209,22 @@ fn program_area(size: usize, align: u64, random: bool) -> Result<usize> {
             break;
         }
     }
-    anywhere(size, align as usize)
+    anywhere(size, 0, align as usize)
 }
 
-fn anywhere(size: usize, align: usize) -> Result<usize> {
+/// Reserves `below` bytes up to an aligned address, and `size` from there on. Gives that address.
+fn anywhere(size: usize, below: usize, align: usize) -> Result<usize> {
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     let slack = if align > 4096 { align } else { 0 };
-    let total = size.checked_add(slack).ok_or(Errno::NOMEM)?;
+    let total =
+        size.checked_add(slack).and_then(|sum| sum.checked_add(below)).ok_or(Errno::NOMEM)?;
     // SAFETY: without MAP_FIXED the kernel takes unused addresses.
     let at = unsafe { sys::mmap(0, total, PROT_NONE, flags, -1, 0) }?;
-    let start = at.next_multiple_of(align.max(1));
+    let start = (at + below).next_multiple_of(align.max(1));
     // SAFETY: reserved just now, and not used: what lies before and behind the aligned part.
     unsafe {
-        sys::munmap(at, start - at);
-        sys::munmap(start + size, total - size - (start - at));
+        sys::munmap(at, start - below - at);
+        sys::munmap(start + size, at + total - size - start);
     }
     Ok(start)
 }

@@ -64,6 +64,10 @@ pub fn cases() -> Vec<Case> {
         cases.push(bss(name, build));
     }
     let growth = Build::c("growth.c");
+    let alone = Build::c_with("below.c", "static-pie", &["-static-pie", "-fPIE"]);
+    let below = |name: &str, build| {
+        Case::new(format!("stack/below-{name}")).build(build).on(&[Arch::X86_64, Arch::I686])
+    };
     let aslr = |name: &str| {
         Case::new(format!("stack/aslr-{name}"))
             .needs(Need::File("/proc/self/exe"))
@@ -99,6 +103,10 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c_with("initial.c", "pie", &["-pie", "-fPIE"]))
             .run(&["{0}"])
             .everywhere(),
+        below("static-pie", alone),
+        below("interp", Build::c("below.c")),
+        below("interp-no-pie", Build::c_with("below.c", "no-pie", &["-no-pie"])),
+        below("no-randomisation", alone).within(&["setarch", "-R"]),
         aslr("pie").build(Build::c("aslr.c")).on(&[Arch::X86_64, Arch::I686]),
         aslr("static-pie").build(Build::c_with("aslr.c", "static-pie", &["-static-pie", "-fPIE"])),
         aslr("no-pie")
