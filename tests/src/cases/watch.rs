@@ -1,6 +1,7 @@
 //! Code that cannot be proven, and programs all of whose code is.
 
 use crate::case::{Case, Rule};
+use crate::confinement::WITHOUT_PROC;
 use crate::execute::{Bench, Host, Outcome};
 use crate::programs::Build;
 use anyhow::{Context, Result, ensure};
@@ -52,12 +53,15 @@ pub fn cases() -> Vec<Case> {
         Case::new(format!("watch/{name}")).plain_only().build(watched()).run(&["{0}", "loop"])
     };
     cases.extend([
+        // Whether a thread sleeps in its call yet, /proc says.
         Case::new("watch/blocked")
             .build(Build::c_with("blocked.c", "", &["-pthread", "-lrt"]))
+            .not_under(WITHOUT_PROC)
             .plain_only()
             .seconds(60),
         Case::new("watch/blocked-static")
             .build(Build::c_with("blocked.c", "static", &["-static", "-pthread", "-lrt"]))
+            .not_under(WITHOUT_PROC)
             .plain_only()
             .seconds(60),
         Case::new("watch/node").needs_program("node").plain_only().seconds(60).run(&[
