@@ -4,5 +4,21 @@
 //! into a session, once, and maps it into each process of the session.
 
 #![no_std]
+#![deny(missing_docs)]
 
 pub mod abi;
+mod errno;
+mod layer;
+pub mod service;
+
+pub use errno::{Errno, Result};
+pub use layer::{Layer, Locked, Shared, get, put};
+/// The kernel's numbers and structures.
+pub use linux_raw_sys as linux;
+
+/// What a module's panic handler does: the fault is reported with the layer's name, and the call ends.
+pub fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
+    let text = info.message().as_str().unwrap_or("panic");
+    // SAFETY: the text is valid for its length.
+    unsafe { abi::offered::vload_panic(text.as_ptr().cast(), text.len()) }
+}

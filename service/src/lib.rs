@@ -18,7 +18,5 @@ mod path;
 #[cfg(not(test))]
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-    let text = info.message().as_str().unwrap_or("panic");
-    // SAFETY: the text is valid for its length.
-    unsafe { vload_module::abi::service::core_side::vload_panic(text.as_ptr().cast(), text.len()) }
+    vload_module::panicked(info)
 }

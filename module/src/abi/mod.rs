@@ -2,6 +2,7 @@
 //!
 //! A function's result is a negative error number of the kernel's, or what it says.
 
+pub mod offered;
 mod raw;
 pub mod service;
 

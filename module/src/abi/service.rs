@@ -108,7 +108,8 @@ pub struct Stat {
     pub blocks: u64,
     /// What is best read or written at once; 0 for 4096.
     pub block_size: u32,
-    _reserved: u32,
+    /// 0.
+    pub reserved: u32,
     /// When it was last read.
     pub accessed: Time,
     /// When its content was last changed.
@@ -180,7 +181,7 @@ type OnNode<A = ()> = Option<unsafe extern "C" fn(*const Node, A) -> c_int>;
 /// What a service module does. Results are 0 or more, or a negative error number.
 ///
 /// Strings and buffers are the framework's, not the program's: a module uses them as they are. No
-/// operation follows a symbolic link. Modes have been through the umask.
+/// operation follows a symbolic link. Modes have been through the umask. `-ENOSYS` is the same as no operation.
 #[repr(C)]
 pub struct ServiceOperations {
     /// Whether a path of a claim with [`CLAIM_CONFIRM`] is the layer's: 1, or 0.
@@ -315,14 +316,11 @@ pub struct FrameworkOperations {
 // SAFETY: the pointers lead to what never changes.
 unsafe impl Sync for FrameworkOperations {}
 
-/// What vload offers the framework alone; `vload_panic` to all that is written in Rust.
+/// What vload offers the framework alone.
 pub mod core_side {
-    use super::{Layer, c_char, c_int, c_long, c_void};
+    use super::{Layer, c_int, c_long, c_void};
 
     unsafe extern "C" {
-        /// The code that is called last, a module's or the framework's, has found a fault in itself: reported with
-        /// the name of its layer, and the end of the call that it is in.
-        pub fn vload_panic(text: *const c_char, length: usize) -> !;
         /// Calls `function(argument)`, which is code of `layer`'s, or calls some. A fault in it ends the call with `-EIO`, and
         /// its locks are released. What is asked in it goes to layers and claims with an epoch below `epoch`.
         pub fn vload_guard(
