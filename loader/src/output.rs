@@ -61,7 +61,13 @@ pub fn open_own(vectors: &Vectors, made: Option<i32>) {
         None => session::create(),
     };
     match session {
-        Ok(fd) => OWN.session.set(hide(fd)),
+        Ok(fd) => {
+            OWN.session.set(hide(fd));
+            // Without them no virtual file can be opened.
+            if let Ok(fd) = session::placeholders() {
+                OWN.placeholders.set(hide(fd));
+            }
+        }
         Err(error) if made.is_some() => no_trial(error),
         Err(_) => {}
     }

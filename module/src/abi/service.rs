@@ -337,6 +337,9 @@ pub mod core_side {
         pub fn vload_view() -> u32;
         /// Whether the calling process sees what was added to a view: 1, or 0.
         pub fn vload_sees(view: u32) -> c_int;
+        /// A descriptor, in the calling thread's table, of the session's file that descriptors of
+        /// virtual files are opened from; or `-ENXIO`.
+        pub fn vload_placeholders() -> c_int;
         /// Whether the calling process wants [`FrameworkOperations::held`](super::FrameworkOperations::held) from now on.
         pub fn vload_hold(framework: *mut Layer, on: c_int);
     }

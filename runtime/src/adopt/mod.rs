@@ -88,6 +88,9 @@ fn with_signals_blocked(means: &Means, mask: u64) -> Result<()> {
     }
     if let Ok(fd) = session::create() {
         OWN.session.set(view::move_away(fd).unwrap_or(fd));
+        if let Ok(fd) = session::placeholders() {
+            OWN.placeholders.set(view::move_away(fd).unwrap_or(fd));
+        }
     }
     // SAFETY: no other thread has entered the resident: nothing leads there yet.
     unsafe { PROGRAM.set_path(program) };

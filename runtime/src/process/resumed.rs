@@ -13,19 +13,20 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::log::Line;
+use crate::view::OWN_DESCRIPTORS;
 
 /// Number of arguments before the target's.
 pub const PRIVATE_ARGUMENTS: usize = 5;
 /// How `argv[1]` begins.
 const MARK: &[u8] = b"--resumed=";
 /// Goes up with every change of what is told.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// The numbers that cross.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resumed {
     /// vload's descriptors, in the order of [`crate::view::Descriptors::all`].
-    pub own: [i32; 4],
+    pub own: [i32; OWN_DESCRIPTORS],
     /// The opened target; −1 when it must be opened by its path.
     pub program: i32,
     /// Whether the target's path means nothing to a script's interpreter, because the descriptor
@@ -71,7 +72,10 @@ impl Resumed {
             return None;
         }
         let fd = |number: i64| i32::try_from(number).ok();
-        let own = [fd(next()?)?, fd(next()?)?, fd(next()?)?, fd(next()?)?];
+        let mut own = [-1; OWN_DESCRIPTORS];
+        for place in &mut own {
+            *place = fd(next()?)?;
+        }
         let program = fd(next()?)?;
         let inaccessible = next()? != 0;
         let spilled = fd(next()?)?;
@@ -184,7 +188,7 @@ mod tests {
     #[test]
     fn numbers_come_back() {
         let told = Resumed {
-            own: [1023, -1, 7, 1_000_000],
+            own: [1023, -1, 7, 1_000_000, 5],
             program: 3,
             inaccessible: true,
             spilled: -1,

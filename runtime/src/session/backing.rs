@@ -8,6 +8,18 @@ use linux_raw_sys::general::{MAP_PRIVATE, O_CLOEXEC, O_RDWR, O_TMPFILE, PROT_EXE
 /// `MFD_EXEC` (linux/memfd.h, since 6.3).
 const MFD_EXEC: u32 = 0x10;
 
+/// `MFD_NOEXEC_SEAL` (since 6.3): never executable, and seals may be set.
+const MFD_NOEXEC_SEAL: u32 = 0x8;
+/// `MFD_ALLOW_SEALING`.
+const MFD_ALLOW_SEALING: u32 = 0x2;
+
+/// `F_ADD_SEALS` and its seals (linux/fcntl.h).
+const F_ADD_SEALS: u32 = 1033;
+const F_SEAL_SEAL: usize = 1;
+const F_SEAL_SHRINK: usize = 2;
+const F_SEAL_GROW: usize = 4;
+const F_SEAL_WRITE: usize = 8;
+
 /// Where files are made when `memfd_create` is forbidden.
 const PLACES: [&CStr; 4] = [c"/dev/shm", c"/tmp", c"/var/tmp", c"."];
 
@@ -49,6 +61,19 @@ fn maps_executable(fd: i32) -> bool {
 pub fn scratch_file() -> Result<i32> {
     let fd = unnamed(false)?;
     sys::set_close_on_exec(fd, false)?;
+    Ok(fd)
+}
+
+/// The file that descriptors of virtual files are opened from: empty, and sealed where it can be, so that a
+/// program which vload does not run finds it empty and cannot change it.
+pub fn placeholders() -> Result<i32> {
+    let sealable = sys::memfd_create(c"vload", MFD_NOEXEC_SEAL).or_else(|error| match error {
+        Errno::INVAL => sys::memfd_create(c"vload", MFD_ALLOW_SEALING),
+        other => Err(other),
+    });
+    let Ok(fd) = sealable else { return scratch_file() };
+    sys::set_close_on_exec(fd, false)?;
+    sys::fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)?;
     Ok(fd)
 }
 

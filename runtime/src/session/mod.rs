@@ -13,4 +13,4 @@ pub use arena::{
     Session, Stored, Told, counters, create, find, is_first, join, keep, leave, map_area, members,
     put, reserve_area,
 };
-pub use backing::{scratch_file, text_file};
+pub use backing::{placeholders, scratch_file, text_file};

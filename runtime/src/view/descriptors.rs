@@ -49,7 +49,12 @@ pub struct Descriptors {
     pub trace: Slot,
     /// Where `--log` writes.
     pub log: Slot,
+    /// What descriptors of virtual files are opened from ([`crate::session::placeholders`]).
+    pub placeholders: Slot,
 }
+
+/// How many there are.
+pub const OWN_DESCRIPTORS: usize = 5;
 
 /// Those of the process. A vfork child that has a table of its own has its own numbers
 /// ([`crate::thread::PrivateTables`]).
@@ -58,12 +63,18 @@ pub static OWN: Descriptors = Descriptors::none();
 impl Descriptors {
     /// None yet.
     pub const fn none() -> Self {
-        Self { exe: Slot::new(), session: Slot::new(), trace: Slot::new(), log: Slot::new() }
+        Self {
+            exe: Slot::new(),
+            session: Slot::new(),
+            trace: Slot::new(),
+            log: Slot::new(),
+            placeholders: Slot::new(),
+        }
     }
 
     /// All of them.
-    pub fn all(&self) -> [&Slot; 4] {
-        [&self.exe, &self.session, &self.trace, &self.log]
+    pub fn all(&self) -> [&Slot; OWN_DESCRIPTORS] {
+        [&self.exe, &self.session, &self.trace, &self.log, &self.placeholders]
     }
 
     /// The numbers of `other`, as a clone without `CLONE_FILES` starts with.
@@ -201,7 +212,7 @@ pub fn close_range(call: &mut Call<'_>) -> isize {
         let number = |fd: u32| i32::try_from(fd).unwrap_or(i32::MAX);
         maps::forget(call, number(first), number(last));
     }
-    let mut keep: [u32; 4] = own.all().map(|slot| slot.get() as u32);
+    let mut keep: [u32; OWN_DESCRIPTORS] = own.all().map(|slot| slot.get() as u32);
     sort::by(&mut keep, |a, b| a < b);
     if first > last || !keep.iter().any(|fd| (first..=last).contains(fd)) {
         return call.pass();

@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_char};
 
 use super::identity::{path_of, pid_in_proc};
-use super::{Descriptors, OWN, maps, procfs};
+use super::{Descriptors, OWN, OWN_DESCRIPTORS, maps, procfs};
 use crate::abi::{self, Arg, Table};
 use crate::arch;
 use crate::layer::Call;
@@ -116,21 +116,21 @@ pub fn dirfd(call: &Call<'_>, path: usize) -> i32 {
 }
 
 /// vload's descriptors in process `pid`, which the caller sees.
-fn of(call: &Call<'_>, pid: i32) -> [i32; 4] {
+fn of(call: &Call<'_>, pid: i32) -> [i32; OWN_DESCRIPTORS] {
     if Some(pid) == pid_in_proc() {
         return call.descriptors().all().map(super::Slot::get);
     }
-    let Some(peer) = maps::peer(pid) else { return [-1; 4] };
-    let mut numbers = [-1i32; 4];
-    const { assert!(size_of::<Descriptors>() == size_of::<[i32; 4]>()) };
+    let Some(peer) = maps::peer(pid) else { return [-1; OWN_DESCRIPTORS] };
+    let mut numbers = [-1i32; OWN_DESCRIPTORS];
+    const { assert!(size_of::<Descriptors>() == size_of::<[i32; OWN_DESCRIPTORS]>()) };
     match peer.read((&raw const OWN).addr(), &mut numbers) {
         Ok(()) => numbers,
-        Err(_) => [-1; 4],
+        Err(_) => [-1; OWN_DESCRIPTORS],
     }
 }
 
 /// vload's descriptors in the process whose `fd` or `fdinfo` in `/proc` the open folder is.
-pub fn in_listing(call: &Call<'_>, folder: i32) -> Option<[i32; 4]> {
+pub fn in_listing(call: &Call<'_>, folder: i32) -> Option<[i32; OWN_DESCRIPTORS]> {
     let mut buffer = [0; PATH];
     let path = path_of(folder, &mut buffer)?;
     let pid = process_of_listing(path)?;

@@ -9,8 +9,8 @@ pub mod maps;
 mod procfs;
 
 pub use descriptors::{
-    Descriptors, OWN, PRLIMIT64, Slot, close, close_range, duplicate_onto, fcntl, hide, limit,
-    move_away,
+    Descriptors, OWN, OWN_DESCRIPTORS, PRLIMIT64, Slot, close, close_range, duplicate_onto, fcntl,
+    hide, limit, move_away,
 };
 pub use exe::{Replacement, behind, open, open_how, readlink, stat};
 pub use hidden::is_named;
