@@ -13,6 +13,7 @@
 mod call;
 mod claim;
 mod descriptor;
+pub mod layers;
 mod path;
 
 #[cfg(not(test))]

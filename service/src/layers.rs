@@ -1,0 +1,90 @@
+//! The service layers that are effective in this process, and how code of theirs is called.
+
+use core::ffi::{c_int, c_long, c_void};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use vload_module::abi::Layer;
+use vload_module::abi::service::ServiceOperations;
+use vload_module::abi::service::core_side::vload_guard;
+
+/// Layers that a process can have.
+const MOST: usize = 64;
+
+/// A service layer in this process.
+#[derive(Clone, Copy)]
+pub struct Service {
+    /// Its number in the session.
+    pub identity: u32,
+    /// The layer, for what vload offers.
+    pub layer: *mut Layer,
+    /// What its module does.
+    pub operations: &'static ServiceOperations,
+    /// When it was loaded.
+    pub epoch: u64,
+}
+
+struct Slot {
+    /// The layer's number plus one; 0 for none.
+    identity: AtomicU32,
+    layer: AtomicPtr<Layer>,
+    operations: AtomicPtr<ServiceOperations>,
+    epoch: AtomicU64,
+}
+
+static SLOTS: [Slot; MOST] = [const {
+    Slot {
+        identity: AtomicU32::new(0),
+        layer: AtomicPtr::new(core::ptr::null_mut()),
+        operations: AtomicPtr::new(core::ptr::null_mut()),
+        epoch: AtomicU64::new(0),
+    }
+}; MOST];
+
+/// Puts a layer in the list. `false` when it is full.
+pub fn add(service: Service) -> bool {
+    let free = SLOTS.iter().find(|slot| slot.identity.load(Ordering::Relaxed) == 0);
+    let Some(slot) = free else { return false };
+    slot.layer.store(service.layer, Ordering::Relaxed);
+    slot.operations.store(core::ptr::from_ref(service.operations).cast_mut(), Ordering::Relaxed);
+    slot.epoch.store(service.epoch, Ordering::Relaxed);
+    slot.identity.store(service.identity + 1, Ordering::Release);
+    true
+}
+
+/// Takes a layer from the list. Calls of its code that go on are not hindered: images stay mapped.
+pub fn forget(identity: u32) {
+    for slot in &SLOTS {
+        let _ =
+            slot.identity.compare_exchange(identity + 1, 0, Ordering::AcqRel, Ordering::Relaxed);
+    }
+}
+
+/// The layer of that number, if it is effective in this process.
+pub fn find(identity: u32) -> Option<Service> {
+    SLOTS.iter().find_map(|slot| {
+        (slot.identity.load(Ordering::Acquire) == identity + 1).then(|| Service {
+            identity,
+            layer: slot.layer.load(Ordering::Relaxed),
+            // SAFETY: a slot with an identity has been filled by `add`, with a reference that lives as long as
+            // the process.
+            operations: unsafe { &*slot.operations.load(Ordering::Relaxed) },
+            epoch: slot.epoch.load(Ordering::Relaxed),
+        })
+    })
+}
+
+impl Service {
+    /// Calls code of the layer's module: a fault in it is `-EIO`.
+    pub fn ask<F: FnOnce() -> c_long>(&self, what: F) -> c_long {
+        unsafe extern "C" fn run<F: FnOnce() -> c_long>(what: *mut c_void) -> c_long {
+            // SAFETY: `vload_guard` hands over what it was given below, once.
+            match unsafe { (*what.cast::<Option<F>>()).take() } {
+                Some(what) => what(),
+                None => -c_long::from(linux_raw_sys::errno::EIO as c_int),
+            }
+        }
+        let mut what = Some(what);
+        // SAFETY: the argument is what `run` takes, and outlives the call.
+        unsafe { vload_guard(self.layer, self.epoch, run::<F>, (&raw mut what).cast()) }
+    }
+}
