@@ -11,10 +11,11 @@
 #![deny(missing_docs)]
 
 mod call;
-mod claim;
+pub mod claim;
 mod descriptor;
 pub mod layers;
-mod path;
+pub mod path;
+pub mod vload;
 
 #[cfg(not(test))]
 #[panic_handler]
