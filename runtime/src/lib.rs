@@ -16,6 +16,7 @@ pub mod image;
 pub mod layer;
 pub mod log;
 pub mod memory;
+pub mod module;
 pub mod patch;
 pub mod process;
 pub mod seccomp;

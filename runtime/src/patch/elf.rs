@@ -45,6 +45,48 @@ impl Load {
     }
 }
 
+/// A program header.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// `PT_*`.
+    pub kind: u32,
+    /// `PF_*`.
+    pub flags: u32,
+    /// Where in the file its bytes begin.
+    pub offset: u64,
+    /// How many there are.
+    pub filesz: u64,
+    /// Its first address.
+    pub vaddr: u64,
+    /// How many bytes it takes in memory.
+    pub memsz: u64,
+}
+
+impl Segment {
+    /// Where in the file the header at `index` is.
+    pub fn place(data: &[u8], index: usize) -> Option<usize> {
+        let start = word_at(data, offset_of!(Header, e_phoff))?;
+        usize::try_from(start).ok()?.checked_add(index.checked_mul(ph::SIZEOF_PHDR)?)
+    }
+
+    /// All program headers of a file, as far as they are in it.
+    pub fn all(data: &[u8]) -> impl Iterator<Item = Self> {
+        let count = u16_at(data, offset_of!(Header, e_phnum)).unwrap_or(0);
+        (0..usize::from(count)).map_while(move |index| {
+            let entry = data.get(Self::place(data, index)?..)?;
+            let word = |field| word_at(entry, field);
+            Some(Self {
+                kind: u32_at(entry, 0)?,
+                flags: u32_at(entry, offset_of!(ProgramHeader, p_flags))?,
+                offset: word(offset_of!(ProgramHeader, p_offset))?,
+                filesz: word(offset_of!(ProgramHeader, p_filesz))?,
+                vaddr: word(offset_of!(ProgramHeader, p_vaddr))?,
+                memsz: word(offset_of!(ProgramHeader, p_memsz))?,
+            })
+        })
+    }
+}
+
 /// A section header.
 #[derive(Clone, Copy, Debug)]
 pub struct Section<'a> {
@@ -112,16 +154,11 @@ impl<'a> Elf<'a> {
         if usize::from(u16_at(data, offset_of!(Header, e_phentsize))?) != ph::SIZEOF_PHDR {
             return None;
         }
-        let count = u64::from(u16_at(data, offset_of!(Header, e_phnum))?);
-        let start = word_at(data, offset_of!(Header, e_phoff))?;
-        let table = slice(data, start, count * ph::SIZEOF_PHDR as u64)?;
+        let count = usize::from(u16_at(data, offset_of!(Header, e_phnum))?);
+        data.get(..Segment::place(data, count)?)?;
         let mut dynamic = None;
-        for entry in table.chunks_exact(ph::SIZEOF_PHDR) {
-            let offset = word_at(entry, offset_of!(ProgramHeader, p_offset))?;
-            let vaddr = word_at(entry, offset_of!(ProgramHeader, p_vaddr))?;
-            let filesz = word_at(entry, offset_of!(ProgramHeader, p_filesz))?;
-            let memsz = word_at(entry, offset_of!(ProgramHeader, p_memsz))?;
-            match u32_at(entry, 0)? {
+        for Segment { kind, flags, offset, filesz, vaddr, memsz } in Segment::all(data) {
+            match kind {
                 ph::PT_LOAD => {
                     // The last page must exist too, so that rounding up never overflows.
                     vaddr.checked_add(memsz.max(filesz))?.checked_add(0x10_0000)?;
@@ -134,7 +171,7 @@ impl<'a> Elf<'a> {
                         offset,
                         filesz: filesz.min((data.len() as u64).saturating_sub(offset)),
                         memsz: memsz.max(filesz),
-                        flags: u32_at(entry, offset_of!(ProgramHeader, p_flags))?,
+                        flags,
                     });
                 }
                 ph::PT_DYNAMIC => dynamic = slice(data, offset, filesz),

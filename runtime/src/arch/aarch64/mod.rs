@@ -8,6 +8,7 @@ mod entry;
 mod exit;
 mod forward;
 mod frame;
+mod guard;
 mod handler;
 pub mod patch;
 mod target;

@@ -12,6 +12,7 @@ mod entry;
 mod exit;
 mod forward;
 mod frame;
+mod guard;
 mod handler;
 pub mod numbers;
 mod old;

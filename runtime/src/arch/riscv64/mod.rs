@@ -11,6 +11,7 @@ mod copy;
 mod entry;
 mod forward;
 mod frame;
+mod guard;
 mod handler;
 mod leave;
 pub mod patch;

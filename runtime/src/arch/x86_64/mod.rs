@@ -11,6 +11,7 @@ mod entry;
 mod exit;
 mod forward;
 mod frame;
+mod guard;
 mod handler;
 mod lost;
 pub mod numbers;

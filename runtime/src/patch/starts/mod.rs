@@ -4,7 +4,7 @@
 mod eh_frame;
 mod gopclntab;
 mod lsda;
-mod relocations;
+pub mod relocations;
 pub mod symbols;
 
 use super::elf::Elf;

@@ -20,6 +20,26 @@ const DT_RELRSZ: u64 = 35;
 
 /// Adds every address in text that a relocation makes or an array of functions holds.
 pub fn collect(elf: &Elf<'_>, found: &mut Landmarks) {
+    let mut add = |relocation| add(elf, &relocation, found);
+    each(elf, &mut add);
+    // A static program's IRELATIVE relocations are named by section headers alone.
+    for section in elf.sections.iter().filter(|s| s.flags & u64::from(SHF_ALLOC) != 0) {
+        match section.kind {
+            SHT_RELA => table(elf, section.bytes, Form::Rela, &mut add),
+            SHT_REL => table(elf, section.bytes, Form::Rel, &mut add),
+            _ => {}
+        }
+    }
+    let word = |at| elf.slice(at, WORD as u64).and_then(|word| word_at(word, 0));
+    each_packed(elf, &mut |at| found.starts.extend(word(at)));
+    for (start, size) in [(DT_INIT_ARRAY, DT_INIT_ARRAYSZ), (DT_FINI_ARRAY, DT_FINI_ARRAYSZ)] {
+        let words = elf.tagged(start, size).unwrap_or(&[]).chunks_exact(WORD);
+        found.starts.extend(words.filter_map(|word| word_at(word, 0)));
+    }
+}
+
+/// Calls `visit` with every relocation that the dynamic section names, but for the packed ones.
+pub fn each(elf: &Elf<'_>, visit: &mut dyn FnMut(Relocation)) {
     let jumps = if elf.tag(DT_PLTREL) == Some(DT_REL) { Form::Rel } else { Form::Rela };
     let tables = [
         (DT_RELA, DT_RELASZ, Form::Rela),
@@ -27,21 +47,24 @@ pub fn collect(elf: &Elf<'_>, found: &mut Landmarks) {
         (DT_JMPREL, DT_PLTRELSZ, jumps),
     ];
     for (start, size, form) in tables {
-        table(elf, elf.tagged(start, size).unwrap_or(&[]), form, found);
+        table(elf, elf.tagged(start, size).unwrap_or(&[]), form, visit);
     }
-    // A static program's IRELATIVE relocations are named by section headers alone.
-    for section in elf.sections.iter().filter(|s| s.flags & u64::from(SHF_ALLOC) != 0) {
-        match section.kind {
-            SHT_RELA => table(elf, section.bytes, Form::Rela, found),
-            SHT_REL => table(elf, section.bytes, Form::Rel, found),
-            _ => {}
-        }
-    }
-    relr(elf, elf.tagged(DT_RELR, DT_RELRSZ).unwrap_or(&[]), found);
-    for (start, size) in [(DT_INIT_ARRAY, DT_INIT_ARRAYSZ), (DT_FINI_ARRAY, DT_FINI_ARRAYSZ)] {
-        let words = elf.tagged(start, size).unwrap_or(&[]).chunks_exact(WORD);
-        found.starts.extend(words.filter_map(|word| word_at(word, 0)));
-    }
+}
+
+/// What a relocation asks for (`arch::patch::meaning`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Meaning {
+    /// Nothing.
+    Nothing,
+    /// Where the image is, and the addend.
+    Relative,
+    /// Where a symbol is.
+    Symbol {
+        /// And the addend.
+        added: bool,
+    },
+    /// It is not known.
+    Unknown,
 }
 
 /// The two forms of a relocation.
@@ -54,11 +77,15 @@ enum Form {
 }
 
 /// A relocation.
-struct Relocation {
-    offset: u64,
-    kind: u32,
-    symbol: u64,
-    addend: u64,
+pub struct Relocation {
+    /// The address of what it changes.
+    pub offset: u64,
+    /// How.
+    pub kind: u32,
+    /// The index of the symbol that it needs; 0 for none.
+    pub symbol: u64,
+    /// What is added.
+    pub addend: u64,
 }
 
 impl Form {
@@ -100,39 +127,43 @@ pub fn relative_at(elf: &Elf<'_>, vaddr: u64) -> Option<u64> {
     rela.or(rel)
 }
 
-fn table(elf: &Elf<'_>, entries: &[u8], form: Form, found: &mut Landmarks) {
+fn table(elf: &Elf<'_>, entries: &[u8], form: Form, visit: &mut dyn FnMut(Relocation)) {
     for entry in entries.chunks_exact(form.size()) {
-        let Some(Relocation { kind, symbol, addend, .. }) = form.read(elf, entry) else { return };
-        if arch::patch::is_relative_relocation(kind) {
-            found.starts.push(addend);
-        } else if addend != 0 && symbol != 0 {
-            // The symbol's own value is a start already; with an addend it is something inside.
-            let value = elf
-                .tag(DT_SYMTAB)
-                .and_then(|table| {
-                    table.checked_add(symbol * SIZEOF_SYM as u64 + offset_of!(Sym, st_value) as u64)
-                })
-                .and_then(|at| word_at(elf.slice(at, WORD as u64)?, 0));
-            found.labels.extend(value.map(|value| value.wrapping_add(addend)));
-        }
+        let Some(relocation) = form.read(elf, entry) else { return };
+        visit(relocation);
     }
 }
 
-fn relr(elf: &Elf<'_>, entries: &[u8], found: &mut Landmarks) {
+fn add(elf: &Elf<'_>, relocation: &Relocation, found: &mut Landmarks) {
+    let &Relocation { kind, symbol, addend, .. } = relocation;
+    if arch::patch::is_relative_relocation(kind) {
+        found.starts.push(addend);
+    } else if addend != 0 && symbol != 0 {
+        // The symbol's own value is a start already; with an addend it is something inside.
+        let value = elf
+            .tag(DT_SYMTAB)
+            .and_then(|table| {
+                table.checked_add(symbol * SIZEOF_SYM as u64 + offset_of!(Sym, st_value) as u64)
+            })
+            .and_then(|at| word_at(elf.slice(at, WORD as u64)?, 0));
+        found.labels.extend(value.map(|value| value.wrapping_add(addend)));
+    }
+}
+
+/// Calls `visit` with the address of every word to which the load bias is added (`DT_RELR`).
+pub fn each_packed(elf: &Elf<'_>, visit: &mut dyn FnMut(u64)) {
     /// Of a word: the lowest tells a bitmap from an address.
     const BITS: u64 = WORD as u64 * 8;
+    let entries = elf.tagged(DT_RELR, DT_RELRSZ).unwrap_or(&[]);
     let mut next = 0u64;
-    let mut add = |at: u64| {
-        found.starts.extend(elf.slice(at, WORD as u64).and_then(|word| word_at(word, 0)));
-    };
     for entry in entries.chunks_exact(WORD).filter_map(|entry| word_at(entry, 0)) {
         if entry & 1 == 0 {
-            add(entry);
+            visit(entry);
             next = entry.wrapping_add(WORD as u64);
             continue;
         }
         for bit in (1..BITS).filter(|bit| entry >> bit & 1 != 0) {
-            add(next.wrapping_add((bit - 1) * WORD as u64));
+            visit(next.wrapping_add((bit - 1) * WORD as u64));
         }
         next = next.wrapping_add((BITS - 1) * WORD as u64);
     }

@@ -4,7 +4,9 @@ use super::Landmarks;
 use crate::patch::bytes::{Reader, WORD, clamp, u16_at, u32_at, word_at};
 use crate::patch::elf::Elf;
 use crate::patch::raw::section_header::SHT_SYMTAB;
-use crate::patch::raw::sym::{SIZEOF_SYM, STT_FUNC, STT_GNU_IFUNC, STT_TLS, Sym, st_type};
+use crate::patch::raw::sym::{
+    SIZEOF_SYM, STB_WEAK, STT_FUNC, STT_GNU_IFUNC, STT_TLS, Sym, st_bind, st_type,
+};
 use core::mem::offset_of;
 use goblin::elf64::dynamic::{DT_GNU_HASH, DT_HASH, DT_STRTAB, DT_SYMTAB};
 
@@ -36,16 +38,41 @@ fn table(symbols: &[u8], found: &mut Landmarks) {
     }
 }
 
+/// A dynamic symbol.
+pub struct Symbol<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// Its address, if the file defines it.
+    pub address: Option<u64>,
+    /// Where nobody defines it, it is 0.
+    pub weak: bool,
+}
+
+impl<'a> Symbol<'a> {
+    fn read(elf: &Elf<'a>, entry: &[u8]) -> Option<Self> {
+        let strings = elf.at(elf.tag(DT_STRTAB)?)?;
+        let at = u32_at(entry, offset_of!(Sym, st_name))?;
+        let name = Reader::new(strings.get(usize::try_from(at).ok()?..)?).text()?;
+        let defined = u16_at(entry, offset_of!(Sym, st_shndx))? != 0;
+        let value = word_at(entry, offset_of!(Sym, st_value))?;
+        let weak = st_bind(*entry.get(offset_of!(Sym, st_info))?) == STB_WEAK;
+        Some(Self { name, address: defined.then_some(value), weak })
+    }
+
+    /// The symbol at `index`.
+    pub fn at(elf: &Elf<'a>, index: u64) -> Option<Self> {
+        let at = usize::try_from(index).ok()?.checked_mul(SIZEOF_SYM)?;
+        Self::read(elf, dynamic(elf)?.get(at..)?.get(..SIZEOF_SYM)?)
+    }
+}
+
 /// The address of the defined dynamic symbol of that name.
 pub fn address(elf: &Elf<'_>, name: &[u8]) -> Option<u64> {
-    let strings = elf.at(elf.tag(DT_STRTAB)?)?;
-    dynamic(elf)?.chunks_exact(SIZEOF_SYM).find_map(|symbol| {
-        let at = u32_at(symbol, offset_of!(Sym, st_name))?;
-        let rest = strings.get(usize::try_from(at).ok()?..)?.strip_prefix(name)?;
-        let defined = u16_at(symbol, offset_of!(Sym, st_shndx))? != 0;
-        let value = word_at(symbol, offset_of!(Sym, st_value))?;
-        (rest.first() == Some(&0) && defined).then_some(value)
-    })
+    let symbols = dynamic(elf)?.chunks_exact(SIZEOF_SYM);
+    symbols
+        .filter_map(|entry| Symbol::read(elf, entry))
+        .find(|symbol| symbol.name == name && symbol.address.is_some())?
+        .address
 }
 
 /// The dynamic symbol table. Its length is nowhere: the hash tables imply it.

@@ -17,6 +17,8 @@ pub use decode::{decode, references};
 pub use emit::{emit, rewrite};
 pub use sites::{apply, candidates, number_before};
 
+use crate::patch::Meaning;
+
 /// The machine that files for this processor name.
 pub const MACHINE: u16 = goblin::elf64::header::EM_AARCH64;
 
@@ -53,6 +55,17 @@ pub fn is_prefixed(_bytes: &[u8]) -> bool {
 /// `R_AARCH64_IRELATIVE` (ELF for the Arm 64-bit Architecture, 5.7).
 pub fn is_relative_relocation(kind: u32) -> bool {
     matches!(kind, 1027 | 1032)
+}
+
+/// What a relocation of a shared object asks for (ELF for the Arm 64-bit Architecture, 5.7).
+pub fn meaning(kind: u32) -> Meaning {
+    match kind {
+        0 => Meaning::Nothing,
+        1027 => Meaning::Relative,
+        // R_AARCH64_ABS64, R_AARCH64_GLOB_DAT, R_AARCH64_JUMP_SLOT: all have the addend.
+        257 | 1025 | 1026 => Meaning::Symbol { added: true },
+        _ => Meaning::Unknown,
+    }
 }
 
 #[cfg(test)]

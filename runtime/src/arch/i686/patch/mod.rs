@@ -27,7 +27,11 @@ pub use scan::{candidates, references, short_branch};
 pub use shapes::{apply, number_before};
 
 use goblin::elf::header::EM_386;
-use goblin::elf::reloc::{R_386_IRELATIVE, R_386_RELATIVE};
+use goblin::elf::reloc::{
+    R_386_32, R_386_GLOB_DAT, R_386_IRELATIVE, R_386_JMP_SLOT, R_386_NONE, R_386_RELATIVE,
+};
+
+use crate::patch::Meaning;
 
 /// The processor runs in 32-bit mode: the bytes 40 to 4f are instructions, and no operand is
 /// relative to its instruction.
@@ -79,4 +83,15 @@ pub fn is_prefixed(bytes: &[u8]) -> bool {
 /// Whether a relocation's addend is an address of the file itself.
 pub fn is_relative_relocation(kind: u32) -> bool {
     matches!(kind, R_386_RELATIVE | R_386_IRELATIVE)
+}
+
+/// What a relocation of a shared object asks for (System V ABI, Intel386 supplement, 4.4.1).
+pub fn meaning(kind: u32) -> Meaning {
+    match kind {
+        R_386_NONE => Meaning::Nothing,
+        R_386_RELATIVE => Meaning::Relative,
+        R_386_32 => Meaning::Symbol { added: true },
+        R_386_GLOB_DAT | R_386_JMP_SLOT => Meaning::Symbol { added: false },
+        _ => Meaning::Unknown,
+    }
 }

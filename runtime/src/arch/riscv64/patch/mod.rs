@@ -14,7 +14,7 @@ pub use crate::arch::functionless::{
 pub use crate::arch::tableless::{Distance, address_operand, distance_jump, is_named_jump};
 pub use decode::decode;
 
-use crate::patch::{Around, Description, Entry, Reference, Shape, Site, Stub};
+use crate::patch::{Around, Description, Entry, Meaning, Reference, Shape, Site, Stub};
 
 /// The machine that files for this processor name.
 pub const MACHINE: u16 = goblin::elf64::header::EM_RISCV;
@@ -62,6 +62,19 @@ pub fn is_prefixed(_bytes: &[u8]) -> bool {
 /// `R_RISCV_IRELATIVE` (RISC-V ELF psABI, 8.4).
 pub fn is_relative_relocation(kind: u32) -> bool {
     matches!(kind, 3 | 58)
+}
+
+/// What a relocation of a shared object asks for (RISC-V ELF psABI, 8.4).
+pub fn meaning(kind: u32) -> Meaning {
+    match kind {
+        0 => Meaning::Nothing,
+        3 => Meaning::Relative,
+        // R_RISCV_64.
+        2 => Meaning::Symbol { added: true },
+        // R_RISCV_JUMP_SLOT.
+        5 => Meaning::Symbol { added: false },
+        _ => Meaning::Unknown,
+    }
 }
 
 /// Calls `found` for every `ecall`.

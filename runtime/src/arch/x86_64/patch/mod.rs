@@ -17,6 +17,8 @@
 //! | `is_prefixed` | whether an instruction is a site behind prefixes |
 //! | `has_skipped_prefix` | whether programs jump behind the instruction's first byte |
 //! | `is_relative_relocation` | whether a relocation's addend is an address of the file |
+//! | `meaning` | what a relocation of a shared object asks for |
+//! | `beyond_saved` | what an instruction needs that the entry does not save |
 //! | `number_before` | the call number that the code before a site fixes |
 //! | `apply` | one shape for one site, if it fits |
 //! | `emit` | the stub of a site |
@@ -53,7 +55,12 @@ pub use vsyscall::{
 };
 
 use goblin::elf64::header::EM_X86_64;
-use goblin::elf64::reloc::{R_X86_64_IRELATIVE, R_X86_64_RELATIVE};
+use goblin::elf64::reloc::{
+    R_X86_64_64, R_X86_64_GLOB_DAT, R_X86_64_IRELATIVE, R_X86_64_JUMP_SLOT, R_X86_64_NONE,
+    R_X86_64_RELATIVE,
+};
+
+use crate::patch::Meaning;
 
 /// The machine that files for this processor name.
 pub const MACHINE: u16 = EM_X86_64;
@@ -91,6 +98,17 @@ pub fn is_prefixed(bytes: &[u8]) -> bool {
 /// Whether a relocation's addend is an address of the file itself.
 pub fn is_relative_relocation(kind: u32) -> bool {
     matches!(kind, R_X86_64_RELATIVE | R_X86_64_IRELATIVE)
+}
+
+/// What a relocation of a shared object asks for (System V ABI, AMD64 supplement, 4.4.1).
+pub fn meaning(kind: u32) -> Meaning {
+    match kind {
+        R_X86_64_NONE => Meaning::Nothing,
+        R_X86_64_RELATIVE => Meaning::Relative,
+        R_X86_64_64 => Meaning::Symbol { added: true },
+        R_X86_64_GLOB_DAT | R_X86_64_JUMP_SLOT => Meaning::Symbol { added: false },
+        _ => Meaning::Unknown,
+    }
 }
 
 #[cfg(test)]
