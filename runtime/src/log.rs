@@ -132,14 +132,19 @@ pub fn say(level: Level, text: core::fmt::Arguments<'_>) {
     if !enabled(level) {
         return;
     }
-    let fd = OWN.log.get();
     let mut line = Line::new();
     line.decimal(i64::from(sys::getpid())).raw(b" ");
     let _cut = core::fmt::Write::write_fmt(&mut line, text);
     line.raw(b"\n");
+    write(line.bytes());
+}
+
+/// Writes bytes to the log file, if there is one.
+pub fn write(bytes: &[u8]) {
+    let fd = OWN.log.get();
     if fd >= 0 {
         // A log that cannot be written (disk full) must not change what the program does.
-        let _ = sys::write_aside(fd, line.bytes());
+        let _ = sys::write_aside(fd, bytes);
     }
 }
 
@@ -155,12 +160,9 @@ macro_rules! log {
 
 /// Writes bytes where a person sees them: standard error, and the log file if there is one.
 pub fn emergency(bytes: &[u8]) {
-    // There is nowhere left to report that these fail.
+    // There is nowhere left to report that this fails.
     let _ = sys::write_aside(2, bytes);
-    let fd = OWN.log.get();
-    if fd >= 0 {
-        let _ = sys::write_aside(fd, bytes);
-    }
+    write(bytes);
 }
 
 /// Says that vload itself has failed, and where; the process ends with that.

@@ -6,7 +6,7 @@ pub mod offered;
 mod raw;
 pub mod service;
 
-pub use raw::{Call, RawOperations};
+pub use raw::{Call, INT80, NATIVE, RawOperations, X32};
 
 use core::ffi::{c_char, c_int, c_void};
 

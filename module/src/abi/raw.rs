@@ -10,10 +10,23 @@ pub struct Call {
     pub number: usize,
     /// Its arguments; a layer may change them, and the number, before it passes the call on.
     pub arguments: [usize; 6],
-    /// How it entered: 0 by the processor's own instruction, 1 by `int $0x80` from 64-bit code, 2 with
-    /// an x32 number.
+    /// How it entered: [`NATIVE`], [`INT80`] or [`X32`].
     pub entry: u32,
     _reserved: u32,
+}
+
+/// [`Call::entry`]: by the processor's own instruction.
+pub const NATIVE: u32 = 0;
+/// [`Call::entry`]: by `int $0x80` from 64-bit code, with the numbers and arguments of a 32-bit program.
+pub const INT80: u32 = 1;
+/// [`Call::entry`]: with an x32 number.
+pub const X32: u32 = 2;
+
+impl Call {
+    /// A call.
+    pub const fn new(number: usize, arguments: [usize; 6], entry: u32) -> Self {
+        Self { number, arguments, entry, _reserved: 0 }
+    }
 }
 
 /// What a raw module does.

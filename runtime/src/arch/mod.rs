@@ -11,9 +11,9 @@ mod copy;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 pub mod functionless;
 mod gate;
-mod guard;
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
 pub mod generic_numbers;
+mod guard;
 #[cfg(target_arch = "x86")]
 mod i686;
 #[cfg(not(target_arch = "riscv64"))]
@@ -50,7 +50,7 @@ pub mod aarch64_patch;
 pub mod riscv64_patch;
 
 pub use copy::{copy, escape_of_copy};
-pub use guard::{Guarded, guard_failed, guarded};
+pub use guard::{Guarded, guard_failed, guarded, trap};
 
 #[cfg(target_arch = "aarch64")]
 pub use aarch64::*;

@@ -17,6 +17,8 @@ pub struct Call<'a> {
     pub args: [usize; 6],
     /// How it entered.
     pub entry: Entry,
+    /// What services may answer it: those with a smaller epoch.
+    pub limit: u64,
 }
 
 impl<'a> Call<'a> {
@@ -28,7 +30,7 @@ impl<'a> Call<'a> {
             Entry::Native | Entry::X32 => regs.args(),
             Entry::Compat => regs.compat_args(),
         };
-        Self { number, args, entry, regs, block }
+        Self { number, args, entry, regs, block, limit: u64::MAX }
     }
 
     /// vload's descriptors as numbered in the caller's table.

@@ -25,6 +25,7 @@ pub static FAILING: Raw = Raw {
         next.call(call)
     },
     event: no_event,
+    image: None,
 };
 
 const CALL: &str = "call";

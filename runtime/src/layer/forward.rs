@@ -14,4 +14,5 @@ pub static FORWARD: Raw = Raw {
     attach: nothing,
     call: |call, next| next.call(call),
     event: no_event,
+    image: None,
 };

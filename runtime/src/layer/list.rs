@@ -3,8 +3,10 @@
 use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::raw::{Event, Raw, Wants};
-use super::{Call, system, wanted};
+use super::spec::Spec;
+use super::{Call, modules, system, wanted};
 use crate::abi::Entry;
+use crate::process::OPTIONS;
 use crate::thread::Block;
 
 /// Layers that a process can have.
@@ -16,6 +18,8 @@ pub struct Layer {
     index: usize,
     /// A word of the layer's own, for this process.
     pub word: AtomicUsize,
+    /// Where its area is mapped.
+    pub area: AtomicUsize,
 }
 
 impl Layer {
@@ -28,6 +32,21 @@ impl Layer {
     /// Its place in the list, the same in all processes of a session.
     pub fn index(&self) -> usize {
         self.index
+    }
+
+    /// Its place in time: what it asks itself goes to layers with smaller ones.
+    pub fn epoch(&self) -> u64 {
+        self.index as u64
+    }
+
+    /// Its arguments.
+    pub fn spec(&self) -> Option<Spec<'static>> {
+        Spec::parse(OPTIONS.values(modules::OPTION).nth(self.index)?).ok()
+    }
+
+    /// Where its area is mapped in this process, or 0.
+    pub fn area(&self) -> usize {
+        self.area.load(Ordering::Relaxed)
     }
 
     /// The layer's word in a thread's block: 0 at first, and in a thread that has just been started
@@ -51,6 +70,7 @@ impl List {
                 raw: AtomicPtr::new(core::ptr::null_mut()),
                 index: 0,
                 word: AtomicUsize::new(0),
+                area: AtomicUsize::new(0),
             }
         }; LAYERS];
         let mut index = 0;
@@ -115,8 +135,13 @@ impl Next {
 fn pass_down(below: usize, call: &mut Call<'_>) -> isize {
     match LIST.newest(below, call.entry, call.number) {
         Some(layer) => (layer.raw().call)(call, Next { layer }),
-        None => system::call(call),
+        None => crate::module::framework::call(call).unwrap_or_else(|| system::call(call)),
     }
+}
+
+/// Gives what a layer asks itself to the newest one with a smaller epoch that wants it.
+pub fn pass_below(epoch: u64, call: &mut Call<'_>) -> isize {
+    pass_down(epoch as usize, call)
 }
 
 /// Gives the call to the newest layer that wants it.
@@ -152,6 +177,7 @@ mod tests {
             attach: nothing,
             call: |_, _| 0,
             event: no_event,
+            image: None,
         }
     }
 

@@ -16,7 +16,7 @@ mod trial;
 mod wanted;
 
 pub use call::Call;
-pub use list::{LAYERS, Layer, Next, layers, tell};
+pub use list::{LAYERS, Layer, Next, layers, pass_below, tell};
 pub use ring::report_inherited as report_inherited_rings;
 pub use system::{Compat, Legacy, can_do_without};
 pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};
@@ -25,6 +25,8 @@ pub use wanted::{
     TABLE, fill_link_page, own_functions, show_everything, want, want_base, want_everything,
     want_signal_masks, want_while_claimed,
 };
+
+use core::sync::atomic::Ordering;
 
 use crate::abi::Entry;
 use crate::arch::{ABORTED, CallRegs};
@@ -44,6 +46,8 @@ pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Bl
     let (sp, address) = (regs.sp(), origin.address);
     block.exit_mask_set = 0;
     block.temporary_mask = None;
+    // A call that was left by `rt_sigreturn` has left its layers too.
+    block.guard.store(core::ptr::null_mut(), Ordering::Relaxed);
     match origin.resume {
         Some(resume) => regs.set_pc(resume),
         None => regs.return_to_caller(),

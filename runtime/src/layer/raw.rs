@@ -5,6 +5,7 @@ use super::Call;
 use super::list::{Layer, Next};
 use super::spec::Spec;
 use crate::abi::Entry;
+use crate::module::Image;
 use crate::sys;
 use crate::thread::Block;
 
@@ -21,15 +22,17 @@ pub struct Raw {
     /// It gives no call another meaning: what goes around it (`ring`) is only not seen.
     pub only_looks: bool,
     /// Once for each layer of a session, in the process that begins it.
-    pub init: fn(&Layer, Spec<'_>) -> sys::Result<()>,
+    pub init: fn(&'static Layer, Spec<'_>) -> sys::Result<()>,
     /// Once for each layer in each program that a process begins, and before any call.
-    pub attach: fn(&Layer, Spec<'_>) -> sys::Result<()>,
+    pub attach: fn(&'static Layer, Spec<'_>) -> sys::Result<()>,
     /// A call. The layer answers it by what it gives back, or asks the next layer, with the call as
     /// it is or as it has changed it. [`crate::arch::ABORTED`] from below must be handed up as it
     /// is: the call has had no effect, and comes again when a signal's handler has run.
     pub call: fn(&mut Call<'_>, Next) -> isize,
     /// Something has happened that is no call.
-    pub event: fn(&Layer, Event, &mut Block),
+    pub event: fn(&'static Layer, Event, &mut Block),
+    /// Where its code is mapped, if it is no part of vload.
+    pub image: Option<&'static Image>,
 }
 
 /// A set of calls.

@@ -62,10 +62,15 @@ impl<'a> Spec<'a> {
         self.arguments().map(|argument| split(argument, b'=').0)
     }
 
-    /// The value given for `key`, without its backslashes.
-    pub fn value(self, key: &[u8]) -> Option<Vec<u8>> {
+    /// The bytes of the value given for `key`, without its backslashes.
+    pub fn bytes(self, key: &[u8]) -> Option<impl Iterator<Item = u8> + 'a> {
         let mut values = self.arguments().map(|argument| split(argument, b'='));
         values.find(|(name, _)| *name == key).map(|(_, value)| plain(value.unwrap_or_default()))
+    }
+
+    /// The value given for `key`, without its backslashes.
+    pub fn value(self, key: &[u8]) -> Option<Vec<u8>> {
+        self.bytes(key).map(Iterator::collect)
     }
 }
 
@@ -84,13 +89,12 @@ fn split(text: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
     (text, None)
 }
 
-fn plain(escaped: &[u8]) -> Vec<u8> {
+fn plain(escaped: &[u8]) -> impl Iterator<Item = u8> {
     let mut bytes = escaped.iter().copied();
-    let mut text = Vec::with_capacity(escaped.len());
-    while let Some(byte) = bytes.next() {
-        text.extend(if byte == b'\\' { bytes.next() } else { Some(byte) });
-    }
-    text
+    core::iter::from_fn(move || match bytes.next()? {
+        b'\\' => bytes.next(),
+        byte => Some(byte),
+    })
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ static TRACE: Raw = Raw {
     attach: nothing,
     call,
     event,
+    image: None,
 };
 
 /// Puts the layer in place.

@@ -20,6 +20,7 @@ static TRIAL: Raw = Raw {
     attach: nothing,
     call,
     event: no_event,
+    image: None,
 };
 
 /// Puts the layer in place.

@@ -5,4 +5,4 @@ mod heap;
 mod user;
 
 pub use heap::{Heap, LOCK as HEAP_LOCK};
-pub use user::{User, copy_out, equals, read_words, writable};
+pub use user::{User, copy_in, copy_out, equals, read_words, writable};

@@ -121,6 +121,15 @@ pub fn read_words(address: usize, into: &mut [usize]) -> Result<()> {
     copy(into.as_mut_ptr().cast::<u8>(), address as *const u8, len)
 }
 
+/// Copies `into.len()` bytes from the target's memory at `address`.
+pub fn copy_in(address: usize, into: &mut [u8]) -> Result<()> {
+    if into.is_empty() {
+        return Ok(());
+    }
+    readable(address, into.len())?;
+    copy(into.as_mut_ptr(), address as *const u8, into.len())
+}
+
 /// Copies `bytes` to the target's memory at `address`.
 pub fn copy_out(address: usize, bytes: &[u8]) -> Result<()> {
     if bytes.len() < PROBE {

@@ -189,7 +189,7 @@ fn broken_images_are_refused_and_never_more() {
         }
         for _ in 0..1 + random.next() % 4 {
             // Headers and tables are at the beginning.
-            let within = if random.next() % 2 == 0 { 1200 } else { broken.len().max(1) };
+            let within = if random.next().is_multiple_of(2) { 1200 } else { broken.len().max(1) };
             let at = random.next() as usize % within;
             if let Some(byte) = broken.get_mut(at) {
                 *byte = random.next() as u8;

@@ -5,6 +5,7 @@ use core::sync::atomic::Ordering;
 use super::{SIGTRAP, deliver, fault, mask};
 use crate::adopt;
 use crate::arch::{self, Context, SigInfo};
+use crate::module;
 use crate::sys;
 use crate::text::{self, Trapped};
 use crate::thread::{Block, Pool};
@@ -35,7 +36,7 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         return;
     }
     let calls_to_arm = watch::is_call_to_arm(signal, info);
-    if arch::image_contains(pc) {
+    if arch::image_contains(pc) || module::is_running(block) {
         let exit = arch::exit_window();
         if !(exit.start..exit.end).contains(&pc) {
             if !calls_to_arm {
@@ -100,6 +101,9 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
     if fault::is_fault(signal, info) {
         if let Some(escape) = arch::escape_of_fault(pc).or_else(|| arch::escape_of_copy(pc)) {
             context.set_pc(escape);
+            return;
+        }
+        if module::fault(signal, info, context, block) {
             return;
         }
         fault::report(signal, info, context, block);

@@ -16,7 +16,10 @@ pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mu
     let sighand = unsafe { &*block.sighand };
     let action = sighand.get(signal);
     let old = block.blocked.believed(context.mask());
-    if fault::is_filtered(signal, info) && (action.is_ignore() || old & bit(signal) != 0) {
+    // What the kernel finds blocked it does not bring here, but where vload keeps it from being so.
+    let forced = fault::is_filtered(signal, info)
+        || (fault::is_fault(signal, info) && block.blocked.get() & bit(signal) != 0);
+    if forced && (action.is_ignore() || old & bit(signal) != 0) {
         // Forced by the kernel, which ends who does not want to hear of it (force_sig_info_to_task).
         fault::die_as_default(signal, info);
         return;

@@ -1,6 +1,7 @@
 //! Some signals are never blocked in the kernel, because one that is forced on a thread while it is blocked
-//! kills (`force_sig_info_to_task`, kernel/signal.c): `SIGTRAP` while the process has trap sites, and
-//! `SIGSYS` while it is watched. The target's own wish is remembered.
+//! kills (`force_sig_info_to_task`, kernel/signal.c): `SIGTRAP` while the process has trap sites, `SIGSYS`
+//! while it is watched, and the faults that a module's code may raise. The target's own wish is
+//! remembered.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -10,7 +11,7 @@ use crate::layer;
 use crate::memory::User;
 use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
-use linux_raw_sys::general::{SIGBUS, SIGSEGV};
+use linux_raw_sys::general::{SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 
 const RT_SIGPROCMASK: usize = linux_raw_sys::general::__NR_rt_sigprocmask as usize;
 
@@ -18,7 +19,27 @@ const RT_SIGPROCMASK: usize = linux_raw_sys::general::__NR_rt_sigprocmask as usi
 static OPEN: AtomicU64 = AtomicU64::new(0);
 
 /// Those that can become so.
-const CANDIDATES: [i32; 2] = [SIGTRAP, SIGSYS];
+const CANDIDATES: [i32; 6] =
+    [SIGTRAP, SIGSYS, SIGSEGV as i32, SIGBUS as i32, SIGILL as i32, SIGFPE as i32];
+
+/// What a module's code may raise.
+const FAULTS: u64 =
+    bit(SIGSEGV as i32) | bit(SIGBUS as i32) | bit(SIGILL as i32) | bit(SIGFPE as i32);
+
+/// The calling thread is about to run a module's code: its faults arrive.
+pub fn open_faults(block: &Block) {
+    if block.faults_open.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    if OPEN.fetch_or(FAULTS, Ordering::SeqCst) & FAULTS != FAULTS {
+        layer::want_signal_masks();
+        // The kernel ends who ignores a fault.
+        for signal in [SIGSEGV, SIGBUS, SIGILL, SIGFPE] {
+            super::fault::keep_ours(signal as i32);
+        }
+    }
+    block.blocked.add(unblock_all(FAULTS) & FAULTS);
+}
 
 /// Whether `SIGTRAP` was blocked before the thread had a block to remember it in.
 static INHERITED: AtomicBool = AtomicBool::new(false);
@@ -53,8 +74,12 @@ pub fn watch_traps() {
 
 /// Lets `signal` through to the calling thread; gives the mask as it was.
 pub fn unblock(signal: i32) -> u64 {
+    unblock_all(bit(signal))
+}
+
+fn unblock_all(set: u64) -> u64 {
     const UNBLOCK: usize = 1;
-    let (set, mut before) = (bit(signal), 0u64);
+    let mut before = 0u64;
     let (set, kept) = (&raw const set as usize, &raw mut before as usize);
     // SAFETY: both sets are ours; only the calling thread's mask changes.
     let done = unsafe { sys::signal_mask(UNBLOCK, set, kept) };
@@ -157,15 +182,15 @@ pub fn for_kernel(mask: u64) -> u64 {
 }
 
 /// What is blocked while the resident goes on with a signal held: all but the faults that it expects
-/// of its own instructions (`arch::escape_of_fault`). If one of these comes from elsewhere it is the
+/// of its own instructions (`arch::escape_of_fault`) and of a module's. If one of these comes from elsewhere it is the
 /// second to be held, and waits blocked. Where a filter of the target's keeps the exit from setting the
 /// mask, the handler starts with this one, and may come to a site that traps.
 pub fn while_held(second: bool) -> u64 {
-    const EXPECTED: u64 = bit(SIGSEGV as i32) | bit(SIGBUS as i32);
+    let expected = bit(SIGSEGV as i32) | bit(SIGBUS as i32) | (open() & FAULTS);
     match second {
         true => sys::ALL_SIGNALS,
-        false if sys::can_set_signal_mask() => sys::ALL_SIGNALS & !EXPECTED,
-        false => for_kernel(sys::ALL_SIGNALS) & !EXPECTED,
+        false if sys::can_set_signal_mask() => sys::ALL_SIGNALS & !expected,
+        false => for_kernel(sys::ALL_SIGNALS) & !expected,
     }
 }
 

@@ -22,7 +22,7 @@ pub use deliver::{again as send_again, is_held, vload_resident_deliver};
 pub use fault::{DISPATCHED, die, happens_again, heard, install, is_ours};
 pub use mask::{
     Blocked, Pending, adopt_inherited, hand_on, has_traps, keep_open, open as open_signals,
-    rt_sigpending, rt_sigprocmask, take_pending, unblock, watch_traps,
+    open_faults, rt_sigpending, rt_sigprocmask, take_pending, unblock, watch_traps,
 };
 pub use sigreturn::rt_sigreturn;
 pub use temporary::{MaskArgument, wait_masked};

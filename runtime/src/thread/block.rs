@@ -1,8 +1,8 @@
 //! The thread block: one for each thread that can enter the resident.
 
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
 
-use crate::arch::{Binding, CallRegs, Extended};
+use crate::arch::{self, Binding, CallRegs, Extended};
 use crate::layer::LAYERS;
 use crate::process::Dispatch;
 use crate::seccomp::Chain;
@@ -69,6 +69,10 @@ pub struct Block {
     pub ownership: Ownership,
     /// The thread is the first of a process that shares another's memory, and not told to the layers yet.
     pub new_process: bool,
+    /// The code of a module's that the thread is in.
+    pub guard: AtomicPtr<crate::module::Guard>,
+    /// The faults of such code are not blocked in this thread (`signal::open_faults`).
+    pub faults_open: AtomicBool,
     /// A word for each layer.
     pub layer_words: [usize; LAYERS],
     /// The syscall user dispatch that the thread has asked for.
@@ -85,6 +89,15 @@ pub struct Block {
     pub last_stack: (usize, usize, usize),
     /// The held signal's frame.
     pub held: Extended,
+}
+
+impl Block {
+    /// The calling thread's, in the resident and in what it calls.
+    pub fn own() -> &'static mut Self {
+        // SAFETY: the resident runs on a bound block's stack, which is this thread's alone; what is
+        // changed through this is a field that nobody holds a reference to meanwhile.
+        unsafe { &mut *arch::thread_block() }
+    }
 }
 
 /// Who gives a block back when its thread ends.

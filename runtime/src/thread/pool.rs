@@ -2,7 +2,9 @@
 
 use core::mem::{offset_of, size_of};
 use core::ptr::{null, null_mut};
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 
 use super::{AltStack, Block, Ownership};
 use crate::arch::Binding;
@@ -182,6 +184,11 @@ impl Pool {
         (start + SIGNAL_STACK + GUARD + STACK) as *mut Block
     }
 
+    /// The lowest address of a block's stack.
+    pub fn stack_floor(block: &Block) -> usize {
+        core::ptr::from_ref(block) as usize - STACK
+    }
+
     /// Calls `visit` with every block, whoever uses it.
     pub fn each(&self, mut visit: impl FnMut(&Block)) {
         let mut node = self.first.load(Ordering::Acquire);
@@ -236,6 +243,8 @@ unsafe fn reset(block: *mut Block) {
         (*block).dispatch = Dispatch::OFF;
         (*block).handlers_cleared = false;
         (*block).new_process = false;
+        (*block).guard = AtomicPtr::new(null_mut());
+        (*block).faults_open = AtomicBool::new(false);
         (*block).layer_words = [0; LAYERS];
         (*block).must_arm = AtomicU32::new(0);
         (*block).armed = AtomicU32::new(0);

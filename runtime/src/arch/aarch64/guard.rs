@@ -6,8 +6,8 @@ use core::arch::global_asm;
 global_asm!(
     r#"
     .text
-    .hidden vload_guarded, vload_guard_failed
-    .globl vload_guarded, vload_guard_failed
+    .hidden vload_guarded, vload_guard_failed, vload_trap
+    .globl vload_guarded, vload_guard_failed, vload_trap
 vload_guarded:                          // x0 = function, x1 = its argument, x2 = where sp is kept
     stp     x29, x30, [sp, #-160]!      // what a callee preserves (AAPCS64, 6.1)
     stp     x19, x20, [sp, #16]
@@ -39,6 +39,8 @@ vload_guard_failed:                     // x0 = what was kept
     mov     sp, x0
     mov     x0, #-5                     // -EIO
     b       2b
+vload_trap:
+    udf     #0
     .previous
     "#,
 );

@@ -6,8 +6,8 @@ use core::arch::global_asm;
 global_asm!(
     r#"
     .text
-    .hidden vload_guarded, vload_guard_failed
-    .globl vload_guarded, vload_guard_failed
+    .hidden vload_guarded, vload_guard_failed, vload_trap
+    .globl vload_guarded, vload_guard_failed, vload_trap
 vload_guarded:                          # (function, argument, where esp is kept)
     movl    4(%esp), %eax
     movl    8(%esp), %ecx
@@ -31,6 +31,8 @@ vload_guard_failed:                     # eax = what was kept
     cld                                 # the C ABI wants DF clear
     movl    $-5, %eax                   # -EIO
     jmp     2b
+vload_trap:
+    ud2
     .previous
     "#,
     options(att_syntax)

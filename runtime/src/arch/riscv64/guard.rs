@@ -6,8 +6,10 @@ use core::arch::global_asm;
 global_asm!(
     r#"
     .text
-    .hidden vload_guarded, vload_guard_failed
-    .globl vload_guarded, vload_guard_failed
+    .option push
+    .option arch, +d
+    .hidden vload_guarded, vload_guard_failed, vload_trap
+    .globl vload_guarded, vload_guard_failed, vload_trap
 vload_guarded:                          # a0 = function, a1 = its argument, a2 = where sp is kept
     addi    sp, sp, -208                # what a callee preserves (RISC-V calling convention, 1.1 and 1.2)
     sd      ra, 0(sp)
@@ -70,6 +72,9 @@ vload_guard_failed:                     # a0 = what was kept
     mv      sp, a0
     li      a0, -5                      # -EIO
     j       2b
+vload_trap:
+    unimp
+    .option pop
     .previous
     "#,
 );

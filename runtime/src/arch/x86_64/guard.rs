@@ -6,8 +6,8 @@ use core::arch::global_asm;
 global_asm!(
     r#"
     .text
-    .hidden vload_guarded, vload_guard_failed
-    .globl vload_guarded, vload_guard_failed
+    .hidden vload_guarded, vload_guard_failed, vload_trap
+    .globl vload_guarded, vload_guard_failed, vload_trap
 vload_guarded:                          # rdi = function, rsi = its argument, rdx = where rsp is kept
     pushq   %rbx                        # what a callee preserves (System V ABI, 3.2.1)
     pushq   %rbp
@@ -33,6 +33,8 @@ vload_guard_failed:                     # rax = what was kept
     cld                                 # the C ABI wants DF clear
     movq    $-5, %rax                   # -EIO
     jmp     2b
+vload_trap:
+    ud2
     .previous
     "#,
     options(att_syntax)

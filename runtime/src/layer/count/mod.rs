@@ -29,6 +29,7 @@ pub static COUNT: Raw = Raw {
     attach,
     call,
     event,
+    image: None,
 };
 
 /// Where the table goes; without it, to standard error.

@@ -1,0 +1,227 @@
+//! What vload offers modules: the functions that `vload/module.h` declares.
+//!
+//! They are called from a module's code, whose pointers are followed as they are: a fault there is the
+//! module's, and ends its call.
+
+use core::ffi::{CStr, c_char, c_int, c_long, c_void};
+
+use vload_module::abi;
+
+use super::guard::{self, Guard};
+use super::image::{Base, Offers};
+use crate::abi::Entry;
+use crate::arch::CallRegs;
+use crate::layer::{self, Call, Layer};
+use crate::log::{self, Level, Line};
+use crate::memory;
+use crate::sys::{self, Errno};
+use crate::thread::{Block, Pool};
+
+macro_rules! offered {
+    ($($name:ident)*) => {
+        const NAMES: &[&str] = &[$(stringify!($name)),*];
+        /// The addresses, in the order of the names.
+        fn addresses() -> [usize; NAMES.len()] {
+            [$($name as *const () as usize),*]
+        }
+    };
+}
+
+offered! {
+    vload_next vload_system vload_get vload_put vload_get_string vload_area vload_word
+    vload_thread_word vload_argument vload_log vload_panic vload_guard vload_epoch
+    memcpy memmove memset memcmp bcmp strlen
+}
+
+unsafe extern "C" {
+    fn memcpy(to: *mut c_void, from: *const c_void, length: usize) -> *mut c_void;
+    fn memmove(to: *mut c_void, from: *const c_void, length: usize) -> *mut c_void;
+    fn memset(to: *mut c_void, byte: c_int, length: usize) -> *mut c_void;
+    fn memcmp(a: *const c_void, b: *const c_void, length: usize) -> c_int;
+    fn bcmp(a: *const c_void, b: *const c_void, length: usize) -> c_int;
+    fn strlen(text: *const c_char) -> usize;
+}
+
+/// The address of what is offered at a place of the table.
+pub fn address(index: u32) -> usize {
+    addresses().get(index as usize).copied().unwrap_or(0)
+}
+
+/// What this vload offers, and the framework, if the session has one.
+pub struct Offered;
+
+impl Offers for Offered {
+    fn find(&self, name: &[u8]) -> Option<(Base, u64)> {
+        match NAMES.iter().position(|known| known.as_bytes() == name) {
+            Some(index) => Some((Base::Offered(index as u32), 0)),
+            None => Some((Base::Framework, super::framework::export(name)?)),
+        }
+    }
+}
+
+/// The layer that a module means.
+///
+/// # Safety
+/// It must be what the module was given.
+unsafe fn layer(handle: *mut abi::Layer) -> &'static Layer {
+    // SAFETY: layers stay; the caller's promise.
+    unsafe { &*handle.cast::<Layer>() }
+}
+
+/// What the least of a layer's work needs of the stack below it: a path, and what the system layer does.
+const STACK: usize = 32 * 1024;
+
+/// A call to another layer from a module's code: ends the module's call where there is not enough left of
+/// the stack, as in an endless recursion.
+fn check_stack(block: &Block) {
+    let local = 0u8;
+    if (&raw const local as usize) < Pool::stack_floor(block) + STACK {
+        guard::fail(block, b"its calls take more than the stack has");
+    }
+}
+
+unsafe extern "C" fn vload_next(_: *mut abi::Layer, passed: *mut abi::Call) -> c_long {
+    let block = Block::own();
+    check_stack(block);
+    let Some(guard) = Guard::current(block) else { return raw(Err(Errno::INVAL)) };
+    // SAFETY: null, or the call in which the module's code is.
+    let (Some(call), Some(next)) = (unsafe { guard.call.cast::<Call<'_>>().as_mut() }, guard.next)
+    else {
+        return raw(Err(Errno::INVAL));
+    };
+    // SAFETY: the module's own.
+    let passed = unsafe { &*passed };
+    (call.number, call.args) = (passed.number, passed.arguments);
+    guard.leave(|| next.call(call)) as c_long
+}
+
+unsafe extern "C" fn vload_system(
+    _: *mut abi::Layer,
+    number: c_long,
+    arguments: *const [usize; 6],
+) -> c_long {
+    let block = Block::own();
+    check_stack(block);
+    let Some(guard) = Guard::current(block) else { return raw(Err(Errno::INVAL)) };
+    // SAFETY: the module's own.
+    let args = unsafe { *arguments };
+    // SAFETY: all zero are registers.
+    let mut none: CallRegs = unsafe { core::mem::zeroed() };
+    // SAFETY: null, or the call in which the module's code is.
+    let regs = match unsafe { guard.call.cast::<Call<'_>>().as_mut() } {
+        Some(call) => &mut *call.regs,
+        None => &mut none,
+    };
+    let entry = Entry::native(number as usize);
+    let limit = guard.limit;
+    let mut call = Call { regs, block: Block::own(), number: number as usize, args, entry, limit };
+    guard.leave(|| layer::pass_below(limit, &mut call)) as c_long
+}
+
+unsafe extern "C" fn vload_get(to: *mut u8, from: usize, length: usize) -> c_long {
+    // SAFETY: the module's own.
+    let to = unsafe { core::slice::from_raw_parts_mut(to, length) };
+    raw(memory::copy_in(from, to).map(|()| 0))
+}
+
+unsafe extern "C" fn vload_put(to: usize, from: *const u8, length: usize) -> c_long {
+    // SAFETY: the module's own.
+    let from = unsafe { core::slice::from_raw_parts(from, length) };
+    raw(memory::copy_out(to, from).map(|()| 0))
+}
+
+unsafe extern "C" fn vload_get_string(to: *mut u8, from: usize, room: usize) -> c_long {
+    // SAFETY: the module's own.
+    let to = unsafe { core::slice::from_raw_parts_mut(to, room) };
+    raw(memory::User::<u8>::new(from).string(to).map(|text| text.count_bytes()))
+}
+
+unsafe extern "C" fn vload_area(handle: *mut abi::Layer) -> *mut c_void {
+    // SAFETY: the module's own layer.
+    unsafe { layer(handle) }.area() as *mut c_void
+}
+
+unsafe extern "C" fn vload_word(handle: *mut abi::Layer) -> *mut usize {
+    // SAFETY: the module's own layer.
+    unsafe { layer(handle) }.word.as_ptr()
+}
+
+unsafe extern "C" fn vload_thread_word(handle: *mut abi::Layer) -> *mut usize {
+    // SAFETY: the module's own layer.
+    unsafe { layer(handle) }.thread_word(Block::own())
+}
+
+unsafe extern "C" fn vload_argument(
+    handle: *mut abi::Layer,
+    key: *const c_char,
+    to: *mut u8,
+    room: usize,
+) -> c_long {
+    // SAFETY: the module's own layer, and its string.
+    let (layer, key) = unsafe { (layer(handle), CStr::from_ptr(key)) };
+    let Some(value) = layer.spec().and_then(|spec| spec.bytes(key.to_bytes())) else {
+        return raw(Err(Errno::NOENT));
+    };
+    let mut length = 0;
+    for byte in value {
+        if length < room {
+            // SAFETY: the module has as much room.
+            unsafe { to.add(length).write(byte) };
+        }
+        length += 1;
+    }
+    if length < room {
+        // SAFETY: as above.
+        unsafe { to.add(length).write(0) };
+    }
+    length as c_long
+}
+
+unsafe extern "C" fn vload_log(
+    handle: *mut abi::Layer,
+    level: c_int,
+    text: *const u8,
+    length: usize,
+) {
+    // SAFETY: the module's own layer, and its text.
+    let (layer, text) = unsafe { (layer(handle), core::slice::from_raw_parts(text, length)) };
+    let level = match level {
+        ..=1 => Level::Error,
+        2 => Level::Warn,
+        3 => Level::Info,
+        _ => Level::Debug,
+    };
+    let mut line = Line::new();
+    line.text("vload: module ").text(layer.raw().name).text(": ").raw(text).text("\n");
+    match level {
+        Level::Error => log::emergency(line.bytes()),
+        _ if log::enabled(level) => log::write(line.bytes()),
+        _ => {}
+    }
+}
+
+unsafe extern "C" fn vload_panic(text: *const u8, length: usize) -> ! {
+    // SAFETY: the module's own.
+    guard::fail(Block::own(), unsafe { core::slice::from_raw_parts(text, length) })
+}
+
+unsafe extern "C" fn vload_guard(
+    handle: *mut abi::Layer,
+    epoch: u64,
+    function: crate::arch::Guarded,
+    argument: *mut c_void,
+) -> c_long {
+    // SAFETY: the framework's promise: a service layer, and code of its module's.
+    let result =
+        unsafe { guard::run(Block::own(), layer(handle), epoch, None, function, argument) };
+    result as c_long
+}
+
+unsafe extern "C" fn vload_epoch(handle: *mut abi::Layer) -> u64 {
+    // SAFETY: a layer that the framework was given.
+    unsafe { layer(handle) }.epoch()
+}
+
+fn raw(result: sys::Result<usize>) -> c_long {
+    sys::raw(result) as c_long
+}

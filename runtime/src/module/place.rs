@@ -1,0 +1,326 @@
+//! An image in a process: mapped from the session's memory and relocated.
+
+use core::ffi::{CStr, c_char, c_int, c_long, c_void};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+use alloc::boxed::Box;
+use linux_raw_sys::general::{
+    MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
+};
+use vload_module::abi::{self, Module, RawOperations};
+
+use super::guard;
+use super::image::{Base, Prepared};
+use super::offered;
+use crate::abi::Entry;
+use crate::layer::raw::{Event, Raw, Wants};
+use crate::layer::spec::Spec;
+use crate::layer::{Call, Layer, Next};
+use crate::memory::guard as own;
+use crate::patch::raw::program_header::{PF_R, PF_W, PF_X};
+use crate::session::Stored;
+use crate::sys::{self, Errno, Result};
+use crate::thread::Block;
+use crate::view::OWN;
+
+/// Images that a process can have: as many as a session has layers.
+const MOST: usize = 64;
+
+/// An image in this process.
+pub struct Image {
+    /// Where in the session's file it is stored.
+    offset: u64,
+    /// Where it is mapped, and how long it is.
+    start: usize,
+    length: usize,
+    /// The array of its constructors.
+    constructors: &'static [extern "C" fn()],
+    constructed: AtomicBool,
+    /// What it says of itself.
+    pub module: &'static Module,
+    /// What it is to the list of layers.
+    raw: Raw,
+}
+
+static IMAGES: [AtomicPtr<Image>; MOST] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MOST];
+
+/// The image that is stored there, as a module of this process: mapped when it is asked for first. One
+/// thread at a time asks.
+pub fn raw_of(stored: Stored) -> Result<&'static Raw> {
+    for place in &IMAGES {
+        // SAFETY: null, or an image that was put there below and stays.
+        match unsafe { place.load(Ordering::Acquire).as_ref() } {
+            Some(image) if image.offset == stored.offset => return Ok(&image.raw),
+            Some(_) => {}
+            None => {
+                let image = Box::leak(Box::new(map(stored)?));
+                // Only now does it have the address that it is known by.
+                let at = core::ptr::from_mut(image);
+                // SAFETY: it was leaked, and nothing of it but `raw` is changed any more.
+                image.raw.image = Some(unsafe { &*at });
+                place.store(at, Ordering::Release);
+                return Ok(&image.raw);
+            }
+        }
+    }
+    Err(Errno::NOSPC)
+}
+
+fn map(stored: Stored) -> Result<Image> {
+    let file = OWN.session.get();
+    let table = sys::map_private(file, stored.offset, stored.length)?;
+    // SAFETY: mapped just now; `put` has written a plan there.
+    let prepared = unsafe { Prepared::at(table) };
+    let mapped = place(file, stored.offset + prepared.start, prepared, table);
+    let (offset, module, constructors) = (stored.offset, prepared.module, prepared.constructors);
+    let length = prepared.span as usize;
+    // SAFETY: what follows does not look at it.
+    unsafe { sys::munmap(table, stored.length) };
+    let start = mapped?;
+    own::own(start, length);
+    let at = |address: u64| start + address as usize;
+    let count = (constructors[1] - constructors[0]) as usize / size_of::<usize>();
+    // SAFETY: the image was judged: there is a `Module`, aligned and whole, and an array of as many words;
+    // both are relocated, and nobody changes them.
+    let (module, constructors) = unsafe {
+        (
+            &*(at(module) as *const Module),
+            core::slice::from_raw_parts(at(constructors[0]) as *const extern "C" fn(), count),
+        )
+    };
+    let raw = describe(module, start..start + length)?;
+    let constructed = AtomicBool::new(false);
+    Ok(Image { offset, start, length, constructors, constructed, module, raw })
+}
+
+/// Maps the pieces and relocates them.
+fn place(file: i32, offset: u64, prepared: &Prepared, table: usize) -> Result<usize> {
+    let length = prepared.span as usize;
+    // SAFETY: without MAP_FIXED the kernel takes unused addresses.
+    let start = unsafe { sys::mmap(0, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) }?;
+    let filled = fill(file, offset, prepared, table, start);
+    if filled.is_err() {
+        // SAFETY: mapped just now, and not used.
+        unsafe { sys::munmap(start, length) };
+    }
+    filled.map(|()| start)
+}
+
+fn fill(file: i32, offset: u64, prepared: &Prepared, table: usize, start: usize) -> Result<()> {
+    for piece in prepared.pieces.iter().filter(|piece| piece.start < piece.end) {
+        let flag = |flag: u32, prot| if piece.flags & u64::from(flag) != 0 { prot } else { 0 };
+        let prot = flag(PF_R, PROT_READ) | flag(PF_W, PROT_WRITE) | flag(PF_X, PROT_EXEC);
+        let (at, length) = (start + piece.start as usize, (piece.end - piece.start) as usize);
+        let flags = MAP_PRIVATE | MAP_FIXED;
+        // SAFETY: inside the range that was reserved for this.
+        let mapped = unsafe { sys::mmap(at, length, prot, flags, file, offset + piece.start) };
+        if mapped.is_err() && prot & PROT_EXEC != 0 {
+            // No file can be mapped executable here: its bytes are copied.
+            let from = table + (prepared.start + piece.start) as usize;
+            let (flags, copied) = (flags | MAP_ANONYMOUS, PROT_READ | PROT_WRITE);
+            // SAFETY: inside the same range; the table has the piece's bytes, and is not executed from while it is
+            // written to.
+            unsafe {
+                sys::mmap(at, length, copied, flags, -1, 0)?;
+                core::ptr::copy_nonoverlapping(from as *const u8, at as *mut u8, length);
+                sys::mprotect(at, length, prot)?;
+            }
+        } else {
+            mapped?;
+        }
+    }
+    // SAFETY: the table is what a plan has written.
+    for relocation in unsafe { prepared.relocations() } {
+        let (at, value) = relocation.value(|base| match base {
+            Base::Nothing => 0,
+            Base::Own => start,
+            Base::Framework => super::framework::start(),
+            Base::Offered(index) => offered::address(index),
+        });
+        // SAFETY: the image was judged: the word is aligned, and in a writable piece.
+        unsafe { ((start + at) as *mut usize).write(value) };
+    }
+    let [from, to] = prepared.relro.map(|address| start + address as usize);
+    if from < to {
+        // SAFETY: in a piece of the image, of which nobody writes to this part.
+        unsafe { sys::mprotect(from, to - from, PROT_READ) }?;
+    }
+    Ok(())
+}
+
+/// What the list of layers needs to know of a module.
+fn describe(module: &'static Module, range: core::ops::Range<usize>) -> Result<Raw> {
+    // SAFETY: judged: null, or a string of the image's.
+    let text = |at: *const c_char| unsafe { (!at.is_null()).then(|| CStr::from_ptr(at)) };
+    let text = |at| text(at).and_then(|text| text.to_str().ok()).unwrap_or("");
+    let inside = |at: usize, length: usize| {
+        at.is_multiple_of(align_of::<usize>())
+            && at >= range.start
+            && at.checked_add(length).is_some_and(|end| end <= range.end)
+    };
+    let mut wants = Wants::Numbers(&[]);
+    if module.kind == abi::RAW {
+        if !inside(module.operations as usize, size_of::<RawOperations>()) {
+            return Err(Errno::INVAL);
+        }
+        // SAFETY: it is in the image, and aligned.
+        let operations = unsafe { &*module.operations.cast::<RawOperations>() };
+        wants = match operations.count {
+            usize::MAX => Wants::Every,
+            0 => wants,
+            count => {
+                let bytes = count.checked_mul(size_of::<usize>()).ok_or(Errno::INVAL)?;
+                if !inside(operations.numbers as usize, bytes) {
+                    return Err(Errno::INVAL);
+                }
+                // SAFETY: as above.
+                Wants::Numbers(unsafe { core::slice::from_raw_parts(operations.numbers, count) })
+            }
+        };
+    }
+    Ok(Raw {
+        name: text(module.name),
+        description: text(module.description),
+        keys: &[],
+        wants,
+        only_looks: module.flags & abi::LOOKS_ONLY != 0,
+        init,
+        attach,
+        call,
+        event,
+        image: None,
+    })
+}
+
+impl Image {
+    /// Where it is mapped.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: it stays mapped.
+        unsafe { core::slice::from_raw_parts(self.start as *const u8, self.length) }
+    }
+}
+
+/// How far into a layer's image an address is.
+pub fn offset(layer: &Layer, address: usize) -> Option<usize> {
+    let image = layer.raw().image?;
+    address.checked_sub(image.start).filter(|&offset| offset < image.length)
+}
+
+/// The image of a layer that has one.
+fn image(layer: &Layer) -> Result<&'static Image> {
+    layer.raw().image.ok_or(Errno::INVAL)
+}
+
+/// A layer as a module has it.
+pub fn handle(layer: &'static Layer) -> *mut abi::Layer {
+    core::ptr::from_ref(layer).cast_mut().cast()
+}
+
+type Function = unsafe extern "C" fn(*mut abi::Layer) -> c_int;
+
+/// Calls one of a module's functions that take its layer alone, if it has it.
+fn hook(layer: &'static Layer, function: Option<Function>) -> Result<()> {
+    struct Asked(Function, *mut abi::Layer);
+    unsafe extern "C" fn ask(asked: *mut c_void) -> c_long {
+        // SAFETY: `hook` passes it.
+        let asked = unsafe { &*asked.cast::<Asked>() };
+        // SAFETY: the module's own function, with its layer.
+        c_long::from(unsafe { (asked.0)(asked.1) })
+    }
+    let Some(function) = function else { return Ok(()) };
+    let mut asked = Asked(function, handle(layer));
+    let asked = (&raw mut asked).cast();
+    // SAFETY: what a module does in its functions is its author's promise.
+    sys::check(unsafe { guard::run(Block::own(), layer, layer.epoch(), None, ask, asked) })
+        .map(drop)
+}
+
+fn init(layer: &'static Layer, _: Spec<'_>) -> Result<()> {
+    hook(layer, construct(layer)?.module.init)
+}
+
+fn attach(layer: &'static Layer, _: Spec<'_>) -> Result<()> {
+    hook(layer, construct(layer)?.module.attach)
+}
+
+/// What its module does before the layer is removed.
+pub fn fini(layer: &'static Layer) -> Result<()> {
+    hook(layer, image(layer)?.module.fini)
+}
+
+/// Calls the constructors, before anything else of an image is called in this program.
+fn construct(layer: &'static Layer) -> Result<&'static Image> {
+    unsafe extern "C" fn all(image: *mut c_void) -> c_long {
+        // SAFETY: `construct` passes it.
+        let image = unsafe { &*image.cast::<Image>() };
+        for constructor in image.constructors {
+            constructor();
+        }
+        0
+    }
+    let image = image(layer)?;
+    if !image.constructors.is_empty() && !image.constructed.swap(true, Ordering::Relaxed) {
+        let argument = core::ptr::from_ref(image).cast_mut().cast();
+        // SAFETY: as in `hook`.
+        let done = unsafe { guard::run(Block::own(), layer, layer.epoch(), None, all, argument) };
+        sys::check(done)?;
+    }
+    Ok(image)
+}
+
+/// A call of the set that the module wants.
+fn call(call: &mut Call<'_>, next: Next) -> isize {
+    struct Asked(
+        unsafe extern "C" fn(*mut abi::Layer, *mut abi::Call) -> c_long,
+        *mut abi::Layer,
+        abi::Call,
+    );
+    unsafe extern "C" fn ask(asked: *mut c_void) -> c_long {
+        // SAFETY: `call` passes it.
+        let asked = unsafe { &mut *asked.cast::<Asked>() };
+        // SAFETY: the module's own function, with its layer and a call.
+        unsafe { (asked.0)(asked.1, &raw mut asked.2) }
+    }
+    let layer = next.own();
+    let Ok(image) = image(layer) else { return next.call(call) };
+    // SAFETY: a raw module has them (`describe`).
+    let operations = unsafe { &*image.module.operations.cast::<RawOperations>() };
+    let entry = match call.entry {
+        Entry::Native => abi::NATIVE,
+        Entry::Compat => abi::INT80,
+        Entry::X32 => abi::X32,
+    };
+    let passed = abi::Call::new(call.number, call.args, entry);
+    let mut asked = Asked(operations.call, handle(layer), passed);
+    let asked = (&raw mut asked).cast();
+    let block: *const Block = call.block;
+    // SAFETY: as in `hook`; the block is the calling thread's.
+    unsafe { guard::run(&*block, layer, layer.epoch(), Some((call, next)), ask, asked) }
+}
+
+fn event(layer: &'static Layer, event: Event, block: &mut Block) {
+    struct Asked(unsafe extern "C" fn(*mut abi::Layer, c_int), *mut abi::Layer, c_int);
+    unsafe extern "C" fn ask(asked: *mut c_void) -> c_long {
+        // SAFETY: `event` passes it.
+        let asked = unsafe { &*asked.cast::<Asked>() };
+        // SAFETY: the module's own function, with its layer.
+        unsafe { (asked.0)(asked.1, asked.2) };
+        0
+    }
+    let which = match event {
+        Event::Exec { .. } => abi::EXEC,
+        Event::Process => abi::PROCESS,
+        Event::Thread => abi::THREAD,
+        Event::Begin | Event::Enter | Event::Started => return,
+    };
+    let Some(function) = image(layer).ok().and_then(|image| image.module.event) else { return };
+    let mut asked = Asked(function, handle(layer), which);
+    let asked = (&raw mut asked).cast();
+    // SAFETY: as in `hook`. A fault was reported; there is nothing else to end.
+    let _ = unsafe { guard::run(block, layer, layer.epoch(), None, ask, asked) };
+}
