@@ -8,6 +8,18 @@ use crate::needs::Need;
 /// What needs /proc is not for these.
 pub const WITHOUT_PROC: &[&str] = &["bwrap", "no-proc", "foreign-proc"];
 
+/// Those that install a seccomp filter: for 64-bit calls, so an `int $0x80` kills.
+pub const FILTERED: &[&str] = &[
+    "docker",
+    "deny-ptrace",
+    "deny-process-vm",
+    "deny-user-dispatch",
+    "deny-memfd",
+    "deny-personality",
+    "deny-unshare",
+    "no-execve-check",
+];
+
 /// One set of restrictions, as the words of a program that makes them and becomes the rest of its
 /// arguments. They come last before vload's own, so that they hold for the program alone and not
 /// for a case's own wrapper.

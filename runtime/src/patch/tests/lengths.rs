@@ -96,7 +96,9 @@ fn every_function_of_the_machine_decodes_as_iced_says() {
         "/lib/x86_64-linux-gnu/libm.so.6",
         "/lib64/ld-linux-x86-64.so.2",
         "/usr/bin/python3",
+        // Debian's is a small program in front of its library, others are the whole of it.
         "/usr/bin/node",
+        "/usr/lib/x86_64-linux-gnu/libnode.so.108",
         "/usr/lib/gcc/x86_64-linux-gnu/12/cc1",
         "/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
         "/usr/lib/x86_64-linux-gnu/libx265.so.199",
@@ -104,7 +106,7 @@ fn every_function_of_the_machine_decodes_as_iced_says() {
         let Some(file) = read(path) else { continue };
         let count = compare(path, &file);
         eprintln!("{path}: {count} instructions");
-        assert!(count > 1000, "{path} has functions");
+        assert!(count > 100, "{path} has functions");
     }
 }
 
