@@ -112,6 +112,13 @@ long vload_get_string(char *to, uintptr_t from, size_t room);
 
 /* The layer's session memory: the same bytes in every process, at whatever address. NULL without an area. */
 void *vload_area(struct vload_layer *);
+uint64_t vload_area_size(struct vload_layer *);
+/* Takes one of the layer's 8 locks, over all threads of all processes, and lets it go. A process may be killed at any
+ * instruction: what it has changed by vload_change under a lock that it never let go is as it was. A thread holds one
+ * lock at a time, and changes at most 200 words under it. */
+int vload_lock(struct vload_layer *, unsigned which);
+void vload_change(struct vload_layer *, uint64_t *at, uint64_t value);
+void vload_unlock(struct vload_layer *, unsigned which);
 /* A word of the layer's own in this process, and in this thread: 0 at first; a new thread's is what its
  * starter's was. */
 uintptr_t *vload_word(struct vload_layer *);
@@ -133,5 +140,7 @@ size_t strlen(const char *text);
 #ifdef __cplusplus
 }
 #endif
+
+#include "service.h"
 
 #endif

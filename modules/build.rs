@@ -1,4 +1,4 @@
-//! Link arguments of the framework's image: a module, without libc.
+//! Link arguments of a module's image: a shared object without libc.
 use std::env;
 
 fn main() {
@@ -8,7 +8,6 @@ fn main() {
         vec!["--build-id=none", "-ztext", "-zrelro", "-znow", "--gc-sections", "-Bsymbolic"];
     // A module image has no page that it does not need.
     bare.push("-zmax-page-size=4096");
-    bare.push("-soname=vload-service.so");
     // The native target is linked through the C compiler, the others by a bare rust-lld.
     if variable("HOST") == variable("TARGET") {
         for argument in ["-nostartfiles", "-nostdlib"] {
