@@ -91,6 +91,7 @@ fn compare(path: &str, file: &[u8]) -> usize {
 
 #[test]
 fn every_function_of_the_machine_decodes_as_iced_says() {
+    let mut total = 0;
     for path in [
         "/lib/x86_64-linux-gnu/libc.so.6",
         "/lib/x86_64-linux-gnu/libm.so.6",
@@ -106,8 +107,10 @@ fn every_function_of_the_machine_decodes_as_iced_says() {
         let Some(file) = read(path) else { continue };
         let count = compare(path, &file);
         eprintln!("{path}: {count} instructions");
-        assert!(count > 100, "{path} has functions");
+        assert!(count > 0, "{path} has functions");
+        total += count;
     }
+    assert!(total > 100_000, "few functions on this machine");
 }
 
 /// Bytes that no compiler wrote: what both take for an instruction has one length.
