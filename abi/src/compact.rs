@@ -1,7 +1,7 @@
 //! The rows as they lie in the program: no pointers, so nothing to relocate at start.
 
 use super::calls::ROWS;
-use super::{Arg, Returns, Service};
+use super::{Arg, Returns, Service, Table};
 
 /// No call takes more.
 pub const MAX_ARGS: usize = 6;
@@ -128,6 +128,33 @@ const fn compacted() -> [Call; ROWS.len()] {
 }
 
 pub(super) static CALLS: [Call; ROWS.len()] = compacted();
+
+const fn is_same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+/// The number that a table has for a name.
+pub(super) const fn number(table: Table, name: &str) -> Option<usize> {
+    let mut row = 0;
+    while row < ROWS.len() {
+        let number = ROWS[row].numbers[table as usize];
+        if number != NO_NUMBER && is_same(ROWS[row].name.as_bytes(), name.as_bytes()) {
+            return Some(number as usize);
+        }
+        row += 1;
+    }
+    None
+}
 
 const fn highest_number() -> usize {
     let mut highest = 0;

@@ -73,6 +73,11 @@ pub fn by_name(table: Table, name: &str) -> Option<(u32, &'static Call)> {
     calls(table).find(|(_, call)| call.name() == name)
 }
 
+/// The number that the processor's own table has for `name`: for tables that are made at compile time.
+pub const fn native_number(name: &str) -> Option<usize> {
+    compact::number(Table::NATIVE, name)
+}
+
 /// All calls of `table` with their numbers, in the order of the numbers.
 pub fn calls(table: Table) -> impl Iterator<Item = (u32, &'static Call)> {
     (0..NUMBERS as u32).filter_map(move |number| Some((number, lookup(table, number)?)))

@@ -33,6 +33,7 @@ errors! {
     MFILE = EMFILE: "Too many open files.";
     MLINK = EMLINK: "Too many links.";
     NAMETOOLONG = ENAMETOOLONG: "File name too long.";
+    NFILE = ENFILE: "Too many open files in the system.";
     NODATA = ENODATA: "No data available.";
     NODEV = ENODEV: "No such device.";
     NOENT = ENOENT: "No such file or directory.";

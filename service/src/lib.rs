@@ -10,9 +10,12 @@
 #![cfg_attr(not(test), no_std)]
 #![deny(missing_docs)]
 
-mod call;
+pub mod call;
 pub mod claim;
-mod descriptor;
+pub mod descriptor;
+#[cfg(test)]
+mod host;
+mod kernel;
 pub mod layers;
 pub mod path;
 pub mod vload;

@@ -340,6 +340,13 @@ pub mod core_side {
         /// A descriptor, in the calling thread's table, of the session's file that descriptors of
         /// virtual files are opened from; or `-ENXIO`.
         pub fn vload_placeholders() -> c_int;
+        /// The session's own descriptor, in the calling thread's table, for locks on ranges that it does not have; or
+        /// `-ENXIO`.
+        pub fn vload_locks() -> c_int;
+        /// A system call of the framework's own, which does not wait: no layer sees it, and it may name vload's descriptors.
+        pub fn vload_kernel(number: c_long, arguments: *const [usize; 6]) -> c_long;
+        /// The same of a call that waits: a signal ends it as it would end the program's.
+        pub fn vload_wait(number: c_long, arguments: *const [usize; 6]) -> c_long;
         /// Whether the calling process wants [`FrameworkOperations::held`](super::FrameworkOperations::held) from now on.
         pub fn vload_hold(framework: *mut Layer, on: c_int);
     }

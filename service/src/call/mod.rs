@@ -1,5 +1,7 @@
 //! Which operation of a module each variant of a call is.
 
-mod fd;
+pub mod buffer;
+pub mod fd;
+pub mod layout;
 mod path;
 mod poll;

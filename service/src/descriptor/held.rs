@@ -1,0 +1,170 @@
+//! An open file of this process, and what its module does with it.
+
+use core::ffi::{c_int, c_long};
+use core::sync::atomic::Ordering;
+
+use linux_raw_sys::general as nr;
+use vload_module::abi::service::{
+    FILE_DIRECTORY, FILE_STREAM, File, Node, ServiceOperations, Stat,
+};
+use vload_module::{Errno, Result};
+
+use super::placeholder;
+use super::record::{OPEN, Record, Records};
+use crate::layers::{self, Service};
+
+/// An open file behind a descriptor of this process.
+#[derive(Clone, Copy)]
+pub struct Held {
+    records: &'static Records,
+    /// The number of its record.
+    pub number: u32,
+    service: Service,
+}
+
+/// The open file behind a descriptor; none when it is a real one's. `EIO` when its layer is not there for this process.
+pub fn find(fd: i32) -> Option<Result<Held>> {
+    let (number, generation) = placeholder::identify(fd)?;
+    let records = super::records()?;
+    let record = records.get(number)?;
+    let is_open = record.state.load(Ordering::Acquire) == OPEN
+        && record.generation.load(Ordering::Relaxed) == generation;
+    is_open.then(|| {
+        let service = layers::find(record.layer.load(Ordering::Relaxed)).ok_or(Errno::IO)?;
+        Ok(Held { records, number, service })
+    })
+}
+
+/// The result of an operation: `error` where the module does not have it.
+fn answered(result: c_long, error: Errno) -> Result<i64> {
+    match Errno::check(result) {
+        Err(Errno::NOSYS) => Err(error),
+        other => other,
+    }
+}
+
+impl Held {
+    /// What is known of it in the session.
+    pub fn record(&self) -> &'static Record {
+        self.records.get(self.number).unwrap_or_else(|| unreachable!("found by `get`"))
+    }
+
+    /// Its layer here.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// The number of the claim that it was opened in.
+    pub fn claim(&self) -> u32 {
+        self.record().claim.load(Ordering::Relaxed)
+    }
+
+    /// What its module does.
+    pub fn operations(&self) -> &'static ServiceOperations {
+        self.service.operations
+    }
+
+    /// The flags of `open(2)` as they are now.
+    pub fn flags(&self) -> u32 {
+        self.record().flags.load(Ordering::Relaxed) as u32
+    }
+
+    /// Whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        self.record().is.load(Ordering::Relaxed) & FILE_DIRECTORY != 0
+    }
+
+    /// Whether it has no positions.
+    pub fn is_stream(&self) -> bool {
+        self.record().is.load(Ordering::Relaxed) & FILE_STREAM != 0
+    }
+
+    /// `EBADF` when it was opened for its name alone (`O_PATH`).
+    pub fn usable(&self) -> Result<()> {
+        if self.flags() & nr::O_PATH != 0 { Err(Errno::BADF) } else { Ok(()) }
+    }
+
+    /// `EBADF` unless it is open for reading.
+    pub fn readable(&self) -> Result<()> {
+        self.usable()?;
+        if self.flags() & nr::O_ACCMODE == nr::O_WRONLY { Err(Errno::BADF) } else { Ok(()) }
+    }
+
+    /// `EBADF` unless it is open for writing.
+    pub fn writable(&self) -> Result<()> {
+        self.usable()?;
+        if self.flags() & nr::O_ACCMODE == nr::O_RDONLY { Err(Errno::BADF) } else { Ok(()) }
+    }
+
+    /// Calls an operation on the file; `error` where the module does not have it.
+    pub fn ask(
+        &self,
+        error: Errno,
+        what: impl FnOnce(&ServiceOperations, *mut File) -> Option<c_long>,
+    ) -> Result<i64> {
+        let record = self.record();
+        let private = record.private.load(Ordering::Relaxed);
+        let mut file = File {
+            layer: self.service.layer,
+            claim: record.claim.load(Ordering::Relaxed),
+            is: record.is.load(Ordering::Relaxed),
+            private,
+            flags: record.flags.load(Ordering::Relaxed),
+            real: -1,
+        };
+        let operations = self.service.operations;
+        let file_at = &raw mut file;
+        let without = -c_long::from(Errno::NOSYS.0);
+        let result = self.service.ask(|| what(operations, file_at).unwrap_or(without));
+        if file.private != private {
+            record.private.store(file.private, Ordering::Relaxed);
+        }
+        answered(result, error)
+    }
+
+    /// Calls an operation on the file as a place; `error` where the module does not have it.
+    pub fn ask_node(
+        &self,
+        error: Errno,
+        what: impl FnOnce(&ServiceOperations, &Node) -> Option<c_int>,
+    ) -> Result<i64> {
+        self.ask_node_long(error, |operations, node| what(operations, node).map(c_long::from))
+    }
+
+    /// The same for an operation that gives a length.
+    pub fn ask_node_long(
+        &self,
+        error: Errno,
+        what: impl FnOnce(&ServiceOperations, &Node) -> Option<c_long>,
+    ) -> Result<i64> {
+        let record = self.record();
+        let (whole, behind) = record.path.read(&self.records.paths);
+        let for_name = self.flags() & nr::O_PATH != 0;
+        self.ask(error, |operations, file| {
+            let node = Node {
+                layer: self.service.layer,
+                claim: record.claim.load(Ordering::Relaxed),
+                length: behind.count_bytes() as u32,
+                private: record.word.load(Ordering::Relaxed),
+                path: behind.as_ptr(),
+                whole: whole.as_ptr(),
+                file: if for_name { core::ptr::null_mut() } else { file },
+            };
+            what(operations, &node)
+        })
+    }
+
+    /// The whole canonical path that it was opened by.
+    pub fn path(&self) -> &'static core::ffi::CStr {
+        self.record().path.read(&self.records.paths).0
+    }
+
+    /// What is known of the file.
+    pub fn stat(&self) -> Result<Stat> {
+        let mut known = Stat::default();
+        let to = &raw mut known;
+        // SAFETY: the node and the structure are valid for the call.
+        self.ask_node(Errno::IO, |operations, node| Some(unsafe { (operations.stat?)(node, to) }))?;
+        Ok(known)
+    }
+}

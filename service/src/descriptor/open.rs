@@ -1,0 +1,228 @@
+//! How files are opened, and how those are closed that nobody has open any more.
+//!
+//! A process can be killed at any instruction of this. Whatever is not finished then has a record whose lock is gone;
+//! who finds such a one takes the lock by a description of its own, and has the module close the file. So `close` is
+//! called at least once for each file that may have been opened: twice when a process dies in it.
+
+use core::ffi::{CStr, c_int, c_long};
+use core::sync::atomic::Ordering;
+
+use linux_raw_sys::general as nr;
+use vload_module::abi::service::{File, Node, OPENED_REAL};
+use vload_module::{Errno, Result};
+
+use super::placeholder;
+use super::record::{FREE, OPEN, OPENING, Record, Records};
+use crate::kernel;
+use crate::layers::{self, Service};
+
+/// How many of those that may have been left behind are looked at when a file is opened.
+const LOOKED_AT: usize = 4;
+
+/// What is kept of the flags that a file is opened with (`do_dentry_open`, fs/open.c).
+const KEPT: u32 = !(nr::O_CREAT | nr::O_EXCL | nr::O_NOCTTY | nr::O_TRUNC | nr::O_CLOEXEC);
+
+/// Opens what is at `node` in a claim of the service's: the descriptor. Whether the path may be reached and used has
+/// been found out before.
+pub fn open(service: &Service, node: &Node, flags: u32, mode: u32) -> Result<i32> {
+    let records = super::records().ok_or(Errno::NXIO)?;
+    for _ in 0..LOOKED_AT {
+        if let Some(number) = records.next_in_turn() {
+            reclaim_if_left(records, number);
+        }
+    }
+    let fd = placeholder::open(flags & nr::O_CLOEXEC != 0)?;
+    let opened = take(records, fd).and_then(|number| {
+        let opened = fill(records, number, service, node, (flags, mode));
+        let placed = opened.and_then(|real| match real {
+            Some(real) => replace(fd, real, flags & nr::O_CLOEXEC),
+            None => {
+                let record = records.get(number).ok_or(Errno::IO)?;
+                placeholder::place(fd, number, record.generation.load(Ordering::Relaxed))?;
+                record.state.store(OPEN, Ordering::Release);
+                Ok(())
+            }
+        });
+        if !matches!(placed, Ok(())) || matches!(opened, Ok(Some(_))) {
+            free(records, number);
+        }
+        placed
+    });
+    match opened {
+        Ok(()) => {
+            super::hold();
+            Ok(fd)
+        }
+        Err(error) => {
+            kernel::close(fd);
+            Err(error)
+        }
+    }
+}
+
+/// A record for the description of `fd`, whose lock it has from now on.
+fn take(records: &Records, fd: i32) -> Result<u32> {
+    for round in 0..2 {
+        for number in records.free() {
+            match kernel::lock_byte(fd, number) {
+                Ok(()) => {}
+                Err(Errno::AGAIN | Errno::ACCES) => continue,
+                Err(error) => return Err(error),
+            }
+            let Some(record) = records.get(number) else { continue };
+            // Somebody may have used it, and been killed, since it was looked at.
+            if record.state.load(Ordering::Acquire) == FREE || close(records, number) {
+                records.note_used(number);
+                return Ok(number);
+            }
+            kernel::unlock_byte(fd, number);
+        }
+        if round == 0 {
+            records.in_use().for_each(|number| reclaim_if_left(records, number));
+        }
+    }
+    Err(Errno::NFILE)
+}
+
+/// Has the module open the file. What it gives may be a real descriptor, which is to stand for itself.
+fn fill(
+    records: &Records,
+    number: u32,
+    service: &Service,
+    node: &Node,
+    (flags, mode): (u32, u32),
+) -> Result<Option<i32>> {
+    let record = records.get(number).ok_or(Errno::IO)?;
+    let string = |at: *const core::ffi::c_char| {
+        // SAFETY: the strings of a node end with a zero, and last as long as it does.
+        if at.is_null() { c"" } else { unsafe { CStr::from_ptr(at) } }
+    };
+    let (whole, behind) = (string(node.whole).to_bytes(), string(node.path).to_bytes());
+    let claimed = whole.len().saturating_sub(behind.len());
+    let named = |other: u32| records.get(other).map(|other| other.path.place());
+    // SAFETY: the record is ours by its lock, and nobody knows it yet.
+    if !unsafe { record.path.keep(&records.paths, number, (whole, claimed), named) } {
+        return Err(Errno::NFILE);
+    }
+    record.generation.fetch_add(1, Ordering::Relaxed);
+    record.layer.store(service.identity, Ordering::Relaxed);
+    record.claim.store(node.claim, Ordering::Relaxed);
+    record.word.store(node.private, Ordering::Relaxed);
+    record.flags.store((flags & KEPT) as i32, Ordering::Relaxed);
+    record.position.store(0, Ordering::Relaxed);
+    record.private.store(0, Ordering::Relaxed);
+    record.is.store(0, Ordering::Relaxed);
+    let file = record.file.get();
+    // SAFETY: the record is ours by its lock.
+    unsafe {
+        file.write(File {
+            layer: service.layer,
+            claim: node.claim,
+            is: 0,
+            private: 0,
+            flags: (flags & KEPT) as c_int,
+            real: -1,
+        });
+    }
+    // From here on, somebody else closes the file if we die.
+    record.state.store(OPENING, Ordering::Release);
+    let result = match service.operations.open {
+        _ if flags & nr::O_PATH != 0 => 0,
+        Some(open) => service.ask(|| {
+            // SAFETY: the node is the caller's, the file lies in the record, which is ours.
+            c_long::from(unsafe { open(node, flags as c_int, mode, file) })
+        }),
+        None => -c_long::from(Errno::NOSYS.0),
+    };
+    let result = match Errno::check(result) {
+        Err(Errno::NOSYS) => super::unasked::open(service, node, flags, file)?,
+        other => other? as c_int,
+    };
+    // SAFETY: as above.
+    let (real, private, is) = unsafe { ((*file).real, (*file).private, (*file).is) };
+    if result == OPENED_REAL {
+        return Ok(Some(real));
+    }
+    record.private.store(private, Ordering::Relaxed);
+    record.is.store(is, Ordering::Relaxed);
+    Ok(None)
+}
+
+/// Puts a real descriptor in the place of the one that the program was to get.
+fn replace(fd: i32, real: i32, flags: u32) -> Result<()> {
+    let moved = kernel::duplicate_onto(real, fd, flags);
+    kernel::close(real);
+    moved
+}
+
+fn free(records: &Records, number: u32) {
+    if let Some(record) = records.get(number) {
+        record.path.drop_from(&records.paths, number);
+        record.state.store(FREE, Ordering::Release);
+    }
+}
+
+/// Has the module close a file, and makes its record free. `false` when the layer is not there for this process.
+/// The caller has the lock, by a description that is no placeholder of the file.
+fn close(records: &Records, number: u32) -> bool {
+    let Some(record) = records.get(number) else { return false };
+    let Some(service) = layers::find(record.layer.load(Ordering::Relaxed)) else { return false };
+    if record.flags.load(Ordering::Relaxed) as u32 & nr::O_PATH == 0 {
+        ask_to_close(record, &service);
+    }
+    free(records, number);
+    true
+}
+
+fn ask_to_close(record: &Record, service: &Service) {
+    let file = record.file.get();
+    // SAFETY: the record is ours by its lock. What its module has written while it opened the file is there, what it
+    // changed later is in the record.
+    unsafe {
+        (*file).layer = service.layer;
+        if record.state.load(Ordering::Relaxed) == OPEN {
+            (*file).private = record.private.load(Ordering::Relaxed);
+        }
+        (*file).flags = record.flags.load(Ordering::Relaxed);
+    }
+    if let Some(close) = service.operations.close {
+        // SAFETY: as above. There is nobody to tell an error.
+        let _ = service.ask(|| c_long::from(unsafe { close(file) }));
+    }
+}
+
+/// Closes a file if nobody has it open any more.
+pub fn reclaim_if_left(records: &Records, number: u32) {
+    if placeholder::is_held(number) != Ok(false) {
+        return;
+    }
+    // Where no descriptor can be had, somebody else finds it.
+    let Ok(fd) = placeholder::open(true) else { return };
+    let is_used = |record: &Record| record.state.load(Ordering::Acquire) != FREE;
+    if kernel::lock_byte(fd, number).is_ok() && records.get(number).is_some_and(is_used) {
+        close(records, number);
+    }
+    kernel::close(fd);
+}
+
+/// Descriptors have been closed: files that nobody has open any more are, too.
+pub fn reclaim() {
+    if let Some(records) = super::records() {
+        records.in_use().for_each(|number| reclaim_if_left(records, number));
+    }
+}
+
+/// How many open files a layer has.
+pub fn users(layer: u32) -> usize {
+    let Some(records) = super::records() else { return 0 };
+    let is_its = |number: &u32| {
+        records.get(*number).is_some_and(|record| record.layer.load(Ordering::Relaxed) == layer)
+    };
+    let mut users = 0;
+    for number in records.in_use().filter(is_its) {
+        reclaim_if_left(records, number);
+        let state = records.get(number).map(|record| record.state.load(Ordering::Acquire));
+        users += usize::from(state != Some(FREE));
+    }
+    users
+}

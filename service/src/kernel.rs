@@ -1,0 +1,219 @@
+//! What the framework asks of the kernel for itself: no layer sees it, and it may name vload's own descriptors.
+//! Nothing here waits, but for [`process_lock`].
+
+use core::ffi::c_long;
+
+use linux_raw_sys::general as nr;
+use vload_module::abi::service::core_side::{
+    vload_kernel, vload_locks, vload_placeholders, vload_wait,
+};
+use vload_module::{Errno, Result};
+
+/// `AT_FDCWD`.
+const CWD: usize = nr::AT_FDCWD as usize;
+
+#[cfg(target_pointer_width = "64")]
+/// `fcntl(2)` with structures for offsets of 64 bits.
+pub const FCNTL: u32 = nr::__NR_fcntl;
+#[cfg(target_pointer_width = "32")]
+/// `fcntl(2)` with structures for offsets of 64 bits.
+pub const FCNTL: u32 = nr::__NR_fcntl64;
+
+/// A call.
+///
+/// # Safety
+/// As the call asks.
+pub unsafe fn call<const N: usize>(number: u32, given: [usize; N]) -> Result<usize> {
+    let mut arguments = [0; 6];
+    arguments[..N].copy_from_slice(&given);
+    // SAFETY: six arguments are there; the rest is the caller's promise.
+    let result = unsafe { vload_kernel(number as c_long, &arguments) };
+    Errno::check(result).map(|_| result as usize)
+}
+
+/// vload's descriptor of the file that placeholders are opened from.
+pub fn placeholders() -> Result<i32> {
+    // SAFETY: it takes nothing.
+    Errno::check(unsafe { vload_placeholders() }).map(|fd| fd as i32)
+}
+
+/// `close(2)`. The number is free afterwards whatever it says.
+pub fn close(fd: i32) {
+    // SAFETY: no memory is passed.
+    let _ = unsafe { call(nr::__NR_close, [fd as usize]) };
+}
+
+/// `dup3(2)`.
+pub fn duplicate_onto(from: i32, to: i32, flags: u32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { call(nr::__NR_dup3, [from as usize, to as usize, flags as usize]) }.map(drop)
+}
+
+/// `fcntl(2)` with an argument that is a number.
+pub fn fcntl(fd: i32, command: u32, argument: usize) -> Result<usize> {
+    // SAFETY: the commands used take numbers.
+    unsafe { call(FCNTL, [fd as usize, command as usize, argument]) }
+}
+
+/// A fresh description of the file behind `fd`, open for reading and writing; `ENXIO` where there is no `/proc`.
+pub fn reopen(fd: i32, flags: u32) -> Result<i32> {
+    const FOLDER: &[u8] = b"/proc/self/fd/";
+    let mut path = [0u8; 32];
+    path[..FOLDER.len()].copy_from_slice(FOLDER);
+    let mut digits = [0u8; 10];
+    let mut length = 0;
+    let mut rest = fd.unsigned_abs();
+    while rest != 0 || length == 0 {
+        digits[length] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        length += 1;
+    }
+    for (place, digit) in path[FOLDER.len()..].iter_mut().zip(digits[..length].iter().rev()) {
+        *place = *digit;
+    }
+    let flags = nr::O_RDWR | flags;
+    // SAFETY: the path ends with a zero.
+    let opened = unsafe { call(nr::__NR_openat, [CWD, path.as_ptr() as usize, flags as usize, 0]) };
+    match opened {
+        Ok(fd) => Ok(fd as i32),
+        Err(Errno::MFILE) => Err(Errno::MFILE),
+        Err(error) if error == Errno::NFILE || error == Errno::NOMEM => Err(error),
+        Err(_) => Err(Errno::NXIO),
+    }
+}
+
+/// `lseek(2)`, with offsets of 64 bits.
+pub fn seek(fd: i32, offset: i64, whence: u32) -> Result<i64> {
+    #[cfg(target_pointer_width = "64")]
+    // SAFETY: no memory is passed.
+    let result = unsafe { call(nr::__NR_lseek, [fd as usize, offset as usize, whence as usize]) }
+        .map(|at| at as i64);
+    #[cfg(target_pointer_width = "32")]
+    let result = {
+        let mut at = 0i64;
+        let (high, low) = ((offset >> 32) as usize, offset as usize);
+        let result = (&raw mut at) as usize;
+        // SAFETY: the position is written to `at`.
+        unsafe { call(nr::__NR__llseek, [fd as usize, high, low, result, whence as usize]) }
+            .map(|_| at)
+    };
+    result
+}
+
+/// The device and the inode of an open file.
+pub fn identity(fd: i32) -> Result<(u64, u64)> {
+    // SAFETY: a structure of integers.
+    let mut known: nr::statx = unsafe { core::mem::zeroed() };
+    let arguments = [
+        fd as usize,
+        c"".as_ptr() as usize,
+        nr::AT_EMPTY_PATH as usize,
+        nr::STATX_INO as usize,
+        (&raw mut known) as usize,
+    ];
+    // SAFETY: the path ends with a zero and the structure is the kernel's.
+    unsafe { call(nr::__NR_statx, arguments) }?;
+    let device = u64::from(known.stx_dev_major) << 32 | u64::from(known.stx_dev_minor);
+    Ok((device, known.stx_ino))
+}
+
+/// A lock on a range of a file, that belongs to its description.
+fn range_lock(fd: i32, command: u32, lock: &mut nr::flock64) -> Result<()> {
+    let lock = core::ptr::from_mut(lock) as usize;
+    // SAFETY: the structure is the kernel's.
+    unsafe { call(FCNTL, [fd as usize, command as usize, lock]) }.map(drop)
+}
+
+fn byte(number: u32) -> nr::flock64 {
+    nr::flock64 {
+        l_type: nr::F_WRLCK as i16,
+        l_whence: 0,
+        l_start: i64::from(number),
+        l_len: 1,
+        l_pid: 0,
+    }
+}
+
+/// Takes the lock of a byte for the description of `fd`: `EAGAIN` when another has it.
+pub fn lock_byte(fd: i32, number: u32) -> Result<()> {
+    range_lock(fd, nr::F_OFD_SETLK, &mut byte(number))
+}
+
+/// Gives the lock of a byte back.
+pub fn unlock_byte(fd: i32, number: u32) {
+    let mut lock = nr::flock64 { l_type: nr::F_UNLCK as i16, ..byte(number) };
+    // Nothing that was locked can fail to be unlocked but for want of memory; the end of the description does it then.
+    let _ = range_lock(fd, nr::F_OFD_SETLK, &mut lock);
+}
+
+/// Whether another description has the lock of a byte.
+pub fn is_locked(fd: i32, number: u32) -> Result<bool> {
+    let mut lock = byte(number);
+    range_lock(fd, nr::F_OFD_GETLK, &mut lock)?;
+    Ok(lock.l_type != nr::F_UNLCK as i16)
+}
+
+/// What a file may be long at most (`RLIMIT_FSIZE`); none for any length.
+pub fn file_size_limit() -> Option<u64> {
+    let mut limit = [u64::MAX; 2];
+    let (which, to) = (nr::RLIMIT_FSIZE as usize, (&raw mut limit) as usize);
+    // SAFETY: the kernel writes two numbers of 64 bits.
+    let asked = unsafe { call(nr::__NR_prlimit64, [0, which, 0, to]) };
+    asked.ok().map(|_| limit[0]).filter(|&soft| soft != u64::MAX)
+}
+
+/// Sends the calling thread a signal, which comes when the call is over.
+pub fn raise(signal: u32) {
+    // SAFETY: no memory is passed.
+    let sent = unsafe {
+        let pid = call(nr::__NR_getpid, []);
+        let tid = call(nr::__NR_gettid, []);
+        pid.and_then(|pid| tid.map(|tid| (pid, tid)))
+            .and_then(|(pid, tid)| call(nr::__NR_tgkill, [pid, tid, signal as usize]))
+    };
+    debug_assert!(sent.is_ok(), "a thread can send itself a signal");
+}
+
+/// A lock of the process's on a range of the session's file, as `command` of `fcntl(2)` says. It waits, until a signal
+/// comes.
+pub fn process_lock(command: u32, lock: &mut nr::flock64) -> Result<usize> {
+    // SAFETY: it takes nothing.
+    let fd = Errno::check(unsafe { vload_locks() })
+        .map_err(|_| Errno(linux_raw_sys::errno::ENOLCK as i32))?;
+    let lock = core::ptr::from_mut(lock) as usize;
+    let arguments = [fd as usize, command as usize, lock, 0, 0, 0];
+    // SAFETY: the structure is the kernel's.
+    let result = unsafe { vload_wait(FCNTL as c_long, &arguments) };
+    Errno::check(result).map(|_| result as usize)
+}
+
+/// A file without a name; its descriptor is closed by an exec.
+pub fn memory_file(name: &core::ffi::CStr) -> Result<i32> {
+    let flags = nr::MFD_CLOEXEC;
+    // SAFETY: the name ends with a zero.
+    let made = unsafe { call(nr::__NR_memfd_create, [name.as_ptr() as usize, flags as usize]) };
+    made.map(|fd| fd as i32)
+}
+
+/// `pwrite64(2)`.
+pub fn write_at(fd: i32, bytes: &[u8], offset: u64) -> Result<usize> {
+    let (at, length) = (bytes.as_ptr() as usize, bytes.len());
+    #[cfg(target_pointer_width = "64")]
+    let arguments = [fd as usize, at, length, offset as usize, 0];
+    #[cfg(target_pointer_width = "32")]
+    let arguments = [fd as usize, at, length, offset as usize, (offset >> 32) as usize];
+    // SAFETY: the bytes are as many as it says.
+    unsafe { call(nr::__NR_pwrite64, arguments) }
+}
+
+/// `ftruncate(2)`.
+pub fn truncate(fd: i32, size: u64) -> Result<()> {
+    #[cfg(target_pointer_width = "64")]
+    // SAFETY: no memory is passed.
+    let result = unsafe { call(nr::__NR_ftruncate, [fd as usize, size as usize]) };
+    #[cfg(target_pointer_width = "32")]
+    // SAFETY: no memory is passed.
+    let result =
+        unsafe { call(nr::__NR_ftruncate64, [fd as usize, size as usize, (size >> 32) as usize]) };
+    result.map(drop)
+}
