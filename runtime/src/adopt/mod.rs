@@ -28,7 +28,9 @@ use crate::process;
 use crate::session;
 use crate::signal::{self, SigHand};
 use crate::sys::{self, Errno, Result};
+use crate::thread::others;
 use crate::view::{self, OWN, PROGRAM};
+use crate::watch;
 
 /// Read by the entry code, too.
 pub(crate) static ADOPTED: AtomicBool = AtomicBool::new(false);
@@ -71,7 +73,7 @@ pub fn adopt(means: &Means) -> Result<()> {
     guard::own_image();
     let mask = sys::set_signal_mask(sys::ALL_SIGNALS);
     let done = with_signals_blocked(means, mask);
-    sys::set_signal_mask(mask);
+    sys::set_signal_mask(signal::for_kernel(mask));
     if done.is_err() {
         ADOPTED.store(false, Ordering::Release);
     }
@@ -96,6 +98,11 @@ fn with_signals_blocked(means: &Means, mask: u64) -> Result<()> {
     unsafe { PROGRAM.set_path(program) };
     process::configure();
     modules::put(true).map_err(|(_, error)| error)?;
+    let mut threads = 0;
+    others::each(&mut |_| threads += 1)?;
+    if threads > 1 {
+        watch::expect_threads();
+    }
     thread::bind_self(mask)?;
     signal::install(&SIGHAND);
 

@@ -47,7 +47,10 @@ unsafe fn bind(block: *mut Block, altstack: AltStack, mask: u64) -> Result<()> {
         (*block).tid.store(tid, Ordering::Relaxed);
         (*block).blocked.set_from(mask);
         arch::keep_thread_register(&*block);
-        (*block).must_arm.store(u32::from(watch::is_on()), Ordering::SeqCst);
+        if watch::is_on() {
+            // Who makes the process a watched one at this moment sees the block, or is seen here.
+            (*block).must_arm.store(1, Ordering::SeqCst);
+        }
         arch::bind_thread_block(block)?;
         tell(block);
         Ok(())
@@ -88,7 +91,7 @@ pub extern "C" fn vload_adopt_thread() {
     if !is_bound() && bind_self(mask).is_err() {
         refuse();
     }
-    sys::set_signal_mask(mask);
+    sys::set_signal_mask(signal::for_kernel(mask));
 }
 
 /// A signal in an adopted process: whether it is dealt with.
@@ -101,8 +104,11 @@ pub fn arrive(signal: i32, info: &SigInfo, context: &mut Context) -> bool {
     if !bound {
         bind_in_handler(context);
     }
+    let called = watch::is_call_to_arm(info);
     if stop {
         threads::wait(context);
+    } else if !bound && let Some(number) = called {
+        threads::go_on(context, Some(number));
     } else if !bound && !signal::happens_again(signal, info) {
         signal::send_again(signal, info);
     }
@@ -120,6 +126,7 @@ fn bind_in_handler(context: &mut Context) {
     // SAFETY: as above. The kernel takes the alternate stack from the frame (restore_altstack).
     let (stack, size) = unsafe { (*block).signal_stack };
     context.set_altstack(stack, 0, size);
+    context.set_mask(signal::for_kernel(context.mask()));
     // SAFETY: as above.
     watch::arm_interrupted(context, unsafe { &mut *block });
 }

@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use super::SIGHAND;
 use crate::arch::{self, Context, SigInfo};
 use crate::signal;
 use crate::sys::{self, Errno, Result};
@@ -96,7 +97,10 @@ fn is_in_call(tid: i32) -> bool {
 
 /// Sends the thread a signal of which the resident always hears, and which it does not block.
 fn ask(tid: i32) -> bool {
-    let Some(signal) = others::blocked(tid).and_then(signal::heard) else { return false };
+    let Some(signal) = others::blocked(tid).and_then(|blocked| signal::heard(blocked, &SIGHAND))
+    else {
+        return false;
+    };
     let info = arch::queued_info(signal, sys::getpid(), mark());
     // A thread that has ended meanwhile is not listed any more.
     sys::queue_signal_to(tid, signal, &info).is_ok()
@@ -132,9 +136,16 @@ pub fn wait(context: &mut Context) {
             sys::wait_while(&STOPPED, 1);
         }
     }
+    go_on(context, None);
+}
+
+/// Makes `context` go on where its instruction is now. A call that a signal of ours has ended, and that the kernel
+/// does not make again by itself, is made again: the one of `number`, where the code does not say which.
+pub fn go_on(context: &mut Context, number: Option<u32>) {
     let pc = context.pc();
     if context.result() == sys::raw(Err(Errno::INTR))
-        && let Some(number) = text::number_behind(pc)
+        && let Some(site) = text::site_behind(pc)
+        && let Some(number) = site.number.or(number)
         && context.ask_again(number)
     {
         // It had been about to block when it was asked. Natively nothing would have ended the call.

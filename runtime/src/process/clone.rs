@@ -184,6 +184,11 @@ fn share(call: &mut Call<'_>, request: &Request) -> isize {
         POOL.give_back(unsafe { &*child });
         return ABORTED;
     }
+    let mask = if request.flags & u64::from(CLONE_VFORK) == 0 {
+        watch::expect_thread(call.block, mask)
+    } else {
+        mask
+    };
     let mut regs = *call.regs;
     regs.set_result(0);
     if let Some(stack) = request.stack {

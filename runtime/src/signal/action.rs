@@ -18,7 +18,7 @@ const SA_NOCLDWAIT: usize = 2;
 const SA_SIGINFO: usize = 4;
 const SA_EXPOSE_TAGBITS: usize = 0x800;
 const SA_ONSTACK: usize = 0x0800_0000;
-const SA_RESTART: usize = 0x1000_0000;
+pub(super) const SA_RESTART: usize = 0x1000_0000;
 const SA_NODEFER: usize = 0x4000_0000;
 const SA_RESETHAND: usize = 0x8000_0000;
 
@@ -157,7 +157,12 @@ impl SigHand {
     /// Puts the resident's handler in place for a signal that has become one of ours (`fault::is_ours`),
     /// whatever another thread sets at the same time.
     pub fn own(&self, signal: i32) -> Result<()> {
-        self.locked(|| sys::signal_action(signal, Some(&resident_action(0)), None))
+        let index = (signal - 1) as usize % SIGNALS;
+        self.locked(|| {
+            // SAFETY: the odd version keeps writers out.
+            let action = unsafe { (&raw const (*self.actions.get())[index]).read_volatile() };
+            sys::signal_action(signal, Some(&for_kernel(signal, &action)), None)
+        })
     }
 
     /// Takes over what `other` has, as a clone without `CLONE_SIGHAND` does.
@@ -211,6 +216,10 @@ fn for_kernel(signal: i32, action: &Action) -> KernelAction {
     }
     if action.is_default() && !fault::is_ours(signal) {
         return action.0;
+    }
+    if action.is_default() || action.is_ignore() {
+        // Natively no call would be interrupted by it.
+        return resident_action(SA_RESTART);
     }
     // A signal of which the resident always wants to know must not be reset by the kernel.
     let theirs = if fault::is_ours(signal) { KERNELS & !SA_RESETHAND } else { KERNELS };

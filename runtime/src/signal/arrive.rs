@@ -35,7 +35,7 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
     if watch::dispatch(signal, info, &mut context, block) {
         return;
     }
-    let calls_to_arm = watch::is_call_to_arm(signal, info);
+    let calls_to_arm = watch::is_call_to_arm(info).is_some();
     if arch::image_contains(pc) || module::is_running(block) {
         let exit = arch::exit_window();
         if !(exit.start..exit.end).contains(&pc) {
@@ -63,8 +63,13 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         return;
     }
     watch::arm_interrupted(&mut context, block);
-    if !calls_to_arm && !mask::hold_back(block, signal, info) {
-        deliver::to_context(signal, info, &mut context, block);
+    if !calls_to_arm {
+        let mut blocked = context.mask();
+        if mask::hold_back(block, signal, info, &mut blocked) {
+            context.set_mask(blocked);
+        } else {
+            deliver::to_context(signal, info, &mut context, block);
+        }
     }
     drop(lent);
     if leaving {

@@ -9,6 +9,13 @@ use crate::text;
 use crate::thread::{AltStack, Block};
 use linux_raw_sys::general::SIGSEGV;
 
+/// Whether the kernel, or a filter of the target's, has forced the signal on a thread that does not want to hear
+/// of it, which ends it then (`force_sig_info_to_task`, kernel/signal.c).
+fn is_unwelcome(signal: i32, info: &SigInfo, action: &Action, blocked: u64) -> bool {
+    (fault::is_filtered(signal, info) || fault::is_fault(signal, info))
+        && (action.is_ignore() || blocked & bit(signal) != 0)
+}
+
 /// Makes `context`, which is about to run target code or a stub, go on in the target's handler for
 /// `signal`.
 pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block) {
@@ -16,11 +23,7 @@ pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mu
     let sighand = unsafe { &*block.sighand };
     let action = sighand.get(signal);
     let old = block.blocked.believed(context.mask());
-    // What the kernel finds blocked it does not bring here, but where vload keeps it from being so.
-    let forced = fault::is_filtered(signal, info)
-        || (fault::is_fault(signal, info) && block.blocked.get() & bit(signal) != 0);
-    if forced && (action.is_ignore() || old & bit(signal) != 0) {
-        // Forced by the kernel, which ends who does not want to hear of it (force_sig_info_to_task).
+    if is_unwelcome(signal, info, &action, old) {
         fault::die_as_default(signal, info);
         return;
     }
@@ -65,11 +68,14 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
     block.exit_mask_set = u32::from(sys::can_set_signal_mask());
     let info = *block.held.info();
     // What is blocked is pending even while it is ignored (sig_ignored, kernel/signal.c).
-    if mask::hold_back(block, signal, &info) || action.is_ignore() {
+    let unwelcome = is_unwelcome(signal, &info, &action, old);
+    let mut kernel = block.exit_mask;
+    if !unwelcome && (mask::hold_back(block, signal, &info, &mut kernel) || action.is_ignore()) {
+        block.exit_mask = kernel;
         block.held_flag.store(0, Ordering::Relaxed);
         return;
     }
-    if action.is_default() {
+    if unwelcome || action.is_default() {
         block.held_flag.store(0, Ordering::Relaxed);
         if !fault::die_as_default(signal, &info) {
             fault::die(signal);
@@ -132,5 +138,17 @@ pub fn is_held(block: &Block) -> bool {
 pub fn again(signal: i32, info: &SigInfo) {
     if sys::queue_signal(signal, core::ptr::from_ref(info) as usize).is_err() {
         let _ = sys::raise(signal);
+    }
+}
+
+/// Sends what has come to the calling thread once more, to whom it was sent: the thread, or its process. (A
+/// signal that `pthread_sigqueue(3)` has sent to the thread looks like one of `sigqueue(3)`.)
+pub fn back_to_kernel(signal: i32, info: &SigInfo) {
+    const SI_TKILL: i32 = -6;
+    if fault::code(info) == SI_TKILL {
+        return again(signal, info);
+    }
+    if sys::queue_process_signal(signal, info).is_err() {
+        again(signal, info);
     }
 }

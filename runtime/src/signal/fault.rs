@@ -4,8 +4,8 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use super::action::resident_action;
-use super::{SigHand, bit};
+use super::action::{SA_RESTART, resident_action};
+use super::{SIGCALL, SigHand, bit};
 use crate::arch::{self, Context, KernelAction, SigInfo};
 use crate::log::{self, Line};
 use crate::sys;
@@ -30,9 +30,15 @@ pub fn is_ours(signal: i32) -> bool {
     (OURS | super::open_signals()) & bit(signal) != 0
 }
 
-/// A signal of which the resident hears in a thread that blocks `blocked`; `None` where it blocks them all.
-pub fn heard(blocked: u64) -> Option<i32> {
-    FAULTS.iter().map(|&signal| signal as i32).find(|&signal| blocked & bit(signal) == 0)
+/// A signal of which the resident hears in a thread that blocks `blocked` and has the handlers `sighand`;
+/// `None` where it blocks or ignores them all.
+pub fn heard(blocked: u64, sighand: &SigHand) -> Option<i32> {
+    if super::open_signals() & !blocked & bit(SIGCALL) != 0 {
+        return Some(SIGCALL);
+    }
+    // Of these what is ignored is told to the kernel.
+    let heard = |&signal: &i32| blocked & bit(signal) == 0 && !sighand.get(signal).is_ignore();
+    FAULTS.iter().map(|&signal| signal as i32).find(heard)
 }
 
 /// Whether the signal comes again by itself when its handler has done nothing: a fault, but for a
@@ -112,10 +118,10 @@ pub fn install(sighand: &SigHand) {
     }
 }
 
-/// Puts the resident's handler (back) in place for a signal that is ours.
+/// Puts the resident's handler (back) in place for a signal that is ours, and that the target does not handle.
 pub fn keep_ours(signal: i32) {
     if is_ours(signal) {
-        let set = sys::signal_action(signal, Some(&resident_action(0)), None);
+        let set = sys::signal_action(signal, Some(&resident_action(SA_RESTART)), None);
         debug_assert!(set.is_ok());
     }
 }

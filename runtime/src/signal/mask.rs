@@ -1,11 +1,16 @@
-//! Some signals are never blocked in the kernel, because one that is forced on a thread while it is blocked
-//! kills (`force_sig_info_to_task`, kernel/signal.c): `SIGTRAP` while the process has trap sites, `SIGSYS`
-//! while it is watched, and the faults that a module's code may raise. The target's own wish is
-//! remembered.
+//! Some signals are not blocked in the kernel when the target wants them to be. Its wish is remembered.
+//!
+//! One that is forced on a thread while it is blocked kills (`force_sig_info_to_task`, kernel/signal.c):
+//! `SIGTRAP` is open while the process has trap sites, and `SIGSYS` while it is watched, and so are the faults that a
+//! module's code may raise. What is sent to a thread that believes it blocked waits in its block.
+//!
+//! [`SIGCALL`] is open in a process that has had several threads and may come to be watched: it is how each of
+//! them can be called then (`watch/gather.rs`). Nothing forces it, so one that is sent to a thread which believes
+//! it blocked goes back to the kernel, and is blocked there from then on, until the thread sets its mask.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{SIGSYS, SIGTRAP, bit};
+use super::{SIGCALL, SIGSYS, SIGTRAP, bit};
 use crate::arch::{self, SigInfo};
 use crate::layer;
 use crate::memory::User;
@@ -15,12 +20,12 @@ use linux_raw_sys::general::{SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 
 const RT_SIGPROCMASK: usize = linux_raw_sys::general::__NR_rt_sigprocmask as usize;
 
-/// The signals that are never blocked in the kernel.
+/// The signals that no mask of the target's blocks in the kernel.
 static OPEN: AtomicU64 = AtomicU64::new(0);
 
 /// Those that can become so.
-const CANDIDATES: [i32; 6] =
-    [SIGTRAP, SIGSYS, SIGSEGV as i32, SIGBUS as i32, SIGILL as i32, SIGFPE as i32];
+const CANDIDATES: [i32; 7] =
+    [SIGTRAP, SIGSYS, SIGCALL, SIGSEGV as i32, SIGBUS as i32, SIGILL as i32, SIGFPE as i32];
 
 /// What a module's code may raise.
 const FAULTS: u64 =
@@ -44,7 +49,7 @@ pub fn open_faults(block: &Block) {
 /// Whether `SIGTRAP` was blocked before the thread had a block to remember it in.
 static INHERITED: AtomicBool = AtomicBool::new(false);
 
-/// The signals that are never blocked in the kernel.
+/// The signals that no mask of the target's blocks in the kernel.
 pub fn open() -> u64 {
     OPEN.load(Ordering::Relaxed)
 }
@@ -122,11 +127,16 @@ pub fn hand_on(block: &Block, on: bool) {
 const IGNORED: crate::arch::KernelAction =
     crate::arch::KernelAction { handler: 1, ..crate::arch::KernelAction::DEFAULT };
 
-/// Keeps a signal that another process sent while the target believes it blocked. `false` when it may
-/// be delivered.
-pub fn hold_back(block: &mut Block, signal: i32, info: &SigInfo) -> bool {
+/// Keeps a signal that a process sent while the target believes it blocked. `false` when it may
+/// be delivered. `mask` is what the kernel is to block when the thread goes on.
+pub fn hold_back(block: &mut Block, signal: i32, info: &SigInfo, mask: &mut u64) -> bool {
     if block.blocked.get() & bit(signal) == 0 || super::fault::code(info) > 0 {
         return false;
+    }
+    if signal == SIGCALL {
+        *mask |= bit(SIGCALL);
+        super::deliver::back_to_kernel(signal, info);
+        return true;
     }
     let Some(place) = block.pending.place(signal) else { return false };
     // A standard signal is pending once (signal(7)).

@@ -21,8 +21,9 @@ pub use arrive::{is_breakpoint, vload_signal};
 pub use deliver::{again as send_again, is_held, vload_resident_deliver};
 pub use fault::{DISPATCHED, die, happens_again, heard, install, is_ours};
 pub use mask::{
-    Blocked, Pending, adopt_inherited, hand_on, has_traps, keep_open, open as open_signals,
-    open_faults, rt_sigpending, rt_sigprocmask, take_pending, unblock, watch_traps,
+    Blocked, Pending, adopt_inherited, for_kernel, hand_on, has_traps, keep_open,
+    open as open_signals, open_faults, rt_sigpending, rt_sigprocmask, take_pending, unblock,
+    watch_traps,
 };
 pub use sigreturn::rt_sigreturn;
 pub use temporary::{MaskArgument, wait_masked};
@@ -31,6 +32,9 @@ pub use temporary::{MaskArgument, wait_masked};
 pub const SIGTRAP: i32 = linux_raw_sys::general::SIGTRAP as i32;
 /// `SIGSYS`.
 pub const SIGSYS: i32 = linux_raw_sys::general::SIGSYS as i32;
+/// The signal by which a thread is called that blocks as much as it can: glibc's `SIGSETXID` and musl's
+/// `SIGCANCEL`, which they send to single threads, and which `sigfillset(3)` leaves out.
+pub const SIGCALL: i32 = 33;
 /// Number of signals (`_NSIG`).
 pub const SIGNALS: usize = 64;
 

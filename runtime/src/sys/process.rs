@@ -91,6 +91,15 @@ pub fn queue_signal(signal: i32, info: usize) -> Result<()> {
     unsafe { call(nr::__NR_rt_tgsigqueueinfo, [pid, tid, signal as usize, info]) }.map(drop)
 }
 
+/// `rt_sigqueueinfo(2)`: sends the calling process a signal with `info`.
+pub fn queue_process_signal(signal: i32, info: &crate::arch::SigInfo) -> Result<()> {
+    // Any thread's id names the process, and what looks like the kernel's own or kill's is taken from
+    // the thread that names itself alone (do_rt_sigqueueinfo, kernel/signal.c).
+    let args = [gettid() as usize, signal as usize, core::ptr::from_ref(info) as usize];
+    // SAFETY: the kernel reads the siginfo.
+    unsafe { call(nr::__NR_rt_sigqueueinfo, args) }.map(drop)
+}
+
 /// `rt_tgsigqueueinfo(2)`: sends a thread of the calling process a signal with `info`.
 pub fn queue_signal_to(tid: i32, signal: i32, info: &crate::arch::SigInfo) -> Result<()> {
     let at = core::ptr::from_ref(info) as usize;

@@ -21,6 +21,6 @@ pub use place::{Mapping, cover, cover_reserved, span};
 pub use protect::on_mappings;
 pub use region::{
     Trapped, description_at, each_link_page, each_stub_range, is_resumable, leave_stub, lock,
-    number_behind, resume_pc, shown_pc, site_at, trap_at,
+    resume_pc, shown_pc, site_at, site_behind, trap_at,
 };
 pub use vdso::{MARK as VDSO, cover_vdso, replace};

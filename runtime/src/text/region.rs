@@ -260,11 +260,9 @@ pub fn site_at(address: usize) -> Option<([u64; 2], SiteRecord)> {
     Some(([device, inode], site))
 }
 
-/// The number of the call behind whose site `pc` is, where the code before the site fixes it.
-pub fn number_behind(pc: usize) -> Option<u32> {
-    let site = pc.wrapping_sub(crate::arch::SYSCALL_INSTRUCTION);
-    let region = of_text(site)?;
-    region.view.site_by_vaddr(site.wrapping_sub(region.bias) as u64)?.number
+/// What is known of the site behind which `pc` is.
+pub fn site_behind(pc: usize) -> Option<SiteRecord> {
+    site_at(pc.wrapping_sub(crate::arch::SYSCALL_INSTRUCTION)).map(|(_, site)| site)
 }
 
 /// Whether a context at `pc`, shown and resumed, goes on there.

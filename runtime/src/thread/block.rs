@@ -1,6 +1,6 @@
 //! The thread block: one for each thread that can enter the resident.
 
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32};
 
 use crate::arch::{self, Binding, CallRegs, Extended};
 use crate::layer::LAYERS;
@@ -45,10 +45,6 @@ pub struct Block {
     pub watched_way: [usize; 2],
     /// The state of the watch for which the thread is armed.
     pub armed: AtomicU32,
-    /// What the thread that gathers the others for the watch remembers: a clock it has read.
-    pub watch_clock: AtomicU64,
-    /// And whether it has called this thread.
-    pub watch_called: AtomicU32,
     /// What the target believes it blocks of the signals that the resident never blocks.
     pub blocked: Blocked,
     /// Of those, the ones that wait until the target unblocks them.

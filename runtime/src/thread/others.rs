@@ -59,7 +59,9 @@ pub fn state(tid: i32) -> State {
     let mut buffer = [0u8; 256];
     match read(tid, "syscall", &mut buffer) {
         Ok(text) if text.starts_with(b"running") => State::Running,
-        Ok(text) if text.starts_with(b"-1") => State::Asleep,
+        // So does what has ended and is still to be waited for.
+        Ok(text) if text.starts_with(b"-1") && by_letter(tid) != State::Gone => State::Asleep,
+        Ok(text) if text.starts_with(b"-1") => State::Gone,
         Ok(text) if !text.is_empty() => State::InCall,
         Err(Errno::NOENT | Errno::SRCH) if is_gone(tid) => State::Gone,
         // Kernels without CONFIG_HAVE_ARCH_TRACEHOOK have no such file.
@@ -84,6 +86,27 @@ fn by_letter(tid: i32) -> State {
         Some(b'Z' | b'X') => State::Gone,
         _ => State::Unknown,
     }
+}
+
+/// A system call in which a thread sleeps.
+pub struct Call {
+    /// Its number.
+    pub number: usize,
+    /// Its first argument.
+    pub argument: usize,
+    /// The address behind its instruction.
+    pub pc: usize,
+}
+
+/// The system call in which thread `tid` sleeps; `None` when it is in none.
+pub fn call(tid: i32) -> Option<Call> {
+    let mut buffer = [0u8; 256];
+    let text = core::str::from_utf8(read(tid, "syscall", &mut buffer).ok()?).ok()?;
+    let mut words = text.split_ascii_whitespace();
+    let number = words.next()?.parse().ok()?;
+    let address = |word: &str| usize::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+    let argument = address(words.next()?)?;
+    Some(Call { number, argument, pc: address(words.last()?)? })
 }
 
 /// The signals that thread `tid` blocks (`SigBlk` of proc_pid_status(5)); `None` when the kernel does not

@@ -2,9 +2,7 @@
 
 use core::mem::{offset_of, size_of};
 use core::ptr::{null, null_mut};
-use core::sync::atomic::{
-    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
-};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use super::{AltStack, Block, Ownership};
 use crate::arch::Binding;
@@ -248,8 +246,6 @@ unsafe fn reset(block: *mut Block) {
         (*block).layer_words = [0; LAYERS];
         (*block).must_arm = AtomicU32::new(0);
         (*block).armed = AtomicU32::new(0);
-        (*block).watch_clock = AtomicU64::new(0);
-        (*block).watch_called = AtomicU32::new(0);
         (*block).tid = AtomicI32::new(0);
         (*block).blocked = Blocked::nothing();
         (*block).pending = Pending::none();

@@ -3,11 +3,11 @@
 use core::ops::Range;
 use core::sync::atomic::Ordering;
 
-use super::{is_on, scope};
+use super::{is_likely, is_on, scope};
 use crate::arch::{self, Context, SigInfo};
-use crate::signal::{self, SIGSYS};
+use crate::signal::{self, SIGCALL, SIGSYS};
 use crate::sys::{self, Result};
-use crate::thread::Block;
+use crate::thread::{Block, Ownership};
 
 // linux/prctl.h
 const PR_SET_SYSCALL_USER_DISPATCH: u32 = 59;
@@ -42,11 +42,11 @@ pub fn is_armed(block: &Block) -> bool {
     block.armed.load(Ordering::SeqCst) == scope::generation()
 }
 
-/// Puts the resident's handler for `SIGSYS` in place among the handlers of the thread.
-pub fn own_handler(block: &Block) {
+/// Puts the resident's handler for `signal` in place among the handlers of the thread.
+pub fn own_handler(block: &Block, signal: i32) {
     // SAFETY: a bound block has its handlers.
-    if let Err(error) = unsafe { &*block.sighand }.own(SIGSYS) {
-        crate::log!(Error, "SIGSYS cannot be handled: {}", error.text());
+    if let Err(error) = unsafe { &*block.sighand }.own(signal) {
+        crate::log!(Error, "signal {signal} cannot be handled: {}", error.text());
     }
 }
 
@@ -59,7 +59,7 @@ fn arm(block: &Block) {
     }
     while !is_armed(block) {
         // A child of a vfork has handlers of its own.
-        own_handler(block);
+        own_handler(block, SIGSYS);
         let generation = scope::generation();
         if let Err(error) = set(scope::region().as_ref()) {
             // A filter that the target has installed since.
@@ -103,6 +103,23 @@ pub fn arm_first(block: &mut Block) {
     arm_new(block);
 }
 
+/// The process has several threads, and may come to be watched: none of their masks blocks `SIGCALL` in the
+/// kernel from here on, so each can be called to be armed. `false` if that was so before.
+pub fn expect_threads() -> bool {
+    is_likely() && signal::keep_open(SIGCALL)
+}
+
+/// The process of `block`, which is the caller's, is about to have one more thread. `mask` is the target's; gives
+/// what of it the kernel may block in the caller and in the new thread.
+pub fn expect_thread(block: &Block, mask: u64) -> u64 {
+    // The child of a vfork has handlers of its own, and its parent's memory.
+    if block.ownership != Ownership::Parent && expect_threads() {
+        own_handler(block, SIGCALL);
+    }
+    block.blocked.add(mask & signal::open_signals());
+    signal::for_kernel(mask)
+}
+
 /// Arms a thread that a signal has found in the target's code, or about to go there.
 pub fn arm_interrupted(context: &mut Context, block: &mut Block) {
     if block.must_arm.load(Ordering::SeqCst) == 0 {
@@ -119,12 +136,17 @@ fn cookie() -> usize {
     arch::gate_range().0
 }
 
-/// A siginfo that calls a thread to be armed.
-pub fn call_to_arm(signal: i32) -> SigInfo {
-    arch::queued_info(signal, 0, cookie())
+/// The bits of the cookie that have the number of a call: the gate begins a page.
+const NUMBER: usize = 0xfff;
+
+/// A siginfo that calls a thread to be armed, which sleeps in call `number` if it sleeps.
+pub fn call_to_arm(signal: i32, number: usize) -> SigInfo {
+    arch::queued_info(signal, 0, cookie() | number.min(NUMBER))
 }
 
-/// Whether the signal calls the thread to be armed.
-pub fn is_call_to_arm(signal: i32, info: &SigInfo) -> bool {
-    is_on() && *info == call_to_arm(signal)
+/// Whether the signal calls the thread to be armed, and in which call it was if it slept.
+pub fn is_call_to_arm(info: &SigInfo) -> Option<u32> {
+    let value = arch::si_value(info);
+    let calls = is_on() && arch::si_code(info) == arch::SI_QUEUE && value & !NUMBER == cookie();
+    calls.then_some((value & NUMBER) as u32)
 }

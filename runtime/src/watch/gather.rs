@@ -11,15 +11,27 @@
 //! - running: it is watched until it sleeps or is armed. A signal would end the call that it may be
 //!   about to sleep in, so it gets one only when its clock of *user* time has moved: then it was found
 //!   in the program's own code after the stubs were diverted, and so is in no call.
+//!
+//! In an adopted process there are threads that the resident has not met. One that has slept since before
+//! the adoption, in a call that no stub has made, comes back to the program's own code. It is the one that gets
+//! its signal asleep. The kernel makes most calls again by itself, and the handler the others
+//! ([`adopt::arrive`]).
 
+use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 
 use super::arm;
-use crate::signal;
+use crate::adopt;
+use crate::arch;
+use crate::memory::User;
+use crate::signal::{self, SigHand};
 use crate::sys;
 use crate::text;
 use crate::thread::others::{self, State};
 use crate::thread::{Block, POOL};
+use linux_raw_sys::general::__NR_rt_sigtimedwait;
+
+const RT_SIGTIMEDWAIT: usize = __NR_rt_sigtimedwait as usize;
 
 /// Nanoseconds between two looks. Looking is all there is: a thread that goes to sleep in a call does so in
 /// the kernel, which tells nobody, and that it has run its own code is the difference of two readings of
@@ -37,83 +49,144 @@ fn now() -> u64 {
     sys::monotonic().unwrap_or(0) as u64
 }
 
-/// One look at the threads.
-struct Look {
+/// What has been found out about a thread.
+struct Seen {
+    tid: i32,
+    /// A clock that was read, and one more.
+    clock: u64,
+    /// Whether it was sent a signal.
+    called: bool,
+}
+
+/// The threads that are looked at, again and again.
+struct Gathering<'a> {
+    me: &'a Block,
     /// How long they have been waited for.
     waited: u64,
+    seen: Vec<Seen>,
 }
 
 /// Comes back when every other thread is armed, or will be before it goes on in the target's code.
 pub fn gather(me: &Block) {
     let mut others = 0;
     POOL.each_in_use(|block| others += usize::from(!core::ptr::eq(block, me)));
-    if others == 0 {
+    if others == 0 && !adopt::is_adopted() {
         return;
     }
     text::divert();
     let since = now();
-    loop {
-        let look = Look { waited: now().saturating_sub(since) };
-        let mut waiting = 0;
-        POOL.each_in_use(|block| {
-            if !core::ptr::eq(block, me) && !look.is_settled(block) {
-                waiting += 1;
-            }
-        });
-        if waiting == 0 {
-            crate::log!(Debug, "watched: {others} other threads after {} us", look.waited / 1000);
-            return;
-        }
+    let mut gathering = Gathering { me, waited: 0, seen: Vec::new() };
+    while gathering.waits() {
         sys::sleep(PAUSE);
+        gathering.waited = now().saturating_sub(since);
     }
+    crate::log!(Debug, "watched: {others} other threads after {} us", gathering.waited / 1000);
 }
 
-impl Look {
-    fn is_settled(&self, block: &Block) -> bool {
-        if arm::is_armed(block) {
-            return true;
+impl Gathering<'_> {
+    /// Looks at all threads, and calls those that are to be called. `true` while there is one to wait for.
+    fn waits(&mut self) -> bool {
+        let mut waiting = false;
+        POOL.each_in_use(|block| {
+            let tid = block.tid.load(Ordering::SeqCst);
+            // One that has not started begins by arming itself.
+            if !core::ptr::eq(block, self.me) && !arm::is_armed(block) && tid != 0 {
+                // SAFETY: a bound block has its handlers, and they are in its process's memory or ours.
+                let sighand = unsafe { block.sighand.as_ref() };
+                waiting |= !sighand.is_some_and(|sighand| self.is_settled(tid, sighand, true));
+            }
+        });
+        if adopt::is_adopted() {
+            // SAFETY: as above.
+            let sighand = unsafe { &*self.me.sighand };
+            let listed = others::each(&mut |tid| {
+                if POOL.of_thread(tid).is_none() {
+                    waiting |= !self.is_settled(tid, sighand, false);
+                }
+            });
+            if let Err(error) = listed {
+                let why = error.text();
+                crate::log!(
+                    Warn,
+                    "not covered: threads that have made no call since the adoption: {why}"
+                );
+            }
         }
-        let tid = block.tid.load(Ordering::SeqCst);
-        if tid == 0 {
-            // It has not started, and begins by arming itself.
-            return true;
-        }
+        waiting
+    }
+
+    /// Whether the thread need not be waited for. `met`: the resident has met it.
+    fn is_settled(&mut self, tid: i32, sighand: &SigHand, met: bool) -> bool {
         match others::state(tid) {
-            State::Gone | State::InCall => true,
+            State::Gone => true,
+            State::InCall => met || self.is_sleeper_settled(tid, sighand),
             // A page fault, or stopped in its own code: no call is there to be interrupted.
-            State::Asleep => self.call(block, tid),
-            State::Running => self.is_running_settled(block, tid),
-            State::Unknown => self.is_running_settled(block, tid) || self.waited > PATIENCE,
+            State::Asleep => self.call(tid, sighand, 0, 0) || self.gives_up(tid),
+            State::Running => self.is_running_settled(tid, sighand),
+            State::Unknown => self.is_running_settled(tid, sighand) || self.waited > PATIENCE,
         }
     }
 
-    fn is_running_settled(&self, block: &Block, tid: i32) -> bool {
+    fn is_running_settled(&mut self, tid: i32, sighand: &SigHand) -> bool {
         // Where the clock cannot be read, the time since the stubs were diverted stands for it.
         let clock = others::user_time(tid).unwrap_or(self.waited / UNCLOCKED);
-        let before = block.watch_clock.load(Ordering::Relaxed);
-        if before == 0 || before > clock + 1 {
-            block.watch_clock.store(clock + 1, Ordering::Relaxed);
+        let seen = self.seen(tid);
+        if seen.clock == 0 || seen.clock > clock + 1 {
+            seen.clock = clock + 1;
             return false;
         }
-        if clock + 1 == before {
+        if clock + 1 == seen.clock {
             return false;
         }
-        if !self.call(block, tid) && self.waited > PATIENCE {
-            crate::log!(Warn, "not covered until its next call: thread {tid} blocks all signals");
-            return true;
-        }
-        false
+        !self.call(tid, sighand, 0, 0) && self.gives_up(tid)
     }
 
-    /// Calls the thread to be armed, once. `false` when it blocks every signal that could.
-    fn call(&self, block: &Block, tid: i32) -> bool {
-        if block.watch_called.load(Ordering::Relaxed) != 0 {
+    /// A thread sleeps that the resident has not met.
+    fn is_sleeper_settled(&mut self, tid: i32, sighand: &SigHand) -> bool {
+        let Some(call) = others::call(tid) else { return false };
+        if text::description_at(call.pc).is_some() || arch::image_contains(call.pc) {
+            // It comes back to a diverted stub, or is being met.
             return true;
         }
-        let Some(signal) = signal::heard(others::blocked(tid).unwrap_or(0)) else { return false };
-        if sys::queue_signal_to(tid, signal, &arm::call_to_arm(signal)).is_ok() {
-            block.watch_called.store(1, Ordering::Relaxed);
+        if self.seen(tid).called {
+            // It runs none of its own code before the signal.
+            return true;
         }
+        // What it waits for would be the result of its wait.
+        let taken = match call.number == RT_SIGTIMEDWAIT {
+            true => User::<u64>::new(call.argument).read().unwrap_or(sys::ALL_SIGNALS),
+            false => 0,
+        };
+        !self.call(tid, sighand, taken, call.number) && self.gives_up(tid)
+    }
+
+    /// Calls the thread to be armed, once, by a signal that it neither blocks nor takes; a wait that this ends
+    /// is in call `number`. `false` when there is no such signal.
+    fn call(&mut self, tid: i32, sighand: &SigHand, taken: u64, number: usize) -> bool {
+        if self.seen(tid).called {
+            return true;
+        }
+        let blocked = others::blocked(tid).unwrap_or(0) | taken;
+        let Some(signal) = signal::heard(blocked, sighand) else { return false };
+        let sent = sys::queue_signal_to(tid, signal, &arm::call_to_arm(signal, number));
+        self.seen(tid).called = sent.is_ok();
         true
+    }
+
+    /// Whether a thread that cannot be called is left.
+    fn gives_up(&self, tid: i32) -> bool {
+        if self.waited > PATIENCE {
+            crate::log!(Warn, "not covered until its next call: thread {tid} blocks all signals");
+        }
+        self.waited > PATIENCE
+    }
+
+    /// What is known of the thread.
+    fn seen(&mut self, tid: i32) -> &mut Seen {
+        let at = self.seen.iter().position(|seen| seen.tid == tid).unwrap_or_else(|| {
+            self.seen.push(Seen { tid, clock: 0, called: false });
+            self.seen.len() - 1
+        });
+        &mut self.seen[at]
     }
 }

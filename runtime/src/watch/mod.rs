@@ -27,7 +27,10 @@ use crate::sys::{self, Errno};
 use crate::text;
 use crate::thread::{Block, POOL};
 
-pub use arm::{arm_first, arm_interrupted, arm_new, is_call_to_arm, vload_resident_arm};
+pub use arm::{
+    arm_first, arm_interrupted, arm_new, expect_thread, expect_threads, is_call_to_arm,
+    vload_resident_arm,
+};
 pub use scope::note_growth;
 
 /// `--watch`.
@@ -98,6 +101,11 @@ impl Display for Unwatched {
             }
         }
     }
+}
+
+/// Whether the process may come to be watched. The kernel is not asked.
+fn is_likely() -> bool {
+    arch::CAN_WATCH && policy() != Policy::Never && REFUSED.load(Ordering::Relaxed) == 0
 }
 
 /// Whether a process that has something to be watched comes to be watched here.
@@ -218,7 +226,7 @@ fn widen(block: Option<&Block>, place: Option<Range<usize>>) {
     });
     signal::keep_open(signal::SIGSYS);
     if let Some(block) = block {
-        arm::own_handler(block);
+        arm::own_handler(block, signal::SIGSYS);
     }
     scope::set(region.as_ref());
     ON.store(true, Ordering::SeqCst);

@@ -27,6 +27,11 @@ pub fn cases() -> Vec<Case> {
             .not_under(&["bwrap", "no-proc"])
             .check(constructor),
         case("refused").not_under(WITHOUT_PROC).check(refused),
+        case("strangers")
+            .build(Build::c_with("strangers.c", "", &["-pthread", "-ldl"]))
+            .run(&["{1}", "-", "-"])
+            .not_under(WITHOUT_PROC)
+            .check(strangers),
     ]
 }
 
@@ -70,6 +75,26 @@ fn deaf_threads(bench: &Bench<'_>) -> Result<()> {
     adopted(bench, "-m count --log log:warn", &["deaf"])?;
     let log = fs::read_to_string(bench.folder().join("log"))?;
     ensure!(log.lines().all(|line| line.contains("NoShape")), "{log}");
+    Ok(())
+}
+
+/// Threads that have made no call since the adoption are watched like the others, and their calls return what
+/// they would have returned.
+fn strangers(bench: &Bench<'_>) -> Result<()> {
+    let expected = bench.run(Host::Native)?;
+    let words = ["{1}", &library(bench), "-m count --log log:warn"];
+    let outcome = bench.run_command(Host::Native, &words)?;
+    ensure!(expected.text().lines().count() == 18, "natively: {}", expected.text());
+    ensure!(
+        outcome.text() == expected.text() && outcome.end == expected.end,
+        "natively {:?}, adopted {:?} ({}), {}",
+        expected.text(),
+        outcome.text(),
+        outcome.end,
+        outcome.error_text(),
+    );
+    let log = fs::read_to_string(bench.folder().join("log"))?;
+    ensure!(log.is_empty(), "{log}");
     Ok(())
 }
 

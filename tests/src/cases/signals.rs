@@ -40,6 +40,18 @@ pub fn cases() -> Vec<Case> {
         Case::new("signals/deaths-static").build(static_c("deaths.c")).exits(200),
         Case::new("signals/faults").build(Build::c("faults.c")).on(X86),
         Case::new("signals/masks").build(Build::c("masks.c")).on(X86),
+        Case::new("signals/addressed")
+            .build(Build::c_with("addressed.c", "", &["-pthread"]))
+            .run(&["{0}", "31"])
+            .not_under(WITHOUT_PROC)
+            .on(&[Arch::X86_64]),
+        // Where sites trap, threads that block the signal are not told apart by who sends it.
+        Case::new("signals/addressed-trap")
+            .build(Build::c_with("addressed.c", "", &["-pthread"]))
+            .run(&["{0}", "5"])
+            .plain_only()
+            .not_under(WITHOUT_PROC)
+            .on(&[Arch::X86_64]),
         Case::new("signals/masks-across-exec")
             .build(Build::c("masks.c"))
             .build(Build::c("target.c"))

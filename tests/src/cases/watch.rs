@@ -30,6 +30,10 @@ fn watched() -> Build {
     Build::c_with("watched.c", "", &["-pthread"])
 }
 
+fn deaf() -> Build {
+    Build::c_with("deaf.c", "", &["-pthread"])
+}
+
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -60,6 +64,13 @@ pub fn cases() -> Vec<Case> {
     let looping =
         |name: &str| checked(name).run(&["{0}", "loop"]).not_under(&["mdwe"]).not_under(FILTERED);
     cases.extend([
+        Case::new("watch/deaf").build(deaf()),
+        Case::new("watch/deaf-ignored").build(deaf()).run(&["{0}", "ignored"]),
+        Case::new("watch/deaf-covered")
+            .build(deaf())
+            .plain_only()
+            .not_under(FILTERED)
+            .check(every_thread),
         // Whether a thread sleeps in its call yet, /proc says.
         Case::new("watch/blocked")
             .build(Build::c_with("blocked.c", "", &["-pthread", "-lrt"]))
@@ -130,6 +141,22 @@ fn armed(bench: &Bench<'_>) -> Result<()> {
     ensure!(count("watched from here on: memory at 0x") == 1, "when and why: {log:?}");
     ensure!(count("watched calls: 2000") == 1, "how many: {log:?}");
     ensure!(count("not covered") == 0, "something is not covered: {log:?}");
+    Ok(())
+}
+
+/// What threads call of generated code is seen, whatever they block or ignore.
+fn every_thread(bench: &Bench<'_>) -> Result<()> {
+    let program = bench.word("{0}");
+    for (way, threads) in [("blocked", 6), ("ignored", 1)] {
+        let vload = bench.machine.vload.display().to_string();
+        let log = format!("written-{way}");
+        let outcome =
+            bench.run_command(Host::Words(&[&vload, "--log", &log, "--"]), &[&program, way])?;
+        ensure!(outcome.text() == format!("{threads} threads\n"), "{way}: {outcome:?}");
+        let log = fs::read_to_string(bench.folder().join(&log)).context("no log")?;
+        let calls = format!("watched calls: {}\n", threads * 100);
+        ensure!(log.contains(&calls) && !log.contains("not covered"), "{way}: {log:?}");
+    }
     Ok(())
 }
 
