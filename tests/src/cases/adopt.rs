@@ -31,6 +31,7 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c_with("strangers.c", "", &["-pthread", "-ldl"]))
             .run(&["{1}", "-", "-"])
             .not_under(WITHOUT_PROC)
+            .not_under(&["mdwe"])
             .check(strangers),
     ]
 }

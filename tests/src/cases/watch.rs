@@ -30,8 +30,9 @@ fn watched() -> Build {
     Build::c_with("watched.c", "", &["-pthread"])
 }
 
-fn deaf() -> Build {
-    Build::c_with("deaf.c", "", &["-pthread"])
+/// What it writes it executes.
+fn deaf(name: &str) -> Case {
+    Case::new(name).build(Build::c_with("deaf.c", "", &["-pthread"])).not_under(&["mdwe"])
 }
 
 /// The cases.
@@ -64,12 +65,12 @@ pub fn cases() -> Vec<Case> {
     let looping =
         |name: &str| checked(name).run(&["{0}", "loop"]).not_under(&["mdwe"]).not_under(FILTERED);
     cases.extend([
-        Case::new("watch/deaf").build(deaf()),
-        Case::new("watch/deaf-ignored").build(deaf()).run(&["{0}", "ignored"]),
-        Case::new("watch/deaf-covered")
-            .build(deaf())
+        deaf("watch/deaf"),
+        deaf("watch/deaf-ignored").run(&["{0}", "ignored"]),
+        deaf("watch/deaf-covered")
             .plain_only()
             .not_under(FILTERED)
+            .not_under(WITHOUT_PROC)
             .check(every_thread),
         // Whether a thread sleeps in its call yet, /proc says.
         Case::new("watch/blocked")
