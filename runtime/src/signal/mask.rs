@@ -23,9 +23,9 @@ const RT_SIGPROCMASK: usize = linux_raw_sys::general::__NR_rt_sigprocmask as usi
 /// The signals that no mask of the target's blocks in the kernel.
 static OPEN: AtomicU64 = AtomicU64::new(0);
 
-/// Those that can become so.
-const CANDIDATES: [i32; 7] =
-    [SIGTRAP, SIGSYS, SIGCALL, SIGSEGV as i32, SIGBUS as i32, SIGILL as i32, SIGFPE as i32];
+/// Those that can become so, and that wait in a block for a thread that believes them blocked.
+const CANDIDATES: [i32; 6] =
+    [SIGTRAP, SIGSYS, SIGSEGV as i32, SIGBUS as i32, SIGILL as i32, SIGFPE as i32];
 
 /// What a module's code may raise.
 const FAULTS: u64 =
@@ -107,7 +107,7 @@ pub fn hand_on(block: &Block, on: bool) {
     const UNBLOCK: usize = 1;
     // SAFETY: a bound block has its handlers.
     let sighand = unsafe { &*block.sighand };
-    for signal in CANDIDATES {
+    for signal in CANDIDATES.into_iter().chain([SIGCALL]) {
         if open() & bit(signal) != 0 && sighand.get(signal).is_ignore() {
             let action = if on { IGNORED } else { super::action::resident_action(0) };
             let set = sys::signal_action(signal, Some(&action), None);
