@@ -156,6 +156,43 @@ pub(super) const fn number(table: Table, name: &str) -> Option<usize> {
     None
 }
 
+const fn has_path(row: &Row) -> bool {
+    let mut at = 0;
+    while at < row.args.len() {
+        if matches!(row.args[at], Arg::Path | Arg::PathAt(_)) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// How many calls of a table have a path.
+pub(super) const fn count_paths(table: Table) -> usize {
+    let (mut row, mut count) = (0, 0);
+    while row < ROWS.len() {
+        let there = ROWS[row].numbers[table as usize] != NO_NUMBER;
+        count += (there && has_path(&ROWS[row])) as usize;
+        row += 1;
+    }
+    count
+}
+
+/// The numbers of the calls of a table that have a path.
+pub(super) const fn paths<const N: usize>(table: Table) -> [usize; N] {
+    let mut numbers = [0; N];
+    let (mut row, mut at) = (0, 0);
+    while row < ROWS.len() {
+        let number = ROWS[row].numbers[table as usize];
+        if number != NO_NUMBER && has_path(&ROWS[row]) {
+            numbers[at] = number as usize;
+            at += 1;
+        }
+        row += 1;
+    }
+    numbers
+}
+
 const fn highest_number() -> usize {
     let mut highest = 0;
     let mut row = 0;

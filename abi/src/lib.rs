@@ -78,6 +78,9 @@ pub const fn native_number(name: &str) -> Option<usize> {
     compact::number(Table::NATIVE, name)
 }
 
+/// The numbers of the calls of the processor's own table that have a path.
+pub const PATHS: [usize; compact::count_paths(Table::NATIVE)] = compact::paths(Table::NATIVE);
+
 /// All calls of `table` with their numbers, in the order of the numbers.
 pub fn calls(table: Table) -> impl Iterator<Item = (u32, &'static Call)> {
     (0..NUMBERS as u32).filter_map(move |number| Some((number, lookup(table, number)?)))

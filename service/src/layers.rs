@@ -73,6 +73,19 @@ pub fn find(identity: u32) -> Option<Service> {
     })
 }
 
+/// All of them, in no order.
+pub fn all() -> impl Iterator<Item = Service> {
+    let identities = SLOTS.iter().map(|slot| slot.identity.load(Ordering::Acquire));
+    identities.filter_map(|identity| find(identity.checked_sub(1)?))
+}
+
+/// The layer that vload knows by that address.
+pub fn of(layer: *mut Layer) -> Option<Service> {
+    let is_it = |slot: &&Slot| slot.layer.load(Ordering::Acquire) == layer;
+    let identity = SLOTS.iter().find(is_it)?.identity.load(Ordering::Acquire);
+    find(identity.checked_sub(1)?)
+}
+
 impl Service {
     /// Calls code of the layer's module: a fault in it is `-EIO`.
     pub fn ask<F: FnOnce() -> c_long>(&self, what: F) -> c_long {

@@ -13,6 +13,7 @@
 pub mod call;
 pub mod claim;
 pub mod descriptor;
+mod framework;
 #[cfg(test)]
 mod host;
 mod kernel;

@@ -4,6 +4,7 @@ use core::ffi::c_long;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+use linux_raw_sys::general as nr;
 use vload_module::abi::offered;
 use vload_module::abi::{Call, Layer};
 use vload_module::{Errno, Result};
@@ -69,4 +70,22 @@ pub fn get_string(to: &mut [u8], from: usize) -> Result<usize> {
     // SAFETY: the room is as long as it says.
     let length = unsafe { offered::vload_get_string(to.as_mut_ptr().cast(), from, to.len()) };
     Errno::check(length).map(|length| length as usize)
+}
+
+/// The calling thread's number.
+pub fn thread() -> u32 {
+    // SAFETY: no memory is passed.
+    unsafe { system(nr::__NR_gettid, [0; 6]) }.unwrap_or(1) as u32
+}
+
+/// The process's number.
+pub fn process() -> u32 {
+    // SAFETY: no memory is passed.
+    unsafe { system(nr::__NR_getpid, [0; 6]) }.unwrap_or(1) as u32
+}
+
+/// Lets another thread run, which this one waits for.
+pub fn let_others_run() {
+    // SAFETY: no memory is passed. It cannot fail.
+    let _ = unsafe { system(nr::__NR_sched_yield, [0; 6]) };
 }

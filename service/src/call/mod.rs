@@ -3,5 +3,6 @@
 pub mod buffer;
 pub mod fd;
 pub mod layout;
-mod path;
+pub mod numbers;
+pub mod path;
 mod poll;

@@ -4,15 +4,32 @@
 //! on. A reader takes no lock: it finds a claim by its epoch, which no other ever has, and looks again whether it is
 //! still that one when it has read what it wanted. A writer fills a claim that nobody can see, and shows it by one store.
 
+pub mod offered;
 mod table;
+pub mod target;
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use vload_module::abi::service::core_side::{vload_new_epoch, vload_sees, vload_view};
 use vload_module::abi::service::{CLAIM_CONFIRM, CLAIM_EXACT, CLAIM_NEGATIVE, CLAIM_NUMBERS};
 use vload_module::{Errno, Result};
 
 pub use table::{Record, Table};
+pub use target::Target;
+
+/// Where the session's claims are in this process.
+static TABLE: AtomicPtr<Table> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Learns where the session's claims are, in each program.
+pub fn attach(table: &'static Table) {
+    TABLE.store(core::ptr::from_ref(table).cast_mut(), Ordering::Release);
+}
+
+/// The session's claims.
+pub fn table() -> Option<&'static Table> {
+    // SAFETY: null, or what `attach` was given.
+    unsafe { TABLE.load(Ordering::Acquire).as_ref() }
+}
 
 /// The longest path that can be claimed, with its zero.
 pub const LONGEST: usize = 1024;
@@ -160,6 +177,29 @@ impl Table {
             .ok_or(Errno::INVAL)?;
         record.show(0);
         Ok(())
+    }
+
+    /// Takes away the claim that was made at `epoch`. The caller holds the lock of the table.
+    pub fn remove_made(&self, number: u32, epoch: u64) -> Result<()> {
+        let record = self.record(number).filter(|record| record.epoch() == epoch);
+        record.ok_or(Errno::INVAL)?.show(0);
+        Ok(())
+    }
+
+    /// How many file systems of a layer's are mounted.
+    pub fn mounts_of(&self, layer: u32) -> usize {
+        let mut text = [0; LONGEST];
+        let numbers = self.of_layer(layer);
+        numbers
+            .filter(|number| self.now(*number, &mut text).is_some_and(|(claim, _)| claim.mounted))
+            .count()
+    }
+
+    /// Takes all claims of a layer away. The caller holds the lock of the table.
+    pub fn remove_all(&self, layer: u32) {
+        for (_, record) in self.used().filter(|(_, record)| record.layer() == layer) {
+            record.show(0);
+        }
     }
 
     /// All claims of a layer.

@@ -43,6 +43,42 @@ fn answered(result: c_long, error: Errno) -> Result<i64> {
     }
 }
 
+/// What operations on a place are asked of: an open file, or a place that a path has led to.
+pub trait Subject {
+    /// `EBADF` when it was opened for its name alone.
+    fn usable(&self) -> Result<()>;
+
+    /// Calls an operation that gives 0; `error` where the module does not have it.
+    fn ask_node(
+        &self,
+        error: Errno,
+        what: impl FnOnce(&ServiceOperations, &Node) -> Option<c_int>,
+    ) -> Result<c_long> {
+        self.ask_node_long(error, |operations, node| what(operations, node).map(c_long::from))
+    }
+
+    /// Calls an operation that gives a length; `error` where the module does not have it.
+    fn ask_node_long(
+        &self,
+        error: Errno,
+        what: impl FnOnce(&ServiceOperations, &Node) -> Option<c_long>,
+    ) -> Result<c_long>;
+}
+
+impl Subject for Held {
+    fn usable(&self) -> Result<()> {
+        Held::usable(self)
+    }
+
+    fn ask_node_long(
+        &self,
+        error: Errno,
+        what: impl FnOnce(&ServiceOperations, &Node) -> Option<c_long>,
+    ) -> Result<c_long> {
+        Held::ask_node_long(self, error, what)
+    }
+}
+
 impl Held {
     /// What is known of it in the session.
     pub fn record(&self) -> &'static Record {

@@ -20,7 +20,7 @@ use vload_module::abi::service::core_side::vload_hold;
 
 use crate::vload;
 
-pub use held::{Held, find};
+pub use held::{Held, Subject, find};
 pub use image::image;
 pub use open::{open, reclaim, users};
 pub use record::Records;

@@ -212,11 +212,14 @@ pub fn reclaim() {
     }
 }
 
-/// How many open files a layer has.
-pub fn users(layer: u32) -> usize {
+/// How many open files a layer has, in one of its claims or in all.
+pub fn users(layer: u32, claim: Option<u32>) -> usize {
     let Some(records) = super::records() else { return 0 };
     let is_its = |number: &u32| {
-        records.get(*number).is_some_and(|record| record.layer.load(Ordering::Relaxed) == layer)
+        records.get(*number).is_some_and(|record| {
+            record.layer.load(Ordering::Relaxed) == layer
+                && claim.is_none_or(|claim| record.claim.load(Ordering::Relaxed) == claim)
+        })
     };
     let mut users = 0;
     for number in records.in_use().filter(is_its) {

@@ -3,7 +3,12 @@
 //!
 //! It is a pure function of a path and what is [`Below`]: the tests have a tree of their own.
 
+pub mod fs;
+pub mod permission;
+mod proc;
 mod text;
+pub mod tree;
+pub mod umask;
 mod walk;
 
 #[cfg(test)]

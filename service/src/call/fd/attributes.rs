@@ -8,7 +8,7 @@ use vload_module::{Errno, Result};
 
 use crate::call::buffer;
 use crate::call::layout;
-use crate::descriptor::Held;
+use crate::descriptor::{Held, Subject};
 use crate::{kernel, vload};
 
 /// The longest name and value of an extended attribute (linux/limits.h).
@@ -148,7 +148,7 @@ fn give(to: usize, room: usize, make: impl FnOnce(&mut [u8]) -> Result<usize>) -
 }
 
 /// `fgetxattr(2)`.
-pub fn get_attribute(held: &Held, [_, named, to, room, ..]: [usize; 6]) -> Result<usize> {
+pub fn get_attribute(held: &impl Subject, [_, named, to, room, ..]: [usize; 6]) -> Result<usize> {
     held.usable()?;
     let mut bytes = [0; NAME_ROOM];
     let name = name(named, &mut bytes)?;
@@ -163,7 +163,7 @@ pub fn get_attribute(held: &Held, [_, named, to, room, ..]: [usize; 6]) -> Resul
 }
 
 /// `flistxattr(2)`: of a file without the operation, none.
-pub fn list_attributes(held: &Held, [_, to, room, ..]: [usize; 6]) -> Result<usize> {
+pub fn list_attributes(held: &impl Subject, [_, to, room, ..]: [usize; 6]) -> Result<usize> {
     held.usable()?;
     give(to, room, |buffer| {
         let (at, most) = (buffer.as_mut_ptr(), buffer.len());
@@ -179,7 +179,10 @@ pub fn list_attributes(held: &Held, [_, to, room, ..]: [usize; 6]) -> Result<usi
 }
 
 /// `fsetxattr(2)`.
-pub fn set_attribute(held: &Held, [_, named, from, length, flags, _]: [usize; 6]) -> Result<usize> {
+pub fn set_attribute(
+    held: &impl Subject,
+    [_, named, from, length, flags, _]: [usize; 6],
+) -> Result<usize> {
     held.usable()?;
     if flags as u32 & !(nr::XATTR_CREATE | nr::XATTR_REPLACE) != 0 {
         return Err(Errno::INVAL);
@@ -202,7 +205,7 @@ pub fn set_attribute(held: &Held, [_, named, from, length, flags, _]: [usize; 6]
 }
 
 /// `fremovexattr(2)`.
-pub fn remove_attribute(held: &Held, named: usize) -> Result<usize> {
+pub fn remove_attribute(held: &impl Subject, named: usize) -> Result<usize> {
     held.usable()?;
     let mut bytes = [0; NAME_ROOM];
     let name = name(named, &mut bytes)?;

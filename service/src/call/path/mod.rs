@@ -1,1 +1,151 @@
-//! Calls with a path.
+//! Calls with a path: all that mean the same are one operation of a module.
+//!
+//! A path that leads to no claim, by no way that the kernel does not know, is the kernel's: the call is passed on as
+//! it came, and errors, races and links are as natively.
+
+mod asked;
+mod attributes;
+mod extended;
+mod folder;
+mod mount;
+mod names;
+mod open;
+mod parent;
+mod program;
+mod start;
+#[cfg(test)]
+mod tests;
+mod times;
+
+use core::ffi::c_long;
+
+use abi::Service;
+use linux_raw_sys::general as nr;
+use vload_module::abi::Call;
+use vload_module::{Errno, Result};
+
+use crate::claim::target::raw;
+use crate::path::{Final, How, Text, umask};
+use crate::vload;
+use asked::{Asked, Spot, Where};
+
+pub use asked::is_any_virtual;
+
+/// What a call is when its path has been found.
+type Operation = fn(&mut Asked<'_>, &Spot, &Text) -> Result<usize>;
+
+/// Answers a call that has a path; none where it has none, or is not to be answered here.
+pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Option<c_long> {
+    match described.name() {
+        name @ ("clone" | "clone3" | "fork" | "vfork") => return Some(start::start(call, name)),
+        "unshare" => return Some(start::unshare(call)),
+        "umask" => {
+            let mask = call.arguments[0];
+            let result = vload::next(call);
+            umask::note(mask);
+            return Some(result);
+        }
+        _ => {}
+    }
+    let mut asked = Asked { call, described, limit };
+    if described.name() == "fsopen" {
+        return mount::open_type(&mut asked);
+    }
+    // Without a claim there is nothing to find, whatever the path.
+    if !is_any_virtual() && described.service() != Some(Service::Mount) {
+        return None;
+    }
+    let answered = match described.service() {
+        Some(Service::Rename) => names::rename(&mut asked),
+        Some(Service::Link) => names::link(&mut asked),
+        Some(Service::Mount) => mount::mount(&mut asked),
+        Some(Service::Umount) => mount::umount(&mut asked),
+        Some(Service::Chdir) => folder::chdir(&mut asked),
+        Some(Service::Chroot) => folder::chroot(&mut asked),
+        Some(Service::Getcwd) => folder::getcwd(&mut asked),
+        Some(Service::Exec) => program::execute(&mut asked),
+        _ => {
+            asked.path(0)?;
+            one_path(&mut asked)
+        }
+    };
+    match answered {
+        Ok(Answer::Here(value)) => Some(value as c_long),
+        Ok(Answer::System) => Some(vload::next(asked.call)),
+        Err(error) => Some(raw(Err(error))),
+    }
+}
+
+/// Who answers a call.
+pub enum Answer {
+    /// It is answered.
+    Here(usize),
+    /// The system, as the call is now.
+    System,
+}
+
+/// How a call's one path is walked, and what is done there.
+fn operation(asked: &Asked<'_>) -> Result<(How, Operation)> {
+    let end = How::to(asked.end());
+    Ok(match asked.described.service() {
+        Some(Service::Open) => (open::how(asked)?, open::open),
+        Some(Service::Stat) => (end, attributes::stat),
+        Some(Service::Access) => (end, attributes::access),
+        Some(Service::Readlink) => (How::to(Final::Leave), attributes::readlink),
+        Some(Service::Chmod) => (end, attributes::chmod),
+        Some(Service::Chown) => (end, attributes::chown),
+        Some(Service::Utimens) => (end, times::utimens),
+        Some(Service::Truncate) => (end, attributes::truncate),
+        Some(Service::Statfs) => (end, attributes::statfs),
+        Some(Service::Getxattr) => (end, extended::get),
+        Some(Service::Setxattr) => (end, extended::set),
+        Some(Service::Listxattr) => (end, extended::list),
+        Some(Service::Removexattr) => (end, extended::remove),
+        Some(Service::Symlink) => (How::to(Final::Name), names::symlink),
+        Some(Service::Unlink) => (How::to(Final::Name), names::unlink),
+        Some(Service::Mkdir) => (How::to(Final::Name), names::mkdir),
+        Some(Service::Rmdir) => (How::to(Final::Name), names::rmdir),
+        Some(Service::Mknod) => (How::to(Final::Name), names::mknod),
+        _ => (end, without),
+    })
+}
+
+fn one_path(asked: &mut Asked<'_>) -> Result<Answer> {
+    let (how, operation) = operation(asked)?;
+    let mut path = Text::root();
+    match asked.locate(0, how, &mut path)? {
+        Where::Kernel(_) => Ok(Answer::System),
+        Where::Real => {
+            asked.point(0, &path);
+            Ok(real(asked))
+        }
+        Where::Claimed(spot) => operation(asked, &spot, &path).map(Answer::Here),
+        Where::Open(held) => attributes::of_open(asked, &held).map(Answer::Here),
+    }
+}
+
+/// The system answers a call that names a real place of our finding, now: the path is not there any more afterwards.
+fn real(asked: &mut Asked<'_>) -> Answer {
+    Answer::Here(vload::next(asked.call) as usize)
+}
+
+/// A call that no module is asked about: what it says on a file system that does not have it.
+fn without(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+    spot.target.stat(path)?;
+    Err(match asked.described.name() {
+        "name_to_handle_at" | "file_getattr" | "file_setattr" | "inotify_add_watch" => {
+            Errno::OPNOTSUPP
+        }
+        "quotactl" | "swapon" | "swapoff" | "acct" => Errno::INVAL,
+        "fanotify_mark" => Errno::NODEV,
+        _ => Errno::INVAL,
+    })
+}
+
+/// A flag that a call does not know.
+fn only(flags: u32, known: u32) -> Result<()> {
+    if flags & !known == 0 { Ok(()) } else { Err(Errno::INVAL) }
+}
+
+/// The `AT_*` flags of most calls.
+const AT: u32 = nr::AT_SYMLINK_NOFOLLOW | nr::AT_EMPTY_PATH;

@@ -76,13 +76,13 @@ fn a_file_of_a_killed_process_is_closed_by_who_comes_next() {
     unsafe {
         libc::read(ready[0], (&raw mut byte).cast(), 1);
     }
-    assert_eq!(crate::descriptor::users(3), 6);
+    assert_eq!(crate::descriptor::users(3, None), 6);
     // SAFETY: the test's own child.
     unsafe { libc::kill(child, libc::SIGKILL) };
     wait(child);
     // The count of the module's in this process goes below what it opened: it has room for that.
     super::world::expect(5);
-    assert_eq!(crate::descriptor::users(3), 1);
+    assert_eq!(crate::descriptor::users(3, None), 1);
     assert_eq!(world.counts(), (1, 5));
     call("close", &[kept]);
     assert_eq!(world.counts(), (0, 6));
@@ -105,7 +105,7 @@ fn a_descriptor_that_is_sent_is_the_same_file() {
     let mut header = [0, 0, vector, 1, control.as_mut_ptr() as usize, 24, 0usize];
     assert_eq!(call("sendmsg", &[pair[0] as usize, header.as_mut_ptr() as usize, 0]), 1);
     call("close", &[fd]);
-    assert_eq!(crate::descriptor::users(3), 1, "in flight it is open");
+    assert_eq!(crate::descriptor::users(3, None), 1, "in flight it is open");
     assert_eq!(world.counts(), (1, 0));
     control = [0; 3];
     assert_eq!(call("recvmsg", &[pair[1] as usize, header.as_mut_ptr() as usize, 0]), 1);
@@ -192,5 +192,5 @@ fn the_table_is_bounded_and_comes_back() {
         call("close", &[fd as usize]);
     }
     assert_eq!(world.counts().0, 0);
-    assert_eq!(crate::descriptor::users(3), 0);
+    assert_eq!(crate::descriptor::users(3, None), 0);
 }

@@ -1,0 +1,240 @@
+//! Names that are made, taken away and moved.
+
+use core::ffi::{CStr, c_long};
+
+use abi::Arg;
+use linux_raw_sys::general as nr;
+use vload_module::{Errno, Result};
+
+use super::asked::{Asked, Spot, Where};
+use super::{Answer, only, real};
+use crate::claim::target::is_directory;
+use crate::path::{Final, How, LONGEST, Last, Text, umask};
+use crate::vload;
+
+/// The mode of what is made, with the umask applied.
+pub fn masked(mode: u32) -> u32 {
+    mode & !umask::get()
+}
+
+/// The mode that a call gives.
+fn mode(asked: &Asked<'_>) -> Result<u32> {
+    let index = asked.index_of(|arg| arg == Arg::Mode).ok_or(Errno::INVAL)?;
+    Ok(asked.call.arguments[index] as u32)
+}
+
+/// `symlink`, `symlinkat`.
+pub fn symlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+    let index = asked.index_of(|arg| arg == Arg::Str).ok_or(Errno::INVAL)?;
+    let mut bytes = [0; LONGEST];
+    let length = vload::get_string(&mut bytes, asked.call.arguments[index])?;
+    if length == 0 {
+        return Err(Errno::NOENT);
+    }
+    spot.may_make(path, false)?;
+    let target = CStr::from_bytes_until_nul(&bytes).map_err(|_| Errno::NAMETOOLONG)?;
+    spot.ask(path, Errno::PERM, |operations, node| {
+        // SAFETY: the node and the string are valid for the call.
+        Some(c_long::from(unsafe { (operations.symlink?)(node, target.as_ptr()) }))
+    })
+}
+
+/// `mkdir`, `mkdirat`.
+pub fn mkdir(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+    let mode = masked(mode(asked)? & 0o1777);
+    spot.may_make(path, true)?;
+    spot.ask(path, Errno::PERM, |operations, node| {
+        // SAFETY: the node is valid for the call.
+        Some(c_long::from(unsafe { (operations.mkdir?)(node, mode) }))
+    })
+}
+
+/// `mknod`, `mknodat`.
+pub fn mknod(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+    let mode = mode(asked)?;
+    let index = asked.index_of(|arg| arg == Arg::Dev).ok_or(Errno::INVAL)?;
+    let device = u64::from(asked.call.arguments[index] as u32);
+    let kind = match mode & nr::S_IFMT {
+        0 => nr::S_IFREG,
+        nr::S_IFDIR => return Err(Errno::PERM),
+        kind @ (nr::S_IFREG | nr::S_IFCHR | nr::S_IFBLK | nr::S_IFIFO | nr::S_IFSOCK) => kind,
+        _ => return Err(Errno::INVAL),
+    };
+    spot.may_make(path, false)?;
+    let mode = kind | masked(mode & 0o7777);
+    spot.ask(path, Errno::PERM, |operations, node| {
+        // SAFETY: the node is valid for the call.
+        Some(c_long::from(unsafe { (operations.mknod?)(node, mode, device) }))
+    })
+}
+
+/// `unlink`, `unlinkat`.
+pub fn unlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+    let flags = asked.at_flags();
+    only(flags, nr::AT_REMOVEDIR)?;
+    if flags & nr::AT_REMOVEDIR != 0 {
+        return rmdir(asked, spot, path);
+    }
+    if spot.place.last != Last::Name {
+        return Err(Errno::ISDIR);
+    }
+    let known = spot.target.stat(path)?;
+    if spot.place.slash {
+        return Err(if is_directory(known.mode) { Errno::ISDIR } else { Errno::NOTDIR });
+    }
+    let known = spot.may_take(path)?;
+    if is_directory(known.mode) {
+        return Err(Errno::ISDIR);
+    }
+    spot.ask(path, Errno::PERM, |operations, node| {
+        // SAFETY: the node is valid for the call.
+        Some(c_long::from(unsafe { (operations.unlink?)(node) }))
+    })
+}
+
+/// `rmdir`.
+pub fn rmdir(_: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+    match spot.place.last {
+        Last::Name => {}
+        Last::Dot => return Err(Errno::INVAL),
+        Last::DotDot => return Err(Errno::NOTEMPTY),
+        Last::Root => return Err(Errno::BUSY),
+    }
+    let known = spot.may_take(path)?;
+    if !is_directory(known.mode) {
+        return Err(Errno::NOTDIR);
+    }
+    spot.ask(path, Errno::PERM, |operations, node| {
+        // SAFETY: the node is valid for the call.
+        Some(c_long::from(unsafe { (operations.rmdir?)(node) }))
+    })
+}
+
+/// Where the two paths of a call lead, if that is to claims: to one file system, or `EXDEV`. Else the system answers.
+fn two(
+    asked: &mut Asked<'_>,
+    ends: [Final; 2],
+    from: &mut Text,
+    to: &mut Text,
+) -> Result<Option<(Spot, Spot)>> {
+    let first = asked.locate(0, How::to(ends[0]), from)?;
+    let second = asked.locate(1, How::to(ends[1]), to)?;
+    let mut claimed = [None, None];
+    let paths = [&*from, &*to];
+    for (number, found) in [first, second].into_iter().enumerate() {
+        match found {
+            Where::Kernel(_) => {}
+            Where::Real => asked.point(number, paths[number]),
+            Where::Claimed(spot) => claimed[number] = Some(spot),
+            // An open file without a name can be given none.
+            Where::Open(_) => return Err(Errno::NOENT),
+        }
+    }
+    match claimed {
+        [None, None] => Ok(None),
+        [Some(from), Some(to)] if from.target.claim.epoch == to.target.claim.epoch => {
+            Ok(Some((from, to)))
+        }
+        _ => Err(Errno::XDEV),
+    }
+}
+
+/// `link`, `linkat`.
+pub fn link(asked: &mut Asked<'_>) -> Result<Answer> {
+    let flags = asked.at_flags();
+    let end = if flags & nr::AT_SYMLINK_FOLLOW != 0 { Final::Follow } else { Final::Leave };
+    let (mut old, mut new) = (Text::root(), Text::root());
+    match two(asked, [end, Final::Name], &mut old, &mut new)? {
+        None => Ok(real(asked)),
+        Some((from, to)) => {
+            only(flags, nr::AT_SYMLINK_FOLLOW | nr::AT_EMPTY_PATH)?;
+            let known = from.stat(&old)?;
+            to.may_make(&new, false)?;
+            if is_directory(known.mode) {
+                return Err(Errno::PERM);
+            }
+            from.ask(&old, Errno::PERM, |operations, node| {
+                let other = to.node(&new);
+                // SAFETY: both nodes are valid for the call.
+                Some(c_long::from(unsafe { (operations.link?)(node, &other) }))
+            })
+            .map(Answer::Here)
+        }
+    }
+}
+
+/// `rename`, `renameat`, `renameat2`.
+pub fn rename(asked: &mut Asked<'_>) -> Result<Answer> {
+    let flags = asked
+        .index_of(|arg| arg == Arg::Flags)
+        .map_or(0, |index| asked.call.arguments[index] as u32);
+    let (mut old, mut new) = (Text::root(), Text::root());
+    match two(asked, [Final::Name; 2], &mut old, &mut new)? {
+        None => Ok(real(asked)),
+        Some((from, to)) => move_name(flags, (&from, &old), (&to, &new)).map(Answer::Here),
+    }
+}
+
+/// `do_renameat2` and `vfs_rename` (fs/namei.c).
+fn move_name(flags: u32, (from, old): (&Spot, &Text), (to, new): (&Spot, &Text)) -> Result<usize> {
+    const NOREPLACE: u32 = 1;
+    const EXCHANGE: u32 = 2;
+    const WHITEOUT: u32 = 4;
+    only(flags, NOREPLACE | EXCHANGE | WHITEOUT)?;
+    if flags & (NOREPLACE | WHITEOUT) != 0 && flags & EXCHANGE != 0 {
+        return Err(Errno::INVAL);
+    }
+    if from.place.last != Last::Name {
+        return Err(Errno::BUSY);
+    }
+    if to.place.last != Last::Name {
+        return Err(if flags & NOREPLACE != 0 { Errno::EXIST } else { Errno::BUSY });
+    }
+    let known = from.target.stat(old)?;
+    let there = match to.target.stat(new) {
+        Ok(known) => Some(known),
+        Err(Errno::NOENT) => None,
+        Err(error) => return Err(error),
+    };
+    match there {
+        Some(_) if flags & NOREPLACE != 0 => return Err(Errno::EXIST),
+        None if flags & EXCHANGE != 0 => return Err(Errno::NOENT),
+        _ => {}
+    }
+    let slashes = from.place.slash || (to.place.slash && flags & EXCHANGE == 0);
+    let other_is_file =
+        |spot: &Spot| spot.place.slash && there.is_some_and(|there| !is_directory(there.mode));
+    if !is_directory(known.mode) && slashes || flags & EXCHANGE != 0 && other_is_file(to) {
+        return Err(Errno::NOTDIR);
+    }
+    // Neither is in the other.
+    if new.bytes().len() > old.bytes().len() && new.is_within(old.bytes()) {
+        return Err(Errno::INVAL);
+    }
+    if old.bytes().len() > new.bytes().len() && old.is_within(new.bytes()) {
+        return Err(if flags & EXCHANGE != 0 { Errno::INVAL } else { Errno::NOTEMPTY });
+    }
+    from.may_take(old)?;
+    match there {
+        None => to.may_make(new, true)?,
+        Some(there) => {
+            to.may_take(new)?;
+            if flags & EXCHANGE == 0 {
+                match (is_directory(known.mode), is_directory(there.mode)) {
+                    (true, false) => return Err(Errno::NOTDIR),
+                    (false, true) => return Err(Errno::ISDIR),
+                    _ => {}
+                }
+            }
+        }
+    }
+    // The same name, or another one of the same file: nothing happens.
+    if there.is_some_and(|there| there.inode == known.inode && there.device == known.device) {
+        return Ok(0);
+    }
+    from.ask(old, Errno::PERM, |operations, node| {
+        let other = to.node(new);
+        // SAFETY: both nodes are valid for the call.
+        Some(c_long::from(unsafe { (operations.rename?)(node, &other, flags) }))
+    })
+}

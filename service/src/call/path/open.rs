@@ -1,0 +1,170 @@
+//! Files that are opened, in all ways.
+
+use linux_raw_sys::general as nr;
+use vload_module::abi::service::Stat;
+use vload_module::{Errno, Result};
+
+use super::asked::{Asked, Spot};
+use super::names::masked;
+use crate::claim::target::{is_directory, is_link};
+use crate::descriptor;
+use crate::path::permission::{Credentials, READ, WRITE};
+use crate::path::{Final, How, Last, Text};
+use crate::vload;
+
+/// `struct open_how` (openat2(2)).
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct OpenHow {
+    flags: u64,
+    mode: u64,
+    resolve: u64,
+}
+
+/// The flag of `O_TMPFILE` that is no `O_DIRECTORY`.
+const TMPFILE: u32 = nr::O_TMPFILE & !nr::O_DIRECTORY;
+
+/// What a call opens with.
+fn given(asked: &Asked<'_>) -> Result<OpenHow> {
+    let arguments = asked.call.arguments;
+    let simple = |flags: usize, mode: usize| OpenHow {
+        flags: u64::from(flags as u32),
+        mode: mode as u64 & 0o7777,
+        resolve: 0,
+    };
+    match asked.described.name() {
+        "creat" => Ok(simple((nr::O_CREAT | nr::O_WRONLY | nr::O_TRUNC) as usize, arguments[1])),
+        "open" => Ok(simple(arguments[1], arguments[2])),
+        "openat" => Ok(simple(arguments[2], arguments[3])),
+        _ => {
+            let [_, _, from, size, ..] = arguments;
+            if size < size_of::<OpenHow>() {
+                return Err(Errno::INVAL);
+            }
+            let how = vload::get::<OpenHow>(from)?;
+            nothing_behind(from, size)?;
+            check(&how)?;
+            Ok(how)
+        }
+    }
+}
+
+/// What is behind a structure that was made for a later kernel must be zero (`copy_struct_from_user`).
+fn nothing_behind(from: usize, size: usize) -> Result<()> {
+    let too_long = Errno(linux_raw_sys::errno::E2BIG as i32);
+    if size > nr::PATH_MAX as usize {
+        return Err(too_long);
+    }
+    let mut bytes = [0; nr::PATH_MAX as usize];
+    let behind = size_of::<OpenHow>();
+    let bytes = &mut bytes[..size - behind];
+    if !bytes.is_empty() {
+        vload::get_bytes(bytes, from + behind)?;
+    }
+    if bytes.iter().all(|&byte| byte == 0) { Ok(()) } else { Err(too_long) }
+}
+
+/// What `openat2` refuses (`build_open_flags`, fs/open.c).
+fn check(how: &OpenHow) -> Result<()> {
+    const KNOWN: u32 = nr::RESOLVE_NO_XDEV
+        | nr::RESOLVE_NO_MAGICLINKS
+        | nr::RESOLVE_NO_SYMLINKS
+        | nr::RESOLVE_BENEATH
+        | nr::RESOLVE_IN_ROOT
+        | nr::RESOLVE_CACHED;
+    let scoped = u64::from(nr::RESOLVE_BENEATH | nr::RESOLVE_IN_ROOT);
+    let makes = how.flags as u32 & (nr::O_CREAT | TMPFILE) != 0;
+    let wrong = how.flags >> 32 != 0
+        || how.resolve & !u64::from(KNOWN) != 0
+        || how.resolve & scoped == scoped
+        || how.mode & !0o7777 != 0
+        || how.mode != 0 && !makes;
+    if wrong {
+        return Err(Errno::INVAL);
+    }
+    if how.resolve & u64::from(nr::RESOLVE_CACHED) != 0 { Err(Errno::AGAIN) } else { Ok(()) }
+}
+
+/// How the path of a call that opens is walked.
+pub fn how(asked: &Asked<'_>) -> Result<How> {
+    // What is wrong with it is the kernel's to say, unless the path leads to a claim.
+    let given = given(asked).unwrap_or_default();
+    let flags = given.flags as u32;
+    let end = match flags & (nr::O_CREAT | nr::O_EXCL) == nr::O_CREAT | nr::O_EXCL {
+        true => Final::Name,
+        false if flags & nr::O_NOFOLLOW != 0 => Final::Leave,
+        false => Final::Follow,
+    };
+    let asks = |flag: u32| given.resolve & u64::from(flag) != 0;
+    Ok(How {
+        end,
+        one_device: asks(nr::RESOLVE_NO_XDEV),
+        no_magic: asks(nr::RESOLVE_NO_MAGICLINKS),
+        no_links: asks(nr::RESOLVE_NO_SYMLINKS),
+        beneath: asks(nr::RESOLVE_BENEATH),
+        in_root: asks(nr::RESOLVE_IN_ROOT),
+    })
+}
+
+/// `open`, `creat`, `openat`, `openat2` (`path_openat`, `do_open`, fs/namei.c).
+pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+    let given = given(asked)?;
+    let mut flags = given.flags as u32;
+    if flags & nr::O_PATH != 0 {
+        flags &= nr::O_PATH | nr::O_DIRECTORY | nr::O_NOFOLLOW | nr::O_CLOEXEC;
+    }
+    if flags & TMPFILE != 0 {
+        return Err(Errno::OPNOTSUPP);
+    }
+    if flags & (nr::O_CREAT | nr::O_DIRECTORY) == nr::O_CREAT | nr::O_DIRECTORY {
+        return Err(Errno::INVAL);
+    }
+    if spot.place.slash || spot.place.last != Last::Name {
+        if flags & nr::O_CREAT != 0 {
+            return Err(Errno::ISDIR);
+        }
+        flags |= nr::O_DIRECTORY;
+    }
+    match spot.target.stat(path) {
+        Ok(known) => may_open(spot, path, &known, flags)?,
+        Err(Errno::NOENT) if flags & nr::O_CREAT != 0 => spot.may_make(path, false)?,
+        Err(error) => return Err(error),
+    }
+    let mode = if flags & nr::O_CREAT != 0 { masked(given.mode as u32) } else { 0 };
+    let opened = descriptor::open(&spot.target.service, &spot.node(path), flags, mode)?;
+    Ok(opened as usize)
+}
+
+/// Whether a file that is there may be opened (`may_open`, fs/namei.c).
+fn may_open(spot: &Spot, path: &Text, known: &Stat, flags: u32) -> Result<()> {
+    if flags & (nr::O_CREAT | nr::O_EXCL) == nr::O_CREAT | nr::O_EXCL {
+        return Err(Errno::EXIST);
+    }
+    if flags & nr::O_DIRECTORY != 0 && !is_directory(known.mode) {
+        return Err(Errno::NOTDIR);
+    }
+    if flags & nr::O_PATH != 0 {
+        return Ok(());
+    }
+    if is_link(known.mode) {
+        return Err(Errno::LOOP);
+    }
+    let wanted = match flags & nr::O_ACCMODE {
+        nr::O_RDONLY => READ,
+        nr::O_WRONLY => WRITE,
+        // Neither, but `ioctl` (open(2)): both are asked for.
+        _ => READ | WRITE,
+    };
+    let wanted = if flags & nr::O_TRUNC != 0 { wanted | WRITE } else { wanted };
+    if is_directory(known.mode) && (wanted & WRITE != 0 || flags & nr::O_CREAT != 0) {
+        return Err(Errno::ISDIR);
+    }
+    if known.mode & nr::S_IFMT == nr::S_IFSOCK {
+        return Err(Errno::NXIO);
+    }
+    spot.target.permit(path, known, wanted)?;
+    if flags & nr::O_NOATIME != 0 && !Credentials::effective().owns(known) {
+        return Err(Errno::PERM);
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! The calls that set times.
+
+use core::ffi::c_long;
+
+use abi::{Arg, Struct};
+use linux_raw_sys::general as nr;
+use vload_module::abi::service::Time;
+use vload_module::{Errno, Result};
+
+use super::asked::{Asked, Spot};
+use super::{AT, only};
+use crate::path::Text;
+use crate::path::permission::{Credentials, WRITE};
+use crate::vload;
+
+/// Nanoseconds that mean now, and that mean no change (utimensat(2)).
+const NOW: u32 = nr::UTIME_NOW;
+const OMIT: u32 = nr::UTIME_OMIT;
+
+/// Both times to now.
+const BOTH_NOW: [Time; 2] = [Time::new(0, NOW); 2];
+
+/// A number of seconds, or part of one, of the native size.
+type Word = isize;
+
+/// The times that a call gives, in whichever form.
+pub fn given(asked: &Asked<'_>) -> Result<[Time; 2]> {
+    let form =
+        asked.described.args().iter().zip(asked.call.arguments).find_map(
+            |(arg, value)| match arg {
+                Arg::In(form) => Some((*form, value)),
+                _ => None,
+            },
+        );
+    let (form, from) = form.ok_or(Errno::INVAL)?;
+    if from == 0 {
+        return Ok(BOTH_NOW);
+    }
+    let micro = |[seconds, part]: [Word; 2]| match u32::try_from(part) {
+        Ok(part @ 0..1_000_000) => Ok(Time::new(seconds as i64, part * 1000)),
+        _ => Err(Errno::INVAL),
+    };
+    let nano = |[seconds, part]: [i64; 2]| match u32::try_from(part) {
+        Ok(part @ (0..1_000_000_000 | NOW | OMIT)) => Ok(Time::new(seconds, part)),
+        _ => Err(Errno::INVAL),
+    };
+    let wide = |[seconds, part]: [Word; 2]| [seconds as i64, part as i64];
+    match form {
+        Struct::Utimbuf => {
+            let [accessed, modified] = vload::get::<[Word; 2]>(from)?;
+            Ok([Time::new(accessed as i64, 0), Time::new(modified as i64, 0)])
+        }
+        Struct::TimevalPair => {
+            let [accessed, modified] = vload::get::<[[Word; 2]; 2]>(from)?;
+            Ok([micro(accessed)?, micro(modified)?])
+        }
+        Struct::TimespecPair => {
+            let [accessed, modified] = vload::get::<[[Word; 2]; 2]>(from)?;
+            Ok([nano(wide(accessed))?, nano(wide(modified))?])
+        }
+        _ => {
+            let [accessed, modified] = vload::get::<[[i64; 2]; 2]>(from)?;
+            Ok([nano(accessed)?, nano(modified)?])
+        }
+    }
+}
+
+/// `utime`, `utimes`, `futimesat`, `utimensat`.
+pub fn utimens(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+    only(asked.at_flags(), AT)?;
+    let times = given(asked)?;
+    if times.iter().all(|time| time.nanoseconds == OMIT) {
+        return Ok(0);
+    }
+    let known = spot.stat(path)?;
+    // Who may write may set both to now; else one must be the owner (`vfs_utimes`, fs/utimes.c).
+    if !Credentials::effective().owns(&known) {
+        if times.iter().any(|time| time.nanoseconds != NOW) {
+            return Err(Errno::PERM);
+        }
+        spot.target.permit(path, &known, WRITE)?;
+    }
+    let times = &raw const times;
+    spot.ask(path, Errno::PERM, |operations, node| {
+        // SAFETY: the node and the times are valid for the call.
+        Some(c_long::from(unsafe { (operations.utimens?)(node, times) }))
+    })
+}

@@ -1,0 +1,222 @@
+//! What the framework is to vload.
+
+use core::ffi::{c_char, c_int, c_long, c_void};
+use core::slice::{from_raw_parts, from_raw_parts_mut};
+
+use abi::Table;
+use vload_module::abi::offered::vload_area;
+use vload_module::abi::service::core_side::vload_epoch;
+use vload_module::abi::service::{
+    CLAIM_CONFIRM, CLAIM_EXACT, CLAIM_NEGATIVE, CLAIM_NUMBERS, FrameworkOperations,
+    ServiceOperations,
+};
+use vload_module::abi::{Call, FRAMEWORK, Layer, MAGIC, Module, PROCESS, THREAD, VERSION};
+use vload_module::{Errno, Result};
+
+use crate::call::{fd, numbers, path};
+use crate::claim::offered::{alone, forked};
+use crate::claim::target::raw;
+use crate::claim::{self, LONGEST};
+use crate::descriptor::{self, Records};
+use crate::layers::{self, Service};
+use crate::path::fs;
+use crate::vload;
+
+/// What a session has of the framework.
+#[repr(C)]
+struct Area {
+    claims: claim::Table,
+    records: Records,
+}
+
+/// How a call entered: [`Call::entry`].
+const NATIVE: u32 = 0;
+
+unsafe extern "C" fn attach(layer: *mut Layer) -> c_int {
+    vload::begin(layer);
+    // SAFETY: the area has this size, is zero at first, which is empty tables, and stays mapped.
+    let area = unsafe { vload_area(layer).cast::<Area>().as_ref() };
+    let Some(area) = area else { return raw(Err(Errno::NOMEM)) as c_int };
+    claim::attach(&area.claims);
+    descriptor::attach(&area.records);
+    0
+}
+
+unsafe extern "C" fn event(_: *mut Layer, event: c_int) {
+    if event == PROCESS {
+        fs::forked();
+        forked();
+    }
+    if event == PROCESS || event == THREAD {
+        fs::begun();
+    }
+}
+
+unsafe extern "C" fn answer(_: *mut Layer, asked: *mut Call, limit: u64) -> c_long {
+    // SAFETY: vload's, for this call.
+    call(unsafe { &mut *asked }, limit)
+}
+
+/// Answers a call: claims that are older than `limit` are there.
+pub fn call(call: &mut Call, limit: u64) -> c_long {
+    if call.entry != NATIVE {
+        return vload::next(call);
+    }
+    if let Some(result) = by_number(call, limit) {
+        return result;
+    }
+    let described =
+        u32::try_from(call.number).ok().and_then(|number| abi::lookup(Table::NATIVE, number));
+    let Some(described) = described else { return vload::next(call) };
+    let answered = path::call(call, described, limit).or_else(|| fd::call(call));
+    answered.unwrap_or_else(|| vload::next(call))
+}
+
+/// The newest layer that has claimed a call by its number.
+fn by_number(call: &mut Call, limit: u64) -> Option<c_long> {
+    let wants = |service: &Service| {
+        let operations = service.operations;
+        // SAFETY: as many numbers as the module says, in its image, which stays.
+        let numbers = (operations.count != 0)
+            .then(|| unsafe { from_raw_parts(operations.numbers, operations.count) });
+        service.epoch < limit && numbers.is_some_and(|numbers| numbers.contains(&call.number))
+    };
+    let service = layers::all().filter(wants).max_by_key(|service| service.epoch)?;
+    let operation = service.operations.call?;
+    let call = core::ptr::from_mut(call);
+    // SAFETY: the layer's, and a call that vload has given.
+    Some(service.ask(|| unsafe { operation(service.layer, call) }))
+}
+
+unsafe extern "C" fn add(
+    _: *mut Layer,
+    layer: *mut Layer,
+    operations: *const ServiceOperations,
+    identity: u32,
+) -> c_int {
+    // SAFETY: an image's, which stays mapped.
+    let operations = unsafe { &*operations };
+    // SAFETY: the layer is one.
+    let epoch = unsafe { vload_epoch(layer) };
+    match layers::add(Service { identity, layer, operations, epoch }) {
+        true => 0,
+        false => raw(Err(Errno::NOSPC)) as c_int,
+    }
+}
+
+fn users_of(identity: u32) -> usize {
+    descriptor::reclaim();
+    let mounts = claim::table().map_or(0, |table| table.mounts_of(identity));
+    descriptor::users(identity, None) + mounts
+}
+
+unsafe extern "C" fn remove(_: *mut Layer, identity: u32) -> c_int {
+    let removed = alone(|table| {
+        if users_of(identity) != 0 {
+            return Err(Errno::BUSY);
+        }
+        table.remove_all(identity);
+        Ok(0)
+    });
+    raw(removed) as c_int
+}
+
+unsafe extern "C" fn forget(_: *mut Layer, identity: u32) {
+    layers::forget(identity);
+}
+
+unsafe extern "C" fn users(_: *mut Layer, identity: u32) -> c_int {
+    users_of(identity) as c_int
+}
+
+unsafe extern "C" fn claims(
+    _: *mut Layer,
+    identity: u32,
+    index: u32,
+    to: *mut c_char,
+    room: usize,
+) -> c_long {
+    // SAFETY: vload's room, as long as it says.
+    let room = unsafe { from_raw_parts_mut(to.cast::<u8>(), room) };
+    raw(in_words(identity, index, room).map(|length| length as c_long))
+}
+
+/// A claim in words: its path, and what it is besides a prefix.
+fn in_words(identity: u32, index: u32, to: &mut [u8]) -> Result<usize> {
+    let table = claim::table().ok_or(Errno::NOENT)?;
+    let number = table.of_layer(identity).nth(index as usize).ok_or(Errno::NOENT)?;
+    let mut text = [0; LONGEST];
+    let (claim, path) = table.now(number, &mut text).ok_or(Errno::NOENT)?;
+    let mut length = 0;
+    let mut put = |bytes: &[u8]| {
+        let room = to.get_mut(length..length + bytes.len()).ok_or(Errno::RANGE)?;
+        room.copy_from_slice(bytes);
+        length += bytes.len();
+        Ok(())
+    };
+    put(path)?;
+    let words: [(bool, &[u8]); 5] = [
+        (claim.flags & CLAIM_EXACT != 0, b" (exact)"),
+        (claim.flags & CLAIM_NUMBERS != 0, b" (numbers)"),
+        (claim.flags & CLAIM_NEGATIVE != 0, b" (not)"),
+        (claim.flags & CLAIM_CONFIRM != 0, b" (asked)"),
+        (claim.mounted, b" (mounted)"),
+    ];
+    for (holds, word) in words {
+        if holds {
+            put(word)?;
+        }
+    }
+    Ok(length)
+}
+
+unsafe extern "C" fn leave(_: *mut Layer, to: *mut c_void, room: usize) -> c_long {
+    // SAFETY: vload's room, as long as it says.
+    let room = unsafe { from_raw_parts_mut(to.cast::<u8>(), room) };
+    let Some((holds, room)) = room.split_first_mut() else { return raw(Err(Errno::RANGE)) };
+    *holds = u8::from(descriptor::holds());
+    raw(fs::leave(room).map(|length| length as c_long + 1))
+}
+
+unsafe extern "C" fn enter(_: *mut Layer, left: *const c_void, length: usize) -> c_int {
+    // SAFETY: vload's bytes, as many as it says.
+    let left = unsafe { from_raw_parts(left.cast::<u8>(), length) };
+    let Some((holds, left)) = left.split_first() else { return 0 };
+    if *holds != 0 {
+        descriptor::hold();
+    }
+    raw(fs::enter(left).map(|()| 0)) as c_int
+}
+
+static OPERATIONS: FrameworkOperations = FrameworkOperations {
+    call: answer,
+    add,
+    remove,
+    forget,
+    users,
+    claims,
+    leave,
+    enter,
+    numbers: numbers::ALWAYS.as_ptr(),
+    count: numbers::ALWAYS.len(),
+    held: numbers::HELD.as_ptr(),
+    held_count: numbers::HELD.len(),
+};
+
+/// The framework.
+#[unsafe(no_mangle)]
+pub static vload_module: Module = Module {
+    magic: MAGIC,
+    version: VERSION,
+    kind: FRAMEWORK,
+    name: c"service".as_ptr(),
+    description: c"what service modules rest on".as_ptr(),
+    keys: core::ptr::null(),
+    flags: 0,
+    area: size_of::<Area>() as u64,
+    init: None,
+    attach: Some(attach),
+    fini: None,
+    event: Some(event),
+    operations: (&raw const OPERATIONS).cast(),
+};
