@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 use crate::cases::{programs, servers};
+use crate::confinement::WITHOUT_PROC;
 use crate::execute::{Bench, End, Host, Outcome};
 use crate::host::audit::order;
 use crate::host::audit::report::Counts;
@@ -15,6 +16,9 @@ const DEBUGGER: &str = "program/gdb";
 
 /// `ldd` asks a 32-bit `ld.so` too, which runs natively.
 const FOREIGN: [&str; 1] = ["program/ldd"];
+
+/// Where the observer has not what it needs: ptrace, /proc, the memory of others, kcmp.
+const BLIND: [&str; 3] = ["docker", "deny-ptrace", "deny-process-vm"];
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
@@ -67,6 +71,7 @@ pub fn cases() -> Vec<Case> {
         let check = if name == DEBUGGER { clean_but_inferior } else { clean };
         other.name = format!("audit/{}", name.replace('/', "-"));
         other.timeout *= 4;
+        let other = other.not_under(&BLIND).not_under(WITHOUT_PROC);
         Some(other.check(check).plain_only().never_bounced())
     }));
     cases

@@ -62,7 +62,9 @@ pub fn start(argv: &[CString], environment: &[CString], output: &OwnedFd) -> Res
     if pid == 0 {
         // SAFETY: as above; the vectors end with NULL.
         unsafe {
-            libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong);
+            if libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) < 0 {
+                libc::_exit(127);
+            }
             libc::dup2(output.as_raw_fd(), 1);
             libc::dup2(output.as_raw_fd(), 2);
             libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
@@ -77,7 +79,7 @@ pub fn start(argv: &[CString], environment: &[CString], output: &OwnedFd) -> Res
     // SAFETY: the status is ours.
     let waited = unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) };
     if waited != pid || !libc::WIFSTOPPED(status) {
-        bail!("{:?} cannot be executed", argv[0]);
+        bail!("{:?} cannot be executed with addresses that are not random", argv[0]);
     }
     let options = libc::PTRACE_O_EXITKILL
         | libc::PTRACE_O_TRACESYSGOOD
