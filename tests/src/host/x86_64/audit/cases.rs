@@ -17,6 +17,9 @@ const DEBUGGER: &str = "program/gdb";
 /// `ldd` asks a 32-bit `ld.so` too, which runs natively.
 const FOREIGN: [&str; 1] = ["program/ldd"];
 
+/// They end where no code can be generated.
+const GENERATORS: [&str; 3] = ["program/node", "program/java", "server/chromium"];
+
 /// Where the observer has not what it needs: ptrace, /proc, the memory of others, kcmp.
 const BLIND: [&str; 3] = ["docker", "deny-ptrace", "deny-process-vm"];
 
@@ -68,10 +71,11 @@ pub fn cases() -> Vec<Case> {
         if FOREIGN.contains(&name) {
             return None;
         }
+        let unfit: &[&str] = if GENERATORS.contains(&name) { &["mdwe"] } else { &[] };
         let check = if name == DEBUGGER { clean_but_inferior } else { clean };
         other.name = format!("audit/{}", name.replace('/', "-"));
         other.timeout *= 4;
-        let other = other.not_under(&BLIND).not_under(WITHOUT_PROC);
+        let other = other.not_under(&BLIND).not_under(WITHOUT_PROC).not_under(unfit);
         Some(other.check(check).plain_only().never_bounced())
     }));
     cases
