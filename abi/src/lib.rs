@@ -14,6 +14,7 @@ mod calls;
 mod compact;
 mod entry;
 pub mod errno;
+pub mod held;
 mod kind;
 mod service;
 mod structs;

@@ -34,7 +34,7 @@ pub unsafe fn call<const N: usize>(number: u32, given: [usize; N]) -> Result<usi
 /// vload's descriptor of the file that placeholders are opened from.
 pub fn placeholders() -> Result<i32> {
     // SAFETY: it takes nothing.
-    Errno::check(unsafe { vload_placeholders() }).map(|fd| fd as i32)
+    Errno::check(unsafe { vload_placeholders() }).map_or(Err(Errno::NXIO), |fd| Ok(fd as i32))
 }
 
 /// `close(2)`. The number is free afterwards whatever it says.

@@ -338,10 +338,10 @@ pub mod core_side {
         /// Whether the calling process sees what was added to a view: 1, or 0.
         pub fn vload_sees(view: u32) -> c_int;
         /// A descriptor, in the calling thread's table, of the session's file that descriptors of
-        /// virtual files are opened from; or `-ENXIO`.
+        /// virtual files are opened from; or `-EBADF`.
         pub fn vload_placeholders() -> c_int;
         /// The session's own descriptor, in the calling thread's table, for locks on ranges that it does not have; or
-        /// `-ENXIO`.
+        /// `-EBADF`.
         pub fn vload_locks() -> c_int;
         /// A system call of the framework's own, which does not wait: no layer sees it, and it may name vload's descriptors.
         pub fn vload_kernel(number: c_long, arguments: *const [usize; 6]) -> c_long;

@@ -4,6 +4,7 @@ pub mod framework;
 mod guard;
 mod image;
 mod instructions;
+mod kernel;
 mod offered;
 mod place;
 mod refusal;

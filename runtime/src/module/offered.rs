@@ -9,6 +9,7 @@ use vload_module::abi;
 
 use super::guard::{self, Guard};
 use super::image::{Base, Offers};
+use super::kernel::{vload_hold, vload_kernel, vload_locks, vload_placeholders, vload_wait};
 use crate::abi::Entry;
 use crate::arch::CallRegs;
 use crate::layer::{self, Call, Layer};
@@ -30,6 +31,7 @@ macro_rules! offered {
 offered! {
     vload_next vload_system vload_get vload_put vload_get_string vload_area vload_word
     vload_thread_word vload_argument vload_log vload_panic vload_guard vload_epoch
+    vload_kernel vload_wait vload_placeholders vload_locks vload_hold
     memcpy memmove memset memcmp bcmp strlen
 }
 

@@ -2,7 +2,7 @@
 
 use abi::{PATHS, native_number};
 
-use super::fd::{ARRIVING_NUMBERS, HELD_NUMBERS};
+use super::fd::ARRIVING_NUMBERS;
 
 /// Those that have no path but change where one begins.
 const BESIDES: &[&str] =
@@ -45,4 +45,4 @@ const fn always() -> [usize; count()] {
 pub static ALWAYS: [usize; count()] = always();
 
 /// Besides, in a process that has a virtual file open.
-pub static HELD: [usize; HELD_NUMBERS.len()] = HELD_NUMBERS;
+pub static HELD: &[usize] = &abi::held::NUMBERS;

@@ -42,7 +42,7 @@ enum Answer {
 
 use Answer::{Any, File};
 
-/// The calls that count while a process has a virtual file open.
+/// The calls that count while a process has a virtual file open ([`abi::held`]).
 const HELD: &[(&str, Answer)] = &[
     ("read", File(|held, call| transfer::read(held, one(call)?, Place::Current))),
     ("readv", File(|held, call| transfer::read(held, many(call)?, Place::Current))),
@@ -127,8 +127,6 @@ const fn numbers<const N: usize>(calls: &[(&str, Answer)]) -> [usize; N] {
     numbers
 }
 
-/// The numbers of the calls that count while a process has a virtual file open.
-pub static HELD_NUMBERS: [usize; count(HELD)] = numbers(HELD);
 /// The numbers of those that count always.
 pub static ARRIVING_NUMBERS: [usize; count(ARRIVING)] = numbers(ARRIVING);
 

@@ -16,6 +16,12 @@ fn bytes(of: &[u8]) -> [usize; 2] {
 }
 
 #[test]
+fn the_table_of_calls_has_all_that_is_answered() {
+    let answered = super::HELD.iter().map(|(name, _)| *name);
+    assert!(answered.eq(abi::held::NAMES.iter().copied()));
+}
+
+#[test]
 fn reading_and_writing_are_as_on_a_file_of_the_kernels() {
     let world = World::new();
     let pair = Pair::new(&world, libc::O_RDWR);

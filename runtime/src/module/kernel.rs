@@ -1,0 +1,54 @@
+//! What vload offers the framework alone: the kernel as vload itself asks it, and vload's descriptors.
+
+use core::ffi::{c_int, c_long};
+
+use vload_module::abi;
+
+use super::guard::Guard;
+use crate::arch;
+use crate::layer;
+use crate::sys::{self, Errno};
+use crate::thread::Block;
+use crate::view::{Descriptors, Slot};
+
+/// A call that does not wait.
+pub unsafe extern "C" fn vload_kernel(number: c_long, arguments: *const [usize; 6]) -> c_long {
+    // SAFETY: the framework's own, and its promise that the call is sound.
+    let result = unsafe { arch::syscall(number as usize, *arguments) };
+    result as c_long
+}
+
+/// A call that waits, until a signal comes.
+pub unsafe extern "C" fn vload_wait(number: c_long, arguments: *const [usize; 6]) -> c_long {
+    let block = Block::own();
+    let Some(guard) = Guard::current(block) else { return sys::raw(Err(Errno::INVAL)) as c_long };
+    let wait = || {
+        // SAFETY: as above.
+        unsafe { arch::forward(number as usize, &*arguments, block) }
+    };
+    guard.leave(wait) as c_long
+}
+
+/// One of vload's descriptors, as numbered in the calling thread's table.
+fn own(which: fn(&Descriptors) -> &Slot) -> c_int {
+    // SAFETY: a bound block has its descriptors (`Call::descriptors`).
+    let fd = which(unsafe { &*Block::own().descriptors }).get();
+    if fd < 0 { sys::raw(Err(Errno::BADF)) as c_int } else { fd }
+}
+
+/// That of the file which the descriptors of virtual files are opened from.
+pub unsafe extern "C" fn vload_placeholders() -> c_int {
+    own(|own| &own.placeholders)
+}
+
+/// That of the session, for locks on ranges that its file does not have.
+pub unsafe extern "C" fn vload_locks() -> c_int {
+    own(|own| &own.session)
+}
+
+/// Whether the process wants the calls on virtual descriptors from now on.
+pub unsafe extern "C" fn vload_hold(_: *mut abi::Layer, on: c_int) {
+    if on != 0 {
+        ::abi::held::NUMBERS.iter().for_each(|&number| layer::want(number));
+    }
+}
