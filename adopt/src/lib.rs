@@ -74,7 +74,7 @@ fn enter(words: &[u8]) -> Result<(), Errno> {
 /// It makes no call itself, so that two answers differ by what the thread did between them.
 #[unsafe(no_mangle)]
 pub extern "C" fn vload_calls(tid: c_int) -> c_long {
-    let counting = layers().iter().find(|layer| core::ptr::eq(layer.raw(), &count::COUNT));
+    let counting = layers().find(|layer| core::ptr::eq(layer.raw(), &count::COUNT));
     let Some(records) = counting.and_then(|layer| count::records(layer).ok()) else {
         return -c_long::from(Errno::NOENT.0);
     };

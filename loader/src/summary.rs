@@ -62,7 +62,11 @@ struct Report {
 /// The reports that the options ask for; their files are made now, when a person can still be told that it
 /// cannot be done.
 fn reports() -> Vec<Report> {
-    let layers = layer::layers().iter().zip(OPTIONS.values(modules::OPTION));
+    let of_options = |layer: &'static Layer| {
+        let text = OPTIONS.values(modules::OPTION).nth(layer.index())?;
+        Some((layer, text))
+    };
+    let layers = layer::layers().filter_map(of_options);
     let counting = layers.filter(|(layer, _)| layer.raw().name == count::COUNT.name);
     let report = |(layer, text): (&'static Layer, &[u8])| {
         let spec = Spec::parse(text).ok()?;

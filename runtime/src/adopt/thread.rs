@@ -73,7 +73,7 @@ unsafe fn tell(block: *mut Block) {
         let Some(first) = first.as_ref() else {
             return layer::tell(Event::Begin, &mut *block);
         };
-        (*block).layer_words = first.layer_words;
+        (*block).take_layer_words(first);
         layer::tell(Event::Thread, &mut *block);
     }
 }

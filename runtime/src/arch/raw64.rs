@@ -35,6 +35,16 @@ pub unsafe fn ftruncate64(fd: i32, length: u64) -> isize {
     }
 }
 
+/// `fallocate(2)`.
+///
+/// # Safety
+/// Nobody may need what the file has there.
+pub unsafe fn fallocate64(fd: i32, mode: usize, offset: u64, length: u64) -> isize {
+    let args = [fd as usize, mode, offset as usize, length as usize, 0, 0];
+    // SAFETY: no memory is passed.
+    unsafe { syscall(linux_raw_sys::general::__NR_fallocate as usize, args) }
+}
+
 /// `mmap(2)` with an offset in bytes.
 ///
 /// # Safety

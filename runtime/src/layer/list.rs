@@ -1,47 +1,91 @@
-//! The layers of this process, oldest first, and the way of a call through them.
+//! The layers of this process, and the way of a call through them.
+//!
+//! Each has its epoch: a call goes from newer to older ones. Those of the session's options come first
+//! and stay. Others come and go while threads are in calls (`refresh.rs`): a call goes on below the
+//! epoch of the layer that has it, whatever has become of that.
 
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use super::raw::{Event, Raw, Wants};
 use super::spec::Spec;
 use super::{Call, modules, system, wanted};
 use crate::abi::Entry;
+use crate::memory::guard;
 use crate::process::OPTIONS;
-use crate::thread::Block;
+use crate::session::{self, Record};
+use crate::sys::{self, Errno, Result};
+use crate::thread::{Block, POOL};
+use crate::view::OWN;
 
+/// Layers that the options can ask for, and the trace.
+pub const FIXED: usize = 16;
 /// Layers that a process can have.
-pub const LAYERS: usize = 16;
+pub const LAYERS: usize = FIXED + session::LAYERS;
+
+/// Above the epochs of all layers.
+const ABOVE: u64 = u64::MAX;
+/// The epoch of the trace.
+const CROWN: u64 = ABOVE - 1;
 
 /// One loaded module with its arguments.
 pub struct Layer {
     raw: AtomicPtr<Raw>,
     index: usize,
+    /// Its place in time.
+    epoch: AtomicU64,
+    /// Whether calls come to it.
+    is_live: AtomicBool,
     /// A word of the layer's own, for this process.
     pub word: AtomicUsize,
     /// Where its area is mapped.
-    pub area: AtomicUsize,
+    area: AtomicUsize,
+    /// All that is mapped with it: start and length.
+    mapped: (AtomicUsize, AtomicUsize),
+    /// What `-m` would be given for it, where the options do not say it.
+    text: AtomicPtr<Vec<u8>>,
 }
 
 impl Layer {
+    const fn none(index: usize) -> Self {
+        Self {
+            raw: AtomicPtr::new(core::ptr::null_mut()),
+            index,
+            epoch: AtomicU64::new(0),
+            is_live: AtomicBool::new(false),
+            word: AtomicUsize::new(0),
+            area: AtomicUsize::new(0),
+            mapped: (AtomicUsize::new(0), AtomicUsize::new(0)),
+            text: AtomicPtr::new(core::ptr::null_mut()),
+        }
+    }
+
     /// The module.
     pub fn raw(&self) -> &'static Raw {
-        // SAFETY: a layer that the list gives out has been pushed, which stores a `&'static Raw`.
+        // SAFETY: a layer that the list gives out has been put there with a `&'static Raw`.
         unsafe { &*self.raw.load(Ordering::Acquire) }
     }
 
-    /// Its place in the list, the same in all processes of a session.
+    /// Its place in the list: for those that the options ask for the same in all processes of a session.
     pub fn index(&self) -> usize {
         self.index
     }
 
     /// Its place in time: what it asks itself goes to layers with smaller ones.
     pub fn epoch(&self) -> u64 {
-        self.index as u64
+        self.epoch.load(Ordering::Relaxed)
     }
 
     /// Its arguments.
     pub fn spec(&self) -> Option<Spec<'static>> {
-        Spec::parse(OPTIONS.values(modules::OPTION).nth(self.index)?).ok()
+        if self.index < FIXED {
+            return Spec::parse(OPTIONS.values(modules::OPTION).nth(self.index)?).ok();
+        }
+        let text = self.text.load(Ordering::Acquire);
+        // SAFETY: a layer's text stays until another layer comes in its place, which is when no thread is in
+        // a call of it.
+        Spec::parse(unsafe { text.as_ref() }?).ok()
     }
 
     /// Where its area is mapped in this process, or 0.
@@ -52,12 +96,30 @@ impl Layer {
     /// The layer's word in a thread's block: 0 at first, and in a thread that has just been started
     /// what its starter's was.
     pub fn thread_word<'b>(&self, block: &'b mut Block) -> &'b mut usize {
-        &mut block.layer_words[self.index]
+        block.layer_words[self.index].get_mut()
+    }
+
+    fn set(&self, raw: &'static Raw, epoch: u64) {
+        self.word.store(0, Ordering::Relaxed);
+        self.raw.store(core::ptr::from_ref(raw).cast_mut(), Ordering::Release);
+        self.epoch.store(epoch, Ordering::Release);
+    }
+
+    /// Its epoch, if calls come to it.
+    fn live_epoch(&self) -> Option<u64> {
+        let is_live = self.is_live.load(Ordering::SeqCst);
+        is_live.then(|| self.epoch.load(Ordering::Acquire))
+    }
+
+    /// The bit of [`Block::inside`] that says that a thread is in it. The fixed ones need none.
+    pub fn bit(&self) -> u64 {
+        self.index.checked_sub(FIXED).map_or(0, |index| 1 << index)
     }
 }
 
 struct List {
     layers: [Layer; LAYERS],
+    /// One more than the last place that was ever used.
     used: AtomicUsize,
 }
 
@@ -65,14 +127,7 @@ static LIST: List = List::new();
 
 impl List {
     const fn new() -> Self {
-        let mut layers = [const {
-            Layer {
-                raw: AtomicPtr::new(core::ptr::null_mut()),
-                index: 0,
-                word: AtomicUsize::new(0),
-                area: AtomicUsize::new(0),
-            }
-        }; LAYERS];
+        let mut layers = [const { Layer::none(0) }; LAYERS];
         let mut index = 0;
         while index < LAYERS {
             layers[index].index = index;
@@ -81,29 +136,95 @@ impl List {
         Self { layers, used: AtomicUsize::new(0) }
     }
 
-    /// Puts a layer above all others. `None` when the list is full.
-    fn push(&self, raw: &'static Raw) -> Option<&Layer> {
-        let used = self.used.load(Ordering::Relaxed);
-        let layer = self.layers.get(used)?;
-        layer.raw.store(core::ptr::from_ref(raw).cast_mut(), Ordering::Release);
-        self.used.store(used + 1, Ordering::Release);
+    /// Puts a fixed layer in its place. `None` when there is no such place.
+    fn fix(&self, index: usize, raw: &'static Raw, epoch: u64) -> Option<&Layer> {
+        let layer = self.layers.get(index).filter(|_| index < FIXED)?;
+        layer.set(raw, epoch);
+        self.set_live(layer, true);
         Some(layer)
     }
 
-    fn all(&self) -> &[Layer] {
-        &self.layers[..self.used.load(Ordering::Acquire)]
+    fn set_live(&self, layer: &Layer, live: bool) {
+        layer.is_live.store(live, Ordering::SeqCst);
+        self.used.fetch_max(layer.index + 1, Ordering::Release);
     }
 
-    /// The newest of the first `below` layers that wants the call.
-    fn newest(&self, below: usize, entry: Entry, number: usize) -> Option<&Layer> {
-        let older = self.all().get(..below)?;
-        older.iter().rev().find(|layer| layer.raw().wants.has(entry, number))
+    fn all(&self) -> impl Iterator<Item = &Layer> {
+        let used = self.used.load(Ordering::Acquire);
+        self.layers.iter().take(used).filter(|layer| layer.live_epoch().is_some())
+    }
+
+    /// The newest layer below the epoch `below` that wants the call, and its own epoch.
+    fn newest(&self, below: u64, entry: Entry, number: usize) -> Option<(&Layer, u64)> {
+        let mut newest: Option<(&Layer, u64)> = None;
+        for layer in self.layers.iter().take(self.used.load(Ordering::Acquire)) {
+            if let Some(epoch) = layer.live_epoch()
+                && epoch < below
+                && newest.is_none_or(|(_, newest)| epoch > newest)
+                && layer.raw().wants.has(entry, number)
+            {
+                newest = Some((layer, epoch));
+            }
+        }
+        newest
+    }
+
+    /// The oldest layer above the epoch `above`.
+    fn oldest(&self, above: u64) -> Option<(&Layer, u64)> {
+        let live = self.all().map(|layer| (layer, layer.epoch()));
+        live.filter(|&(_, epoch)| epoch > above).min_by_key(|&(_, epoch)| epoch)
     }
 }
 
-/// Puts a layer above all others in this process. `None` when there are too many.
-pub fn push(raw: &'static Raw) -> Option<&'static Layer> {
-    LIST.push(raw)
+/// Puts a layer in place that the options ask for: the one at `index` of them.
+pub fn fix(index: usize, raw: &'static Raw) -> Option<&'static Layer> {
+    LIST.fix(index, raw, index as u64 + 1)
+}
+
+/// Puts a layer above all others, for good.
+pub fn crown(raw: &'static Raw) -> Option<&'static Layer> {
+    LIST.fix(FIXED - 1, raw, CROWN)
+}
+
+/// Finds a place for a layer of the session's, with `text` as `-m` would be given it. No call comes to it
+/// yet. The caller is the only one that changes the list.
+pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static Layer> {
+    let mut inside = 0;
+    POOL.each_in_use(|block| inside |= block.inside.load(Ordering::SeqCst));
+    let is_free =
+        |layer: &&Layer| !layer.is_live.load(Ordering::SeqCst) && inside & layer.bit() == 0;
+    let layer = LIST.layers[FIXED..].iter().find(is_free).ok_or(Errno::NOSPC)?;
+    POOL.each(|block| block.layer_words[layer.index].store(0, Ordering::Relaxed));
+    let text = Box::into_raw(Box::new(text));
+    let before = layer.text.swap(text, Ordering::AcqRel);
+    if !before.is_null() {
+        // SAFETY: made as the one above was, and no thread is in a call of the layer whose it was.
+        drop(unsafe { Box::from_raw(before) });
+    }
+    let (start, length) = (&layer.mapped.0, &layer.mapped.1);
+    let before = start.swap(0, Ordering::Relaxed);
+    if before != 0 {
+        // SAFETY: mapped below for that layer.
+        unsafe { guard::unmap(before, length.load(Ordering::Relaxed)) };
+    }
+    let shared = record.shared;
+    let at = sys::map_shared(OWN.session.get(), shared.offset, shared.length, true)?;
+    guard::own(at, shared.length);
+    length.store(shared.length, Ordering::Relaxed);
+    start.store(at, Ordering::Relaxed);
+    layer.area.store(at + session::LOCKS, Ordering::Relaxed);
+    layer.set(raw, record.epoch);
+    Ok(layer)
+}
+
+/// Lets calls come to a layer, or keeps them from it.
+pub fn set_live(layer: &'static Layer, live: bool) {
+    LIST.set_live(layer, live);
+}
+
+/// The layers that come and go, in no order.
+pub fn loaded() -> impl Iterator<Item = &'static Layer> {
+    LIST.all().filter(|layer| layer.index >= FIXED)
 }
 
 /// Makes stubs send what the layer wants.
@@ -118,6 +239,7 @@ pub fn want(raw: &Raw) {
 #[derive(Clone, Copy)]
 pub struct Next {
     layer: &'static Layer,
+    epoch: u64,
 }
 
 impl Next {
@@ -128,36 +250,50 @@ impl Next {
 
     /// Gives the call to the next layer down that wants it; the system comes last.
     pub fn call(self, call: &mut Call<'_>) -> isize {
-        pass_down(self.layer.index, call)
+        pass_below(self.epoch, call)
     }
 }
 
-fn pass_down(below: usize, call: &mut Call<'_>) -> isize {
-    match LIST.newest(below, call.entry, call.number) {
-        Some(layer) => (layer.raw().call)(call, Next { layer }),
-        None => crate::module::framework::call(call).unwrap_or_else(|| system::call(call)),
-    }
-}
-
-/// Gives what a layer asks itself to the newest one with a smaller epoch that wants it.
+/// Gives the call to the newest layer that wants it among those older than `epoch`; the system comes last.
 pub fn pass_below(epoch: u64, call: &mut Call<'_>) -> isize {
-    pass_down(epoch as usize, call)
+    loop {
+        let Some((layer, own)) = LIST.newest(epoch, call.entry, call.number) else {
+            return crate::module::framework::call(call).unwrap_or_else(|| system::call(call));
+        };
+        let next = Next { layer, epoch: own };
+        let bit = layer.bit();
+        if bit == 0 {
+            return (layer.raw().call)(call, next);
+        }
+        // First it is said that we are in it, then asked whether it is still there: whoever takes it out
+        // does it the other way round, so its place is not another's while we are (`put`).
+        let before = call.block.inside.load(Ordering::Relaxed);
+        call.block.inside.store(before | bit, Ordering::SeqCst);
+        let is_there = layer.live_epoch() == Some(own);
+        let result = is_there.then(|| (layer.raw().call)(call, next));
+        call.block.inside.store(before, Ordering::Release);
+        if let Some(result) = result {
+            return result;
+        }
+    }
 }
 
 /// Gives the call to the newest layer that wants it.
 pub fn dispatch(call: &mut Call<'_>) -> isize {
-    pass_down(LIST.used.load(Ordering::Acquire), call)
+    pass_below(ABOVE, call)
 }
 
 /// Tells every layer, oldest first.
 pub fn tell(event: Event, block: &mut Block) {
-    for layer in LIST.all() {
+    let mut above = 0;
+    while let Some((layer, epoch)) = LIST.oldest(above) {
         (layer.raw().event)(layer, event, block);
+        above = epoch;
     }
 }
 
-/// The layers, oldest first.
-pub fn layers() -> &'static [Layer] {
+/// The layers, in no order.
+pub fn layers() -> impl Iterator<Item = &'static Layer> {
     LIST.all()
 }
 
@@ -187,32 +323,36 @@ mod tests {
     #[test]
     fn the_newest_that_wants_a_call_is_first_and_the_next_is_older() {
         let list = List::new();
-        for raw in [&EVERY, &SOME, &EVERY, &SOME] {
-            assert!(list.push(raw).is_some());
+        // Their places say nothing of their order.
+        for (index, raw, epoch) in [(0, &EVERY, 1), (1, &SOME, 9), (2, &EVERY, 5), (3, &SOME, 4)] {
+            assert!(list.fix(index, raw, epoch).is_some());
         }
         let order = |entry, number| {
-            let mut below = list.all().len();
+            let mut below = ABOVE;
             let mut order = std::vec::Vec::new();
-            while let Some(layer) = list.newest(below, entry, number) {
-                below = layer.index();
+            while let Some((layer, epoch)) = list.newest(below, entry, number) {
+                assert_eq!(layer.epoch(), epoch);
+                below = epoch;
                 order.push(below);
             }
             order
         };
-        assert_eq!(order(Entry::Native, 60), [3, 2, 1, 0]);
-        assert_eq!(order(Entry::Native, 61), [2, 0]);
-        assert_eq!(order(Entry::Native, usize::MAX), [2, 0]);
+        assert_eq!(order(Entry::Native, 60), [9, 5, 4, 1]);
+        assert_eq!(order(Entry::Native, 61), [5, 1]);
+        assert_eq!(order(Entry::Native, usize::MAX), [5, 1]);
         // A number of another table is not the number of that list.
-        assert_eq!(order(Entry::Compat, 1), [2, 0]);
+        assert_eq!(order(Entry::Compat, 1), [5, 1]);
+        // One that is taken out is passed over.
+        list.set_live(&list.layers[1], false);
+        assert_eq!(order(Entry::Native, 60), [5, 4, 1]);
+        assert_eq!(list.oldest(1).map(|(_, epoch)| epoch), Some(4));
     }
 
     #[test]
-    fn a_full_list_says_so() {
+    fn there_is_no_place_for_one_too_many() {
         let list = List::new();
-        for index in 0..LAYERS {
-            assert_eq!(list.push(&EVERY).map(Layer::index), Some(index));
-        }
-        assert!(list.push(&EVERY).is_none());
-        assert_eq!(list.all().len(), LAYERS);
+        assert!(list.fix(FIXED - 1, &EVERY, 1).is_some());
+        assert!(list.fix(FIXED, &EVERY, 1).is_none());
+        assert_eq!(list.all().count(), 1);
     }
 }

@@ -8,22 +8,25 @@ mod list;
 pub mod modules;
 mod origin;
 pub mod raw;
+pub mod refresh;
 mod ring;
 pub mod spec;
 mod system;
+mod tables;
 mod trace;
 mod trial;
 mod wanted;
 
 pub use call::Call;
-pub use list::{LAYERS, Layer, Next, layers, pass_below, tell};
+pub use list::{FIXED, LAYERS, Layer, Next, layers, pass_below, tell};
 pub use ring::report_inherited as report_inherited_rings;
 pub use system::{Compat, Legacy, can_do_without};
+pub use tables::{TABLES, show_wanted};
 pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};
 pub use trial::record as record_trial;
 pub use wanted::{
-    TABLE, fill_link_page, own_functions, show_everything, want, want_base, want_everything,
-    want_signal_masks, want_while_claimed,
+    Class, TABLE, fill_link_page, own_functions, set_class, share, show_everything, want,
+    want_base, want_everything_here,
 };
 
 use core::sync::atomic::Ordering;
@@ -48,6 +51,7 @@ pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Bl
     block.temporary_mask = None;
     // A call that was left by `rt_sigreturn` has left its layers too.
     block.guard.store(core::ptr::null_mut(), Ordering::Relaxed);
+    block.inside.store(0, Ordering::Relaxed);
     match origin.resume {
         Some(resume) => regs.set_pc(resume),
         None => regs.return_to_caller(),
@@ -56,6 +60,7 @@ pub unsafe extern "C" fn vload_resident_call(regs: &mut CallRegs, block: &mut Bl
         regs.set_clobbers(address + crate::arch::SYSCALL_INSTRUCTION);
         return;
     }
+    refresh::look();
     loop {
         let mut call = Call::new(regs, block, origin.compat);
         let compat = call.entry == Entry::Compat;

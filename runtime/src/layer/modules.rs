@@ -1,6 +1,6 @@
 //! `-m`: which modules there are, and the layers that a session's options ask for.
 
-use super::list::{self, LAYERS, Layer};
+use super::list::{self, FIXED, Layer};
 use super::raw::Raw;
 use super::spec::{Malformed, Spec};
 use super::{count, failing, forward, wanted};
@@ -17,7 +17,7 @@ pub const HIDDEN: &str = "test-";
 /// The name under which [`OPTIONS`] keeps each `-m`.
 pub const OPTION: &str = "module";
 /// How often `-m` can be given: a trace is a layer, too.
-pub const MOST: usize = LAYERS - 1;
+pub const MOST: usize = FIXED - 1;
 
 /// Why a `-m` cannot be followed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,7 +30,8 @@ pub enum Unusable<'a> {
     NoArgument(&'static str, &'a [u8]),
 }
 
-fn named(name: &[u8]) -> Option<&'static Raw> {
+/// The module of that name that is part of vload.
+pub fn named(name: &[u8]) -> Option<&'static Raw> {
     BUILT_IN.into_iter().find(|raw| raw.name.as_bytes() == name)
 }
 
@@ -54,7 +55,7 @@ pub type Failed = (&'static str, Errno);
 
 /// Puts the layers in place that the options ask for, oldest first; `new` if the session begins.
 fn attach(new: bool) -> Result<(), Failed> {
-    for text in OPTIONS.values(OPTION) {
+    for (index, text) in OPTIONS.values(OPTION).enumerate() {
         // What begins a session has looked at its options, and hands them on as they are.
         let (raw, spec) = find(text).map_err(|_| ("?", Errno::INVAL))?;
         let put = |layer: &'static Layer| {
@@ -63,7 +64,7 @@ fn attach(new: bool) -> Result<(), Failed> {
             }
             (raw.attach)(layer, spec)
         };
-        let layer = list::push(raw).ok_or((raw.name, Errno::NOSPC))?;
+        let layer = list::fix(index, raw).ok_or((raw.name, Errno::NOSPC))?;
         put(layer).map_err(|error| (raw.name, error))?;
         list::want(raw);
         wanted::own_functions(|number| raw.wants.has(Entry::Native, number as usize));
@@ -80,6 +81,8 @@ pub fn put(new: bool) -> Result<(), Failed> {
         None => super::TraceMode::Off,
     });
     crate::trial::join();
+    super::share();
+    super::refresh::look();
     Ok(())
 }
 

@@ -67,7 +67,7 @@ const AIO: &[u32] = &[
 
 /// Whether a layer gives one of the calls a meaning.
 fn is_claimed(calls: &[u32]) -> bool {
-    layers().iter().map(super::Layer::raw).any(|raw| {
+    layers().map(super::Layer::raw).any(|raw| {
         !raw.only_looks && calls.iter().any(|&call| raw.wants.has(Entry::Native, call as usize))
     })
 }

@@ -47,7 +47,7 @@ static TRACE: Raw = Raw {
 pub fn set_mode(mode: Mode) {
     MODE.store(mode as u32, Ordering::Relaxed);
     if mode != Mode::Off {
-        let pushed = list::push(&TRACE);
+        let pushed = list::crown(&TRACE);
         debug_assert!(pushed.is_some(), "`modules::MOST` leaves room");
         list::want(&TRACE);
     }

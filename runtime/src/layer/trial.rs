@@ -25,7 +25,7 @@ static TRIAL: Raw = Raw {
 
 /// Puts the layer in place.
 pub fn record() {
-    let pushed = list::push(&TRIAL);
+    let pushed = list::crown(&TRIAL);
     debug_assert!(pushed.is_some(), "`modules::MOST` leaves room, and there is no trace");
     list::want(&TRIAL);
 }

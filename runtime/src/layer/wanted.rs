@@ -1,57 +1,99 @@
-//! Which call numbers some layer wants. Stubs test it: a link page has a byte for each of the first
-//! numbers, and the address of the table of all, indexed by the number's low 16 bits.
+//! Which call numbers some layer wants. Stubs ask a table of all, indexed by the number's low 16 bits,
+//! whose address their link page has.
+//!
+//! It is the table that the processes of a view share (`tables.rs`), or, where that cannot be had, one of
+//! this process alone, which then hears of a change when it next comes to the resident. In a
+//! watched process every number looks wanted.
 
-use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 
-use super::system;
+use super::{system, tables};
 use crate::arch;
 use crate::memory::guard;
-use crate::patch::Link;
 use crate::text;
+use crate::thread::POOL;
+use crate::view::maps;
 
-/// Numbers that a link page has a byte for.
-pub const DIRECT: usize = 1024;
-/// Numbers that the table tells apart.
-const ENTRIES: usize = 1 << 16;
+/// Numbers that a table tells apart.
+pub const ENTRIES: usize = 1 << 16;
+/// And behind them a byte for each function of the vDSO.
+const ALL: usize = ENTRIES + 64;
 
-/// One byte for each low half of a call number: not 0 when some layer wants it.
-pub static TABLE: [AtomicU8; ENTRIES] = [const { AtomicU8::new(0) }; ENTRIES];
+type Table = [AtomicU8; ALL];
 
-/// In a call's byte: it is wanted for good.
+/// This process's own.
+static OWN: Table = [const { AtomicU8::new(0) }; ALL];
+/// One in which every number is wanted.
+static EVERY: Table = [const { AtomicU8::new(0) }; ALL];
+
+/// The table that says what is wanted: what stubs ask, but in a watched process, where the resident does.
+pub static TABLE: AtomicPtr<AtomicU8> = AtomicPtr::new((&raw const OWN).cast_mut().cast());
+
+/// In a byte of [`OWN`]: the call is wanted for good.
 const ALWAYS: u8 = 1;
-/// It is wanted while there are descriptors that vload gives a meaning (`view::claims`).
-const WHILE_CLAIMED: u8 = 2;
+/// A layer that came later wants it.
+const LOADED: u8 = 2;
+/// The first of the bits for [`CLASSES`].
+const CLASS: u8 = 4;
 
-/// Wants a call from now on.
-pub fn want(number: usize) {
-    change(number, |byte| byte | ALWAYS);
+/// What some processes want besides: a process joins a class, or leaves it.
+pub const CLASSES: [&[usize]; 4] = [system::MASKS, maps::CALLS, VIRTUAL_CALLS, &[guard::IOCTL]];
+
+/// The calls that are wanted while a descriptor is virtual.
+const VIRTUAL_CALLS: &[usize] = &[];
+
+/// A class of processes: its place in [`CLASSES`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Class {
+    /// With a signal that is never blocked in the kernel.
+    Masks = 0,
+    /// With a descriptor that shows mappings.
+    Maps = 1,
+    /// With a virtual descriptor.
+    Virtual = 2,
+    /// With a userfaultfd.
+    Faults = 3,
 }
 
-/// Wants a call, or does not any more, for the sake of some descriptors.
-pub fn want_while_claimed(number: usize, claimed: bool) {
-    change(number, |byte| if claimed { byte | WHILE_CLAIMED } else { byte & !WHILE_CLAIMED });
-}
-
-fn change(number: usize, to: impl Fn(u8) -> u8) {
-    let entry = &TABLE[number % ENTRIES];
-    let mut before = entry.load(Ordering::Relaxed);
-    while let Err(now) =
-        entry.compare_exchange_weak(before, to(before), Ordering::AcqRel, Ordering::Relaxed)
-    {
-        before = now;
-    }
-    text::each_link_page(|page| {
-        if number < DIRECT {
-            // SAFETY: link pages are mapped writable for as long as their text is.
-            let byte = unsafe { &(*(page as *const [AtomicU8; DIRECT]))[number] };
-            let shown = if SHOWN.load(Ordering::SeqCst) { &EVERY[number % ENTRIES] } else { entry };
-            byte.store(shown.load(Ordering::Acquire), Ordering::Relaxed);
-        }
-    });
-}
-
-/// A bit for each function of the vDSO's (`arch::patch::FUNCTIONS`) that some layer owns.
+/// The classes that this process is in, a bit each.
+static CLASS_SET: AtomicU32 = AtomicU32::new(0);
+/// Whether every call is wanted here for the process's own sake.
+static EVERYTHING: AtomicBool = AtomicBool::new(false);
+/// Whether stubs see every number as wanted.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+/// Whether the tables that are shared are asked.
+static SHARED: AtomicBool = AtomicBool::new(false);
+/// Whether a number beyond those that calls have is wanted always.
+static WIDE: AtomicBool = AtomicBool::new(false);
+/// A bit for each function of the vDSO's (`arch::patch::FUNCTIONS`) that is owned always.
 static OWNED: AtomicU64 = AtomicU64::new(0);
+
+/// Wants a call always: in all processes of a session alike, and before the first instruction of the
+/// program.
+pub fn want(number: usize) {
+    OWN[number % ENTRIES].fetch_or(ALWAYS, Ordering::Relaxed);
+    if number >= tables::NUMBERS {
+        WIDE.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Wants every call always, as [`want`] does.
+pub fn want_everything() {
+    for byte in &OWN[..ENTRIES] {
+        byte.fetch_or(ALWAYS, Ordering::Relaxed);
+    }
+    WIDE.store(true, Ordering::Relaxed);
+}
+
+/// Wants what the system layer itself must see.
+pub fn want_base() {
+    for number in system::WANTED.iter().chain(arch::numbers::WANTED).chain(guard::WANTED) {
+        want(*number);
+    }
+}
 
 /// Owns the functions that stand for the calls of which `which` says so: what the program asks
 /// them arrives as that call.
@@ -59,74 +101,137 @@ pub fn own_functions(which: impl Fn(u32) -> bool) {
     for (index, function) in arch::patch::FUNCTIONS.iter().enumerate() {
         if which(function.number) {
             OWNED.fetch_or(1 << index, Ordering::Relaxed);
+            OWN[ENTRIES + index].store(1, Ordering::Relaxed);
         }
     }
-    text::each_link_page(fill_functions);
 }
 
-fn fill_functions(page: usize) {
-    for (index, _) in arch::patch::FUNCTIONS.iter().enumerate() {
-        let owned = (OWNED.load(Ordering::Relaxed) >> index & 1) as u8;
-        let byte = page + Link::FUNCTIONS as usize + index;
-        // SAFETY: link pages are mapped writable for as long as their text is.
-        unsafe { (*(byte as *const AtomicU8)).store(owned, Ordering::Relaxed) };
-    }
+/// Whether a function of the vDSO's is owned always.
+pub fn is_owned(index: usize) -> bool {
+    OWNED.load(Ordering::Relaxed) >> index & 1 != 0
 }
 
-/// Wants what the system layer itself must see.
-pub fn want_base() {
-    for number in system::WANTED {
-        want(*number);
-    }
-    for number in arch::numbers::WANTED.iter().chain(guard::WANTED) {
-        want(*number);
-    }
+/// Whether a number beyond those that calls have is wanted always.
+pub fn is_base_wide() -> bool {
+    WIDE.load(Ordering::Relaxed)
 }
 
-/// Wants the calls that set a signal mask.
-pub fn want_signal_masks() {
-    for number in system::MASKS {
-        want(*number);
-    }
+/// Whether the call is wanted always.
+pub fn is_always(low: usize) -> bool {
+    OWN[low].load(Ordering::Relaxed) & ALWAYS != 0
 }
 
-/// Wants every call.
-pub fn want_everything() {
-    for byte in &TABLE {
-        byte.store(ALWAYS, Ordering::Relaxed);
+/// Makes this process one of the class, or not any more.
+pub fn set_class(class: Class, joins: bool) {
+    let (index, bit) = (class as usize, 1 << class as u32);
+    let before = match joins {
+        true => CLASS_SET.fetch_or(bit, Ordering::SeqCst),
+        false => CLASS_SET.fetch_and(!bit, Ordering::SeqCst),
+    };
+    if (before & bit != 0) == joins {
+        return;
     }
-    text::each_link_page(fill_link_page);
+    for &number in CLASSES[index] {
+        let byte = &OWN[number % ENTRIES];
+        match joins {
+            true => byte.fetch_or(CLASS << index, Ordering::AcqRel),
+            false => byte.fetch_and(!(CLASS << index), Ordering::AcqRel),
+        };
+    }
+    lead();
 }
 
-/// A table in which every number is wanted: what stubs see in a watched process.
-static EVERY: [AtomicU8; ENTRIES] = [const { AtomicU8::new(0) }; ENTRIES];
-static SHOWN: AtomicBool = AtomicBool::new(false);
+/// Wants every call in this process.
+pub fn want_everything_here() {
+    fill_every();
+    EVERYTHING.store(true, Ordering::SeqCst);
+    lead();
+}
 
 /// Shows every number as wanted to the stubs, which come to the entry of a watched process with it.
 pub fn show_everything() {
-    for byte in &EVERY {
+    fill_every();
+    SHOWN.store(true, Ordering::SeqCst);
+    lead();
+}
+
+fn fill_every() {
+    for byte in &EVERY[..ENTRIES] {
         byte.store(1, Ordering::Relaxed);
     }
-    SHOWN.store(true, Ordering::SeqCst);
-    text::each_link_page(fill_link_page);
+    for (every, own) in EVERY.iter().zip(&OWN).skip(ENTRIES) {
+        every.store(own.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
+/// Asks the tables that the processes of this one's view share from now on, if they can be had.
+pub fn share() {
+    match tables::map() {
+        Ok(()) => SHARED.store(true, Ordering::SeqCst),
+        Err(error) => {
+            crate::log!(
+                Info,
+                "layers that come later are seen only at calls that are wanted already: {}",
+                error.text()
+            );
+        }
+    }
+    lead();
+}
+
+/// Whether this process must be told what layers want that came later.
+pub fn is_alone() -> bool {
+    core::ptr::eq(TABLE.load(Ordering::Relaxed), (&raw const OWN).cast())
+}
+
+/// What layers want that came later, where the process has only its own table.
+pub fn set_loaded(wants: impl Fn(usize) -> bool, owns: impl Fn(u32) -> bool) {
+    for (number, byte) in OWN[..ENTRIES].iter().enumerate() {
+        match wants(number) {
+            true => byte.fetch_or(LOADED, Ordering::Relaxed),
+            false => byte.fetch_and(!LOADED, Ordering::Relaxed),
+        };
+    }
+    for (index, function) in arch::patch::FUNCTIONS.iter().enumerate() {
+        let owned = is_owned(index) || owns(function.number);
+        OWN[ENTRIES + index].store(owned.into(), Ordering::Relaxed);
+    }
+}
+
+/// Leads the stubs to the table that they shall ask.
+pub fn lead() {
+    let own = (&raw const OWN) as usize;
+    loop {
+        let class = CLASS_SET.load(Ordering::SeqCst);
+        let table = if EVERYTHING.load(Ordering::SeqCst) {
+            (&raw const EVERY) as usize
+        } else if SHARED.load(Ordering::SeqCst) {
+            tables::at(class as usize).unwrap_or(own)
+        } else {
+            own
+        };
+        TABLE.store(table as *mut AtomicU8, Ordering::SeqCst);
+        text::each_link_page(fill_link_page);
+        POOL.each(|block| block.wanted_table.store(table, Ordering::Relaxed));
+        // Another thread may have led them to the table of the classes before.
+        if class == CLASS_SET.load(Ordering::SeqCst) {
+            return;
+        }
+    }
 }
 
 /// Fills the link page at `page`, which is mapped and writable (its layout: `patch`). Other threads may
 /// run in its stubs.
 pub fn fill_link_page(page: usize) {
-    fill_functions(page);
-    let every = SHOWN.load(Ordering::SeqCst);
+    let shown = SHOWN.load(Ordering::SeqCst);
     let (native, compat) = arch::syscall_entries();
     let (watched, returned) = arch::watched_entries();
-    let (native, table) = if every { (watched, &EVERY) } else { (native, &TABLE) };
-    // SAFETY: the caller mapped the page, and it is aligned.
-    let words = unsafe { &*((page + DIRECT) as *const [AtomicUsize; 4]) };
-    for (word, value) in words.iter().zip([native, table.as_ptr() as usize, compat, returned]) {
+    let real = TABLE.load(Ordering::SeqCst) as usize;
+    let (native, table) =
+        if shown { (watched, (&raw const EVERY) as usize) } else { (native, real) };
+    // SAFETY: link pages are mapped writable for as long as their text is, and aligned.
+    let words = unsafe { &*(page as *const [AtomicUsize; 4]) };
+    for (word, value) in words.iter().zip([native, table, compat, returned]) {
         word.store(value, Ordering::Relaxed);
-    }
-    // SAFETY: as above.
-    let bytes = unsafe { &*(page as *const [AtomicU8; DIRECT]) };
-    for (byte, wanted) in bytes.iter().zip(table) {
-        byte.store(wanted.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 }

@@ -9,18 +9,19 @@ use super::{Entry, Shape, SiteDesc};
 pub struct Link;
 
 impl Link {
-    /// The first bytes of the page are one "wanted" byte for each call number below this.
-    pub const CONSTANTS: u16 = 1024;
     /// Where the address of the resident's entry for system calls is.
-    pub const SYSCALL: u64 = 1024;
-    /// Where the address of the wanted table of all numbers is, a byte for each low 16 bits.
-    pub const TABLE: u64 = 1032;
-    /// Where the bytes of the functions are: not 0 when a layer owns it.
-    pub const FUNCTIONS: u64 = 2048;
+    pub const SYSCALL: u64 = 0;
+    /// Where the address of the table is that has a byte for the low 16 bits of each number: not 0 when
+    /// the call is wanted.
+    pub const TABLE: u64 = 8;
     /// Where the address of the resident's entry for `int $0x80` is.
-    pub const INT80: u64 = 1040;
+    pub const INT80: u64 = 16;
     /// Where the address is that a stub goes to behind its call in a process that is watched.
-    pub const RETURNED: u64 = 1048;
+    pub const RETURNED: u64 = 24;
+    /// A stub has the place in the table of a number below this in its instruction.
+    pub const CONSTANTS: u16 = 4096;
+    /// Where the table has the bytes of the functions: not 0 when a layer owns it.
+    pub const FUNCTIONS: u32 = 1 << 16;
 }
 
 /// From this offset on, a program counter in the stubs stands for this address of the file.

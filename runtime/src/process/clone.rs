@@ -9,6 +9,7 @@ use crate::arch::{self, ABORTED, CallRegs};
 use crate::layer::raw::Event;
 use crate::layer::{self, Call};
 use crate::memory::{HEAP_LOCK, User, read_words};
+use crate::session::Kept;
 use crate::signal;
 use crate::sys::{self, Errno};
 use crate::text;
@@ -136,6 +137,8 @@ fn refusal(error: Errno) -> Errno {
 
 /// A child with a copy of our memory: the next lines run in both.
 fn copy(call: &mut Call<'_>, request: &Request) -> isize {
+    let mut list = Kept::none();
+    let is_held = layer::refresh::hold(&mut list);
     let result = {
         // The child must find these free, and what they guard whole. Who has the texts' lock may use
         // the heap, so the heap's comes second.
@@ -145,6 +148,9 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         // SAFETY: the child has its own copy of all memory and starts where we are.
         unsafe { arch::forward(request.number, &request.args, call.block) }
     };
+    if is_held {
+        layer::refresh::release(&mut list, result == 0);
+    }
     if result == 0 {
         let block = &mut *call.block;
         block.tid.store(sys::gettid(), Ordering::Relaxed);
@@ -244,7 +250,7 @@ fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
         child.sighand = &raw const child.private.sighand;
     }
     child.new_process = !has(CLONE_THREAD);
-    child.layer_words = parent.layer_words;
+    child.take_layer_words(parent);
     child.handlers_cleared = flags & CLONE_CLEAR_SIGHAND != 0;
     child.descriptors = parent.descriptors;
     if !has(CLONE_FILES) {

@@ -1,21 +1,22 @@
 //! The session's file: a header, an index of patched texts, and the texts.
 
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 use super::backing;
+use super::layers::Registry;
 use super::members::Members;
-use crate::layer::LAYERS;
+use crate::layer::{self, FIXED};
 use crate::memory::guard;
 use crate::sys::{self, Errno, Result};
 use crate::trace::counters::Counters;
 use crate::view::OWN;
 
 /// "vload" and the version of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x04");
-/// Bytes of the file: sparse, so that only what is used takes memory.
-const SIZE: u64 = 16 << 30;
-/// What is tried when the limit does not allow that much.
-const SMALL: u64 = 64 << 20;
+const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x05");
+/// Bytes of the file, the first that it can have: sparse, so that only what is used takes memory. What was
+/// a layer's is never given to another one, because a process may still be in a call of it.
+const SIZES: [u64; 3] = [8 << 40, 16 << 30, 64 << 20];
 /// Patched texts that the index can name.
 const SLOTS: usize = 1024;
 /// Bytes of the header with the index.
@@ -29,10 +30,12 @@ pub struct Session {
     /// The first byte that is not used.
     used: AtomicU64,
     /// Where each layer's area begins; 0 for those that have none. The last is a run's of `vload bisect`.
-    areas: [AtomicU64; LAYERS + 1],
+    areas: [AtomicU64; FIXED + 1],
     /// What a person has been told, a bit each.
     told: AtomicU64,
     index: [Slot; SLOTS],
+    /// Its views and layers.
+    registry: Registry,
     /// Which program each process runs.
     members: Members,
     /// What `trace -c` counts.
@@ -65,6 +68,11 @@ pub fn members() -> Option<&'static Members> {
     session().map(|session| &session.members)
 }
 
+/// The session's views and layers.
+pub(super) fn registry() -> Option<&'static Registry> {
+    session().map(|session| &session.registry)
+}
+
 /// The session's counters.
 pub fn counters() -> Option<&'static Counters> {
     session().map(|session| &session.counters)
@@ -86,17 +94,23 @@ pub fn is_first(what: Told) -> bool {
 
 /// Makes a session. The descriptor is close-on-exec until it is moved to where it stays.
 pub fn create() -> Result<i32> {
-    let (fd, size) = match backing::session_file(SIZE) {
-        Ok(fd) => (fd, SIZE),
-        Err(_) => (backing::session_file(SMALL)?, SMALL),
-    };
+    let mut made = Err(Errno::NOSPC);
+    for size in SIZES {
+        made = backing::session_file(size).map(|fd| (fd, size));
+        if made.is_ok() {
+            break;
+        }
+    }
+    let (fd, size) = made?;
     let start = sys::map_shared(fd, 0, HEADER, true)?;
     guard::own(start, HEADER);
     let header = start as *mut Session;
     // SAFETY: the mapping is fresh, zero and long enough; all zero is a valid `Session`.
     unsafe {
         (*header).size = size;
-        (*header).used = AtomicU64::new(HEADER as u64);
+        (*header).used = AtomicU64::new((HEADER + layer::TABLES) as u64);
+        (*header).registry.begin();
+        (*header).registry.begin_views(HEADER as u64);
         (*header).magic = MAGIC;
     }
     SESSION.store(header, Ordering::Release);
@@ -203,15 +217,62 @@ pub fn map_area(index: usize, length: usize) -> Result<usize> {
 
 /// Copies `bytes` into the session's file, known to nobody yet.
 pub fn put(bytes: &[u8]) -> Result<Stored> {
+    let stored = room(bytes.len() as u64)?;
+    fill(stored, bytes)?;
+    Ok(stored)
+}
+
+/// A part of the file that nobody uses, all zeros.
+pub(super) fn room(length: u64) -> Result<Stored> {
     let session = session().ok_or(Errno::NOSPC)?;
-    let offset = session.take(bytes.len())?;
-    let start = sys::map_shared(OWN.session.get(), offset, bytes.len(), true)?;
-    // SAFETY: the range of the file is ours alone since the addition, and mapped.
-    unsafe {
-        core::ptr::copy_nonoverlapping(bytes.as_ptr(), start as *mut u8, bytes.len());
-        sys::munmap(start, bytes.len());
+    let length = usize::try_from(length).map_err(|_| Errno::NOSPC)?;
+    let offset = if length == 0 { 0 } else { session.take(length)? };
+    Ok(Stored { offset, length })
+}
+
+/// Copies `bytes` into a part of the file that is the caller's alone.
+pub(super) fn fill(stored: Stored, bytes: &[u8]) -> Result<()> {
+    if bytes.is_empty() {
+        return Ok(());
     }
-    Ok(Stored { offset, length: bytes.len() })
+    let length = bytes.len().min(stored.length);
+    let start = sys::map_shared(OWN.session.get(), stored.offset, length, true)?;
+    // SAFETY: the range of the file is the caller's alone, and mapped.
+    unsafe {
+        core::ptr::copy_nonoverlapping(bytes.as_ptr(), start as *mut u8, length);
+        sys::munmap(start, length);
+    }
+    Ok(())
+}
+
+/// The bytes of a part of the file.
+pub fn bytes(stored: Stored) -> Result<Vec<u8>> {
+    if stored.length == 0 {
+        return Ok(Vec::new());
+    }
+    let start = sys::map_shared(OWN.session.get(), stored.offset, stored.length, false)?;
+    // SAFETY: mapped just now, and as long.
+    let mapped = unsafe { core::slice::from_raw_parts(start as *const u8, stored.length) };
+    let copied = mapped.into();
+    // SAFETY: nothing refers to it any more.
+    unsafe { sys::munmap(start, stored.length) };
+    Ok(copied)
+}
+
+/// Gives the memory of a part of the file back. It reads as zeros from then on, and is nobody's again.
+pub(super) fn free(stored: Stored) {
+    if stored.length != 0
+        && let Err(error) = sys::punch(OWN.session.get(), stored.offset, stored.length)
+    {
+        crate::log!(Warn, "memory of the session stays in use: {}", error.text());
+    }
+}
+
+/// What tells bytes from others.
+pub(super) fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Makes what was stored known under `key`. Two members may do so at once: one is found.

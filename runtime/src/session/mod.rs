@@ -7,10 +7,21 @@
 mod arena;
 mod backing;
 pub mod cache;
+mod journal;
+mod layers;
+mod lock;
 mod members;
+mod robust;
+mod views;
 
 pub use arena::{
-    Session, Stored, Told, counters, create, find, is_first, join, keep, leave, map_area, members,
-    put, reserve_area,
+    Session, Stored, Told, bytes, counters, create, find, is_first, join, keep, leave, map_area,
+    members, put, reserve_area,
 };
 pub use backing::{placeholders, scratch_file, text_file};
+pub use layers::{
+    FIRST_EPOCH, LAYER_LOCKS, LAYERS, LOCKS, LayerId, NewLayer, Numbers, Record, count_user,
+    effective, generation, insert, remove, widen,
+};
+pub use lock::{Kept, Lock};
+pub use views::{ROOT, Tables, VIEWS, ViewId, new_view, set_view, tables, view, with_wanted};

@@ -24,6 +24,11 @@ const OURS: u64 = {
     set
 };
 
+/// The signals that a fault raises, as a mask.
+pub const fn faults() -> u64 {
+    OURS
+}
+
 /// Whether the resident keeps its handler for `signal` whatever the target asks for (`SIG_IGN` is
 /// told to the kernel, because exec hands it on).
 pub fn is_ours(signal: i32) -> bool {

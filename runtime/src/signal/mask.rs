@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::{SIGCALL, SIGSYS, SIGTRAP, bit};
 use crate::arch::{self, SigInfo};
-use crate::layer;
+use crate::layer::{self, Class};
 use crate::memory::User;
 use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
@@ -37,7 +37,7 @@ pub fn open_faults(block: &Block) {
         return;
     }
     if OPEN.fetch_or(FAULTS, Ordering::SeqCst) & FAULTS != FAULTS {
-        layer::want_signal_masks();
+        layer::set_class(Class::Masks, true);
         // The kernel ends who ignores a fault.
         for signal in [SIGSEGV, SIGBUS, SIGILL, SIGFPE] {
             super::fault::keep_ours(signal as i32);
@@ -59,7 +59,7 @@ pub fn keep_open(signal: i32) -> bool {
     if OPEN.fetch_or(bit(signal), Ordering::SeqCst) & bit(signal) != 0 {
         return false;
     }
-    layer::want_signal_masks();
+    layer::set_class(Class::Masks, true);
     true
 }
 

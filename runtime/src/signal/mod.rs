@@ -19,7 +19,7 @@ pub use action::{Action, SigHand, change as change_action, rt_sigaction};
 pub use altstack::sigaltstack;
 pub use arrive::{is_breakpoint, vload_signal};
 pub use deliver::{again as send_again, is_held, vload_resident_deliver};
-pub use fault::{DISPATCHED, die, happens_again, heard, install, is_ours};
+pub use fault::{DISPATCHED, die, faults, happens_again, heard, install, is_ours};
 pub use mask::{
     Blocked, Pending, adopt_inherited, for_kernel, hand_on, has_traps, keep_open,
     open as open_signals, open_faults, rt_sigpending, rt_sigprocmask, take_pending, unblock,

@@ -62,6 +62,7 @@ errnos! {
     ALREADY = EALREADY, "Operation already in progress";
     TXTBSY = ETXTBSY, "Text file busy";
     OPNOTSUPP = EOPNOTSUPP, "Operation not supported";
+    DEADLK = EDEADLK, "Resource deadlock avoided";
     NOSPC = ENOSPC, "No space left on device";
     PIPE = EPIPE, "Broken pipe";
     ROFS = EROFS, "Read-only file system";

@@ -71,9 +71,9 @@ pub fn duplicate(fd: i32, lowest: i32, close_on_exec: bool) -> Result<i32> {
     fcntl(fd, command, lowest as usize).map(|fd| fd as i32)
 }
 
-/// `fcntl(2)` with an argument that is no pointer.
+/// `fcntl(2)` with an argument that is no pointer, or one of ours.
 pub fn fcntl(fd: i32, command: u32, argument: usize) -> Result<usize> {
-    // SAFETY: the commands used here take numbers.
+    // SAFETY: the commands used here take numbers, or a lock of the caller's.
     unsafe { call(FCNTL, [fd as usize, command as usize, argument]) }
 }
 
@@ -248,6 +248,47 @@ pub fn memfd_create(name: &CStr, flags: u32) -> Result<i32> {
 pub fn truncate(fd: i32, length: u64) -> Result<()> {
     // SAFETY: no memory is passed.
     check(unsafe { arch::ftruncate64(fd, length) }).map(drop)
+}
+
+/// Gives back what a part of a file takes: it reads as zeros from then on (`FALLOC_FL_PUNCH_HOLE`,
+/// fallocate(2)).
+pub fn punch(fd: i32, offset: u64, length: usize) -> Result<()> {
+    const KEEP_SIZE: usize = 1;
+    const PUNCH_HOLE: usize = 2;
+    // SAFETY: no memory is passed; the part of the file is the caller's to throw away.
+    check(unsafe { arch::fallocate64(fd, KEEP_SIZE | PUNCH_HOLE, offset, length as u64) }).map(drop)
+}
+
+/// Another open file description of the file behind a descriptor, for reading and writing.
+pub fn reopen(fd: i32) -> Result<i32> {
+    let mut path = crate::log::Line::new();
+    path.text("/proc/self/fd/").decimal(i64::from(fd)).raw(b"\0");
+    let path = CStr::from_bytes_with_nul(path.bytes()).map_err(|_| super::Errno::INVAL)?;
+    openat(CWD, path, nr::O_RDWR | nr::O_CLOEXEC, 0)
+}
+
+/// A lock on one byte, as fcntl(2) takes it.
+fn byte_lock(kind: u32, byte: u64) -> nr::flock64 {
+    // SAFETY: a structure of integers, for which zeros are values.
+    let mut lock: nr::flock64 = unsafe { core::mem::zeroed() };
+    lock.l_type = kind as _;
+    lock.l_start = byte as _;
+    lock.l_len = 1;
+    lock
+}
+
+/// Locks a byte of a file for reading, for as long as the open file description is there
+/// (`F_OFD_SETLK`, fcntl(2)).
+pub fn lock_byte(fd: i32, byte: u64) -> Result<()> {
+    let lock = byte_lock(nr::F_RDLCK, byte);
+    fcntl(fd, nr::F_OFD_SETLK, &raw const lock as usize).map(drop)
+}
+
+/// Whether another open file description has a lock on the byte. Where that cannot be asked it may be so.
+pub fn is_byte_locked(fd: i32, byte: u64) -> bool {
+    let mut lock = byte_lock(nr::F_WRLCK, byte);
+    let asked = fcntl(fd, nr::F_OFD_GETLK, &raw mut lock as usize);
+    asked.is_err() || lock.l_type as u32 != nr::F_UNLCK
 }
 
 /// `mkdirat(2)`.

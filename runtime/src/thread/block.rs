@@ -1,6 +1,8 @@
 //! The thread block: one for each thread that can enter the resident.
 
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32};
+use core::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 
 use crate::arch::{self, Binding, CallRegs, Extended};
 use crate::layer::LAYERS;
@@ -69,8 +71,12 @@ pub struct Block {
     pub guard: AtomicPtr<crate::module::Guard>,
     /// The faults of such code are not blocked in this thread (`signal::open_faults`).
     pub faults_open: AtomicBool,
+    /// The table of wanted calls, where stubs find it by the block.
+    pub wanted_table: AtomicUsize,
     /// A word for each layer.
-    pub layer_words: [usize; LAYERS],
+    pub layer_words: [AtomicUsize; LAYERS],
+    /// A bit for each of the layers that come and go: the thread is in a call of it.
+    pub inside: AtomicU64,
     /// The syscall user dispatch that the thread has asked for.
     pub dispatch: Dispatch,
     /// The seccomp filters of the thread.
@@ -93,6 +99,13 @@ impl Block {
         // SAFETY: the resident runs on a bound block's stack, which is this thread's alone; what is
         // changed through this is a field that nobody holds a reference to meanwhile.
         unsafe { &mut *arch::thread_block() }
+    }
+
+    /// Gives the layers the words that they have in another thread.
+    pub fn take_layer_words(&self, from: &Self) {
+        for (mine, theirs) in self.layer_words.iter().zip(&from.layer_words) {
+            mine.store(theirs.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
     }
 }
 

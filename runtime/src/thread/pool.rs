@@ -2,7 +2,9 @@
 
 use core::mem::{offset_of, size_of};
 use core::ptr::{null, null_mut};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{
+    AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 
 use super::{AltStack, Block, Ownership};
 use crate::arch::Binding;
@@ -243,7 +245,8 @@ unsafe fn reset(block: *mut Block) {
         (*block).new_process = false;
         (*block).guard = AtomicPtr::new(null_mut());
         (*block).faults_open = AtomicBool::new(false);
-        (*block).layer_words = [0; LAYERS];
+        (*block).layer_words = [const { AtomicUsize::new(0) }; LAYERS];
+        (*block).inside = AtomicU64::new(0);
         (*block).must_arm = AtomicU32::new(0);
         (*block).armed = AtomicU32::new(0);
         (*block).tid = AtomicI32::new(0);

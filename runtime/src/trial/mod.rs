@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
-use crate::layer::{self, LAYERS};
+use crate::layer::{self, FIXED};
 use crate::memory::guard;
 use crate::patch::{Fate, Site, SiteRecord};
 use crate::session;
@@ -97,7 +97,7 @@ pub fn current() -> Option<&'static Trial> {
 
 /// Begins a run in the session that the caller has just made.
 pub fn begin(off: Off, records: bool) -> Result<&'static Trial> {
-    session::reserve_area(LAYERS, size_of::<Trial>())?;
+    session::reserve_area(FIXED, size_of::<Trial>())?;
     let trial = attach()?;
     trial.off.store(off as u32, Ordering::Relaxed);
     trial.records.store(records.into(), Ordering::Relaxed);
@@ -106,7 +106,7 @@ pub fn begin(off: Off, records: bool) -> Result<&'static Trial> {
 
 /// Maps the run of this process's session.
 fn attach() -> Result<&'static Trial> {
-    let start = session::map_area(LAYERS, size_of::<Trial>())?;
+    let start = session::map_area(FIXED, size_of::<Trial>())?;
     TRIAL.store(start as *mut Trial, Ordering::Release);
     // SAFETY: mapped just now, and as long; every bit pattern is a valid `Trial`.
     Ok(unsafe { &*(start as *const Trial) })

@@ -42,6 +42,17 @@ pub unsafe fn ftruncate64(fd: i32, length: u64) -> isize {
     }
 }
 
+/// `fallocate(2)`.
+///
+/// # Safety
+/// Nobody may need what the file has there.
+pub unsafe fn fallocate64(fd: i32, mode: usize, offset: u64, length: u64) -> isize {
+    let ([from, above], [bytes, more]) = (halves(offset), halves(length));
+    let args = [fd as usize, mode, from, above, bytes, more];
+    // SAFETY: no memory is passed.
+    unsafe { syscall(linux_raw_sys::general::__NR_fallocate as usize, args) }
+}
+
 /// `mmap2(2)` with an offset in bytes, which is a multiple of 4096.
 ///
 /// # Safety

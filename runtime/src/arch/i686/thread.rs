@@ -3,6 +3,7 @@
 
 use core::arch::asm;
 use core::mem::offset_of;
+use core::sync::atomic::Ordering;
 
 use super::entry::entry_address;
 use super::syscall;
@@ -34,7 +35,7 @@ const USEABLE: u32 = 1 << 6;
 /// Where in the thread block stubs and the vDSO's copy find the address of the entry code.
 pub(super) const ENTRY: usize = offset_of!(Block, spill) + 4 * size_of::<usize>();
 /// Where they find the table of wanted calls.
-pub(super) const TABLE: usize = offset_of!(Block, spill) + 5 * size_of::<usize>();
+pub(super) const TABLE: usize = offset_of!(Block, wanted_table);
 
 /// Whether a thread may not have `slot` for itself.
 fn is_ours(slot: u32) -> bool {
@@ -106,7 +107,8 @@ pub unsafe fn bind_thread_block(block: *mut Block) -> sys::Result<()> {
     // SAFETY: the caller's promise.
     unsafe {
         (*block).spill[4] = entry_address();
-        (*block).spill[5] = layer::TABLE.as_ptr() as usize;
+        let table = layer::TABLE.load(Ordering::Relaxed) as usize;
+        (*block).wanted_table.store(table, Ordering::Relaxed);
     }
     let mut result = Err(sys::Errno::INVAL);
     for slot in SLOTS {

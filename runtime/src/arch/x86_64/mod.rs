@@ -29,7 +29,9 @@ pub use super::gate::{
     own_call_done, syscall, syscall_unasked,
 };
 pub use super::kernel_action::{ACTION_FLAGS, KernelAction};
-pub use super::raw64::{ftruncate64, mmap_offset, mmap64, offset_of_pair, pread64, statfs_flags};
+pub use super::raw64::{
+    fallocate64, ftruncate64, mmap_offset, mmap64, offset_of_pair, pread64, statfs_flags,
+};
 pub use super::siginfo64::{
     SI_QUEUE, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,
     user_dispatch_info,

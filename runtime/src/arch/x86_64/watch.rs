@@ -42,7 +42,7 @@ vload_watched_entry:                    # r11 = desc, rax = number; rcx is free
     .globl vload_watched_kept
 vload_watched_kept:                     # from here on the block has the site
     movzwl  %ax, %ecx
-    leaq    {table}(%rip), %r11
+    movq    {table}(%rip), %r11
     movzbl  (%r11,%rcx), %ecx           # wanted by a layer?
     jrcxz   2f
     jmp     3f

@@ -32,8 +32,10 @@ numbers! {
     PROCESS_MADVISE = __NR_process_madvise;
     PROCESS_VM_WRITEV = __NR_process_vm_writev;
     USERFAULTFD = __NR_userfaultfd;
-    IOCTL = __NR_ioctl;
 }
+
+/// Wanted in a process with a userfaultfd ([`fault::watch`]).
+pub const IOCTL: usize = nr::__NR_ioctl as usize;
 
 /// The calls that are answered here, besides `mmap` and `munmap`.
 pub const WANTED: &[usize] = &[

@@ -3,9 +3,8 @@
 //! The calls that name ranges are `ioctl(2)`s. These are looked at from the first userfaultfd of an
 //! address space on, and in no other.
 
-use super::calls::IOCTL;
 use super::holds;
-use crate::layer::{self, Call};
+use crate::layer::{self, Call, Class};
 use crate::memory::User;
 use crate::sys::{self, Errno};
 use crate::view;
@@ -30,7 +29,7 @@ pub fn create(call: &mut Call<'_>) -> isize {
 
 /// Looks at `ioctl(2)` from now on.
 pub fn watch() {
-    layer::want(IOCTL);
+    layer::set_class(Class::Faults, true);
 }
 
 /// `ioctl(2)`.

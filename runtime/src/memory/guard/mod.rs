@@ -20,7 +20,7 @@ use crate::arch;
 use crate::sys;
 use ranges::Ranges;
 
-pub use calls::{WANTED, call, mmap, munmap};
+pub use calls::{IOCTL, WANTED, call, mmap, munmap};
 pub use peer::Peer;
 pub use texts::{Origin, each_text_of, origin, stands_for};
 

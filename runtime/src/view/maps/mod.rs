@@ -15,7 +15,7 @@ mod space;
 mod tally;
 
 use buffer::Buffer;
-pub use read::{call, copied, forget, opened};
+pub use read::{CALLS, call, copied, forget, opened};
 
 use super::{path_of, procfs};
 use crate::log::Line;

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 use super::buffer::Buffer;
 use super::{Kind, content, kind_of};
 use crate::arch;
-use crate::layer::{self, Call};
+use crate::layer::{self, Call, Class};
 use crate::memory::{copy_out, read_words};
 use crate::sys::{self, Errno, Result};
 use crate::view::Descriptors;
@@ -99,7 +99,7 @@ fn any() -> bool {
 }
 
 fn want(on: bool) {
-    CALLS.iter().for_each(|number| layer::want_while_claimed(*number, on));
+    layer::set_class(Class::Maps, on);
 }
 
 /// Claims a descriptor of the caller's.

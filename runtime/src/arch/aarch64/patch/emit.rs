@@ -3,8 +3,8 @@
 //! ```text
 //! start:  stp x16, x17, [sp, #-16]!
 //! test:   adrp x16, LINK
-//!         ldrb w16, [x16, #N]                # the number is known and below 1024, else:
-//!                                            #   ldr x16, [x16, #1032]
+//!         ldr x16, [x16, #8]                 # the table of wanted calls
+//!         ldrb w16, [x16, #N]                # the number is known and below 4096, else:
 //!                                            #   and w17, w8, #0xffff
 //!                                            #   ldrb w16, [x16, x17]
 //!         cbnz w16, slow
@@ -12,7 +12,7 @@
 //! gate:   svc #0                             # the gate
 //!         b tail
 //! slow:   adrp x16, LINK
-//!         ldr x17, [x16, #1024]
+//!         ldr x17, [x16, #0]
 //!         adr x16, desc
 //!         br x17
 //! resume: ldp x16, x17, [sp], #16
@@ -58,12 +58,12 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
     let test = stub.here();
     let link = stub.link;
     page_of(stub, link)?;
+    put(stub, LDR_X16_X16 | (Link::TABLE as u32 / 8) << OFFSET);
     match site.number.and_then(|number| u16::try_from(number).ok()) {
         Some(number) if number < Link::CONSTANTS => {
             put(stub, LDRB_W16_X16 | u32::from(number) << OFFSET);
         }
         _ => {
-            put(stub, LDR_X16_X16 | (Link::TABLE as u32 / 8) << OFFSET);
             put(stub, AND_W17_W8_FFFF);
             put(stub, LDRB_W16_X16_X17);
         }

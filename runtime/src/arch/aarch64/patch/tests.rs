@@ -122,30 +122,31 @@ fn the_stub_of_a_known_number() {
     emit(&mut stub, &site, &SVC.to_le_bytes()).expect("in reach");
     let (code, points, emitted) = stub.finish();
     #[rustfmt::skip]
-    assert_eq!(words(&code[..13 * 4]), [
+    assert_eq!(words(&code[..14 * 4]), [
         0xa9bf_47f0,                    // stp x16, x17, [sp, #-16]!
         0xb000_0010,                    // adrp x16, 0x201000
+        0xf940_0610,                    // ldr x16, [x16, #8]
         0x3941_0210,                    // ldrb w16, [x16, #64]
         0x3500_0090,                    // cbnz w16, slow
         0xa8c1_47f0,                    // ldp x16, x17, [sp], #16
         SVC,
-        0x17fb_fffb,                    // b 0x100004
+        0x17fb_fffa,                    // b 0x100004
         0xb000_0010,                    // slow: adrp x16, 0x201000
-        0xf942_0211,                    // ldr x17, [x16, #1024]
+        0xf940_0211,                    // ldr x17, [x16]
         0x1000_0090,                    // adr x16, desc
         0xd61f_0220,                    // br x17
         0xa8c1_47f0,                    // ldp x16, x17, [sp], #16
-        0x17fb_fff5,                    // b 0x100004
+        0x17fb_fff4,                    // b 0x100004
     ]);
-    let desc = &code[13 * 4..];
+    let desc = &code[14 * 4..];
     assert_eq!(desc.len(), 12);
-    let back = -0x10_0034i32;
+    let back = -0x10_0038i32;
     assert_eq!(desc[..4], back.to_le_bytes());
     // resume, gate, entry, keeps; start; shape, test.
-    assert_eq!(desc[4..], [8, 32, 0, 3, 52, 0, Shape::Direct as u8, 48]);
+    assert_eq!(desc[4..], [8, 32, 0, 3, 56, 0, Shape::Direct as u8, 52]);
     let shown: Vec<(u32, u64)> = points.iter().map(|point| (point.offset, point.shown)).collect();
-    assert_eq!(shown, [(0, 0x10_0000), (24, 0x10_0004), (28, 0x10_0000), (44, 0x10_0004)]);
-    assert_eq!((emitted[0].start, emitted[0].end), (0, 64));
+    assert_eq!(shown, [(0, 0x10_0000), (28, 0x10_0004), (32, 0x10_0000), (48, 0x10_0004)]);
+    assert_eq!((emitted[0].start, emitted[0].end), (0, 68));
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn the_stub_of_any_number_reads_the_table() {
         let code = words(&stub.finish().0);
         #[rustfmt::skip]
         assert_eq!(code[2..8], [
-            0xf942_0610,                // ldr x16, [x16, #1032]
+            0xf940_0610,                // ldr x16, [x16, #8]
             0x1200_3d11,                // and w17, w8, #0xffff
             0x3871_6a10,                // ldrb w16, [x16, x17]
             0x3500_0090,                // cbnz w16, slow

@@ -2,19 +2,19 @@
 //!
 //! ```text
 //! start:  [moved instructions]
-//! test:   movzbl LINK+N(%rip), %ecx          # the number is known and below 1024, else:
-//!                                            #   mov LINK+1032(%rip), %rcx
+//! test:   mov LINK+8(%rip), %rcx             # the table of wanted calls
+//!         movzbl N(%rcx), %ecx               # the number is known and below 4096, else:
 //!                                            #   movzwl %ax, %r11d
 //!                                            #   movzbl (%rcx,%r11), %ecx
 //!         jrcxz pass
 //!         lea desc(%rip), %r11
-//!         jmp *LINK+1024(%rip)
+//!         jmp *LINK+0(%rip)
 //! pass:   syscall                            # the gate
 //!         lea site+2(%rip), %rcx             # as the kernel leaves it
 //! resume: [moved instructions]
 //!         jmp tail
 //! back:   lea desc(%rip), %r11
-//!         jmp *LINK+1048(%rip)
+//!         jmp *LINK+24(%rip)
 //! desc:   SiteDesc
 //! ```
 //!
@@ -58,16 +58,7 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
     let lea;
     match site.entry {
         Entry::Syscall => {
-            match site.number.and_then(|number| u16::try_from(number).ok()) {
-                Some(number) if number < Link::CONSTANTS => {
-                    relative(stub, &[0x0f, 0xb6, 0x0d], stub.link + u64::from(number))?;
-                }
-                _ => {
-                    relative(stub, &[0x48, 0x8b, 0x0d], stub.link + Link::TABLE)?;
-                    stub.put(&[0x44, 0x0f, 0xb7, 0xd8]);
-                    stub.put(&[0x42, 0x0f, 0xb6, 0x0c, 0x19]);
-                }
-            }
+            ask_table(stub, site.number)?;
             // jrcxz over the lea and the jump.
             stub.put(&[0xe3, PASS]);
             lea = stub.here();
@@ -126,6 +117,23 @@ pub fn emit(stub: &mut Stub, site: &Site, original: &[u8]) -> Option<()> {
         shape: site.shape,
     })?;
     stub.end();
+    Some(())
+}
+
+/// Asks whether the call is wanted: `rcx` is 0 if it is not. The number is in `rax`; no flags are
+/// written.
+pub(super) fn ask_table(stub: &mut Stub, number: Option<u32>) -> Option<()> {
+    relative(stub, &[0x48, 0x8b, 0x0d], stub.link + Link::TABLE)?;
+    match number {
+        Some(number) if number < u32::from(Link::CONSTANTS) => {
+            stub.put(&[0x0f, 0xb6, 0x89]);
+            stub.put(&number.to_le_bytes());
+        }
+        _ => {
+            stub.put(&[0x44, 0x0f, 0xb7, 0xd8]);
+            stub.put(&[0x42, 0x0f, 0xb6, 0x0c, 0x19]);
+        }
+    }
     Some(())
 }
 

@@ -1,7 +1,8 @@
 //! The stub of a function that stands for a call.
 //!
 //! ```text
-//! start:  cmpb $0, LINK+2048+INDEX(%rip)     # does a layer own it?
+//! start:  mov LINK+8(%rip), %r11             # the table of wanted calls
+//!         cmpb $0, 65536+INDEX(%r11)         # does a layer own it?
 //!         jne owned
 //! native: [moved instructions]
 //!         jmp tail
@@ -10,7 +11,7 @@
 //!         xor %r8d, %r8d
 //!         mov $N, %eax
 //!         lea desc(%rip), %r11
-//!         jmp *LINK+1024(%rip)
+//!         jmp *LINK+0(%rip)
 //! gate:   syscall                            # for a thread that the resident does not know
 //! resume: ret
 //! desc:   SiteDesc
@@ -73,11 +74,9 @@ pub fn emit_function(stub: &mut Stub, site: &Site, owned: &Owned, original: &[u8
     }
     stub.begin();
     stub.shows(site.vaddr);
-    stub.put(&[0x80, 0x3d]);
-    // One byte of the instruction follows the distance.
-    let byte = stub.link + Link::FUNCTIONS + owned.index as u64;
-    let field = displacement(stub.here() + 5, byte)?;
-    stub.put(&field);
+    relative(stub, &[0x4c, 0x8b, 0x1d], stub.link + Link::TABLE)?;
+    stub.put(&[0x41, 0x80, 0xbb]);
+    stub.put(&(Link::FUNCTIONS + owned.index as u32).to_le_bytes());
     stub.put(&[0, 0x0f, 0x85, 0, 0, 0, 0]);
     let native = stub.here();
     relocate(stub, original, site.head)?;

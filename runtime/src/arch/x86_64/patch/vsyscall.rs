@@ -9,10 +9,11 @@
 //! call *%rax                       ff d0                           stays
 //!
 //! stub:   mov $N, %eax
-//! test:   movzbl LINK+N(%rip), %ecx
+//! test:   mov LINK+8(%rip), %rcx
+//!         movzbl N(%rcx), %ecx
 //!         jrcxz pass
 //!         lea desc(%rip), %r11
-//!         jmp *LINK+1024(%rip)
+//!         jmp *LINK+0(%rip)
 //! pass:   syscall                            # the gate
 //! resume: ret
 //! desc:   SiteDesc
@@ -21,7 +22,7 @@
 //! A thread in the stub is shown there: no address of the file would make the call again, and the
 //! kernel has no unwind table for the page either.
 
-use super::emit::{end_function, relative};
+use super::emit::{ask_table, end_function};
 use super::motion::motion;
 use super::rewrite::displacement;
 use super::scan::words_60_ff;
@@ -114,7 +115,7 @@ pub fn emit_fixed(stub: &mut Stub, number: u32) -> Option<()> {
     let start = stub.here();
     stub.put(&[0xb8]);
     stub.put(&number.to_le_bytes());
-    relative(stub, &[0x0f, 0xb6, 0x0d], stub.link + u64::from(number))?;
+    ask_table(stub, Some(number))?;
     // jrcxz over the lea and the jump.
     stub.put(&[0xe3, 7 + 6]);
     end_function(stub, start, start, 0, None)

@@ -30,7 +30,6 @@ unsafe extern "C" fn answer() {
 /// A patched text in memory.
 struct Mapped {
     base: u64,
-    link: u64,
     blob: Vec<u8>,
     wanted: &'static [AtomicU8],
 }
@@ -77,14 +76,11 @@ impl Mapped {
         protect(0, link);
         view.islands().for_each(|island| protect(island.vaddr, island.len));
         drop(plan);
-        Self { base, link: base + link, blob, wanted }
+        Self { base, blob, wanted }
     }
 
     fn want(&self, number: u16, wanted: bool) {
         self.wanted[usize::from(number)].store(wanted.into(), Ordering::Relaxed);
-        // SAFETY: the link page, which is writable and lives as long as the process.
-        let byte = unsafe { AtomicU8::from_ptr((self.link + u64::from(number)) as *mut u8) };
-        byte.store(wanted.into(), Ordering::Relaxed);
     }
 
     /// Calls the code at an address of the file.

@@ -1,7 +1,7 @@
 //! Functions that stand for calls, in the vDSO of the kernel that runs the test.
 
 use crate::arch::patch::{FUNCTION_HEAD, FUNCTIONS, decode};
-use crate::patch::{Blob, Flow, Link, Shape, ShapeSet, analyze};
+use crate::patch::{Blob, Flow, Shape, ShapeSet, analyze};
 use std::string::String;
 use std::vec::Vec;
 
@@ -98,10 +98,4 @@ fn a_function_that_is_entered_behind_its_start_stays() {
         }
     }
     assert!(!names.is_empty(), "no function has a branch that could be changed");
-}
-
-#[test]
-fn the_bytes_of_functions_are_behind_all_else_in_the_link_page() {
-    let behind = Link::INT80 + 8;
-    assert!(Link::FUNCTIONS >= behind && Link::FUNCTIONS + FUNCTIONS.len() as u64 <= 4096);
 }

@@ -66,17 +66,19 @@ fn glibc_getppid() {
          1007 ret
          mov Some(110)
          2000 mov $0x6e,%eax
-         2005 movzbl 0x306e,%ecx
-         200c jrcxz 0x201b
-         200e lea 0x2038,%r11
-         2015 jmpq *0x3400
-         201b syscall
-         201d lea 0x1007,%rcx
-         2024 jmp 0x1007
-         2029 int3
-         202a int3
-         202b lea 0x2038,%r11
-         2032 jmpq *0x3418
+         2005 mov 0x3008,%rcx
+         200c movzbl 0x6e(%rcx),%ecx
+         2013 jrcxz 0x2022
+         2015 lea 0x2040,%r11
+         201c jmpq *0x3000
+         2022 syscall
+         2024 lea 0x1007,%rcx
+         202b jmp 0x1007
+         2030 int3
+         2031 int3
+         2032 int3
+         2033 lea 0x2040,%r11
+         203a jmpq *0x3018
         ",
     );
 }
@@ -96,17 +98,19 @@ fn glibc_read_nocancel() {
          100c ret
          100d ud2
          after Some(0)
-         2000 movzbl 0x3000,%ecx
-         2007 jrcxz 0x2016
-         2009 lea 0x2038,%r11
-         2010 jmpq *0x3400
-         2016 syscall
-         2018 lea 0x1004,%rcx
-         201f cmp $0xfffffffffffff000,%rax
-         2025 jmp 0x100a
-         202a int3
-         202b lea 0x2038,%r11
-         2032 jmpq *0x3418
+         2000 mov 0x3008,%rcx
+         2007 movzbl (%rcx),%ecx
+         200e jrcxz 0x201d
+         2010 lea 0x2040,%r11
+         2017 jmpq *0x3000
+         201d syscall
+         201f lea 0x1004,%rcx
+         2026 cmp $0xfffffffffffff000,%rax
+         202c jmp 0x100a
+         2031 int3
+         2032 int3
+         2033 lea 0x2040,%r11
+         203a jmpq *0x3018
         ",
     );
 }
@@ -132,17 +136,17 @@ fn ld_so_get_origin() {
          before None
          2000 mov %rsp,%r12
          2003 mov %r12,%rsi
-         2006 mov 0x3408,%rcx
+         2006 mov 0x3008,%rcx
          200d movzwl %ax,%r11d
          2011 movzbl (%rcx,%r11),%ecx
          2016 jrcxz 0x2025
          2018 lea 0x2040,%r11
-         201f jmpq *0x3400
+         201f jmpq *0x3000
          2025 syscall
          2027 lea 0x1018,%rcx
          202e jmp 0x1018
          2033 lea 0x2040,%r11
-         203a jmpq *0x3418
+         203a jmpq *0x3018
         ",
     );
 }
@@ -161,17 +165,19 @@ fn musl_lseek() {
          1010 ret
          mov Some(8)
          2000 mov $8,%eax
-         2005 movzbl 0x3008,%ecx
-         200c jrcxz 0x201b
-         200e lea 0x2038,%r11
-         2015 jmpq *0x3400
-         201b syscall
-         201d lea 0x100d,%rcx
-         2024 jmp 0x100d
-         2029 int3
-         202a int3
-         202b lea 0x2038,%r11
-         2032 jmpq *0x3418
+         2005 mov 0x3008,%rcx
+         200c movzbl 8(%rcx),%ecx
+         2013 jrcxz 0x2022
+         2015 lea 0x2040,%r11
+         201c jmpq *0x3000
+         2022 syscall
+         2024 lea 0x100d,%rcx
+         202b jmp 0x100d
+         2030 int3
+         2031 int3
+         2032 int3
+         2033 lea 0x2040,%r11
+         203a jmpq *0x3018
         ",
     );
 }
@@ -199,12 +205,12 @@ fn go_syscall6() {
          1035 ret
          before None
          2000 mov %rbx,%rdi
-         2003 mov 0x3408,%rcx
+         2003 mov 0x3008,%rcx
          200a movzwl %ax,%r11d
          200e movzbl (%rcx,%r11),%ecx
          2013 jrcxz 0x2022
          2015 lea 0x2040,%r11
-         201c jmpq *0x3400
+         201c jmpq *0x3000
          2022 syscall
          2024 lea 0x100e,%rcx
          202b jmp 0x100e
@@ -212,7 +218,7 @@ fn go_syscall6() {
          2031 int3
          2032 int3
          2033 lea 0x2040,%r11
-         203a jmpq *0x3418
+         203a jmpq *0x3018
         ",
     );
 }
@@ -248,33 +254,33 @@ fn static_exit() {
          1042 mov %eax,%fs:(%r8)
          1046 jmp 0x1024
          pad None
-         2000 mov 0x3408,%rcx
+         2000 mov 0x3008,%rcx
          2007 movzwl %ax,%r11d
          200b movzbl (%rcx,%r11),%ecx
          2010 jrcxz 0x201f
          2012 lea 0x203c,%r11
-         2019 jmpq *0x3400
+         2019 jmpq *0x3000
          201f syscall
          2021 lea 0x101c,%rcx
          2028 jmp 0x101c
          202d int3
          202e int3
          202f lea 0x203c,%r11
-         2036 jmpq *0x3418
+         2036 jmpq *0x3018
          pad None
-         2048 mov 0x3408,%rcx
+         2048 mov 0x3008,%rcx
          204f movzwl %ax,%r11d
          2053 movzbl (%rcx,%r11),%ecx
          2058 jrcxz 0x2067
          205a lea 0x2084,%r11
-         2061 jmpq *0x3400
+         2061 jmpq *0x3000
          2067 syscall
          2069 lea 0x1029,%rcx
          2070 jmp 0x1029
          2075 int3
          2076 int3
          2077 lea 0x2084,%r11
-         207e jmpq *0x3418
+         207e jmpq *0x3018
         ",
     );
 }
@@ -292,15 +298,17 @@ fn static_restore_rt() {
          1009 nopl (%rax)
          mov Some(15)
          2000 mov $0xf,%rax
-         2007 movzbl 0x300f,%ecx
-         200e jrcxz 0x201d
-         2010 lea 0x2038,%r11
-         2017 jmpq *0x3400
-         201d syscall
-         201f lea 0x1009,%rcx
-         2026 jmp 0x1009
-         202b lea 0x2038,%r11
-         2032 jmpq *0x3418
+         2007 mov 0x3008,%rcx
+         200e movzbl 0xf(%rcx),%ecx
+         2015 jrcxz 0x2024
+         2017 lea 0x2040,%r11
+         201e jmpq *0x3000
+         2024 syscall
+         2026 lea 0x1009,%rcx
+         202d jmp 0x1009
+         2032 int3
+         2033 lea 0x2040,%r11
+         203a jmpq *0x3018
         ",
     );
 }
@@ -318,7 +326,7 @@ fn int80() {
          2000 mov $0x14,%eax
          2005 mov %rcx,-0x88(%rsp)
          200d lea 0x2024,%rcx
-         2014 jmpq *0x3410
+         2014 jmpq *0x3010
          201a int $0x80
          201c jmp 0x1007
          2021 int3
@@ -338,18 +346,16 @@ fn trap() {
          1006 nop
          1007 ret
          trap Some(110)
-         2000 movzbl 0x306e,%ecx
-         2007 jrcxz 0x2016
-         2009 lea 0x2034,%r11
-         2010 jmpq *0x3400
-         2016 syscall
-         2018 lea 0x1007,%rcx
-         201f jmp 0x1007
-         2024 int3
-         2025 int3
-         2026 int3
-         2027 lea 0x2034,%r11
-         202e jmpq *0x3418
+         2000 mov 0x3008,%rcx
+         2007 movzbl 0x6e(%rcx),%ecx
+         200e jrcxz 0x201d
+         2010 lea 0x2038,%r11
+         2017 jmpq *0x3000
+         201d syscall
+         201f lea 0x1007,%rcx
+         2026 jmp 0x1007
+         202b lea 0x2038,%r11
+         2032 jmpq *0x3018
         ",
     );
 }
@@ -373,18 +379,20 @@ fn diverted() {
         &out,
         "
          2000 mov $0x6e,%eax
-         2005 movzbl 0x306e,%ecx
-         200c jrcxz 0x201b
-         200e lea 0x2038,%r11
-         2015 jmpq *0x3400
-         201b jmp 0x200e
-         201d jmp 0x202b
-         201f or $0xffffefe3,%eax
-         2024 jmp 0x1007
-         2029 int3
-         202a int3
-         202b lea 0x2038,%r11
-         2032 jmpq *0x3418
+         2005 mov 0x3008,%rcx
+         200c movzbl 0x6e(%rcx),%ecx
+         2013 jrcxz 0x2022
+         2015 lea 0x2040,%r11
+         201c jmpq *0x3000
+         2022 jmp 0x2015
+         2024 jmp 0x2033
+         2026 or $0xffffefdc,%eax
+         202b jmp 0x1007
+         2030 int3
+         2031 int3
+         2032 int3
+         2033 lea 0x2040,%r11
+         203a jmpq *0x3018
         ",
     );
 }

@@ -1,0 +1,159 @@
+//! The layers of the session, in this process: they come and go with the views' records, which any process
+//! changes. A process looks when a call comes to the resident and the session has seen a change since.
+
+use alloc::vec::Vec;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use super::list::{self, Layer};
+use super::modules;
+use super::raw::Raw;
+use super::wanted;
+use crate::abi::Entry;
+use crate::session::{self, Kept, LayerId, Lock, NewLayer, Record};
+use crate::sys::{Errno, Result};
+use crate::thread::Block;
+
+/// Who changes the list of this process holds it: a thread, or a vfork child, which can be killed alone.
+static CHANGING: Lock = Lock::free();
+
+/// The generation that the list is of.
+static SEEN: AtomicU64 = AtomicU64::new(session::FIRST_EPOCH);
+
+/// `Record::kind` of a module that is part of vload.
+pub const BUILT_IN: u32 = 0;
+
+/// Brings the list up to the session, if that has changed. Called on the way of every call that comes
+/// to the resident.
+#[inline]
+pub fn look() {
+    if is_behind() {
+        catch_up();
+    }
+}
+
+fn is_behind() -> bool {
+    session::generation()
+        .is_some_and(|now| now.load(Ordering::Acquire) != SEEN.load(Ordering::Acquire))
+}
+
+/// Has the layers that the view has now.
+#[cold]
+pub fn catch_up() {
+    // A layer that is being put in place makes a call of its own: it is seen behind that.
+    let _ = change(&mut || {
+        while is_behind() {
+            follow();
+        }
+        Ok(())
+    });
+}
+
+/// Runs `act` while nobody else changes the list.
+fn change<T>(act: &mut dyn FnMut() -> Result<T>) -> Result<T> {
+    let mut kept = Kept::none();
+    CHANGING.take_private(&mut kept)?;
+    let result = act();
+    CHANGING.give_back(&mut kept);
+    result
+}
+
+/// Holds the list as it is over a fork. The parent, and where there is one the child, calls
+/// [`release`].
+pub fn hold(kept: &mut Kept) -> bool {
+    CHANGING.take_private(kept).is_ok()
+}
+
+/// Ends [`hold`].
+pub fn release(kept: &mut Kept, is_child: bool) {
+    match is_child {
+        true => CHANGING.forget(kept),
+        false => CHANGING.give_back(kept),
+    }
+}
+
+fn follow() {
+    let mut present = 0u64;
+    let generation = session::effective(session::view(), &mut |record| {
+        let layer = list::loaded().find(|layer| layer.epoch() == record.epoch);
+        let layer = match layer.map_or_else(|| attach(record), Ok) {
+            Ok(layer) => layer,
+            Err(error) => {
+                let name = core::str::from_utf8(record.name()).unwrap_or("?");
+                crate::log!(Error, "module '{name}' is missing in this process: {}", error.text());
+                return;
+            }
+        };
+        list::set_live(layer, true);
+        present |= layer.bit();
+    });
+    for layer in list::loaded().filter(|layer| present & layer.bit() == 0) {
+        list::set_live(layer, false);
+    }
+    if wanted::is_alone() {
+        wanted::lead();
+    }
+    if wanted::is_alone() {
+        let raws = || list::loaded().map(Layer::raw);
+        wanted::set_loaded(
+            |number| raws().any(|raw| raw.wants.has(Entry::Native, number)),
+            |number| raws().any(|raw| raw.wants.has(Entry::Native, number as usize)),
+        );
+    }
+    SEEN.store(generation, Ordering::Release);
+}
+
+/// The module of a record, in this process.
+fn module_of(record: &Record) -> Result<&'static Raw> {
+    match record.kind {
+        BUILT_IN => modules::named(record.name()).ok_or(Errno::NOENT),
+        _ => Err(Errno::NOEXEC),
+    }
+}
+
+/// Puts a layer in a place of the list. No call comes to it yet.
+fn put(record: &Record) -> Result<&'static Layer> {
+    let mut text: Vec<u8> = record.name().into();
+    let arguments = session::bytes(record.arguments)?;
+    if !arguments.is_empty() {
+        text.push(b':');
+        text.extend(arguments);
+    }
+    list::put(record, module_of(record)?, text)
+}
+
+/// The same, for one that other processes have.
+fn attach(record: &Record) -> Result<&'static Layer> {
+    let layer = put(record)?;
+    let spec = layer.spec().ok_or(Errno::INVAL)?;
+    (layer.raw().attach)(layer, spec)?;
+    Ok(layer)
+}
+
+/// Puts a new layer in this process's view, above all others.
+pub fn insert(new: &NewLayer<'_>, block: Option<NonNull<Block>>) -> Result<LayerId> {
+    change(&mut || {
+        session::insert(session::view(), new, block, &mut |record| {
+            let layer = put(record)?;
+            let spec = layer.spec().ok_or(Errno::INVAL)?;
+            (layer.raw().init)(layer, spec)?;
+            (layer.raw().attach)(layer, spec)
+        })
+    })
+}
+
+/// Takes the newest layer of that name out of this process's view. `fini` is called before, and its error
+/// keeps it.
+pub fn remove(
+    name: &[u8],
+    block: Option<NonNull<Block>>,
+    fini: &mut dyn FnMut(&'static Layer) -> Result<()>,
+) -> Result<()> {
+    change(&mut || {
+        session::remove(session::view(), name, block, &mut |record| {
+            let here = list::loaded().find(|layer| layer.epoch() == record.epoch);
+            let layer = here.map_or_else(|| attach(record), Ok)?;
+            fini(layer)
+        })
+    })
+}

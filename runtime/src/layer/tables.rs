@@ -1,0 +1,105 @@
+//! The tables of wanted calls that the processes of a view share. They lie in the session's memory, and
+//! each process maps them to read: what one process stores there, the stubs of every other one see
+//! at their next call.
+//!
+//! A process may want more than its view does: what that is makes its class, and each class has a table of
+//! its own. One is filled when the first process needs it.
+
+use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use super::wanted::{self, ENTRIES};
+use crate::arch;
+use crate::memory::guard;
+use crate::session::{self, Numbers, ViewId};
+use crate::sys::{self, Errno, Result};
+use crate::view::OWN;
+
+/// Things that a process can want besides, a bit each ([`wanted::CLASSES`]).
+pub const CLASSES: usize = 1 << wanted::CLASSES.len();
+/// Bytes of a table: one for each low half of a number, and one for each function of the vDSO.
+const TABLE: usize = ENTRIES + 4096;
+/// Bytes of all tables of a view.
+pub const TABLES: usize = CLASSES * TABLE;
+
+/// Numbers that calls have; beyond them a table is a hole until something wants one.
+pub const NUMBERS: usize = 1024;
+
+/// Makes the tables of `view` say that its layers want `numbers`.
+pub fn show_wanted(view: ViewId, numbers: &Numbers) -> Result<()> {
+    let Some(tables) = session::tables(view) else { return Ok(()) };
+    let filled = tables.filled.load(Ordering::Acquire) as usize;
+    (0..CLASSES)
+        .filter(|class| filled >> class & 1 != 0)
+        .try_for_each(|class| write(tables.offset, class, numbers, true))
+}
+
+/// Fills a table, if nobody has.
+fn fill(view: ViewId, class: usize) -> Result<()> {
+    let tables = session::tables(view).ok_or(Errno::NOENT)?;
+    if tables.filled.load(Ordering::Acquire) >> class & 1 != 0 {
+        return Ok(());
+    }
+    session::with_wanted(view, &mut |numbers| {
+        write(tables.offset, class, numbers, false)?;
+        tables.filled.fetch_or(1 << class, Ordering::Release);
+        Ok(())
+    })
+}
+
+/// Writes the table of a class. Where it was written before, only bytes change that must: stubs read them
+/// all the time.
+fn write(tables: u64, class: usize, numbers: &Numbers, again: bool) -> Result<()> {
+    let offset = tables + (class * TABLE) as u64;
+    let start = sys::map_shared(OWN.session.get(), offset, TABLE, true)?;
+    // SAFETY: mapped just now, and as long.
+    let bytes = unsafe { &*(start as *const [AtomicU8; TABLE]) };
+    let wide = numbers.is_wide() || wanted::is_base_wide();
+    // What was wanted there before is wanted no more: a hole would be read as zeros, and filled.
+    let end = if wide || again { ENTRIES } else { NUMBERS };
+    let show = |at: usize, is_wanted: bool| {
+        let byte = &bytes[at];
+        if byte.load(Ordering::Relaxed) != u8::from(is_wanted) {
+            byte.store(is_wanted.into(), Ordering::Release);
+        }
+    };
+    let of_class = |low: usize| {
+        let calls = wanted::CLASSES.iter().enumerate();
+        calls.filter(|(index, _)| class >> index & 1 != 0).any(|(_, calls)| calls.contains(&low))
+    };
+    for low in 0..end {
+        let for_all = numbers.has(low) || wanted::is_always(low);
+        show(low, for_all || (again && low < NUMBERS && of_class(low)));
+    }
+    for (index, calls) in wanted::CLASSES.iter().enumerate() {
+        if class >> index & 1 != 0 {
+            calls.iter().for_each(|&call| show(call, true));
+        }
+    }
+    for (index, function) in arch::patch::FUNCTIONS.iter().enumerate() {
+        let owned = numbers.has(function.number as usize) || wanted::is_owned(index);
+        show(ENTRIES + index, owned);
+    }
+    // SAFETY: nothing refers to it any more.
+    unsafe { sys::munmap(start, TABLE) };
+    Ok(())
+}
+
+/// Where this process has the tables of its view mapped, or 0.
+static MAPPED: AtomicUsize = AtomicUsize::new(0);
+
+/// Maps the tables of this process's view.
+pub fn map() -> Result<()> {
+    let tables = session::tables(session::view()).ok_or(Errno::NOENT)?;
+    let start = sys::map_shared(OWN.session.get(), tables.offset, TABLES, false)?;
+    guard::own(start, TABLES);
+    MAPPED.store(start, Ordering::Release);
+    Ok(())
+}
+
+/// The shared table of a class: its address.
+pub fn at(class: usize) -> Result<usize> {
+    match MAPPED.load(Ordering::Acquire) {
+        0 => Err(Errno::NOENT),
+        start => fill(session::view(), class).map(|()| start + class * TABLE),
+    }
+}

@@ -1,0 +1,622 @@
+//! The layers of a session: one record for each, which says in which view it is and since when.
+//!
+//! Everything has a time: the number of changes that have been made when it came, and when it went. So a
+//! change is made by one store, of that number ([`Registry::generation`]): a layer is there from the
+//! generation on in which it is born, until the one in which it dies. Readers take no lock. Writers
+//! hold the registry's, and whoever takes it next throws away what a killed one has left: what is born or
+//! dies after the present generation.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use super::arena::{self, Stored};
+use super::lock::{Kept, Lock};
+use super::views::{VIEWS, View, ViewId};
+use crate::layer;
+use crate::sys::{Errno, Result};
+use crate::thread::Block;
+
+/// Layers that a session can have at once, besides those that are part of vload.
+pub const LAYERS: usize = 64;
+/// Locks that each layer has.
+pub const LAYER_LOCKS: usize = 16;
+/// Bytes that they take, before the layer's area.
+pub const LOCKS: usize = LAYER_LOCKS * size_of::<Lock>();
+/// Bytes of a name and of a description, at most.
+const NAME: usize = 32;
+const DESCRIPTION: usize = 128;
+/// Call numbers that have a bit in a record; those above are listed.
+pub const DIRECT: usize = 1024;
+const LISTED: usize = 32;
+
+/// [`Record::kind`], and so on: what `vload_module::abi` calls them.
+pub type Kind = u32;
+
+/// The place of a layer's record. It is used again when the layer is gone: epoch and place together name a
+/// layer for good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LayerId(pub u32);
+
+/// A layer that shall be.
+pub struct NewLayer<'a> {
+    /// Its module's name.
+    pub name: &'a [u8],
+    /// What it does, in a line; cut where it is too long.
+    pub description: &'a [u8],
+    /// `RAW`, `SERVICE` or `FRAMEWORK`.
+    pub kind: Kind,
+    /// The module's flags.
+    pub flags: u64,
+    /// Where its image is.
+    pub image: Stored,
+    /// Its arguments, as `-m` takes them behind the colon.
+    pub arguments: &'a [u8],
+    /// Bytes of memory that all processes share.
+    pub area: u64,
+    /// The numbers of the calls that it wants by the native entry; `None`: every call.
+    pub wants: Option<&'a [usize]>,
+    /// Its place in time, where the session's options say so; else it is the newest.
+    pub epoch: Option<u64>,
+}
+
+/// A layer, as its record said at one moment.
+#[derive(Clone, Copy)]
+pub struct Record {
+    /// Where the record is.
+    pub id: LayerId,
+    /// The view that it is in.
+    pub view: ViewId,
+    /// Its place in time: older layers have smaller numbers.
+    pub epoch: u64,
+    /// As in [`NewLayer`].
+    pub kind: Kind,
+    /// As in [`NewLayer`].
+    pub flags: u64,
+    /// As in [`NewLayer`].
+    pub image: Stored,
+    /// Where its arguments are.
+    pub arguments: Stored,
+    /// Where its locks are, [`LAYER_LOCKS`] pages, and behind them its area.
+    pub shared: Stored,
+    /// What uses it, by its own count.
+    pub users: u32,
+    name: [u8; NAME],
+    description: [u8; DESCRIPTION],
+}
+
+impl Record {
+    /// Its module's name.
+    pub fn name(&self) -> &[u8] {
+        text(&self.name)
+    }
+
+    /// What it does.
+    pub fn description(&self) -> &[u8] {
+        text(&self.description)
+    }
+}
+
+fn text(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// Bytes that are read while they may be written.
+#[repr(C)]
+struct Text<const WORDS: usize>([AtomicU64; WORDS]);
+
+impl<const WORDS: usize> Text<WORDS> {
+    fn set(&self, text: &[u8]) {
+        for (index, word) in self.0.iter().enumerate() {
+            let mut bytes = [0; 8];
+            let part = text.get(index * 8..).unwrap_or_default();
+            let length = part.len().min(8);
+            bytes[..length].copy_from_slice(&part[..length]);
+            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+        }
+    }
+
+    fn get(&self, into: &mut [u8]) {
+        for (bytes, word) in into.chunks_exact_mut(8).zip(&self.0) {
+            bytes.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+    }
+}
+
+#[repr(C)]
+struct Place {
+    offset: AtomicU64,
+    length: AtomicU64,
+}
+
+impl Place {
+    fn set(&self, stored: Stored) {
+        self.offset.store(stored.offset, Ordering::Relaxed);
+        self.length.store(stored.length as u64, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Stored {
+        let offset = self.offset.load(Ordering::Relaxed);
+        Stored { offset, length: self.length.load(Ordering::Relaxed) as usize }
+    }
+}
+
+/// The calls that a layer wants.
+#[repr(C)]
+struct Wanted {
+    every: AtomicU32,
+    listed: AtomicU32,
+    bits: [AtomicU64; DIRECT / 64],
+    /// The low halves of other numbers.
+    list: [AtomicU32; LISTED],
+}
+
+impl Wanted {
+    fn clear(&self) {
+        self.every.store(0, Ordering::Relaxed);
+        self.listed.store(0, Ordering::Relaxed);
+        self.bits.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
+    fn add(&self, numbers: Option<&[usize]>) {
+        let Some(numbers) = numbers else { return self.every.store(1, Ordering::Relaxed) };
+        for &number in numbers {
+            let low = number & 0xffff;
+            if low < DIRECT {
+                self.bits[low / 64].fetch_or(1 << (low % 64), Ordering::Relaxed);
+                continue;
+            }
+            let at = self.listed.load(Ordering::Relaxed);
+            match self.list.get(at as usize) {
+                Some(place) => {
+                    place.store(low as u32, Ordering::Relaxed);
+                    self.listed.store(at + 1, Ordering::Relaxed);
+                }
+                // A stub that takes one too many to the resident does no harm.
+                None => self.every.store(1, Ordering::Relaxed),
+            }
+        }
+    }
+
+    fn add_to(&self, set: &mut Numbers) {
+        if self.every.load(Ordering::Relaxed) != 0 {
+            set.every = true;
+        }
+        for (to, from) in set.bits.iter_mut().zip(&self.bits) {
+            *to |= from.load(Ordering::Relaxed);
+        }
+        let listed = self.listed.load(Ordering::Relaxed) as usize;
+        for one in self.list.iter().take(listed) {
+            match set.list.get_mut(set.listed) {
+                Some(place) => *place = one.load(Ordering::Relaxed) as u16,
+                None => set.every = true,
+            }
+            set.listed += 1;
+        }
+    }
+}
+
+/// A set of call numbers, by their low halves.
+pub struct Numbers {
+    every: bool,
+    bits: [u64; DIRECT / 64],
+    list: [u16; 2 * LISTED],
+    listed: usize,
+}
+
+impl Numbers {
+    const NONE: Self =
+        Self { every: false, bits: [0; DIRECT / 64], list: [0; 2 * LISTED], listed: 0 };
+
+    /// Whether it has the number.
+    pub fn has(&self, low: usize) -> bool {
+        let in_list = || self.list.iter().take(self.listed).any(|&one| usize::from(one) == low);
+        self.every
+            || match self.bits.get(low / 64) {
+                Some(word) => word >> (low % 64) & 1 != 0,
+                None => in_list(),
+            }
+    }
+
+    /// Whether it has any beyond those that calls have.
+    pub fn is_wide(&self) -> bool {
+        self.every || self.listed != 0
+    }
+}
+
+/// A record in the session's memory. All zero bytes are a free one.
+#[repr(C)]
+struct Slot {
+    /// The generation in which it is there first; 0: it is free.
+    born: AtomicU64,
+    /// The generation in which it is there no more; 0: none is known.
+    died: AtomicU64,
+    epoch: AtomicU64,
+    view: AtomicU32,
+    kind: AtomicU32,
+    flags: AtomicU64,
+    users: AtomicU32,
+    _pad: u32,
+    image: Place,
+    arguments: Place,
+    /// What tells these arguments from others.
+    hash: AtomicU64,
+    shared: Place,
+    name: Text<{ NAME / 8 }>,
+    description: Text<{ DESCRIPTION / 8 }>,
+    wanted: Wanted,
+}
+
+impl Slot {
+    fn is_there(&self, generation: u64) -> bool {
+        let (born, died) = (self.born.load(Ordering::Acquire), self.died.load(Ordering::Acquire));
+        born != 0 && born <= generation && (died == 0 || died > generation)
+    }
+
+    /// What the record says in `generation`; `None`: it says nothing, or has changed meanwhile.
+    fn read(&self, index: usize, generation: u64) -> Option<Record> {
+        let born = self.born.load(Ordering::Acquire);
+        if !self.is_there(generation) {
+            return None;
+        }
+        let record = self.copy(index);
+        fence(Ordering::Acquire);
+        (self.born.load(Ordering::Relaxed) == born).then_some(record)
+    }
+
+    fn copy(&self, index: usize) -> Record {
+        let (mut name, mut description) = ([0; NAME], [0; DESCRIPTION]);
+        self.name.get(&mut name);
+        self.description.get(&mut description);
+        Record {
+            id: LayerId(index as u32),
+            view: ViewId(self.view.load(Ordering::Relaxed)),
+            epoch: self.epoch.load(Ordering::Relaxed),
+            kind: self.kind.load(Ordering::Relaxed),
+            flags: self.flags.load(Ordering::Relaxed),
+            image: self.image.get(),
+            arguments: self.arguments.get(),
+            shared: self.shared.get(),
+            users: self.users.load(Ordering::Relaxed),
+            name,
+            description,
+        }
+    }
+}
+
+/// All that the session knows of views and layers.
+#[repr(C)]
+pub struct Registry {
+    lock: Lock,
+    /// How many changes have been made.
+    generation: AtomicU64,
+    pub(super) views: [View; VIEWS],
+    slots: [Slot; LAYERS],
+}
+
+/// Epochs below this are those that the session's options give.
+pub const FIRST_EPOCH: u64 = 1 << 16;
+
+/// The registry while its lock is held.
+pub(super) struct Held<'a> {
+    pub registry: &'a Registry,
+    kept: &'a mut Kept,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.registry.lock.give_back(self.kept);
+    }
+}
+
+impl Registry {
+    /// Begins the registry of a new session.
+    pub(super) fn begin(&self) {
+        self.generation.store(FIRST_EPOCH, Ordering::Relaxed);
+    }
+
+    /// How many changes have been made: a process whose list is of another generation looks again.
+    pub(super) fn generation(&self) -> &AtomicU64 {
+        &self.generation
+    }
+
+    pub(super) fn hold<'a>(
+        &'a self,
+        kept: &'a mut Kept,
+        block: Option<NonNull<Block>>,
+    ) -> Result<Held<'a>> {
+        self.lock.take(kept, 0..0, block)?;
+        let held = Held { registry: self, kept };
+        held.recover();
+        Ok(held)
+    }
+
+    /// Calls `visit` with what each record says that `view` or one of those it comes from has.
+    fn each(&self, generation: u64, view: ViewId, visit: &mut dyn FnMut(usize, &Slot)) {
+        for (index, slot) in self.slots.iter().enumerate() {
+            let of = ViewId(slot.view.load(Ordering::Relaxed));
+            if slot.is_there(generation) && self.is_in(view, of) {
+                visit(index, slot);
+            }
+        }
+    }
+
+    /// The calls that the view's layers want.
+    pub(super) fn wanted(&self, generation: u64, view: ViewId) -> Numbers {
+        let mut set = Numbers::NONE;
+        self.each(generation, view, &mut |_, slot| slot.wanted.add_to(&mut set));
+        set
+    }
+}
+
+impl Held<'_> {
+    /// The generation of the change that is being made.
+    fn next(&self) -> u64 {
+        self.registry.generation.load(Ordering::Relaxed) + 1
+    }
+
+    /// Makes the change that has been prepared.
+    fn commit(&self) {
+        self.registry.generation.store(self.next(), Ordering::Release);
+    }
+
+    /// Throws away what a killed writer has left.
+    fn recover(&self) {
+        let next = self.next();
+        for slot in &self.registry.slots {
+            let (born, died) =
+                (slot.born.load(Ordering::Relaxed), slot.died.load(Ordering::Relaxed));
+            if died >= next {
+                slot.died.store(0, Ordering::Relaxed);
+            }
+            if born >= next {
+                self.discard(slot);
+            } else if born != 0 && died != 0 && died < next {
+                self.bury(slot);
+            }
+        }
+    }
+
+    /// Frees a record that no process has seen, or that none sees any more, and its memory.
+    fn discard(&self, slot: &Slot) {
+        arena::free(slot.arguments.get());
+        arena::free(slot.shared.get());
+        slot.born.store(0, Ordering::Release);
+    }
+
+    /// Frees the record of a layer that is gone.
+    fn bury(&self, slot: &Slot) {
+        // Until then more calls than wanted come to the resident, which does no harm: so does an error.
+        if let Err(error) = self.show_wants(ViewId(slot.view.load(Ordering::Relaxed)), 0) {
+            crate::log!(Warn, "calls of a layer that is gone stay wanted: {}", error.text());
+        }
+        self.discard(slot);
+    }
+
+    /// What the layers of a view want now.
+    pub fn wanted(&self, view: ViewId) -> Numbers {
+        self.registry.wanted(self.next() - 1, view)
+    }
+
+    /// Takes all layers out of a view in which no process is.
+    pub fn clear(&self, view: ViewId) {
+        for slot in &self.registry.slots {
+            let is_there = slot.is_there(self.next() - 1);
+            if is_there && slot.view.load(Ordering::Relaxed) == view.0 {
+                slot.died.store(self.next(), Ordering::Release);
+                self.commit();
+                self.discard(slot);
+            }
+        }
+    }
+
+    /// Makes the stubs of all that sees `view` send what is wanted `ahead` changes from now.
+    fn show_wants(&self, view: ViewId, ahead: u64) -> Result<()> {
+        let generation = self.registry.generation.load(Ordering::Relaxed) + ahead;
+        let inside = |of: ViewId| self.registry.is_in(of, view);
+        self.registry
+            .used_views()
+            .filter(|&of| inside(of))
+            .try_for_each(|of| layer::show_wanted(of, &self.registry.wanted(generation, of)))
+    }
+
+    fn insert(
+        &self,
+        view: ViewId,
+        new: &NewLayer<'_>,
+        init: &mut dyn FnMut(&Record) -> Result<()>,
+    ) -> Result<LayerId> {
+        let (registry, next) = (self.registry, self.next());
+        let hash = arena::hash(new.arguments);
+        let mut exists = false;
+        registry.each(next - 1, view, &mut |index, slot| {
+            let same = slot.hash.load(Ordering::Relaxed) == hash
+                && slot.arguments.get().length == new.arguments.len();
+            exists |= same && slot.copy(index).name() == new.name;
+        });
+        if exists {
+            return Err(Errno::EXIST);
+        }
+        let is_free = |slot: &&Slot| slot.born.load(Ordering::Relaxed) == 0;
+        let index = registry.slots.iter().position(|slot| is_free(&slot)).ok_or(Errno::NOSPC)?;
+        let slot = &registry.slots[index];
+        let shared = LOCKS as u64 + new.area;
+        let nothing = Stored { offset: 0, length: 0 };
+        slot.arguments.set(nothing);
+        slot.shared.set(nothing);
+        slot.died.store(0, Ordering::Relaxed);
+        // From here on it is this change's, and thrown away if the change is not made.
+        slot.born.store(next, Ordering::Release);
+        let made = self.fill(slot, index, view, new, hash, shared, init);
+        match made.and_then(|()| self.show_wants(view, 1)) {
+            Ok(()) => {
+                self.commit();
+                Ok(LayerId(index as u32))
+            }
+            Err(error) => {
+                self.discard(slot);
+                Err(error)
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "all that makes a record")]
+    fn fill(
+        &self,
+        slot: &Slot,
+        index: usize,
+        view: ViewId,
+        new: &NewLayer<'_>,
+        hash: u64,
+        shared: u64,
+        init: &mut dyn FnMut(&Record) -> Result<()>,
+    ) -> Result<()> {
+        slot.arguments.set(arena::room(new.arguments.len() as u64)?);
+        arena::fill(slot.arguments.get(), new.arguments)?;
+        slot.shared.set(arena::room(shared)?);
+        slot.epoch.store(new.epoch.unwrap_or(self.next()), Ordering::Relaxed);
+        slot.view.store(view.0, Ordering::Relaxed);
+        slot.kind.store(new.kind, Ordering::Relaxed);
+        slot.flags.store(new.flags, Ordering::Relaxed);
+        slot.users.store(0, Ordering::Relaxed);
+        slot.image.set(new.image);
+        slot.hash.store(hash, Ordering::Relaxed);
+        slot.name.set(new.name);
+        slot.description.set(&new.description[..new.description.len().min(DESCRIPTION - 1)]);
+        slot.wanted.clear();
+        slot.wanted.add(new.wants);
+        init(&slot.copy(index))
+    }
+
+    fn remove(
+        &self,
+        view: ViewId,
+        name: &[u8],
+        fini: &mut dyn FnMut(&Record) -> Result<()>,
+    ) -> Result<()> {
+        let mut found: Option<Record> = None;
+        let generation = self.next() - 1;
+        self.registry.each(generation, view, &mut |index, slot| {
+            let record = slot.copy(index);
+            let is_newer = found.is_none_or(|found| found.epoch < record.epoch);
+            if record.name() == name && is_newer {
+                found = Some(record);
+            }
+        });
+        let found = found.ok_or(Errno::NOENT)?;
+        if found.view != view {
+            // Processes outside of the view have it, too.
+            return Err(Errno::PERM);
+        }
+        if found.users != 0 {
+            return Err(Errno::BUSY);
+        }
+        fini(&found)?;
+        let slot = &self.registry.slots[found.id.0 as usize];
+        slot.died.store(self.next(), Ordering::Release);
+        self.commit();
+        self.bury(slot);
+        Ok(())
+    }
+}
+
+pub(super) fn with_held<T>(
+    block: Option<NonNull<Block>>,
+    act: impl FnOnce(&Held<'_>) -> Result<T>,
+) -> Result<T> {
+    let registry = arena::registry().ok_or(Errno::NOSPC)?;
+    let mut kept = Kept::none();
+    let held = registry.hold(&mut kept, block)?;
+    act(&held)
+}
+
+/// Puts a layer in `view`, above all others. `init` is called before any process sees it, and
+/// its error is that of the call. `block` is the calling thread's, once it has one.
+///
+/// [`Errno::EXIST`]: the view has a layer of this module with these arguments. [`Errno::NOSPC`]: there is
+/// no room. [`Errno::DEADLK`]: the caller is in `init` or `fini` of a layer.
+pub fn insert(
+    view: ViewId,
+    new: &NewLayer<'_>,
+    block: Option<NonNull<Block>>,
+    init: &mut dyn FnMut(&Record) -> Result<()>,
+) -> Result<LayerId> {
+    if new.name.is_empty() || new.name.len() >= NAME {
+        return Err(Errno::NAMETOOLONG);
+    }
+    with_held(block, |held| held.insert(view, new, init))
+}
+
+/// Takes the newest layer of that name out of `view`. `fini` is called before, and its error keeps the
+/// layer.
+///
+/// [`Errno::NOENT`]: there is none. [`Errno::BUSY`]: it is in use. [`Errno::PERM`]: it is in a view that
+/// this one comes from.
+pub fn remove(
+    view: ViewId,
+    name: &[u8],
+    block: Option<NonNull<Block>>,
+    fini: &mut dyn FnMut(&Record) -> Result<()>,
+) -> Result<()> {
+    with_held(block, |held| held.remove(view, name, fini))
+}
+
+/// Makes a layer want more calls than it did; `None`: every call.
+pub fn widen(
+    record: &Record,
+    numbers: Option<&[usize]>,
+    block: Option<NonNull<Block>>,
+) -> Result<()> {
+    with_held(block, |held| {
+        let slot = held.registry.slots.get(record.id.0 as usize).ok_or(Errno::NOENT)?;
+        // Also while it is being put in place, by its `init`.
+        if slot.epoch.load(Ordering::Relaxed) != record.epoch {
+            return Err(Errno::NOENT);
+        }
+        slot.wanted.add(numbers);
+        held.show_wants(record.view, 0)?;
+        held.commit();
+        Ok(())
+    })
+}
+
+/// What the view's processes have: calls `visit` with each layer, oldest first. Gives the generation.
+pub fn effective(view: ViewId, visit: &mut dyn FnMut(&Record)) -> u64 {
+    let Some(registry) = arena::registry() else { return 0 };
+    let generation = registry.generation.load(Ordering::Acquire);
+    let mut above = None;
+    loop {
+        let mut next: Option<Record> = None;
+        for (index, slot) in registry.slots.iter().enumerate() {
+            let Some(record) = slot.read(index, generation) else { continue };
+            let is_left = above.is_none_or(|above| record.epoch > above);
+            let is_older = next.is_none_or(|next| record.epoch < next.epoch);
+            if is_left && is_older && registry.is_in(view, record.view) {
+                next = Some(record);
+            }
+        }
+        let Some(record) = next else { return generation };
+        above = Some(record.epoch);
+        visit(&record);
+    }
+}
+
+/// The number of changes that the session has seen, where it can be looked at.
+pub fn generation() -> Option<&'static AtomicU64> {
+    arena::registry().map(Registry::generation)
+}
+
+/// Counts what uses a layer, up or down. `false`: the layer is gone.
+pub fn count_user(record: &Record, up: bool) -> bool {
+    let Some(registry) = arena::registry() else { return false };
+    let Some(slot) = registry.slots.get(record.id.0 as usize) else { return false };
+    let now = registry.generation.load(Ordering::Acquire);
+    if slot.epoch.load(Ordering::Relaxed) != record.epoch || !slot.is_there(now) {
+        return false;
+    }
+    if up {
+        slot.users.fetch_add(1, Ordering::Relaxed);
+    } else {
+        slot.users.fetch_sub(1, Ordering::Relaxed);
+    }
+    true
+}

@@ -1,0 +1,163 @@
+//! What the kernel does when a thread ends that holds locks: it walks the thread's robust list
+//! (Documentation/locking/robust-futex-ABI.rst) and marks each word on it that has the thread's number.
+//! That is so however the thread ends: by SIGKILL, by another thread's exec or exit, out of memory.
+//!
+//! A thread has one list, and it is the program's (its robust mutexes). For as long as a lock is held the
+//! list is one of vload's own, which goes on into the program's.
+
+use core::ptr::null;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use crate::memory::User;
+use crate::sys::{self, Errno};
+
+/// `struct robust_list_head` (linux/futex.h).
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Head {
+    /// The first entry: each begins with the address of the next, the last leads to the head.
+    first: usize,
+    /// From an entry to its word.
+    offset: isize,
+    /// An entry that is just being taken or given back.
+    pending: usize,
+}
+
+/// From an entry to its word, where the program has no list whose way would have to be kept. It is
+/// glibc's.
+const OFFSET: isize = -32;
+/// Bytes before and behind a word in which its entry can be.
+const ROOM: usize = 64;
+
+/// A word that threads of several processes lock, with room for the list's entry on either side.
+#[repr(C, align(64))]
+pub struct Word {
+    before: [AtomicUsize; ROOM / size_of::<usize>()],
+    /// 0, or the number of the thread that holds it, and the kernel's two flags.
+    pub value: AtomicU32,
+    _pad: u32,
+    behind: [AtomicUsize; (ROOM - 8) / size_of::<usize>()],
+}
+
+const _: () = assert!(size_of::<Word>() == 2 * ROOM);
+
+impl Word {
+    /// Nobody holds it.
+    pub const fn new() -> Self {
+        Self {
+            before: [const { AtomicUsize::new(0) }; ROOM / size_of::<usize>()],
+            value: AtomicU32::new(0),
+            _pad: 0,
+            behind: [const { AtomicUsize::new(0) }; (ROOM - 8) / size_of::<usize>()],
+        }
+    }
+
+    /// Where the entry is of a list with this offset, if there is room for it.
+    fn entry(&self, offset: isize) -> Option<usize> {
+        let start = core::ptr::from_ref(self) as usize;
+        let word = self.value.as_ptr() as usize;
+        let entry = word.wrapping_sub_signed(offset);
+        let end = entry.checked_add(size_of::<usize>())?;
+        let fits = entry >= start && end <= start + size_of::<Self>();
+        // The lowest bit of an entry's address has a meaning of its own.
+        (fits && (end <= word || entry >= word + 4) && entry & 1 == 0).then_some(entry)
+    }
+
+    /// Whether `entry` is one that this word has, whatever the list's offset.
+    fn has(&self, entry: usize) -> bool {
+        let start = core::ptr::from_ref(self) as usize;
+        (start..start + size_of::<Self>()).contains(&entry)
+    }
+}
+
+/// The list of the calling thread while it holds a lock. It must stay where it is from
+/// [`Robust::begin`] to [`Robust::end`].
+#[repr(C)]
+pub struct Robust {
+    /// The program's head, or an outer lock's, may be walked as if it was an entry: its word is no
+    /// thread's number.
+    zero: [u64; 4],
+    head: Head,
+    /// The list before; `None` while the thread has its own.
+    before: Option<usize>,
+    word: *const Word,
+}
+
+impl Robust {
+    /// No list.
+    pub const fn new() -> Self {
+        let head = Head { first: 0, offset: OFFSET, pending: 0 };
+        Self { zero: [0; 4], head, before: None, word: null() }
+    }
+
+    /// Puts `word` on the calling thread's list. Where the kernel, an emulator or a filter gives no list,
+    /// the lock works all the same, but nobody hears of its holder's end.
+    pub fn begin(&mut self, word: &Word) {
+        let Ok(theirs) = sys::robust_list() else { return };
+        let own = &raw const self.head as usize;
+        let mut head = Head { first: 0, offset: OFFSET, pending: 0 };
+        let mut next = own;
+        if let Ok(there) = User::<[usize; 3]>::new(theirs).read()
+            && theirs != 0
+        {
+            let [first, offset, pending] = there;
+            let is_used = first != theirs || pending != 0;
+            if is_used && word.entry(offset as isize).is_some() {
+                // Its end is not the end of ours: the kernel goes round until it has had enough
+                // (ROBUST_LIST_LIMIT), and finds no more words with the thread's number.
+                head = Head { first: 0, offset: offset as isize, pending };
+                next = first;
+            }
+        }
+        let Some(entry) = word.entry(head.offset) else { return };
+        // SAFETY: `entry` gives a place in the room around the word, which is ours to write while we
+        // are about to take it: only the kernel reads it, and only on the holder's list.
+        unsafe { (entry as *mut usize).write_unaligned(next) };
+        head.first = entry;
+        self.head = head;
+        self.word = word;
+        core::sync::atomic::compiler_fence(Ordering::SeqCst);
+        // SAFETY: the head stays here until `end`, and the entry for as long as the word is mapped.
+        if unsafe { sys::set_robust_list(own) }.is_ok() {
+            self.before = Some(theirs);
+        }
+    }
+
+    /// [`Errno::DEADLK`]: a lock that a thread with the caller's number holds is the caller's own. Without a
+    /// list that is taken for granted.
+    pub fn check(word: &Word) -> sys::Result<()> {
+        let own = match sys::robust_list() {
+            Ok(0) => false,
+            Ok(head) => {
+                User::<[usize; 3]>::new(head).read().is_ok_and(|head| Self::holds(head[0], word))
+            }
+            Err(_) => true,
+        };
+        if own { Err(Errno::DEADLK) } else { Ok(()) }
+    }
+
+    /// Whether one of the first entries from `first` on is the word's: vload's come before the program's.
+    fn holds(mut first: usize, word: &Word) -> bool {
+        /// Locks that a thread holds at once.
+        const MOST: usize = 8;
+        for _ in 0..MOST {
+            if word.has(first) {
+                return true;
+            }
+            match User::<[u8; size_of::<usize>()]>::new(first).read() {
+                Ok(next) if first != 0 => first = usize::from_ne_bytes(next),
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// Gives the thread the list that it had.
+    pub fn end(&mut self) {
+        if let Some(before) = self.before.take() {
+            // SAFETY: it was the thread's list until `begin`.
+            let set = unsafe { sys::set_robust_list(before) };
+            debug_assert!(set.is_ok());
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The views of a session. They are a tree: what a view has, those have that come from it.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::arena::{self, Stored};
+use super::layers::{self, Numbers, Registry};
+use crate::layer;
+use crate::sys::{self, Errno, Result};
+
+/// Views that a session can have at once.
+pub const VIEWS: usize = 64;
+
+/// The place of a view. The first is the session's own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ViewId(pub u32);
+
+/// The view in which a session begins.
+pub const ROOT: ViewId = ViewId(0);
+
+/// A view in the session's memory. All zero bytes are none.
+#[repr(C)]
+pub(super) struct View {
+    is_used: AtomicU32,
+    parent: AtomicU32,
+    /// Where its tables of wanted calls begin (`layer/tables.rs`).
+    tables: AtomicU64,
+    /// Which of them are filled.
+    filled: AtomicU32,
+    _pad: u32,
+}
+
+/// The tables of wanted calls of a view.
+pub struct Tables<'a> {
+    /// Where they begin in the session's file.
+    pub offset: u64,
+    /// A bit for each that is filled.
+    pub filled: &'a AtomicU32,
+}
+
+const FREE: u32 = 0;
+/// It is free again when nobody holds its byte's lock.
+const HELD: u32 = 1;
+/// It is not free again: there was no way to hold a lock for it.
+const FOR_GOOD: u32 = 2;
+
+static CURRENT: AtomicU32 = AtomicU32::new(ROOT.0);
+
+/// The view of this process.
+pub fn view() -> ViewId {
+    ViewId(CURRENT.load(Ordering::Relaxed))
+}
+
+/// Moves this process to another view.
+pub fn set_view(view: ViewId) {
+    CURRENT.store(view.0, Ordering::Relaxed);
+}
+
+/// The tables of a view.
+pub fn tables(view: ViewId) -> Option<Tables<'static>> {
+    let view = arena::registry()?.view(view)?;
+    let offset = view.tables.load(Ordering::Acquire);
+    (offset != 0).then_some(Tables { offset, filled: &view.filled })
+}
+
+/// Calls `fill` with what the layers of `view` want, while no layer comes or goes.
+pub fn with_wanted(view: ViewId, fill: &mut dyn FnMut(&Numbers) -> Result<()>) -> Result<()> {
+    layers::with_held(None, |held| fill(&held.wanted(view)))
+}
+
+/// Makes a view that comes from `parent`, which the caller is in. The descriptor that comes with it stands
+/// for the session's from then on: as long as a process has it, the view is there. There is none where
+/// the file cannot be opened anew, for want of `/proc`; the view is there for good then.
+///
+/// [`Errno::NOSPC`]: there are too many.
+pub fn new_view(parent: ViewId, session: i32) -> Result<(ViewId, Option<i32>)> {
+    layers::with_held(None, |held| {
+        let registry = held.registry;
+        registry.free_views(held, parent, session);
+        let is_free = |view: &View| view.is_used.load(Ordering::Relaxed) == FREE;
+        let index = registry.views.iter().position(is_free).ok_or(Errno::NOSPC)?;
+        let (id, view) = (ViewId(index as u32), &registry.views[index]);
+        let held = registry.hold_view(id, parent, session);
+        view.parent.store(parent.0, Ordering::Relaxed);
+        view.filled.store(0, Ordering::Relaxed);
+        let room = match arena::room(layer::TABLES as u64) {
+            Ok(room) => room,
+            Err(error) => {
+                held.inspect(|&fd| sys::close(fd));
+                return Err(error);
+            }
+        };
+        view.tables.store(room.offset, Ordering::Relaxed);
+        view.is_used.store(if held.is_some() { HELD } else { FOR_GOOD }, Ordering::Release);
+        Ok((id, held))
+    })
+}
+
+/// The byte of the session's file, far behind its end, that is locked for a view.
+fn byte(view: ViewId) -> u64 {
+    const BYTES: u64 = 1 << 62;
+    BYTES + u64::from(view.0)
+}
+
+impl Registry {
+    /// Begins the first view.
+    pub(super) fn begin_views(&self, tables: u64) {
+        let root = &self.views[ROOT.0 as usize];
+        root.tables.store(tables, Ordering::Relaxed);
+        root.is_used.store(FOR_GOOD, Ordering::Relaxed);
+    }
+
+    /// A descriptor that keeps `view`, and those that it comes from, from being freed.
+    fn hold_view(&self, view: ViewId, parent: ViewId, session: i32) -> Option<i32> {
+        let fd = sys::reopen(session).ok()?;
+        let mut at = parent;
+        let mut locked = sys::lock_byte(fd, byte(view));
+        while at != ROOT && locked.is_ok() {
+            locked = sys::lock_byte(fd, byte(at));
+            at = ViewId(self.view(at)?.parent.load(Ordering::Relaxed));
+        }
+        if locked.is_err() {
+            sys::close(fd);
+        }
+        locked.ok().map(|()| fd)
+    }
+
+    /// Frees the views in which no process is any more. The caller is in `own`.
+    fn free_views(&self, held: &layers::Held<'_>, own: ViewId, session: i32) {
+        for view in self.used_views().filter(|&view| !self.is_in(own, view)) {
+            let place = &self.views[view.0 as usize];
+            let is_held = place.is_used.load(Ordering::Relaxed) == HELD;
+            if !is_held || sys::is_byte_locked(session, byte(view)) {
+                continue;
+            }
+            held.clear(view);
+            let offset = place.tables.load(Ordering::Relaxed);
+            place.is_used.store(FREE, Ordering::Release);
+            arena::free(Stored { offset, length: layer::TABLES });
+        }
+    }
+
+    fn view(&self, view: ViewId) -> Option<&View> {
+        self.views.get(view.0 as usize)
+    }
+
+    /// Whether `view` is `of`, or comes from it.
+    pub(super) fn is_in(&self, view: ViewId, of: ViewId) -> bool {
+        let mut at = view;
+        for _ in 0..VIEWS {
+            if at == of {
+                return true;
+            }
+            match self.view(at) {
+                Some(view) if at != ROOT => at = ViewId(view.parent.load(Ordering::Relaxed)),
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// All views that there are.
+    pub(super) fn used_views(&self) -> impl Iterator<Item = ViewId> {
+        let used = |view: &View| view.is_used.load(Ordering::Acquire) != 0;
+        self.views
+            .iter()
+            .enumerate()
+            .filter(move |(_, view)| used(view))
+            .map(|(index, _)| ViewId(index as u32))
+    }
+}
