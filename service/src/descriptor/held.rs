@@ -53,7 +53,7 @@ pub trait Subject {
         &self,
         error: Errno,
         what: impl FnOnce(&ServiceOperations, &Node) -> Option<c_int>,
-    ) -> Result<c_long> {
+    ) -> Result<i64> {
         self.ask_node_long(error, |operations, node| what(operations, node).map(c_long::from))
     }
 
@@ -62,7 +62,7 @@ pub trait Subject {
         &self,
         error: Errno,
         what: impl FnOnce(&ServiceOperations, &Node) -> Option<c_long>,
-    ) -> Result<c_long>;
+    ) -> Result<i64>;
 }
 
 impl Subject for Held {
@@ -74,7 +74,7 @@ impl Subject for Held {
         &self,
         error: Errno,
         what: impl FnOnce(&ServiceOperations, &Node) -> Option<c_long>,
-    ) -> Result<c_long> {
+    ) -> Result<i64> {
         Held::ask_node_long(self, error, what)
     }
 }

@@ -29,8 +29,8 @@ impl Subject for Found<'_> {
         &self,
         error: Errno,
         what: impl FnOnce(&ServiceOperations, &Node) -> Option<c_long>,
-    ) -> Result<c_long> {
-        self.spot.ask(self.path, error, what).map(|value| value as c_long)
+    ) -> Result<i64> {
+        self.spot.ask(self.path, error, what).map(|value| value as i64)
     }
 }
 
