@@ -7,6 +7,8 @@ use vload_module::abi::Layer;
 use vload_module::abi::service::ServiceOperations;
 use vload_module::abi::service::core_side::vload_guard;
 
+use crate::path::known;
+
 /// Layers that a process can have.
 const MOST: usize = 64;
 
@@ -48,6 +50,7 @@ pub fn add(service: Service) -> bool {
     slot.operations.store(core::ptr::from_ref(service.operations).cast_mut(), Ordering::Relaxed);
     slot.epoch.store(service.epoch, Ordering::Relaxed);
     slot.identity.store(service.identity + 1, Ordering::Release);
+    known::change();
     true
 }
 
@@ -57,6 +60,7 @@ pub fn forget(identity: u32) {
         let _ =
             slot.identity.compare_exchange(identity + 1, 0, Ordering::AcqRel, Ordering::Relaxed);
     }
+    known::change();
 }
 
 /// The layer of that number, if it is effective in this process.

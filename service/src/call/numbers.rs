@@ -5,8 +5,9 @@ use abi::{PATHS, native_number};
 use super::fd::ARRIVING_NUMBERS;
 
 /// Those that have no path but change where one begins.
-const BESIDES: &[&str] =
-    &["fchdir", "getcwd", "umask", "fsopen", "unshare", "clone", "clone3", "fork", "vfork"];
+const BESIDES: &[&str] = &[
+    "fchdir", "getcwd", "umask", "fsopen", "unshare", "setns", "clone", "clone3", "fork", "vfork",
+];
 
 const fn count() -> usize {
     let (mut at, mut count) = (0, PATHS.len() + ARRIVING_NUMBERS.len());

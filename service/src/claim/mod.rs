@@ -14,6 +14,8 @@ use vload_module::abi::service::core_side::{vload_new_epoch, vload_sees, vload_v
 use vload_module::abi::service::{CLAIM_CONFIRM, CLAIM_EXACT, CLAIM_NEGATIVE, CLAIM_NUMBERS};
 use vload_module::{Errno, Result};
 
+use crate::path::is_within;
+
 pub use table::{Record, Table};
 pub use target::Target;
 
@@ -133,15 +135,17 @@ impl Table {
         newest
     }
 
-    /// Whether a claim may own the path, or something below it.
-    pub fn may_touch(&self, path: &[u8]) -> bool {
+    /// Whether any claim, seen or not, owns a directory or lies in it.
+    pub fn is_any_in(&self, directory: &[u8]) -> bool {
         self.used().any(|(number, record)| {
             let mut text = [0; LONGEST];
             let epoch = record.epoch();
-            let Some(found) = record.read(number, epoch, &mut text).filter(|_| epoch != 0) else {
-                return false;
-            };
-            fit(&text[..found.length], found.flags, path) != Fit::Not
+            // One that is being changed may be one.
+            epoch != 0
+                && record.read(number, epoch, &mut text).is_none_or(|found| {
+                    let path = &text[..found.length];
+                    is_within(path, directory) || fit(path, found.flags, directory) != Fit::Not
+                })
         })
     }
 
@@ -165,6 +169,7 @@ impl Table {
         record.fill(path, &new, view);
         record.show(new.epoch);
         self.note_used(number);
+        self.change();
         Ok(number)
     }
 
@@ -176,6 +181,7 @@ impl Table {
             .zip(self.record(number))
             .ok_or(Errno::INVAL)?;
         record.show(0);
+        self.change();
         Ok(())
     }
 
@@ -183,6 +189,7 @@ impl Table {
     pub fn remove_made(&self, number: u32, epoch: u64) -> Result<()> {
         let record = self.record(number).filter(|record| record.epoch() == epoch);
         record.ok_or(Errno::INVAL)?.show(0);
+        self.change();
         Ok(())
     }
 
@@ -200,6 +207,7 @@ impl Table {
         for (_, record) in self.used().filter(|(_, record)| record.layer() == layer) {
             record.show(0);
         }
+        self.change();
     }
 
     /// All claims of a layer.

@@ -27,7 +27,8 @@ pub struct Record {
 pub struct Table {
     /// One more than the highest number that was ever used.
     used: AtomicU32,
-    _reserved: AtomicU32,
+    /// How often something has changed that a walk depends on: a claim, a link or a mount.
+    changes: AtomicU32,
     records: [Record; MOST],
 }
 
@@ -100,6 +101,16 @@ impl Table {
     /// The claim of that number.
     pub fn record(&self, number: u32) -> Option<&Record> {
         self.records.get(number as usize)
+    }
+
+    /// How often something has changed that a walk depends on.
+    pub fn changes(&self) -> u32 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Something has changed that a walk depends on.
+    pub fn change(&self) {
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Room for one more.

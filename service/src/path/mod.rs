@@ -4,6 +4,7 @@
 //! It is a pure function of a path and what is [`Below`]: the tests have a tree of their own.
 
 pub mod fs;
+pub mod known;
 pub mod permission;
 mod proc;
 mod text;
@@ -78,6 +79,8 @@ pub struct How {
     pub beneath: bool,
     /// `RESOLVE_IN_ROOT`.
     pub in_root: bool,
+    /// Whether the canonical path is wanted even where the kernel finds the place by itself.
+    pub canonical: bool,
 }
 
 impl How {
@@ -90,7 +93,18 @@ impl How {
             no_links: false,
             beneath: false,
             in_root: false,
+            canonical: false,
         }
+    }
+
+    /// As [`to`](Self::to), with the canonical path.
+    pub const fn canonically(end: Final) -> Self {
+        Self { canonical: true, ..Self::to(end) }
+    }
+
+    /// Whether the path is walked as most are.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::to(self.end)
     }
 }
 

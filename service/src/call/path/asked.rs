@@ -1,15 +1,18 @@
 //! A call with paths: what its arguments are, by the one table of calls.
 
+use core::ffi::CStr;
+
 use abi::Arg;
 use linux_raw_sys::general as nr;
-use vload_module::Result;
 use vload_module::abi::Call;
 use vload_module::abi::service::Node;
+use vload_module::{Errno, Result};
 
 use crate::claim;
 use crate::claim::Target;
 use crate::descriptor::{self, Held};
 use crate::path::fs::{self, Which};
+use crate::path::known::{Key, Moment};
 use crate::path::tree::{CWD, Tree, append, readlink};
 use crate::path::{Final, How, LONGEST, Last, Place, Start, Stop, Text, resolve};
 use crate::vload;
@@ -152,6 +155,14 @@ pub fn locate(
     }
     let tree = Tree::new(limit, anchor.map(|at| (at, base.bytes())), kernel_root.bytes());
     let start = Start { base: base.bytes(), root: root.bytes(), is_virtual, root_is_virtual };
+    // The process's own root is the session's, and it sees every claim.
+    let usual = limit == u64::MAX && how.is_plain() && root.is_root() && kernel_root.is_root();
+    if usual
+        && !is_virtual
+        && is_in_real_directory(&tree, start, path, how.end, anchor.unwrap_or(CWD), to)
+    {
+        return Ok(Where::Kernel(false));
+    }
     // An empty path that may be one is the directory itself.
     let path = if path.is_empty() { b"." } else { path };
     let place = match resolve(&tree, start, path, how, to) {
@@ -167,6 +178,54 @@ pub fn locate(
         }
         None => Ok(Where::Kernel(true)),
     }
+}
+
+/// Whether a path is a name in a directory in which everything is real, and no link that would be followed.
+fn is_in_real_directory(
+    tree: &Tree<'_>,
+    start: Start<'_>,
+    path: &[u8],
+    end: Final,
+    anchor: usize,
+    to: &mut Text,
+) -> bool {
+    let slash = path.iter().rposition(|&byte| byte == b'/');
+    let (directory, name) = path.split_at(slash.map_or(0, |at| at + 1));
+    if matches!(name, b"" | b"." | b"..") {
+        return false;
+    }
+    let key = Key::of(if path[0] == b'/' { b"" } else { start.base }, directory);
+    let moment = Moment::now();
+    if !key.is_known(moment) {
+        let found = resolve(
+            tree,
+            start,
+            if directory.is_empty() { b"." } else { directory },
+            How::to(Final::Follow),
+            to,
+        );
+        let real = matches!(found, Ok(Place { owner: None, touched: false, .. }));
+        // What is in `/proc` is not the same for all processes, and its links jump.
+        let within = to.is_root() || to.is_within(b"/proc");
+        if !real || within || claim::table().is_none_or(|table| table.is_any_in(to.bytes())) {
+            return false;
+        }
+        key.note(moment);
+    }
+    if end != Final::Follow {
+        return true;
+    }
+    // It can be asked as it was given: the way to it touches nothing.
+    let mut text = [0; LONGEST];
+    let Ok(given) = to_c_str(path, &mut text) else { return false };
+    readlink((anchor, given), &mut [0; LONGEST]).is_err()
+}
+
+/// A copy of a path with a zero behind it.
+fn to_c_str<'a>(path: &[u8], to: &'a mut [u8; LONGEST]) -> Result<&'a CStr> {
+    let room = to.get_mut(..path.len()).ok_or(Errno::NAMETOOLONG)?;
+    room.copy_from_slice(path);
+    CStr::from_bytes_with_nul(&to[..=path.len()]).map_err(|_| Errno::NAMETOOLONG)
 }
 
 /// Makes a real place what the kernel is told: from its root, and ending as the path did.

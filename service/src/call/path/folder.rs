@@ -66,7 +66,7 @@ fn change_to_open(asked: &mut Asked<'_>) -> Result<Answer> {
 /// the session.
 pub fn chroot(asked: &mut Asked<'_>) -> Result<Answer> {
     let mut path = Text::root();
-    match asked.locate(0, How::to(Final::Follow), &mut path)? {
+    match asked.locate(0, How::canonically(Final::Follow), &mut path)? {
         Where::Kernel(true) => {
             Ok(then(asked, &[(Which::Root, path.bytes()), (Which::KernelRoot, path.bytes())]))
         }

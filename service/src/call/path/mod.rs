@@ -24,6 +24,7 @@ use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 use vload_module::{Errno, Result};
 
+use crate::claim;
 use crate::claim::target::raw;
 use crate::path::{Final, How, Text, umask};
 use crate::vload;
@@ -39,6 +40,7 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
     match described.name() {
         name @ ("clone" | "clone3" | "fork" | "vfork") => return Some(start::start(call, name)),
         "unshare" => return Some(start::unshare(call)),
+        "setns" => return Some(start::enter(call)),
         "umask" => {
             let mask = call.arguments[0];
             let result = vload::next(call);
@@ -69,11 +71,22 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
             one_path(&mut asked)
         }
     };
-    match answered {
-        Ok(Answer::Here(value)) => Some(value as c_long),
-        Ok(Answer::System) => Some(vload::next(asked.call)),
-        Err(error) => Some(raw(Err(error))),
+    let result = match answered {
+        Ok(Answer::Here(value)) => value as c_long,
+        Ok(Answer::System) => vload::next(asked.call),
+        Err(error) => raw(Err(error)),
+    };
+    if result >= 0 && moves_ways(described) {
+        claim::table().inspect(|table| table.change());
     }
+    Some(result)
+}
+
+/// Whether another place may be found by the same path after a call: a link or a mount has been made.
+fn moves_ways(described: &abi::Call) -> bool {
+    use Service::{Link, Mount, Rename, Symlink, Umount};
+    matches!(described.service(), Some(Link | Mount | Rename | Symlink | Umount))
+        || matches!(described.name(), "pivot_root" | "move_mount" | "mount_setattr")
 }
 
 /// Who answers a call.

@@ -62,7 +62,7 @@ pub fn mount(asked: &mut Asked<'_>) -> Result<Answer> {
     let service = service.filter(|_| flags as u32 & NO_TYPE == 0);
     let mut path = Text::root();
     // The second path is the target.
-    let found = asked.locate(1, How::to(Final::Follow), &mut path)?;
+    let found = asked.locate(1, How::canonically(Final::Follow), &mut path)?;
     let (Some(service), Some(kind)) = (service, kind) else {
         return match found {
             Where::Kernel(_) => Ok(Answer::System),

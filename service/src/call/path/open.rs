@@ -103,6 +103,7 @@ pub fn how(asked: &Asked<'_>) -> Result<How> {
         no_links: asks(nr::RESOLVE_NO_SYMLINKS),
         beneath: asks(nr::RESOLVE_BENEATH),
         in_root: asks(nr::RESOLVE_IN_ROOT),
+        canonical: false,
     })
 }
 

@@ -6,7 +6,7 @@ use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 
 use crate::claim::target::raw;
-use crate::path::fs;
+use crate::path::{fs, known};
 use crate::vload;
 
 /// What a call starts a thread or process with.
@@ -39,6 +39,14 @@ pub fn unshare(call: &mut Call) -> c_long {
     // A new user namespace has them too (`ksys_unshare`, kernel/fork.c), and a new mount namespace.
     if result == 0 && wanted & (nr::CLONE_FS | nr::CLONE_NEWNS | nr::CLONE_NEWUSER) != 0 {
         fs::unshared();
+        known::change();
     }
+    result
+}
+
+/// `setns`: the mounts may be others now.
+pub fn enter(call: &mut Call) -> c_long {
+    let result = vload::next(call);
+    known::change();
     result
 }

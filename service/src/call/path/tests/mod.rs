@@ -498,3 +498,26 @@ fn a_path_that_leads_nowhere_else_is_not_touched() {
     }
     assert!(Path::new(mirror::CLAIMED).symlink_metadata().is_err());
 }
+
+/// What is known of a real directory is forgotten when a link takes its place.
+#[test]
+fn a_link_into_a_claim_takes_the_place_of_a_directory() {
+    let _alone = mirror::alone();
+    let (real, claimed) = trees();
+    for tree in [&real, &claimed] {
+        fs::create_dir_all(&tree.real).unwrap();
+    }
+    claimed.fill();
+    fs::create_dir(real.real.join("place")).unwrap();
+    fs::write(real.real.join("place/f"), "a real one").unwrap();
+    let size = || {
+        let out = real.call("statx", &[CWD, P("place/f"), N(0), N(0x7ff), Out(256)], ours).1;
+        // SAFETY: the room was made for it.
+        unsafe { &*out[0].as_ptr().cast::<libc::statx>() }.stx_size
+    };
+    assert_eq!([size(), size()], [10, 10]);
+    assert_eq!(real.call("renameat", &[CWD, P("place"), CWD, P("away")], ours).0, 0);
+    assert_eq!(real.call("symlinkat", &[s(mirror::CLAIMED), CWD, P("place")], ours).0, 0);
+    assert_eq!(size(), 7);
+    fs::remove_dir_all(mirror::behind()).unwrap();
+}
