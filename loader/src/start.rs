@@ -123,6 +123,7 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
     if !taken || (resumed.own[1] >= 0 && session::join(resumed.own[1]).is_err()) {
         fail(NOT_EXECUTABLE, format_args!("not started by a vload of this version"));
     }
+    session::set_view(session::ViewId(resumed.view));
     take_filters(&vectors);
     process::configure();
     put_layers(false);

@@ -21,7 +21,7 @@ pub use call::Call;
 pub use list::{FIXED, LAYERS, Layer, Next, layers, pass_below, tell};
 pub use ring::report_inherited as report_inherited_rings;
 pub use system::{Compat, Legacy, can_do_without};
-pub use tables::{TABLES, show_wanted};
+pub use tables::{TABLES, fill as fill_table, show_wanted};
 pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};
 pub use trial::record as record_trial;
 pub use wanted::{

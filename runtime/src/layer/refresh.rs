@@ -10,9 +10,10 @@ use super::modules;
 use super::raw::Raw;
 use super::wanted;
 use crate::abi::Entry;
-use crate::session::{self, Kept, LayerId, Lock, NewLayer, Record};
-use crate::sys::{Errno, Result};
+use crate::session::{self, Kept, LayerId, Lock, NewLayer, Record, ViewId};
+use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
+use crate::view::OWN;
 
 /// Who changes the list of this process holds it: a thread, or a vfork child, which can be killed alone.
 static CHANGING: Lock = Lock::free();
@@ -155,5 +156,28 @@ pub fn remove(
             let layer = here.map_or_else(|| attach(record), Ok)?;
             fini(layer)
         })
+    })
+}
+
+/// Makes a view that comes from this process's, and moves the process there with all that it starts.
+///
+/// [`Errno::INVAL`]: the caller is a vfork child, whose memory, and with it the view, is its parent's too.
+/// [`Errno::NOSPC`]: there are too many views.
+pub fn enter_new_view(block: &Block) -> Result<ViewId> {
+    if !core::ptr::eq(block.descriptors, &raw const OWN) {
+        return Err(Errno::INVAL);
+    }
+    change(&mut || {
+        let session = OWN.session.get();
+        let (view, held) = session::new_view(session::view(), session)?;
+        if let Some(held) = held {
+            // The number stays: other threads use it.
+            let placed = sys::duplicate_onto(held, session);
+            sys::close(held);
+            placed?;
+        }
+        session::set_view(view);
+        wanted::share();
+        Ok(view)
     })
 }

@@ -34,7 +34,7 @@ pub fn show_wanted(view: ViewId, numbers: &Numbers) -> Result<()> {
 }
 
 /// Fills a table, if nobody has.
-fn fill(view: ViewId, class: usize) -> Result<()> {
+pub fn fill(view: ViewId, class: usize) -> Result<()> {
     let tables = session::tables(view).ok_or(Errno::NOENT)?;
     if tables.filled.load(Ordering::Acquire) >> class & 1 != 0 {
         return Ok(());

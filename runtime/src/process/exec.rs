@@ -112,6 +112,7 @@ fn resume(
         inaccessible,
         spilled: -1,
         many: crate::layer::many(),
+        view: crate::session::view().0,
         arguments: core::array::from_fn(|index| call.args[index] as u64),
         number: call.number as u32,
     };

@@ -20,7 +20,7 @@ pub const PRIVATE_ARGUMENTS: usize = 5;
 /// How `argv[1]` begins.
 const MARK: &[u8] = b"--resumed=";
 /// Goes up with every change of what is told.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// The numbers that cross.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Resumed {
     pub spilled: i32,
     /// Whether a trace names the process in each line.
     pub many: bool,
+    /// The view of the process.
+    pub view: u32,
     /// The raw arguments of the call, for the trace.
     pub arguments: [u64; 5],
     /// Its number.
@@ -56,6 +58,7 @@ impl Resumed {
         line.raw(b":").decimal(i64::from(self.inaccessible));
         line.raw(b":").decimal(i64::from(self.spilled));
         line.raw(b":").decimal(i64::from(self.many));
+        line.raw(b":").decimal(i64::from(self.view));
         line.raw(b":").decimal(i64::from(self.number));
         for argument in self.arguments {
             line.raw(b":").decimal(argument as i64);
@@ -80,13 +83,14 @@ impl Resumed {
         let inaccessible = next()? != 0;
         let spilled = fd(next()?)?;
         let many = next()? != 0;
+        let view = next()? as u32;
         let number = next()? as u32;
         let arguments =
             [next()? as u64, next()? as u64, next()? as u64, next()? as u64, next()? as u64];
         if next().is_some() {
             return None;
         }
-        Some(Self { own, program, inaccessible, spilled, many, arguments, number })
+        Some(Self { own, program, inaccessible, spilled, many, view, arguments, number })
     }
 }
 
@@ -193,6 +197,7 @@ mod tests {
             inaccessible: true,
             spilled: -1,
             many: true,
+            view: 7,
             arguments: [1, u64::MAX, 0, 5, 6],
             number: 59,
         };

@@ -261,8 +261,10 @@ pub fn bytes(stored: Stored) -> Result<Vec<u8>> {
 
 /// Gives the memory of a part of the file back. It reads as zeros from then on, and is nobody's again.
 pub(super) fn free(stored: Stored) {
-    if stored.length != 0
-        && let Err(error) = sys::punch(OWN.session.get(), stored.offset, stored.length)
+    // Only whole pages are given back.
+    let length = stored.length.next_multiple_of(4096);
+    if length != 0
+        && let Err(error) = sys::punch(OWN.session.get(), stored.offset, length)
     {
         crate::log!(Warn, "memory of the session stays in use: {}", error.text());
     }

@@ -12,6 +12,8 @@ mod layers;
 mod lock;
 mod members;
 mod robust;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub use arena::{

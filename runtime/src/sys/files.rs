@@ -71,6 +71,12 @@ pub fn duplicate(fd: i32, lowest: i32, close_on_exec: bool) -> Result<i32> {
     fcntl(fd, command, lowest as usize).map(|fd| fd as i32)
 }
 
+/// `dup3(2)`: makes the number `to` one of the same open file description, in the place of what it was.
+pub fn duplicate_onto(from: i32, to: i32) -> Result<()> {
+    // SAFETY: no memory is passed; both are vload's own.
+    unsafe { call(nr::__NR_dup3, [from as usize, to as usize, 0]) }.map(drop)
+}
+
 /// `fcntl(2)` with an argument that is no pointer, or one of ours.
 pub fn fcntl(fd: i32, command: u32, argument: usize) -> Result<usize> {
     // SAFETY: the commands used here take numbers, or a lock of the caller's.

@@ -1,0 +1,425 @@
+//! Sessions as several processes have them, of which some are killed.
+
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::vec::Vec;
+
+use super::journal::{ENTRIES, Journal};
+use super::*;
+use crate::sys::{self, Errno};
+use crate::view::OWN;
+use linux_raw_sys::general::{MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE};
+
+const KILLED: i32 = 9;
+
+/// Runs `act` in a process of its own; gives how that ends (wait(2)).
+fn status_of(act: impl FnOnce()) -> i32 {
+    match sys::fork().expect("a process") {
+        0 => {
+            let done = catch_unwind(AssertUnwindSafe(act));
+            sys::exit(i32::from(done.is_err()));
+        }
+        child => sys::wait(child as i32),
+    }
+}
+
+/// Runs `act` in a process that has a session of its own.
+fn in_session(act: impl FnOnce()) {
+    let status = status_of(|| {
+        OWN.session.set(create().expect("a session"));
+        act();
+    });
+    assert_eq!(status, 0);
+}
+
+fn kill_myself() -> ! {
+    sys::send_signal(sys::getpid(), KILLED);
+    unreachable!("a killed process goes on");
+}
+
+/// Memory that is shared with the children: a lock and words that it guards.
+#[repr(C)]
+struct Guarded {
+    lock: Lock,
+    words: [AtomicU64; 8],
+}
+
+fn guarded() -> &'static Guarded {
+    let flags = MAP_SHARED | MAP_ANONYMOUS;
+    // SAFETY: a new mapping takes nothing away; all zero bytes are valid.
+    unsafe {
+        let start = sys::mmap(0, size_of::<Guarded>(), PROT_READ | PROT_WRITE, flags, -1, 0);
+        &*(start.expect("memory") as *const Guarded)
+    }
+}
+
+impl Guarded {
+    fn memory(&self) -> core::ops::Range<usize> {
+        let start = core::ptr::from_ref(self) as usize;
+        start..start + size_of::<Self>()
+    }
+
+    fn values(&self) -> Vec<u64> {
+        self.words.iter().map(|word| word.load(Ordering::Relaxed)).collect()
+    }
+
+    fn hold<T>(&self, act: impl FnOnce(&Kept) -> T) -> T {
+        let mut kept = Kept::none();
+        self.lock.take(&mut kept, self.memory(), None).expect("the lock");
+        let result = act(&kept);
+        self.lock.give_back(&mut kept);
+        result
+    }
+}
+
+#[test]
+fn a_journal_that_is_cut_anywhere_takes_back_all() {
+    let shared = guarded();
+    let memory = shared.memory();
+    for cut in 0..=2 * shared.words.len() {
+        let journal = std::boxed::Box::new(Journal::new());
+        shared.words.iter().for_each(|word| word.store(7, Ordering::Relaxed));
+        // Each word twice; an odd cut is between the note and the change.
+        for step in 0..cut {
+            let word = &shared.words[step / 2 % 3];
+            match step % 2 {
+                0 => journal.note(&memory, word).expect("room"),
+                _ => word.store(step as u64, Ordering::Relaxed),
+            }
+        }
+        journal.undo(&memory);
+        assert_eq!(shared.values(), [7; 8], "cut after {cut}");
+        journal.note(&memory, &shared.words[0]).expect("room");
+        shared.words[0].store(8, Ordering::Relaxed);
+        journal.commit();
+        journal.undo(&memory);
+        assert_eq!(shared.values()[0], 8, "what is final stays");
+    }
+}
+
+#[test]
+fn a_journal_has_an_end_and_knows_its_memory() {
+    let shared = guarded();
+    let memory = shared.memory();
+    let journal = std::boxed::Box::new(Journal::new());
+    for _ in 0..ENTRIES {
+        assert_eq!(journal.note(&memory, &shared.words[0]), Ok(()));
+    }
+    assert_eq!(journal.note(&memory, &shared.words[0]), Err(Errno::NOSPC));
+    let elsewhere = AtomicU64::new(0);
+    journal.commit();
+    assert_eq!(journal.note(&memory, &elsewhere), Err(Errno::FAULT));
+}
+
+#[test]
+fn a_killed_holder_loses_its_lock_and_its_changes() {
+    let shared = guarded();
+    let status = status_of(|| {
+        shared.hold(|kept| {
+            shared.lock.change(kept, &shared.words[0], 1).expect("room");
+            shared.lock.change(kept, &shared.words[1], 2).expect("room");
+            kill_myself();
+        });
+    });
+    assert_eq!(status, KILLED);
+    shared.hold(|_| assert_eq!(shared.values(), [0; 8]));
+}
+
+#[test]
+fn the_end_of_the_thread_that_holds_a_lock_frees_it() {
+    let shared = guarded();
+    // Another thread's exit ends the process: the holder does not end by itself.
+    let status = status_of(|| {
+        shared.hold(|_| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| sys::exit(3));
+                loop {
+                    sys::give_way();
+                }
+            })
+        })
+    });
+    assert_eq!(status, 3 << 8);
+    shared.hold(|_| {});
+}
+
+#[test]
+fn a_thread_does_not_wait_for_itself() {
+    let shared = guarded();
+    shared.hold(|_| {
+        let mut kept = Kept::none();
+        assert_eq!(shared.lock.take(&mut kept, shared.memory(), None), Err(Errno::DEADLK));
+        // Another lock is another matter.
+        guarded().hold(|_| {});
+    });
+    shared.hold(|_| {});
+}
+
+#[test]
+fn robust_mutexes_of_the_program_are_heard_of_too() {
+    // A list as a C library keeps it, of the same layout, with a word that the thread holds.
+    #[repr(C)]
+    struct List {
+        head: [usize; 3],
+        entry: usize,
+        between: [usize; 3],
+        word: AtomicU64,
+    }
+    const DIED: u64 = 1 << 30;
+    let shared = guarded();
+    let words = &guarded().words;
+    // SAFETY: the mapping is zero and large enough, and only this test and its child know it.
+    let list = unsafe { &mut *(words.as_ptr() as *mut List) };
+    let head = &raw const list.head as usize;
+    let entry = &raw const list.entry as usize;
+    list.head = [entry, &raw const list.word as usize - entry, 0];
+    list.entry = head;
+    let status = status_of(|| {
+        list.word.store(sys::gettid() as u64, Ordering::Relaxed);
+        // SAFETY: the list is mapped for as long as the process is there.
+        unsafe { sys::set_robust_list(head) }.expect("a list");
+        shared.hold(|_| kill_myself());
+    });
+    assert_eq!(status, KILLED);
+    assert_eq!(list.word.load(Ordering::Relaxed), DIED);
+    shared.hold(|_| {});
+}
+
+#[test]
+fn processes_that_are_killed_at_random_leave_what_belongs_together_equal() {
+    const PROCESSES: usize = 4;
+    const ROUNDS: u64 = 40;
+    let shared = guarded();
+    let count = |limit: u64| {
+        for _ in 0..limit {
+            shared.hold(|kept| {
+                let next = shared.words[0].load(Ordering::Relaxed) + 1;
+                for word in &shared.words[..3] {
+                    assert_eq!(word.load(Ordering::Relaxed), next - 1);
+                    shared.lock.change(kept, word, next).expect("room");
+                }
+            });
+        }
+    };
+    for round in 0..ROUNDS {
+        let children: Vec<i32> = (0..PROCESSES)
+            .map(|_| match sys::fork().expect("a process") {
+                0 => {
+                    let counted = catch_unwind(|| count(u64::MAX));
+                    sys::exit(i32::from(counted.is_err()))
+                }
+                child => child as i32,
+            })
+            .collect();
+        let before = shared.words[3].load(Ordering::Relaxed);
+        while shared.words[0].load(Ordering::Relaxed) < before + 20 + round {
+            sys::give_way();
+        }
+        for child in children {
+            sys::send_signal(child, KILLED);
+            assert_eq!(sys::wait(child), KILLED, "round {round}");
+        }
+        shared.hold(|_| {
+            let values = shared.values();
+            assert_eq!(values[..3], [values[0]; 3], "round {round}");
+            shared.words[3].store(values[0], Ordering::Relaxed);
+        });
+    }
+    count(3);
+}
+
+fn new<'a>(name: &'a str, arguments: &'a str) -> NewLayer<'a> {
+    NewLayer {
+        name: name.as_bytes(),
+        description: b"",
+        kind: 1,
+        flags: 0,
+        image: Stored { offset: 0, length: 0 },
+        arguments: arguments.as_bytes(),
+        area: 8192,
+        wants: Some(&[39, 5000]),
+        epoch: None,
+    }
+}
+
+fn put_in(view: ViewId, name: &str, arguments: &str) -> sys::Result<LayerId> {
+    insert(view, &new(name, arguments), None, &mut |_| Ok(()))
+}
+
+fn take_out(view: ViewId, name: &str) -> sys::Result<()> {
+    remove(view, name.as_bytes(), None, &mut |_| Ok(()))
+}
+
+fn names(view: ViewId) -> Vec<std::string::String> {
+    let mut names = Vec::new();
+    effective(view, &mut |record| {
+        names.push(std::string::String::from_utf8_lossy(record.name()).into_owned());
+    });
+    names
+}
+
+#[test]
+fn layers_are_found_by_their_time_and_their_view() {
+    in_session(|| {
+        assert_eq!(names(ROOT), [""; 0]);
+        put_in(ROOT, "a", "").expect("room");
+        put_in(ROOT, "b", "x=1").expect("room");
+        assert_eq!(put_in(ROOT, "b", "x=1"), Err(Errno::EXIST));
+        put_in(ROOT, "b", "x=2").expect("other arguments");
+        let (inner, _) = new_view(ROOT, OWN.session.get()).expect("room");
+        put_in(inner, "c", "").expect("room");
+        assert_eq!(put_in(inner, "a", ""), Err(Errno::EXIST), "it is there already");
+        let first = NewLayer { epoch: Some(1), ..new("first", "") };
+        insert(ROOT, &first, None, &mut |_| Ok(())).expect("room");
+        assert_eq!(names(ROOT), ["first", "a", "b", "b"]);
+        assert_eq!(names(inner), ["first", "a", "b", "b", "c"]);
+        assert_eq!(take_out(inner, "a"), Err(Errno::PERM));
+        assert_eq!(take_out(ROOT, "c"), Err(Errno::NOENT));
+        take_out(ROOT, "b").expect("the newest");
+        assert_eq!(put_in(ROOT, "b", "x=1"), Err(Errno::EXIST), "the older one is left");
+        assert_eq!(names(inner), ["first", "a", "b", "c"]);
+        take_out(inner, "c").expect("its own");
+        assert_eq!(names(inner), ["first", "a", "b"]);
+    });
+}
+
+#[test]
+fn what_is_refused_leaves_nothing() {
+    in_session(|| {
+        let fails = |_: &Record| Err(Errno::IO);
+        assert_eq!(insert(ROOT, &new("a", ""), None, &mut { fails }), Err(Errno::IO));
+        assert_eq!(names(ROOT), [""; 0]);
+        put_in(ROOT, "a", "").expect("room");
+        assert_eq!(remove(ROOT, b"a", None, &mut { fails }), Err(Errno::IO));
+        let mut found = None;
+        effective(ROOT, &mut |record| found = Some(*record));
+        let record = found.expect("it is still there");
+        assert!(count_user(&record, true));
+        assert_eq!(take_out(ROOT, "a"), Err(Errno::BUSY));
+        assert!(count_user(&record, false));
+        take_out(ROOT, "a").expect("nobody uses it");
+        assert!(!count_user(&record, true), "it is gone");
+        // Who puts a layer in place does not wait for himself.
+        let mut again = |_: &Record| put_in(ROOT, "b", "").map(drop);
+        assert_eq!(insert(ROOT, &new("a", ""), None, &mut again), Err(Errno::DEADLK));
+        let long = "a".repeat(40);
+        assert_eq!(put_in(ROOT, &long, ""), Err(Errno::NAMETOOLONG));
+        for index in 0..LAYERS {
+            put_in(ROOT, "n", &std::format!("i={index}")).expect("room");
+        }
+        assert_eq!(put_in(ROOT, "n", "one=more"), Err(Errno::NOSPC));
+        take_out(ROOT, "n").expect("the newest");
+        put_in(ROOT, "n", "one=more").expect("its place");
+    });
+}
+
+/// Bytes of memory that the session's file takes.
+fn taken() -> u64 {
+    let mut stat: linux_raw_sys::general::stat = unsafe_zeroed();
+    let args = [OWN.session.get() as usize, &raw mut stat as usize, 0, 0, 0, 0];
+    // SAFETY: the kernel writes one structure.
+    let asked = unsafe { crate::arch::syscall(linux_raw_sys::general::__NR_fstat as usize, args) };
+    assert_eq!(asked, 0);
+    stat.st_blocks as u64 * 512
+}
+
+fn unsafe_zeroed<T>() -> T {
+    // SAFETY: used for a structure of the kernel's, of integers.
+    unsafe { core::mem::zeroed() }
+}
+
+#[test]
+fn a_writer_that_is_killed_changes_nothing_and_leaves_nothing() {
+    in_session(|| {
+        put_in(ROOT, "kept", "").expect("room");
+        let write = |record: &Record| {
+            let area = Stored { offset: record.shared.offset, length: 1 << 16 };
+            super::arena::fill(area, &[1; 1 << 16])
+        };
+        insert(ROOT, &new("a", "x=1"), None, &mut { write }).expect("room");
+        take_out(ROOT, "a").expect("it is there");
+        let before = taken();
+        for _ in 0..8 {
+            let status = status_of(|| {
+                let _ = insert(ROOT, &new("a", "x=1"), None, &mut |record: &Record| {
+                    write(record).expect("room");
+                    kill_myself();
+                });
+            });
+            assert_eq!(status, KILLED);
+            assert_eq!(names(ROOT), ["kept"]);
+            let status = status_of(|| {
+                let _ = remove(ROOT, b"kept", None, &mut |_| kill_myself());
+            });
+            assert_eq!(status, KILLED);
+            assert_eq!(names(ROOT), ["kept"]);
+        }
+        put_in(ROOT, "b", "").expect("the lock is free");
+        take_out(ROOT, "b").expect("it is there");
+        assert_eq!(taken(), before);
+    });
+}
+
+#[test]
+fn views_are_freed_when_their_last_process_has_ended() {
+    in_session(|| {
+        let session = OWN.session.get();
+        let mut all: Vec<(ViewId, i32)> = Vec::new();
+        while let Ok((view, fd)) = new_view(ROOT, session) {
+            all.push((view, fd.expect("/proc is there")));
+        }
+        assert_eq!(all.len(), VIEWS - 1);
+        let (view, fd) = all[7];
+        put_in(view, "a", "").expect("room");
+        let child = sys::fork().expect("a process");
+        if child == 0 {
+            // It has the descriptor, too.
+            loop {
+                sys::sleep(1_000_000);
+            }
+        }
+        sys::close(fd);
+        assert_eq!(new_view(ROOT, session).map(|(view, _)| view), Err(Errno::NOSPC));
+        sys::send_signal(child as i32, KILLED);
+        sys::wait(child as i32);
+        assert_eq!(new_view(ROOT, session).map(|(view, _)| view), Ok(view));
+        assert_eq!(names(view), [""; 0], "its layers are gone with it");
+    });
+}
+
+#[test]
+fn what_layers_want_is_in_the_tables() {
+    in_session(|| {
+        let tables = tables(ROOT).expect("a session has them");
+        let start = sys::map_shared(OWN.session.get(), tables.offset, crate::layer::TABLES, false);
+        let start = start.expect("mapped");
+        // SAFETY: mapped just now, and as long.
+        let byte =
+            |low: usize| unsafe { &*((start + low) as *const AtomicU8) }.load(Ordering::Relaxed);
+        let shown = || [39, 40, 5000].map(byte);
+        put_in(ROOT, "early", "").expect("room");
+        crate::layer::fill_table(ROOT, 0).expect("filled");
+        assert_eq!(shown(), [1, 0, 1], "a layer that was there before");
+        take_out(ROOT, "early").expect("it is there");
+        assert_eq!(shown(), [0, 0, 0]);
+        put_in(ROOT, "a", "").expect("room");
+        put_in(ROOT, "b", "").expect("room");
+        assert_eq!(shown(), [1, 0, 1]);
+        take_out(ROOT, "a").expect("it is there");
+        assert_eq!(shown(), [1, 0, 1], "another layer wants them");
+        let mut found = None;
+        effective(ROOT, &mut |record| found = Some(*record));
+        widen(&found.expect("b"), Some(&[40]), None).expect("more");
+        assert_eq!(shown(), [1, 1, 1]);
+        let (inner, _) = new_view(ROOT, OWN.session.get()).expect("room");
+        insert(inner, &NewLayer { wants: None, ..new("every", "") }, None, &mut |_| Ok(()))
+            .expect("room");
+        assert_eq!(byte(41), 0, "views above do not see it");
+        insert(ROOT, &NewLayer { wants: None, ..new("every", "x=1") }, None, &mut |_| Ok(()))
+            .expect("room");
+        assert_eq!([byte(41), byte(65535)], [1, 1]);
+        take_out(ROOT, "every").expect("it is there");
+        take_out(ROOT, "b").expect("it is there");
+        assert_eq!([byte(41), byte(65535), byte(39)], [0, 0, 0]);
+    });
+}
