@@ -175,10 +175,13 @@ fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
     }
     let vload = work.join("bin/vload");
     copy(&plan.vload, &vload)?;
-    // Where the architecture has it.
-    let library = plan.vload.with_file_name("libvload.so");
-    if library.is_file() {
-        copy(&library, &work.join("bin/libvload.so"))?;
+    // The library, where the architecture has it, and the modules.
+    let beside = plan.vload.parent().context("a program lies in a folder")?;
+    for entry in fs::read_dir(beside)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "so") {
+            copy(&path, &work.join("bin").join(path.file_name().unwrap_or_default()))?;
+        }
     }
     Ok(Machine { work: work.into(), vload, programs, arch: plan.arch, full: plan.full })
 }

@@ -2,6 +2,7 @@
 
 use crate::arch::{Arch, Choice};
 use crate::command::{self, find_program, succeed};
+use crate::modules;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::env;
@@ -48,6 +49,9 @@ pub fn vload(arch: Arch, debug: bool, locked: bool) -> Result<PathBuf> {
         (debian_cargo(arch)?, command::cross_target_dir().join(arch.triple()))
     };
     cargo.args(["--package", "vload"]);
+    for package in modules::PACKAGES {
+        cargo.args(["--package", package]);
+    }
     if arch == Arch::X86_64 {
         // `libvload.so`, which enters processes that run already, is for this processor.
         cargo.args(["--package", "vload-adopt"]);
@@ -59,7 +63,9 @@ pub fn vload(arch: Arch, debug: bool, locked: bool) -> Result<PathBuf> {
         cargo.arg("--locked");
     }
     succeed(&mut cargo).with_context(|| format!("building vload for {}", arch.name()))?;
-    Ok(folder.join(profile).join("vload"))
+    let folder = folder.join(profile);
+    modules::compile(arch, &folder)?;
+    Ok(folder.join("vload"))
 }
 
 /// Whether the toolchain in use has the target's standard library.

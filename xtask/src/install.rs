@@ -1,7 +1,8 @@
-//! `cargo xtask install`: the program, the library with its header, the manual pages and the licences.
+//! `cargo xtask install`: the program, the library with its header, the modules and the headers of those to come, the
+//! manual pages and the licences.
 
 use crate::arch::Arch;
-use crate::{build, command};
+use crate::{build, command, modules};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::fs;
@@ -30,6 +31,14 @@ pub fn install(options: &Options) -> Result<()> {
     copy(&binary, &base.join("bin/vload"), 0o755)?;
     copy(&binary.with_file_name("libvload.so"), &base.join("lib/libvload.so"), 0o755)?;
     copy(&root.join("adopt/vload.h"), &base.join("include/vload.h"), 0o644)?;
+    let folder = binary.parent().context("a program lies in a folder")?;
+    for (module, name) in modules::files(folder)? {
+        copy(&module, &base.join("lib/vload").join(name), 0o755)?;
+    }
+    for header in ["module.h", "service.h"] {
+        let source = root.join("module/include/vload").join(header);
+        copy(&source, &base.join("include/vload").join(header), 0o644)?;
+    }
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy(&root.join(licence), &base.join("share/licenses/vload").join(licence), 0o644)?;
     }

@@ -10,6 +10,7 @@ mod extra;
 mod fuzz;
 mod image;
 mod install;
+mod modules;
 mod run;
 mod setup;
 mod soak;

@@ -119,6 +119,7 @@ fn counted(name: &str, outcome: Result<Tally>) -> Tally {
 fn unit_tests(vload: &Path, arch: Arch) -> Result<Tally> {
     let mut cargo = command::cargo();
     cargo.args(["test", "--no-fail-fast", "--package", "vload-abi", "--package", "vload-runtime"]);
+    cargo.args(["--package", "vload-memfs"]);
     cargo.args(["--package", "vload-service", "--package", "vload-tests", "--package", "xtask"]);
     if arch == Arch::X86_64 {
         cargo.env("VLOAD_TEST_BINARY", vload);
