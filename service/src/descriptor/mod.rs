@@ -10,6 +10,7 @@ mod held;
 mod image;
 mod open;
 mod path;
+mod pin;
 mod placeholder;
 mod record;
 mod unasked;
@@ -23,6 +24,7 @@ use crate::vload;
 pub use held::{Held, Subject, find};
 pub use image::image;
 pub use open::{open, reclaim, users};
+pub use pin::{closing, forked, use_of};
 pub use record::Records;
 
 static RECORDS: AtomicPtr<Records> = AtomicPtr::new(core::ptr::null_mut());

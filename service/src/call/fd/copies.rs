@@ -15,7 +15,7 @@ pub fn close(call: &mut Call, fd: i32) -> Option<c_long> {
     // What the process has locked it has no more, with the first descriptor of the file that it closes; the file must
     // be asked while it is open.
     let range = lock::of_process(&held);
-    let result = vload::next(call);
+    let result = descriptor::closing(fd as u32, fd as u32, || vload::next(call));
     let is_closed = result >= 0 || call.number == nr::__NR_close as usize;
     if is_closed {
         lock::drop_of_process(range);
@@ -38,7 +38,8 @@ pub fn close_range(call: &mut Call) -> Option<c_long> {
     if call.arguments[2] & CLOSE_RANGE_CLOEXEC != 0 {
         return None;
     }
-    let result = vload::next(call);
+    let [first, last, ..] = call.arguments;
+    let result = descriptor::closing(first as u32, last as u32, || vload::next(call));
     if result == 0 {
         descriptor::reclaim();
     }

@@ -159,9 +159,10 @@ pub fn call(call: &mut Call) -> Option<c_long> {
     let (_, answer) = HELD.get(row).or_else(|| ARRIVING.get(row - HELD.len()))?;
     match answer {
         Any(answer) => answer(call),
-        File(answer) => Some(raw(
-            descriptor::find(call.arguments[0] as i32)?.and_then(|held| answer(&held, call))
-        )),
+        File(answer) => {
+            let found = descriptor::use_of(call.arguments[0] as i32)?;
+            Some(raw(found.and_then(|(held, _pin)| answer(&held, call))))
+        }
     }
 }
 

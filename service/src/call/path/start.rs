@@ -6,6 +6,7 @@ use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 
 use crate::claim::target::raw;
+use crate::descriptor;
 use crate::path::{fs, known};
 use crate::vload;
 
@@ -28,6 +29,9 @@ pub fn start(call: &mut Call, name: &str) -> c_long {
         return raw(Err(error));
     }
     let result = vload::next(call);
+    if result == 0 && !has(nr::CLONE_VM) {
+        descriptor::forked();
+    }
     fs::started(result < 0, has(nr::CLONE_VFORK) && result > 0);
     result
 }

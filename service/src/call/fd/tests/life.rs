@@ -51,6 +51,37 @@ fn copies_share_the_position_and_the_last_close_is_told_once() {
 }
 
 #[test]
+fn a_file_is_open_while_a_call_on_it_goes_on() {
+    let world = World::new();
+    let slow = &super::world::SLOW;
+    for closes in 0..3 {
+        let fd = world.open("/slow", libc::O_CREAT | libc::O_RDWR).unwrap() as usize;
+        let other = world.open("/x", libc::O_CREAT | libc::O_RDWR).unwrap() as usize;
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut room = [0u8; 4];
+                call("read", &[fd, room.as_mut_ptr() as usize, room.len()])
+            });
+            slow.0.wait();
+            match closes {
+                0 => assert_eq!(call("close", &[fd]), 0),
+                1 => assert_eq!(call("dup2", &[other, fd]), fd as i64),
+                _ => assert_eq!(call("close_range", &[fd, fd, 0]), 0),
+            }
+            assert_eq!(world.counts(), (2, 2 * closes));
+            slow.1.wait();
+            assert_eq!(reader.join().unwrap(), 0);
+        });
+        assert_eq!(world.counts(), (1, 2 * closes + 1));
+        if closes == 1 {
+            call("close", &[fd]);
+        }
+        call("close", &[other]);
+        assert_eq!(world.counts(), (0, 2 * closes + 2));
+    }
+}
+
+#[test]
 fn a_file_of_a_killed_process_is_closed_by_who_comes_next() {
     let world = World::new();
     let (mut ready, mut blocked) = ([0; 2], [0; 2]);

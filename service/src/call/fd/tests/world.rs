@@ -4,7 +4,7 @@ use std::boxed::Box;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::string::String;
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Barrier, Mutex, MutexGuard, OnceLock};
 use std::vec::Vec;
 
 use core::ffi::{c_int, c_long, c_void};
@@ -83,7 +83,16 @@ unsafe extern "C" fn close(_: *mut File) -> c_int {
     0
 }
 
+/// Where a read of `/slow` says that it has begun, and waits.
+pub static SLOW: (Barrier, Barrier) = (Barrier::new(2), Barrier::new(2));
+
 unsafe extern "C" fn read(file: *mut File, to: *mut c_void, room: usize, at: i64) -> c_long {
+    // SAFETY: the framework's.
+    let private = unsafe { (*file).private };
+    if store(|store| store.names[private as usize - 1] == "/slow") {
+        SLOW.0.wait();
+        SLOW.1.wait();
+    }
     store(|store| {
         // SAFETY: the framework's.
         let bytes = of(store, unsafe { (*file).private });

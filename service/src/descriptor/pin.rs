@@ -1,0 +1,136 @@
+//! A file stays open while a call on it goes on, though another thread closes the last descriptor of it: natively the
+//! call has a reference of its own.
+//!
+//! A call notes its descriptor before it looks what that is. Who closes one says so, and then looks for calls that have
+//! noted it: for each it makes a copy, which the call closes at its end. A call that finds somebody closing makes its
+//! own. So nothing is paid where nobody closes.
+
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use linux_raw_sys::general::F_DUPFD_CLOEXEC;
+use vload_module::{Errno, Result};
+
+use super::{Held, held};
+use crate::kernel;
+
+/// Calls that can be noted; more at a time go on as before, without.
+const MOST: usize = 64;
+/// Copies lie where programs do not look: numbers below are the lowest free ones that they expect.
+const AWAY: usize = 200;
+
+struct Slot {
+    /// The descriptor that a call uses, plus one; 0 for none.
+    fd: AtomicU32,
+    /// The copy that keeps the file open, plus one; 0 for none.
+    copy: AtomicI32,
+}
+
+static SLOTS: [Slot; MOST] =
+    [const { Slot { fd: AtomicU32::new(0), copy: AtomicI32::new(0) } }; MOST];
+/// How many threads are closing descriptors of virtual files.
+static CLOSING: AtomicU32 = AtomicU32::new(0);
+
+/// A descriptor that a call uses.
+pub struct Pin(Option<&'static Slot>);
+
+impl Pin {
+    fn new(fd: i32) -> Self {
+        let word = (fd as u32).wrapping_add(1);
+        let take = |slot: &&Slot| {
+            slot.fd.compare_exchange(0, word, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        };
+        Self(SLOTS.iter().find(take))
+    }
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let Some(slot) = self.0 else { return };
+        let word = slot.fd.swap(0, Ordering::SeqCst);
+        let copy = slot.copy.swap(0, Ordering::SeqCst) - 1;
+        debug_assert!(word != 0, "a slot is freed by who took it");
+        if copy >= 0 {
+            let number = super::placeholder::identify(copy).map(|(number, _)| number);
+            kernel::close(copy);
+            if let Some(number) = number {
+                super::left(number);
+            }
+        }
+    }
+}
+
+/// The file behind a descriptor, which stays open as long as the pin is there; none when it is a real one's.
+pub fn use_of(fd: i32) -> Option<Result<(Held, Pin)>> {
+    if fd < 0 {
+        return None;
+    }
+    let pin = Pin::new(fd);
+    let found = match held::find(fd)? {
+        Ok(found) => found,
+        Err(error) => return Some(Err(error)),
+    };
+    if CLOSING.load(Ordering::SeqCst) != 0
+        && let Some(slot) = pin.0
+    {
+        keep(slot, fd);
+        // It may have been closed before the copy was made: then this call comes too late.
+        match slot.copy.load(Ordering::SeqCst) - 1 {
+            copy if copy >= 0 => {
+                let is_same = super::placeholder::identify(copy).map(|(number, _)| number)
+                    == Some(found.number);
+                if !is_same {
+                    return Some(Err(Errno::BADF));
+                }
+            }
+            _ => return Some(Err(Errno::BADF)),
+        }
+    }
+    Some(Ok((found, pin)))
+}
+
+/// Makes the copy of a call's descriptor, unless there is one.
+fn keep(slot: &Slot, fd: i32) {
+    if slot.copy.load(Ordering::SeqCst) != 0 {
+        return;
+    }
+    let copied =
+        kernel::fcntl(fd, F_DUPFD_CLOEXEC, AWAY).or_else(|_| kernel::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    let Ok(copy) = copied else { return };
+    let word = copy as i32 + 1;
+    let ours = slot.copy.compare_exchange(0, word, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+    // The call may have ended, or somebody else made one.
+    let is_over = slot.fd.load(Ordering::SeqCst) != (fd as u32).wrapping_add(1);
+    let undone =
+        || slot.copy.compare_exchange(word, 0, Ordering::SeqCst, Ordering::Relaxed).is_ok();
+    if !ours || (is_over && undone()) {
+        kernel::close(copy as i32);
+    }
+}
+
+/// The process has just been forked, and has none of the threads whose calls are noted here.
+pub fn forked() {
+    CLOSING.store(0, Ordering::SeqCst);
+    for slot in &SLOTS {
+        slot.fd.store(0, Ordering::SeqCst);
+        let copy = slot.copy.swap(0, Ordering::SeqCst) - 1;
+        if copy >= 0 {
+            kernel::close(copy);
+        }
+    }
+}
+
+/// Does something that closes descriptors, from `first` to `last`.
+pub fn closing<R>(first: u32, last: u32, close: impl FnOnce() -> R) -> R {
+    CLOSING.fetch_add(1, Ordering::SeqCst);
+    for slot in &SLOTS {
+        let word = slot.fd.load(Ordering::SeqCst);
+        if let Some(fd) = word.checked_sub(1)
+            && (first..=last).contains(&fd)
+        {
+            keep(slot, fd as i32);
+        }
+    }
+    let result = close();
+    CLOSING.fetch_sub(1, Ordering::SeqCst);
+    result
+}
