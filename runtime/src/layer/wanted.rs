@@ -42,7 +42,7 @@ const CLASS: u8 = 4;
 pub const CLASSES: [&[usize]; 4] = [system::MASKS, maps::CALLS, VIRTUAL_CALLS, &[guard::IOCTL]];
 
 /// The calls that are wanted while a descriptor is virtual.
-const VIRTUAL_CALLS: &[usize] = &[];
+const VIRTUAL_CALLS: &[usize] = &abi::held::NUMBERS;
 
 /// A class of processes: its place in [`CLASSES`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -48,7 +48,5 @@ pub unsafe extern "C" fn vload_locks() -> c_int {
 
 /// Whether the process wants the calls on virtual descriptors from now on.
 pub unsafe extern "C" fn vload_hold(_: *mut abi::Layer, on: c_int) {
-    if on != 0 {
-        ::abi::held::NUMBERS.iter().for_each(|&number| layer::want(number));
-    }
+    layer::set_class(layer::Class::Virtual, on != 0);
 }
