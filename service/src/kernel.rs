@@ -55,7 +55,7 @@ pub fn fcntl(fd: i32, command: u32, argument: usize) -> Result<usize> {
     unsafe { call(FCNTL, [fd as usize, command as usize, argument]) }
 }
 
-/// A fresh description of the file behind `fd`, open for reading and writing; `ENXIO` where there is no `/proc`.
+/// A fresh description of the file behind `fd`, opened with `flags`; `ENXIO` where there is no `/proc`.
 pub fn reopen(fd: i32, flags: u32) -> Result<i32> {
     const FOLDER: &[u8] = b"/proc/self/fd/";
     let mut path = [0u8; 32];
@@ -71,7 +71,6 @@ pub fn reopen(fd: i32, flags: u32) -> Result<i32> {
     for (place, digit) in path[FOLDER.len()..].iter_mut().zip(digits[..length].iter().rev()) {
         *place = *digit;
     }
-    let flags = nr::O_RDWR | flags;
     // SAFETY: the path ends with a zero.
     let opened = unsafe { call(nr::__NR_openat, [CWD, path.as_ptr() as usize, flags as usize, 0]) };
     match opened {
@@ -160,6 +159,16 @@ pub fn file_size_limit() -> Option<u64> {
     // SAFETY: the kernel writes two numbers of 64 bits.
     let asked = unsafe { call(nr::__NR_prlimit64, [0, which, 0, to]) };
     asked.ok().map(|_| limit[0]).filter(|&soft| soft != u64::MAX)
+}
+
+/// Whether a descriptor can be read or written without waiting, or has an end to tell.
+pub fn is_ready(fd: i32, events: u32) -> Result<bool> {
+    let mut asked = nr::pollfd { fd, events: events as i16, revents: 0 };
+    // Two words of either size: no time at all.
+    let now = [0usize; 4];
+    let arguments = [(&raw mut asked) as usize, 1, now.as_ptr() as usize, 0, 0];
+    // SAFETY: one structure, and a time.
+    unsafe { call(nr::__NR_ppoll, arguments) }.map(|count| count != 0)
 }
 
 /// Sends the calling thread a signal, which comes when the call is over.

@@ -100,6 +100,16 @@ impl Held {
         self.service.operations
     }
 
+    /// Where the next read or write begins.
+    pub fn position(&self) -> i64 {
+        self.record().position.load(Ordering::Acquire)
+    }
+
+    /// Lets it begin there.
+    pub fn set_position(&self, to: i64) {
+        self.record().position.store(to, Ordering::Release);
+    }
+
     /// The flags of `open(2)` as they are now.
     pub fn flags(&self) -> u32 {
         self.record().flags.load(Ordering::Relaxed) as u32

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use linux_raw_sys::general::{O_CLOEXEC, SEEK_CUR, SEEK_SET};
+use linux_raw_sys::general::{O_CLOEXEC, O_RDWR, SEEK_CUR, SEEK_SET};
 use vload_module::Result;
 
 use crate::kernel;
@@ -44,7 +44,7 @@ pub fn identify(fd: i32) -> Option<(u32, u32)> {
 
 /// A fresh description at the lowest free number.
 pub fn open(close_on_exec: bool) -> Result<i32> {
-    kernel::reopen(kernel::placeholders()?, if close_on_exec { O_CLOEXEC } else { 0 })
+    kernel::reopen(kernel::placeholders()?, O_RDWR | if close_on_exec { O_CLOEXEC } else { 0 })
 }
 
 /// Makes it stand for a record.

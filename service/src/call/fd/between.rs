@@ -1,7 +1,5 @@
 //! Data from one descriptor to another: `sendfile(2)`, `copy_file_range(2)` (`fs/read_write.c`, `fs/splice.c`).
 
-use core::sync::atomic::Ordering;
-
 use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 use vload_module::{Errno, Result};
@@ -43,14 +41,14 @@ impl End {
     /// The position.
     fn position(&self) -> Result<i64> {
         match self {
-            Self::Virtual(held) => Ok(held.record().position.load(Ordering::Acquire)),
+            Self::Virtual(held) => Ok(held.position()),
             Self::Real(fd) => kernel::seek(*fd, 0, nr::SEEK_CUR),
         }
     }
 
     fn set_position(&self, to: i64) {
         match self {
-            Self::Virtual(held) => held.record().position.store(to, Ordering::Release),
+            Self::Virtual(held) => held.set_position(to),
             // It was told just now.
             Self::Real(fd) => drop(kernel::seek(*fd, to, nr::SEEK_SET)),
         }
@@ -83,7 +81,7 @@ fn high(offset: i64) -> usize {
 }
 
 /// Makes another call in the place of the program's, which waits as that would.
-fn pass(call: &mut Call, number: u32, arguments: [usize; 5]) -> Result<usize> {
+pub fn pass(call: &mut Call, number: u32, arguments: [usize; 5]) -> Result<usize> {
     call.number = number as usize;
     call.arguments[..5].copy_from_slice(&arguments);
     let result = vload::next(call);
@@ -182,7 +180,7 @@ fn copy_within(
         return Err(Errno::INVAL);
     }
     let place = |at: usize, held: &Held| match at {
-        0 => Ok(held.record().position.load(Ordering::Acquire)),
+        0 => Ok(held.position()),
         at => vload::get::<i64>(at),
     };
     let (from, to) = (place(from_at, input)?, place(to_at, out)?);
@@ -235,7 +233,7 @@ fn copy_within(
     for (at, start, held) in [(from_at, from, input), (to_at, to, out)] {
         let end = start + moved as i64;
         match at {
-            0 => held.record().position.store(end, Ordering::Release),
+            0 => held.set_position(end),
             at => vload::put(at, &end)?,
         }
     }

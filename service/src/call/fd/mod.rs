@@ -9,6 +9,7 @@ mod lock;
 mod mapping;
 mod position;
 mod span;
+mod splice;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -94,7 +95,7 @@ const HELD: &[(&str, Answer)] = &[
     ("sendfile", Any(|call| between::send(call, cfg!(target_pointer_width = "64")).map(raw))),
     ("sendfile64", Any(|call| between::send(call, true).map(raw))),
     ("copy_file_range", Any(|call| between::copy(call).map(raw))),
-    ("splice", Any(splice)),
+    ("splice", Any(|call| splice::splice(call).map(raw))),
 ];
 
 /// The calls that bring descriptors from elsewhere: they count wherever there is a service layer.
@@ -318,11 +319,4 @@ fn map(call: &mut Call) -> Option<c_long> {
         call.arguments = real;
     }
     Some(raw(held.and_then(|held| mapping::map(&held, call, offset))))
-}
-
-/// `splice(2)`: a file that does not offer it.
-fn splice(call: &mut Call) -> Option<c_long> {
-    let [input, _, out, ..] = call.arguments;
-    let is_virtual = |fd: usize| descriptor::find(fd as i32).is_some();
-    (is_virtual(input) || is_virtual(out)).then(|| raw(Err(Errno::INVAL)))
 }

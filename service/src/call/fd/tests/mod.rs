@@ -244,7 +244,41 @@ fn data_goes_from_one_to_another() {
     let itself = [from, offset_at, from, offset_at, 10, 0];
     assert_eq!(call("copy_file_range", &itself), -i64::from(libc::EINVAL));
     assert_eq!(call("splice", &[from, 0, real, 0, 1, 0]), -i64::from(libc::EINVAL));
+    assert_eq!(call("splice", &[from, 0, to, 0, 1, 0]), -i64::from(libc::EINVAL));
     for fd in [from, to, real] {
+        call("close", &[fd]);
+    }
+}
+
+#[test]
+fn data_goes_through_pipes() {
+    let world = World::new();
+    let mut ends = [0; 2];
+    // SAFETY: room for two descriptors.
+    assert_eq!(unsafe { libc::pipe(ends.as_mut_ptr()) }, 0);
+    let [output, input] = ends.map(|fd| fd as usize);
+    let fd = world.open("/file", libc::O_CREAT | libc::O_RDWR).unwrap() as usize;
+    let long: Vec<u8> = (0..200_000u32).map(|at| (at >> 3) as u8).collect();
+    let [at, length] = bytes(&long);
+    assert_eq!(call("write", &[fd, at, length]), 200_000);
+    assert_eq!(call("splice", &[fd, 0, input, 0, 10, 0]), 0, "at the end");
+    let mut offset = 7u64;
+    let offset_at = &raw mut offset as usize;
+    // What fits into the pipe, and no more, so that it does not wait for ever.
+    let moved = call("splice", &[fd, offset_at, input, 0, 150_000, 0]);
+    assert!((4096..=65_536).contains(&moved), "{moved}");
+    assert_eq!(offset, 7 + moved as u64);
+    assert_eq!(call("splice", &[fd, 0, input, 0, 10, 2]), -i64::from(libc::EAGAIN));
+    let mut back = std::vec![0u8; moved as usize];
+    assert_eq!(call("read", &[output, back.as_mut_ptr() as usize, back.len()]), moved);
+    assert_eq!(back, long[7..7 + back.len()]);
+    call("write", &[input, b"into".as_ptr() as usize, 4]);
+    offset = 3;
+    assert_eq!(call("splice", &[output, 0, fd, offset_at, 100, 0]), 4);
+    assert_eq!((offset, &world.content("/file")[3..7]), (7, &b"into"[..]));
+    assert_eq!(call("splice", &[output, 0, fd, offset_at, 100, 2]), -i64::from(libc::EAGAIN));
+    assert_eq!(call("splice", &[output, offset_at, fd, 0, 1, 0]), -i64::from(libc::ESPIPE));
+    for fd in [fd, output, input] {
         call("close", &[fd]);
     }
 }
@@ -268,6 +302,11 @@ fn a_private_mapping_is_the_files_content() {
     call("munmap", &[mapped as usize, 12_288]);
     let error = |arguments: &[usize]| -call("mmap", arguments) as i32;
     assert_eq!(error(&[0, 4096, 3, shared, fd, 0]), libc::ENODEV);
+    let to_read = call("mmap", &[0, 4096, 1, shared, fd, 0]);
+    // SAFETY: mapped just now.
+    assert_eq!(unsafe { core::slice::from_raw_parts(to_read as *const u8, 4096) }, &long[..4096]);
+    assert_eq!(call("mprotect", &[to_read as usize, 4096, 3]), -i64::from(libc::EACCES));
+    call("munmap", &[to_read as usize, 4096]);
     assert_eq!(error(&[0, 4096, 3, private, fd, 1]), libc::EINVAL);
     assert_eq!(error(&[0, 0, 3, private, fd, 0]), libc::EINVAL);
     call("close", &[fd]);
