@@ -120,15 +120,17 @@ impl Fs {
         loop {
             let count = self.count.load(Ordering::Acquire);
             let kept = self.versions[count & 1].which(which);
-            let length = kept.length.load(Ordering::Relaxed);
-            let mut bytes = [0; LONGEST];
-            for (to, from) in bytes.iter_mut().zip(&kept.bytes[..length]) {
-                *to = from.load(Ordering::Relaxed);
-            }
+            let length = kept.length.load(Ordering::Relaxed).min(LONGEST - 1);
+            let read = to.fill(|bytes| {
+                for (to, from) in bytes.iter_mut().zip(&kept.bytes[..length]) {
+                    *to = from.load(Ordering::Relaxed);
+                }
+                Ok(length)
+            });
             fence(Ordering::Acquire);
             // A version is written again only after the other one has come to count.
             if self.count.load(Ordering::Relaxed) == count {
-                return length != 0 && to.set(&bytes[..length]).is_ok();
+                return read.is_ok();
             }
         }
     }

@@ -17,7 +17,7 @@ mod tests;
 
 use vload_module::{Errno, Result};
 
-pub use text::{LONGEST, NAME, Text, is_within};
+pub use text::{LONGEST, NAME, Rest, Text, is_within};
 pub use walk::resolve;
 
 /// Links that may be followed (`MAXSYMLINKS`).
@@ -50,7 +50,8 @@ pub trait Below {
     -> Result<Found>;
 
     /// Whether a directory is at a canonical path, and may be searched: `ENOTDIR`, `EACCES`.
-    fn search(&self, path: &Text, owner: Option<(u32, u64)>) -> Result<()>;
+    /// The path is left as it was.
+    fn search(&self, path: &mut Text, owner: Option<(u32, u64)>) -> Result<()>;
 }
 
 /// What to do with a symbolic link at the end of a path.

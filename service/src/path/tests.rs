@@ -37,7 +37,7 @@ impl Below for Tree {
     fn look(&self, path: &Text, _: Option<(u32, u64)>, to: &mut [u8; LONGEST]) -> Result<Found> {
         let mut parent = Text::of(path.bytes())?;
         parent.pop();
-        self.search(&parent, None)?;
+        self.search(&mut parent, None)?;
         let kind = self.kind(path).ok_or(Errno::NOENT)?;
         let mut text = |text: &str| {
             to[..text.len()].copy_from_slice(text.as_bytes());
@@ -52,7 +52,7 @@ impl Below for Tree {
         })
     }
 
-    fn search(&self, path: &Text, _: Option<(u32, u64)>) -> Result<()> {
+    fn search(&self, path: &mut Text, _: Option<(u32, u64)>) -> Result<()> {
         match self.kind(path) {
             _ if self.closed.iter().any(|closed| closed.as_bytes() == path.bytes()) => {
                 Err(Errno::ACCES)
@@ -88,10 +88,22 @@ fn sample() -> Tree {
     Tree::new(&nodes, &["/v"])
 }
 
+fn walked(
+    below: &impl Below,
+    start: Start<'_>,
+    path: &str,
+    how: How,
+    done: &mut Text,
+) -> core::result::Result<Place, Stop> {
+    let mut rest = Rest::none();
+    rest.set(path.as_bytes()).unwrap();
+    resolve(below, start, &mut rest, how, done)
+}
+
 /// Where a path leads: the canonical path, with `!` before it in a claim and `=` when the kernel finds it too.
 fn walk(tree: &Tree, start: Start<'_>, path: &str, how: How) -> String {
     let mut done = Text::root();
-    match resolve(tree, start, path.as_bytes(), how, &mut done) {
+    match walked(tree, start, path, how, &mut done) {
         Err(Stop::Kernel) => "kernel".to_string(),
         Err(Stop::Error(Errno(number))) => std::format!("error {number}"),
         Ok(place) => {
@@ -267,7 +279,7 @@ impl Below for Machine {
         }
     }
 
-    fn search(&self, path: &Text, _: Option<(u32, u64)>) -> Result<()> {
+    fn search(&self, path: &mut Text, _: Option<(u32, u64)>) -> Result<()> {
         fs::symlink_metadata(path_of(path).join(".")).map(drop).map_err(|error| errno(&error))
     }
 }
@@ -325,9 +337,9 @@ fn the_kernel_goes_the_same_way() {
         };
         let kernel = fs::canonicalize(base.join(&path)).map_err(|error| errno(&error));
         let mut done = Text::root();
-        let walked = resolve(&machine, start, path.as_bytes(), How::to(Final::Follow), &mut done);
+        let outcome = walked(&machine, start, &path, How::to(Final::Follow), &mut done);
         // Whether the end is there, and a directory where a slash follows, is for the operation to find out.
-        let walked = walked.and_then(|place| {
+        let walked = outcome.and_then(|place| {
             let slashed =
                 if place.slash { path_of(&done).join(".") } else { path_of(&done).to_owned() };
             fs::symlink_metadata(slashed).map_err(|error| Stop::Error(errno(&error)))?;

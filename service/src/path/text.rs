@@ -40,6 +40,24 @@ impl Text {
         Ok(())
     }
 
+    /// Makes it what `fill` writes into its room: a canonical path, so long, without a zero.
+    pub fn fill(&mut self, fill: impl FnOnce(&mut [u8; LONGEST]) -> Result<usize>) -> Result<()> {
+        let length = fill(&mut self.bytes);
+        let valid =
+            |length: &usize| *length < LONGEST && self.bytes[..*length].first() == Some(&b'/');
+        match length {
+            Ok(length) if valid(&length) => {
+                self.end(length);
+                Ok(())
+            }
+            other => {
+                self.bytes[0] = b'/';
+                self.end(1);
+                Err(other.err().unwrap_or(Errno::NOENT))
+            }
+        }
+    }
+
     fn end(&mut self, length: usize) {
         self.length = length;
         self.bytes[length] = 0;
@@ -106,14 +124,31 @@ pub struct Rest {
 }
 
 impl Rest {
-    /// A path as it was given.
-    pub fn of(path: &[u8]) -> Result<Self> {
-        let mut rest = Self { bytes: [0; LONGEST], at: 0, end: path.len() };
-        if path.len() >= LONGEST {
-            return Err(Errno::NAMETOOLONG);
-        }
-        rest.bytes[..path.len()].copy_from_slice(path);
-        Ok(rest)
+    /// Nothing.
+    pub const fn none() -> Self {
+        Self { bytes: [0; LONGEST], at: 0, end: 0 }
+    }
+
+    /// A path as it was given, which `fill` writes, with a zero behind it: its length without that.
+    pub fn fill(&mut self, fill: impl FnOnce(&mut [u8; LONGEST]) -> Result<usize>) -> Result<()> {
+        (self.at, self.end) = (0, 0);
+        let length = fill(&mut self.bytes)?;
+        *self.bytes.get_mut(length).ok_or(Errno::NAMETOOLONG)? = 0;
+        self.end = length;
+        Ok(())
+    }
+
+    /// Makes it a copy of a path.
+    pub fn set(&mut self, path: &[u8]) -> Result<()> {
+        self.fill(|bytes| {
+            bytes.get_mut(..path.len()).ok_or(Errno::NAMETOOLONG)?.copy_from_slice(path);
+            Ok(path.len())
+        })
+    }
+
+    /// It with its zero, before anything of it was walked.
+    pub fn c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
     }
 
     /// What is left.

@@ -11,7 +11,7 @@ use super::fs::{self, Which};
 use super::permission::EXECUTE;
 use super::proc::{self, Link};
 use super::{Below, Found, LONGEST, Text};
-use crate::claim::target::{is_directory, is_link};
+use crate::claim::target::{self, is_directory};
 use crate::claim::{self, Claim, Limit, Target};
 use crate::layers;
 use crate::vload::system;
@@ -106,6 +106,7 @@ impl<'a> Tree<'a> {
         }
     }
 
+    #[inline(never)]
     fn look_proc(&self, path: &Text, link: Link, to: &mut [u8; LONGEST]) -> Result<Found> {
         let mut text = Text::root();
         let known = match link {
@@ -157,6 +158,14 @@ pub fn readlink((directory, path): (usize, &CStr), to: &mut [u8; LONGEST]) -> Re
     unsafe { system(nr::__NR_readlinkat, arguments) }
 }
 
+/// Whether there is a link at a path: `EINVAL` when there is something else.
+pub fn is_link((directory, path): (usize, &CStr)) -> Result<()> {
+    let mut first = 0u8;
+    let arguments = [directory, path.as_ptr() as usize, (&raw mut first) as usize, 1, 0, 0];
+    // SAFETY: the path ends with a zero, and there is room for one byte.
+    unsafe { system(nr::__NR_readlinkat, arguments) }.map(drop)
+}
+
 impl Below for Tree<'_> {
     fn owner(&self, path: &Text) -> Option<(u32, u64)> {
         let found = self.find(path)?;
@@ -174,21 +183,21 @@ impl Below for Tree<'_> {
         let Some(owner) = owner else { return self.look_real(path, to) };
         let target = self.target(owner)?;
         let known = target.stat(path)?;
-        if is_link(known.mode) {
+        if target::is_link(known.mode) {
             return target.readlink(path, to).map(Found::Link);
         }
         self.last.set(Some((path.bytes().len(), known)));
         Ok(Found::Other)
     }
 
-    fn search(&self, path: &Text, owner: Option<(u32, u64)>) -> Result<()> {
+    fn search(&self, path: &mut Text, owner: Option<(u32, u64)>) -> Result<()> {
         let Some(owner) = owner else {
             // `.` is looked up in it, so it must be a directory that may be searched.
-            let mut inside = Text::of(path.bytes())?;
-            inside.push(b".")?;
-            let mut no_link = [0; LONGEST];
-            return match readlink(self.real(&inside)?, &mut no_link) {
-                Err(Errno::INVAL) | Ok(_) => Ok(()),
+            path.push(b".")?;
+            let is_link = self.real(path).and_then(is_link);
+            path.pop();
+            return match is_link {
+                Err(Errno::INVAL) | Ok(()) => Ok(()),
                 Err(error) => Err(error),
             };
         };

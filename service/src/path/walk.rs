@@ -1,7 +1,8 @@
 //! The walk itself.
 
-use super::text::Rest;
-use super::{Below, Final, Found, How, LONGEST, Last, MOST_LINKS, NAME, Place, Start, Stop, Text};
+use super::{
+    Below, Final, Found, How, LONGEST, Last, MOST_LINKS, NAME, Place, Rest, Start, Stop, Text,
+};
 use vload_module::Errno;
 
 /// An error of the cross-device kind, of `RESOLVE_NO_XDEV` and `RESOLVE_BENEATH`.
@@ -31,13 +32,13 @@ enum Step {
     Handed,
 }
 
-/// Walks along `path`; `done` is where it leads then.
+/// Walks along `path`, of which nothing is left then; `done` is where it leads.
 ///
 /// An error on a way that the kernel sees as we do is the kernel's to find: [`Stop::Kernel`].
 pub fn resolve<B: Below>(
     below: &B,
     start: Start<'_>,
-    path: &[u8],
+    path: &mut Rest,
     how: How,
     done: &mut Text,
 ) -> Result<Place, Stop> {
@@ -55,9 +56,8 @@ pub fn resolve<B: Below>(
 }
 
 impl<B: Below> Walk<'_, B> {
-    fn run(&mut self, path: &[u8]) -> Result<Place, Stop> {
-        let first = *path.first().ok_or(Errno::NOENT)?;
-        let mut rest = Rest::of(path)?;
+    fn run(&mut self, rest: &mut Rest) -> Result<Place, Stop> {
+        let first = *rest.bytes().first().ok_or(Errno::NOENT)?;
         if first == b'/' {
             self.start_over()?;
         } else {
@@ -88,7 +88,7 @@ impl<B: Below> Walk<'_, B> {
                         Final::Leave => end && !slash,
                         Final::Name => end,
                     };
-                    match if leave { Step::On } else { self.look(&mut rest, end)? } {
+                    match if leave { Step::On } else { self.look(rest, end)? } {
                         Step::On => {}
                         // The slash behind the name is what the rest begins with, behind the link's text.
                         Step::Linked => (last, slash) = (Last::Root, false),

@@ -13,8 +13,8 @@ use crate::claim::Target;
 use crate::descriptor::{self, Held};
 use crate::path::fs::{self, Which};
 use crate::path::known::{Key, Moment};
-use crate::path::tree::{CWD, Tree, append, readlink};
-use crate::path::{Final, How, LONGEST, Last, Place, Start, Stop, Text, resolve};
+use crate::path::tree::{CWD, Tree, append, is_link, readlink};
+use crate::path::{Final, How, Last, Place, Rest, Start, Stop, Text, resolve};
 use crate::vload;
 
 /// A call with paths.
@@ -90,17 +90,14 @@ impl Asked<'_> {
             _ => nr::AT_FDCWD,
         };
         let address = self.call.arguments[index];
-        let mut bytes = [0; LONGEST];
-        let path = match address {
-            // `utimensat` and, with `AT_EMPTY_PATH`, `statx` mean the descriptor.
-            0 => &[][..],
-            _ => match vload::get_string(&mut bytes, address) {
-                Ok(length) => &bytes[..length],
-                // It is the kernel that says so.
-                Err(_) => return Ok(Where::Kernel(false)),
-            },
-        };
-        locate(self.limit, directory, path, self.may_be_empty(address == 0), how, to)
+        let mut path = Rest::none();
+        // `utimensat` and, with `AT_EMPTY_PATH`, `statx` mean the descriptor when there is no path. What cannot be read
+        // the kernel refuses.
+        if address != 0 && path.fill(|bytes| vload::get_string(bytes, address)).is_err() {
+            return Ok(Where::Kernel(false));
+        }
+        let may_be_empty = self.may_be_empty(address == 0);
+        From { limit: self.limit, directory, may_be_empty, how }.locate(&mut path, to)
     }
 
     fn may_be_empty(&self, null: bool) -> bool {
@@ -117,66 +114,117 @@ pub fn is_any_virtual() -> bool {
         || fs::mine().has(Which::Root)
 }
 
-/// Finds out where a path from a directory leads; `to` is its canonical form then.
-pub fn locate(
-    limit: u64,
-    directory: i32,
-    path: &[u8],
-    may_be_empty: bool,
-    how: How,
-    to: &mut Text,
-) -> Result<Where> {
-    let absolute = path.first() == Some(&b'/');
-    let at_cwd = directory == nr::AT_FDCWD;
-    let held = if absolute || at_cwd { None } else { descriptor::find(directory).transpose()? };
-    if path.is_empty() && !may_be_empty {
-        return Ok(Where::Kernel(false));
-    }
-    if let Some(held) = held.filter(|_| path.is_empty()) {
-        return Ok(Where::Open(held));
-    }
-    let fs = fs::mine();
-    let (mut root, mut kernel_root, mut base) = (Text::root(), Text::root(), Text::root());
-    let root_is_virtual = fs.read(Which::Root, &mut root);
-    fs.read(Which::KernelRoot, &mut kernel_root);
-    let root_is_virtual = root_is_virtual && root.bytes() != kernel_root.bytes();
-    let mut anchor = None;
-    let mut is_virtual = true;
-    if absolute {
-        is_virtual = root_is_virtual;
-    } else if let Some(held) = held {
-        base.set(held.path().to_bytes())?;
-    } else if !(at_cwd && fs.read(Which::Cwd, &mut base)) {
-        is_virtual = false;
-        let Some(()) = real_base(at_cwd, directory, kernel_root.bytes(), &mut base) else {
-            return Ok(Where::Kernel(false));
-        };
-        anchor = Some(if at_cwd { CWD } else { directory as usize });
-    }
-    let tree = Tree::new(limit, anchor.map(|at| (at, base.bytes())), kernel_root.bytes());
-    let start = Start { base: base.bytes(), root: root.bytes(), is_virtual, root_is_virtual };
-    // The process's own root is the session's, and it sees every claim.
-    let usual = limit == u64::MAX && how.is_plain() && root.is_root() && kernel_root.is_root();
-    if usual
-        && !is_virtual
-        && is_in_real_directory(&tree, start, path, how.end, anchor.unwrap_or(CWD), to)
-    {
-        return Ok(Where::Kernel(false));
-    }
-    // An empty path that may be one is the directory itself.
-    let path = if path.is_empty() { b"." } else { path };
-    let place = match resolve(&tree, start, path, how, to) {
-        Ok(place) => place,
-        Err(Stop::Kernel) => return Ok(Where::Kernel(false)),
-        Err(Stop::Error(error)) => return Err(error),
-    };
-    match place.owner {
-        Some(owner) => Ok(Where::Claimed(Spot { target: tree.target(owner)?, place })),
-        None if place.touched => {
-            finish_real(to, place, kernel_root.bytes())?;
-            Ok(Where::Real)
+/// Where a path begins, and how it is walked.
+pub struct From {
+    /// Claims that are older than this are there.
+    pub limit: u64,
+    /// The directory, or `AT_FDCWD`.
+    pub directory: i32,
+    /// Whether an empty path means the directory itself.
+    pub may_be_empty: bool,
+    /// How it is walked.
+    pub how: How,
+}
+
+/// The roots of a process: its own, and what the kernel has for it. `""` is the session's.
+#[derive(Clone, Copy)]
+struct Roots<'a> {
+    own: &'a [u8],
+    kernel: &'a [u8],
+}
+
+// Each of these has the paths on its stack that it needs, and no other: a layer may ask from within a layer.
+impl From {
+    /// Finds out where a path leads; `to` is its canonical form then.
+    pub fn locate(&self, path: &mut Rest, to: &mut Text) -> Result<Where> {
+        let fs = fs::mine();
+        if fs.has(Which::Root) || fs.has(Which::KernelRoot) {
+            return self.rooted(path, to);
         }
-        None => Ok(Where::Kernel(true)),
+        self.based(Roots { own: b"", kernel: b"" }, path, to)
+    }
+
+    #[inline(never)]
+    fn rooted(&self, path: &mut Rest, to: &mut Text) -> Result<Where> {
+        let (mut own, mut kernel) = (Text::root(), Text::root());
+        fs::mine().read(Which::Root, &mut own);
+        fs::mine().read(Which::KernelRoot, &mut kernel);
+        self.based(Roots { own: own.bytes(), kernel: kernel.bytes() }, path, to)
+    }
+
+    fn based(&self, roots: Roots<'_>, path: &mut Rest, to: &mut Text) -> Result<Where> {
+        if path.bytes().is_empty() && !self.may_be_empty {
+            return Ok(Where::Kernel(false));
+        }
+        if path.bytes().first() == Some(&b'/') {
+            return self.walk(roots, b"", None, path, to);
+        }
+        self.relative(roots, path, to)
+    }
+
+    #[inline(never)]
+    fn relative(&self, roots: Roots<'_>, path: &mut Rest, to: &mut Text) -> Result<Where> {
+        let at_cwd = self.directory == nr::AT_FDCWD;
+        let held = if at_cwd { None } else { descriptor::find(self.directory).transpose()? };
+        let mut base = Text::root();
+        let mut anchor = None;
+        if let Some(held) = held {
+            if path.bytes().is_empty() {
+                return Ok(Where::Open(held));
+            }
+            base.set(held.path().to_bytes())?;
+        } else if !(at_cwd && fs::mine().read(Which::Cwd, &mut base)) {
+            anchor = Some(if at_cwd { CWD } else { self.directory as usize });
+            if real_base(self.directory, roots.kernel, &mut base).is_err() {
+                return Ok(Where::Kernel(false));
+            }
+        }
+        // An empty path that may be one is the directory itself.
+        if path.bytes().is_empty() {
+            path.set(b".")?;
+        }
+        self.walk(roots, base.bytes(), anchor, path, to)
+    }
+
+    fn walk(
+        &self,
+        roots: Roots<'_>,
+        base: &[u8],
+        anchor: Option<usize>,
+        path: &mut Rest,
+        to: &mut Text,
+    ) -> Result<Where> {
+        let absolute = path.bytes().first() == Some(&b'/');
+        let root_is_virtual = roots.own.len() > 1 && roots.own != roots.kernel;
+        let start = Start {
+            base,
+            root: roots.own,
+            is_virtual: if absolute { root_is_virtual } else { anchor.is_none() },
+            root_is_virtual,
+        };
+        let tree = Tree::new(self.limit, anchor.map(|at| (at, base)), roots.kernel);
+        // The process's own root is the session's, and it sees every claim.
+        let usual = self.limit == u64::MAX
+            && self.how.is_plain()
+            && roots.own.len() <= 1
+            && roots.kernel.len() <= 1;
+        if usual && !start.is_virtual && is_in_real_directory(&tree, start, path, self.how.end, to)
+        {
+            return Ok(Where::Kernel(false));
+        }
+        let place = match resolve(&tree, start, path, self.how, to) {
+            Ok(place) => place,
+            Err(Stop::Kernel) => return Ok(Where::Kernel(false)),
+            Err(Stop::Error(error)) => return Err(error),
+        };
+        match place.owner {
+            Some(owner) => Ok(Where::Claimed(Spot { target: tree.target(owner)?, place })),
+            None if place.touched => {
+                finish_real(to, place, roots.kernel)?;
+                Ok(Where::Real)
+            }
+            None => Ok(Where::Kernel(true)),
+        }
     }
 }
 
@@ -184,77 +232,88 @@ pub fn locate(
 fn is_in_real_directory(
     tree: &Tree<'_>,
     start: Start<'_>,
-    path: &[u8],
+    path: &Rest,
     end: Final,
-    anchor: usize,
     to: &mut Text,
 ) -> bool {
-    let slash = path.iter().rposition(|&byte| byte == b'/');
-    let (directory, name) = path.split_at(slash.map_or(0, |at| at + 1));
+    let given = path.bytes();
+    let slash = given.iter().rposition(|&byte| byte == b'/');
+    let (directory, name) = given.split_at(slash.map_or(0, |at| at + 1));
     if matches!(name, b"" | b"." | b"..") {
         return false;
     }
-    let key = Key::of(if path[0] == b'/' { b"" } else { start.base }, directory);
+    let key = Key::of(if given[0] == b'/' { b"" } else { start.base }, directory);
     let moment = Moment::now();
     if !key.is_known(moment) {
-        let found = resolve(
-            tree,
-            start,
-            if directory.is_empty() { b"." } else { directory },
-            How::to(Final::Follow),
-            to,
-        );
-        let real = matches!(found, Ok(Place { owner: None, touched: false, .. }));
-        // What is in `/proc` is not the same for all processes, and its links jump.
-        let within = to.is_root() || to.is_within(b"/proc");
-        if !real || within || claim::table().is_none_or(|table| table.is_any_in(to.bytes())) {
+        if !is_real_directory(tree, start, directory, to) {
             return false;
         }
         key.note(moment);
     }
-    if end != Final::Follow {
-        return true;
-    }
     // It can be asked as it was given: the way to it touches nothing.
-    let mut text = [0; LONGEST];
-    let Ok(given) = to_c_str(path, &mut text) else { return false };
-    readlink((anchor, given), &mut [0; LONGEST]).is_err()
+    let anchor = tree.anchor.map_or(CWD, |(directory, _)| directory);
+    end != Final::Follow || is_link((anchor, path.c_str())).is_err()
 }
 
-/// A copy of a path with a zero behind it.
-fn to_c_str<'a>(path: &[u8], to: &'a mut [u8; LONGEST]) -> Result<&'a CStr> {
-    let room = to.get_mut(..path.len()).ok_or(Errno::NAMETOOLONG)?;
-    room.copy_from_slice(path);
-    CStr::from_bytes_with_nul(&to[..=path.len()]).map_err(|_| Errno::NAMETOOLONG)
+/// Whether no way to a directory touches a claim, and none lies in it.
+#[inline(never)]
+fn is_real_directory(tree: &Tree<'_>, start: Start<'_>, directory: &[u8], to: &mut Text) -> bool {
+    let mut path = Rest::none();
+    if path.set(if directory.is_empty() { b"." } else { directory }).is_err() {
+        return false;
+    }
+    let found = resolve(tree, start, &mut path, How::to(Final::Follow), to);
+    // What is in `/proc` is not the same for all processes, and its links jump.
+    matches!(found, Ok(Place { owner: None, touched: false, .. }))
+        && !to.is_root()
+        && !to.is_within(b"/proc")
+        && claim::table().is_some_and(|table| !table.is_any_in(to.bytes()))
 }
 
 /// Makes a real place what the kernel is told: from its root, and ending as the path did.
 fn finish_real(text: &mut Text, place: Place, kernel_root: &[u8]) -> Result<()> {
-    let mut whole = Text::of(Tree::new(0, None, kernel_root).kernels(text)?.to_bytes())?;
     match (place.last, place.slash) {
-        (Last::Dot | Last::DotDot, _) => whole.push(b".")?,
-        (_, true) => whole.push(b"")?,
+        (Last::Dot | Last::DotDot, _) => text.push(b".")?,
+        (_, true) => text.push(b"")?,
         _ => {}
     }
+    if kernel_root.len() > 1 { strip(text, kernel_root) } else { Ok(()) }
+}
+
+#[inline(never)]
+fn strip(text: &mut Text, kernel_root: &[u8]) -> Result<()> {
+    let mut whole = Text::root();
+    whole.set(Tree::new(0, None, kernel_root).kernels(text)?.to_bytes())?;
     text.set(whole.bytes())
 }
 
-/// The canonical path of a real directory, of which the kernel has the descriptor. None where it has none.
-fn real_base(at_cwd: bool, directory: i32, kernel_root: &[u8], base: &mut Text) -> Option<()> {
-    let mut bytes = [0; LONGEST];
-    let length = if at_cwd {
-        let arguments = [bytes.as_mut_ptr() as usize, bytes.len(), 0, 0, 0, 0];
-        // SAFETY: the room is as long as it says.
-        unsafe { vload::system(nr::__NR_getcwd, arguments) }.ok()? - 1
-    } else {
-        let mut name = Text::of(b"/proc/self/fd").ok()?;
+/// The canonical path of a real directory, of which the kernel has the descriptor.
+fn real_base(directory: i32, kernel_root: &[u8], base: &mut Text) -> Result<()> {
+    base.fill(|bytes| {
+        if directory == nr::AT_FDCWD {
+            let arguments = [bytes.as_mut_ptr() as usize, bytes.len(), 0, 0, 0, 0];
+            // SAFETY: the room is as long as it says.
+            return unsafe { vload::system(nr::__NR_getcwd, arguments) }.map(|length| length - 1);
+        }
+        const FOLDER: &[u8] = b"/proc/self/fd/";
+        let mut name = [0; FOLDER.len() + 11];
+        let number = u32::try_from(directory).map_err(|_| Errno::BADF)?;
+        name[..FOLDER.len()].copy_from_slice(FOLDER);
         let mut digits = [0; 10];
-        name.push(decimal(u32::try_from(directory).ok()?, &mut digits)).ok()?;
-        readlink((CWD, name.c_str()), &mut bytes).ok()?
-    };
-    let path = bytes.get(..length).filter(|path| path.starts_with(b"/"))?;
-    base.set(kernel_root).ok()?;
-    append(base, path).ok()
+        let digits = decimal(number, &mut digits);
+        name[FOLDER.len()..FOLDER.len() + digits.len()].copy_from_slice(digits);
+        let name = CStr::from_bytes_until_nul(&name).map_err(|_| Errno::BADF)?;
+        readlink((CWD, name), bytes)
+    })?;
+    if kernel_root.len() > 1 { prefix(base, kernel_root) } else { Ok(()) }
+}
+
+#[inline(never)]
+fn prefix(base: &mut Text, kernel_root: &[u8]) -> Result<()> {
+    let mut whole = Text::root();
+    whole.set(kernel_root)?;
+    append(&mut whole, base.bytes())?;
+    base.set(whole.bytes())
 }
 
 /// A number in decimal.

@@ -55,13 +55,12 @@ fn nothing_behind(from: usize, size: usize) -> Result<()> {
     if size > nr::PATH_MAX as usize {
         return Err(too_long);
     }
-    let mut bytes = [0; nr::PATH_MAX as usize];
-    let behind = size_of::<OpenHow>();
-    let bytes = &mut bytes[..size - behind];
-    if !bytes.is_empty() {
-        vload::get_bytes(bytes, from + behind)?;
+    for at in size_of::<OpenHow>()..size {
+        if vload::get::<u8>(from + at)? != 0 {
+            return Err(too_long);
+        }
     }
-    if bytes.iter().all(|&byte| byte == 0) { Ok(()) } else { Err(too_long) }
+    Ok(())
 }
 
 /// What `openat2` refuses (`build_open_flags`, fs/open.c).

@@ -3,14 +3,14 @@
 use linux_raw_sys::general as nr;
 use vload_module::{Errno, Result};
 
-use super::asked::{Asked, Where, locate};
+use super::asked::{Asked, From, Where};
 use super::{Answer, real};
 use crate::claim::Target;
 use crate::claim::target::is_directory;
 use crate::descriptor::{self, Held};
 use crate::kernel;
 use crate::path::permission::EXECUTE;
-use crate::path::{Final, How, LONGEST, Text};
+use crate::path::{Final, How, LONGEST, Rest, Text};
 use crate::vload;
 
 /// How many interpreters of interpreters there may be (`exec_binprm`, fs/exec.c).
@@ -180,8 +180,11 @@ fn script(
         }
         let interp = vector.before(name)?;
         let mut place = Text::root();
-        let found =
-            locate(asked.limit, nr::AT_FDCWD, name, false, How::to(Final::Follow), &mut place)?;
+        let mut way = Rest::none();
+        way.set(name)?;
+        let how = How::to(Final::Follow);
+        let from = From { limit: asked.limit, directory: nr::AT_FDCWD, may_be_empty: false, how };
+        let found = from.locate(&mut way, &mut place)?;
         let opened = match found {
             Where::Claimed(spot) => open(&spot.target, &place)?,
             Where::Kernel(_) => return Ok(run(asked, interp, &vector, envp)),
