@@ -33,6 +33,20 @@ impl<T: Copy> User<T> {
     /// The value there.
     pub fn read(self) -> Result<T> {
         readable(self.address, size_of::<T>())?;
+        self.read_again()
+    }
+
+    /// Puts `value` there. `T` is at least eight bytes long, because the probe writes as many.
+    pub fn write(self, value: T) -> Result<()> {
+        const { assert!(size_of::<T>() >= PROBE) };
+        writable(self.address, size_of::<T>())?;
+        self.write_again(value)
+    }
+}
+
+impl<T: Copy> User<T> {
+    /// The value there, which the kernel has read, or written, in the call that is being answered.
+    pub fn read_again(self) -> Result<T> {
         let mut value = MaybeUninit::<T>::uninit();
         copy(value.as_mut_ptr().cast::<u8>(), self.address as *const u8, size_of::<T>())?;
         // SAFETY: `T: Copy` types used here are plain integers or structures of them, for which every
@@ -40,10 +54,8 @@ impl<T: Copy> User<T> {
         Ok(unsafe { value.assume_init() })
     }
 
-    /// Puts `value` there. `T` is at least eight bytes long, because the probe writes as many.
-    pub fn write(self, value: T) -> Result<()> {
-        const { assert!(size_of::<T>() >= PROBE) };
-        writable(self.address, size_of::<T>())?;
+    /// Puts `value` there, where the kernel has written in the call that is being answered.
+    pub fn write_again(self, value: T) -> Result<()> {
         copy(self.address as *mut u8, (&raw const value).cast::<u8>(), size_of::<T>())
     }
 }

@@ -146,6 +146,9 @@ pub fn hold_back(block: &mut Block, signal: i32, info: &SigInfo, mask: &mut u64)
 
 /// Sends what was held back again when the target does not block it any more.
 pub fn release(block: &mut Block) {
+    if block.pending.set() == 0 {
+        return;
+    }
     for signal in CANDIDATES {
         if block.blocked.get() & bit(signal) == 0
             && let Some(info) = block.pending.take(signal)
@@ -268,42 +271,66 @@ impl Pending {
     }
 }
 
-/// `rt_sigprocmask(2)` in a process with signals that are never blocked.
+/// `rt_sigprocmask(2)` in a process with signals that are never blocked. The kernel reads and writes the program's
+/// sets itself: what must stay open is opened again behind it, which most masks do not ask for.
 pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
     const BLOCK: usize = 0;
     const UNBLOCK: usize = 1;
     const SETMASK: usize = 2;
+    const BYTES: usize = size_of::<u64>();
     let [how, new, old, size, ..] = *args;
-    if size != 8 {
+    if size != BYTES {
         return Err(Errno::INVAL);
     }
-    let mut kernel = 0u64;
     let was = block.blocked.get();
-    if new == 0 {
-        // SAFETY: the old mask goes to a variable of ours.
-        unsafe { sys::signal_mask(BLOCK, 0, &raw mut kernel as usize) }?;
-    } else {
-        let wanted = User::<u64>::new(new).read()?;
-        // A thread that is not armed yet may have them blocked in the kernel.
-        let told = if how == UNBLOCK { wanted } else { for_kernel(wanted) };
-        let set = [how, &raw const told as usize, &raw mut kernel as usize, 8, 0, 0];
-        // SAFETY: both sets are ours. A signal that is held until the call ends would have its mask
-        // mistaken for the target's: then the call is not made.
-        let result = unsafe { arch::forward(RT_SIGPROCMASK, &set, block) };
-        if result == arch::ABORTED {
-            return Ok(result as usize);
+    let mut given = [how, new, old, BYTES, 0, 0];
+    // The old mask may take the place of the new one: then that is known beforehand only.
+    let mut wanted = 0;
+    let overlap = new != 0 && old != 0 && new.abs_diff(old) < BYTES;
+    if overlap {
+        wanted = User::<u64>::new(new).read()?;
+        given[1] = &raw const wanted as usize;
+    }
+    // SAFETY: the sets are the target's, or ours. A signal that is held until the call ends would have its mask
+    // mistaken for the target's: then the call is not made.
+    let result = unsafe { arch::forward(RT_SIGPROCMASK, &given, block) };
+    // The mask is set when the old one cannot be stored.
+    if result == arch::ABORTED || (result < 0 && result != sys::raw(Err(Errno::FAULT))) {
+        return Ok(result as usize);
+    }
+    if new != 0 {
+        if !overlap {
+            wanted = match result {
+                0 => User::<u64>::new(new).read_again()?,
+                _ => User::<u64>::new(new).read()?,
+            };
         }
-        sys::check(result)?;
         match how {
             SETMASK => block.blocked.set_from(wanted),
             BLOCK => block.blocked.add(wanted & open()),
-            UNBLOCK => block.blocked.set(was & !wanted),
-            _ => {}
+            _ => block.blocked.set(was & !wanted),
+        }
+        let shut = wanted & open();
+        if how != UNBLOCK && shut != 0 {
+            open_again(block, shut);
         }
         release(block);
     }
-    if old != 0 {
-        User::<u64>::new(old).write(kernel | was)?;
+    sys::check(result)?;
+    if old != 0 && was != 0 {
+        let set = User::<u64>::new(old);
+        set.write_again(set.read_again()? | was)?;
     }
     Ok(0)
+}
+
+/// Opens the signals of `shut`, which the target has just blocked.
+fn open_again(block: &mut Block, shut: u64) {
+    if !super::is_held(block) {
+        unblock_all(shut);
+    }
+    // What is held came with the target's mask.
+    if super::is_held(block) {
+        block.exit_mask &= !shut;
+    }
 }
