@@ -1,7 +1,8 @@
 //! What the framework is to vload.
 
-use core::ffi::{c_char, c_int, c_long, c_void};
+use core::ffi::{c_char, c_int, c_long};
 use core::slice::{from_raw_parts, from_raw_parts_mut};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use abi::Table;
 use vload_module::abi::offered::vload_area;
@@ -19,7 +20,7 @@ use crate::claim::target::raw;
 use crate::claim::{self, LONGEST};
 use crate::descriptor::{self, Records};
 use crate::layers::{self, Service};
-use crate::path::fs;
+use crate::path::{fs, handover};
 use crate::vload;
 
 /// What a session has of the framework.
@@ -27,6 +28,15 @@ use crate::vload;
 struct Area {
     claims: claim::Table,
     records: Records,
+    left: handover::Table,
+}
+
+static AREA: AtomicPtr<Area> = AtomicPtr::new(core::ptr::null_mut());
+
+/// What the processes of the session have left for the programs that they execute.
+pub fn left() -> Option<&'static handover::Table> {
+    // SAFETY: null, or what vload has given, which stays mapped.
+    Some(unsafe { &AREA.load(Ordering::Acquire).as_ref()?.left })
 }
 
 /// How a call entered: [`Call::entry`].
@@ -39,6 +49,8 @@ unsafe extern "C" fn attach(layer: *mut Layer) -> c_int {
     let Some(area) = area else { return raw(Err(Errno::NOMEM)) as c_int };
     claim::attach(&area.claims);
     descriptor::attach(&area.records);
+    AREA.store(core::ptr::from_ref(area).cast_mut(), Ordering::Release);
+    area.left.enter();
     0
 }
 
@@ -170,24 +182,6 @@ fn in_words(identity: u32, index: u32, to: &mut [u8]) -> Result<usize> {
     Ok(length)
 }
 
-unsafe extern "C" fn leave(_: *mut Layer, to: *mut c_void, room: usize) -> c_long {
-    // SAFETY: vload's room, as long as it says.
-    let room = unsafe { from_raw_parts_mut(to.cast::<u8>(), room) };
-    let Some((holds, room)) = room.split_first_mut() else { return raw(Err(Errno::RANGE)) };
-    *holds = u8::from(descriptor::holds());
-    raw(fs::leave(room).map(|length| length as c_long + 1))
-}
-
-unsafe extern "C" fn enter(_: *mut Layer, left: *const c_void, length: usize) -> c_int {
-    // SAFETY: vload's bytes, as many as it says.
-    let left = unsafe { from_raw_parts(left.cast::<u8>(), length) };
-    let Some((holds, left)) = left.split_first() else { return 0 };
-    if *holds != 0 {
-        descriptor::hold();
-    }
-    raw(fs::enter(left).map(|()| 0)) as c_int
-}
-
 static OPERATIONS: FrameworkOperations = FrameworkOperations {
     call: answer,
     add,
@@ -195,8 +189,6 @@ static OPERATIONS: FrameworkOperations = FrameworkOperations {
     forget,
     users,
     claims,
-    leave,
-    enter,
     numbers: numbers::ALWAYS.as_ptr(),
     count: numbers::ALWAYS.len(),
     held: numbers::HELD.as_ptr(),

@@ -299,10 +299,6 @@ pub struct FrameworkOperations {
     /// Writes one of a service layer's claims in words, for `lsmod`: its length, or `-ENOENT` behind the last.
     pub claims:
         unsafe extern "C" fn(*mut Layer, identity: u32, index: u32, *mut c_char, usize) -> c_long,
-    /// What a program that is executed needs to know of this one: its length. No memory is taken.
-    pub leave: unsafe extern "C" fn(*mut Layer, *mut c_void, usize) -> c_long,
-    /// What the program before this one has left. Called after the service layers are added.
-    pub enter: unsafe extern "C" fn(*mut Layer, *const c_void, usize) -> c_int,
     /// The calls that it wants where there is any service layer.
     pub numbers: *const usize,
     /// How many.

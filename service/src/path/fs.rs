@@ -4,7 +4,6 @@
 //! A thread has a number, in its word of vload's, of the [`Fs`] that it shares with the threads which were started with
 //! `CLONE_FS`. A child with memory of its own has a copy of all of them, and one that borrows its parent's gets another number.
 
-use core::ffi::c_int;
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering, fence};
 
 use vload_module::abi::offered::vload_thread_word;
@@ -108,7 +107,7 @@ impl Version {
     }
 
     fn copy(&self, other: &Self) {
-        for which in [Which::Cwd, Which::Root, Which::KernelRoot] {
+        for which in ALL_PATHS {
             self.which(which).copy(other.which(which));
         }
     }
@@ -245,35 +244,38 @@ pub fn unshared() {
     }
 }
 
-/// Writes what a program that is executed needs to know: its length. Each path ends with a zero.
-pub fn leave(to: &mut [u8]) -> Result<usize> {
-    let mut end = 0;
-    let mut text = Text::root();
-    let fs = mine();
-    if ![Which::Cwd, Which::Root, Which::KernelRoot].iter().any(|which| fs.has(*which)) {
-        return Ok(0);
-    }
-    for which in [Which::Cwd, Which::Root, Which::KernelRoot] {
-        let path = if fs.read(which, &mut text) { text.bytes() } else { b"" };
-        let room = to.get_mut(end..end + path.len() + 1).ok_or(Errno(E2BIG))?;
-        room[..path.len()].copy_from_slice(path);
-        room[path.len()] = 0;
-        end += room.len();
-    }
-    Ok(end)
+const ALL_PATHS: [Which; 3] = [Which::Cwd, Which::Root, Which::KernelRoot];
+
+/// Whether the kernel does not know all of the calling thread's.
+pub fn is_noted() -> bool {
+    ALL_PATHS.iter().any(|which| mine().has(*which))
 }
 
-/// `E2BIG`.
-const E2BIG: c_int = linux_raw_sys::errno::E2BIG as c_int;
+/// Writes what a program that is executed needs to know: three paths, each with a zero behind it.
+pub fn leave(write: &mut dyn FnMut(&[u8])) {
+    let mut text = Text::root();
+    for which in ALL_PATHS {
+        if mine().read(which, &mut text) {
+            write(text.bytes());
+        }
+        write(&[0]);
+    }
+}
 
 /// Takes what the program before this one has left.
-pub fn enter(left: &[u8]) -> Result<()> {
-    if left.is_empty() {
-        return Ok(());
+pub fn enter(mut left: impl Iterator<Item = u8>) {
+    let mut text = Text::root();
+    for which in ALL_PATHS {
+        let mut length = 0;
+        let read = text.fill(|bytes| {
+            for byte in left.by_ref().take_while(|&byte| byte != 0) {
+                *bytes.get_mut(length).ok_or(Errno::NAMETOOLONG)? = byte;
+                length += 1;
+            }
+            Ok(length)
+        });
+        if length != 0 && read.is_ok() {
+            mine().write(&[(which, text.bytes())]);
+        }
     }
-    let mut paths = left.split(|&byte| byte == 0);
-    let mut next = || paths.next().filter(|path| path.len() < LONGEST).ok_or(Errno::INVAL);
-    let (cwd, root, kernel_root) = (next()?, next()?, next()?);
-    mine().write(&[(Which::Cwd, cwd), (Which::Root, root), (Which::KernelRoot, kernel_root)]);
-    Ok(())
 }

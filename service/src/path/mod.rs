@@ -4,10 +4,11 @@
 //! It is a pure function of a path and what is [`Below`]: the tests have a tree of their own.
 
 pub mod fs;
+pub mod handover;
 pub mod known;
 pub mod permission;
 mod proc;
-mod text;
+pub mod text;
 pub mod tree;
 pub mod umask;
 mod walk;

@@ -116,6 +116,19 @@ pub fn is_within(path: &[u8], directory: &[u8]) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }
 
+/// A number in decimal.
+pub fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 || at == 0 {
+            return &digits[at..];
+        }
+    }
+}
+
 /// What is left to walk: at most [`LONGEST`] bytes, which grow at the front when a link is followed.
 pub struct Rest {
     bytes: [u8; LONGEST],

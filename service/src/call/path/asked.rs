@@ -13,6 +13,7 @@ use crate::claim::Target;
 use crate::descriptor::{self, Held};
 use crate::path::fs::{self, Which};
 use crate::path::known::{Key, Moment};
+use crate::path::text::decimal;
 use crate::path::tree::{CWD, Tree, append, is_link, readlink};
 use crate::path::{Final, How, Last, Place, Rest, Start, Stop, Text, resolve};
 use crate::vload;
@@ -314,19 +315,6 @@ fn prefix(base: &mut Text, kernel_root: &[u8]) -> Result<()> {
     whole.set(kernel_root)?;
     append(&mut whole, base.bytes())?;
     base.set(whole.bytes())
-}
-
-/// A number in decimal.
-pub fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 || at == 0 {
-            return &digits[at..];
-        }
-    }
 }
 
 impl Spot {

@@ -26,6 +26,7 @@ use vload_module::{Errno, Result};
 
 use crate::claim;
 use crate::claim::target::raw;
+use crate::framework;
 use crate::path::{Final, How, Text, umask};
 use crate::vload;
 use asked::{Asked, Spot, Where};
@@ -53,9 +54,16 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
     if described.name() == "fsopen" {
         return mount::open_type(&mut asked);
     }
+    let leaving = match (described.service(), framework::left()) {
+        (Some(Service::Exec), Some(left)) => match left.leave() {
+            Ok(leaving) => leaving,
+            Err(error) => return Some(raw(Err(error))),
+        },
+        _ => None,
+    };
     // Without a claim there is nothing to find, whatever the path.
     if !is_any_virtual() && described.service() != Some(Service::Mount) {
-        return None;
+        return leaving.map(|_leaving| vload::next(asked.call));
     }
     let answered = match described.service() {
         Some(Service::Rename) => names::rename(&mut asked),
@@ -76,6 +84,8 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
         Ok(Answer::System) => vload::next(asked.call),
         Err(error) => raw(Err(error)),
     };
+    // An exec that comes back has failed: what was left is taken back.
+    drop(leaving);
     if result >= 0 && moves_ways(described) {
         claim::table().inspect(|table| table.change());
     }
