@@ -208,6 +208,11 @@ macro_rules! operations {
             fn fini(&self, layer: Layer<'_>) -> Result<()> {
                 Ok(())
             }
+            /// As `open`, with a number that no other open file of the session has, from 1 to 4096. `close` is given a
+            /// file with this as [`File::private`] if the process dies before `open` has given one.
+            fn open_as(&self, node: &Node<'_>, flags: c_int, mode: u32, number: u64) -> Result<Opened> {
+                self.open(node, flags, mode)
+            }
             /// What is known of a file.
             fn stat(&self, node: &Node<'_>) -> Result<Stat>;
             $($(#[$doc])* fn $name(&self, $($argument: $kind),*) -> Result<$result> {

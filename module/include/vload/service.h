@@ -115,7 +115,8 @@ struct vload_mount {
 struct vload_service {
     /* Whether a path of a claim with VLOAD_CLAIM_CONFIRM is the layer's: 1 or 0. */
     int (*confirm)(const struct vload_node *);
-    /* Sets private_word and is; 0 or VLOAD_REAL. O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY are to be minded here. */
+    /* private_word is a number that no other open file of the session has, from 1 to 4096; close gets it so if the process
+     * dies before open has set it. Sets private_word and is; 0 or VLOAD_REAL. O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY are to be minded here. */
     int (*open)(const struct vload_node *, int flags, uint32_t mode, struct vload_file *);
     /* Nobody has it open any more; perhaps in another process than the one that opened it. */
     int (*close)(struct vload_file *);

@@ -186,7 +186,8 @@ type OnNode<A = ()> = Option<unsafe extern "C" fn(*const Node, A) -> c_int>;
 pub struct ServiceOperations {
     /// Whether a path of a claim with [`CLAIM_CONFIRM`] is the layer's: 1, or 0.
     pub confirm: Option<unsafe extern "C" fn(*const Node) -> c_int>,
-    /// Fills in [`File::private`] and [`File::is`] and gives 0; or [`OPENED_REAL`]. `O_CREAT`, `O_EXCL`, `O_TRUNC`
+    /// [`File::private`] is a number then that no other open file of the session has, from 1 to 4096; `close` gets it so if the
+    /// process dies before `open` has filled it in. Fills in [`File::private`] and [`File::is`] and gives 0; or [`OPENED_REAL`]. `O_CREAT`, `O_EXCL`, `O_TRUNC`
     /// and `O_DIRECTORY` are the module's to mind. Without it, nothing can be opened but directories with `list`.
     pub open:
         Option<unsafe extern "C" fn(*const Node, flags: c_int, mode: u32, *mut File) -> c_int>,

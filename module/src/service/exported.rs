@@ -152,7 +152,10 @@ unsafe extern "C" fn open<V: Value>(
     to: *mut abi::File,
 ) -> c_int {
     // SAFETY: the framework's node and file.
-    let (opened, to) = unsafe { (V::value().open(node(n), flags, mode), &mut *to) };
+    let (opened, to) = unsafe {
+        let number = (*to).private;
+        (V::value().open_as(node(n), flags, mode, number), &mut *to)
+    };
     match opened {
         Ok(Opened::Virtual { private, is }) => {
             (to.private, to.is) = (private, is);

@@ -1,12 +1,12 @@
 //! From the operations of a service module to the file system in the layer's area.
 
 use crate::fs::attributes::Attributes;
-use crate::fs::{Caller, Fs, Ground, Options, Place, Time, Word};
+use crate::fs::{Caller, Fs, Ground, Options, Place, Slot, Time, Word};
 use core::cell::Cell;
 use core::ffi::{CStr, c_int};
 use vload_module::linux::general::{
-    CLOCK_REALTIME_COARSE, MNT_DETACH, MS_RDONLY, O_APPEND, O_NOATIME, S_IFDIR, S_IFMT, S_IFREG,
-    UTIME_NOW, UTIME_OMIT,
+    CLOCK_REALTIME_COARSE, MNT_DETACH, MS_RDONLY, O_APPEND, O_NOATIME, O_PATH, S_IFDIR, S_IFMT,
+    S_IFREG, UTIME_NOW, UTIME_OMIT,
 };
 use vload_module::service::{
     self, FILE_DIRECTORY, File, Listed, Mount, Node, Opened, Service, Stat, StatFs,
@@ -84,6 +84,17 @@ fn caller(layer: Layer<'_>) -> Result<Caller> {
     Ok(Caller { uid, gid, is_root: uid == 0, now: now(layer)? })
 }
 
+/// Where the inode of an open file is in its private word, above its number.
+const NUMBER_BITS: u32 = 16;
+
+fn inode(file: &File<'_>) -> Slot {
+    file.private() >> NUMBER_BITS
+}
+
+fn number(file: &File<'_>) -> u64 {
+    file.private() & ((1 << NUMBER_BITS) - 1)
+}
+
 /// Where a name is.
 fn name<'a>(node: &Node<'a>) -> Place<'a> {
     match node.path() {
@@ -95,8 +106,9 @@ fn name<'a>(node: &Node<'a>) -> Place<'a> {
 /// What a call is about: the open file, if it had one, whatever has become of its name.
 fn thing<'a>(node: &Node<'a>) -> Place<'a> {
     match (node.file(), node.path()) {
-        (Some(file), _) => Place::Inode(file.private()),
-        (None, path) => Place::Path { root: node.private(), path: path.unwrap_or_default() },
+        // A descriptor to look at (`O_PATH`) is no open file.
+        (Some(file), _) if file.flags() as u32 & O_PATH == 0 => Place::Inode(inode(file)),
+        (_, path) => Place::Path { root: node.private(), path: path.unwrap_or_default() },
     }
 }
 
@@ -154,33 +166,33 @@ impl Service for Memfs {
         with(node.layer(), |fs| fs.stat(thing(node))).map(stat)
     }
 
-    fn open(&self, node: &Node<'_>, flags: c_int, mode: u32) -> Result<Opened> {
-        let caller = caller(node.layer())?;
-        let open = with(node.layer(), |fs| fs.open(thing(node), flags as u32, mode, &caller))?;
+    fn open_as(&self, node: &Node<'_>, flags: c_int, mode: u32, number: u64) -> Result<Opened> {
+        let (layer, caller, flags) = (node.layer(), caller(node.layer())?, flags as u32);
+        let open = with(layer, |fs| fs.open(thing(node), flags, mode, number, &caller))?;
         let is = if open.is_directory { FILE_DIRECTORY } else { 0 };
-        Ok(Opened::Virtual { private: open.slot, is })
+        Ok(Opened::Virtual { private: open.slot << NUMBER_BITS | number, is })
     }
 
     fn close(&self, file: &File<'_>) -> Result<()> {
-        with(file.layer(), |fs| fs.close(file.private()))
+        with(file.layer(), |fs| fs.close(number(file)))
     }
 
     fn read(&self, file: &File<'_>, to: &mut [u8], from: i64) -> Result<usize> {
         let (from, mark) = (offset(from)?, mark(file)?);
-        with(file.layer(), |fs| fs.read(file.private(), to, from, mark))
+        with(file.layer(), |fs| fs.read(inode(file), to, from, mark))
     }
 
     fn write(&self, file: &File<'_>, from: &[u8], to: i64) -> Result<usize> {
         let caller = caller(file.layer())?;
         let is_appending = file.flags() as u32 & O_APPEND != 0;
         let to = if is_appending { None } else { Some(offset(to)?) };
-        with(file.layer(), |fs| fs.write(file.private(), from, to, &caller)).map(|(done, _)| done)
+        with(file.layer(), |fs| fs.write(inode(file), from, to, &caller)).map(|(done, _)| done)
     }
 
     fn lseek(&self, file: &File<'_>, from: i64, whence: c_int) -> Result<i64> {
         // A negative offset lies behind no end (lseek(2)).
         let from = u64::try_from(from).map_err(|_| Errno::NXIO)?;
-        with(file.layer(), |fs| fs.seek(file.private(), from, whence as u32)).map(|to| to as i64)
+        with(file.layer(), |fs| fs.seek(inode(file), from, whence as u32)).map(|to| to as i64)
     }
 
     fn fsync(&self, _: &File<'_>, _: bool) -> Result<()> {
@@ -189,13 +201,13 @@ impl Service for Memfs {
 
     fn allocate(&self, file: &File<'_>, mode: c_int, from: i64, length: i64) -> Result<()> {
         let (caller, from, length) = (caller(file.layer())?, offset(from)?, offset(length)?);
-        with(file.layer(), |fs| fs.allocate(file.private(), mode as u32, from, length, &caller))
+        with(file.layer(), |fs| fs.allocate(inode(file), mode as u32, from, length, &caller))
     }
 
     fn list(&self, file: &File<'_>, cookie: &mut u64, entry: &mut Listed<'_>) -> Result<bool> {
         let mark = if *cookie == 0 { mark(file)? } else { None };
         let mut name = [0; 256];
-        let listed = with(file.layer(), |fs| fs.list(file.private(), *cookie, &mut name, mark))?;
+        let listed = with(file.layer(), |fs| fs.list(inode(file), *cookie, &mut name, mark))?;
         let Some(listed) = listed else { return Ok(false) };
         *cookie = listed.next;
         entry.set(listed.number, listed.kind, &name[..listed.length])?;

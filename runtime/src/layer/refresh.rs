@@ -134,12 +134,15 @@ fn attach(record: &Record) -> Result<&'static Layer> {
 /// Puts a new layer in this process's view, above all others.
 pub fn insert(new: &NewLayer<'_>, block: Option<NonNull<Block>>) -> Result<LayerId> {
     change(&mut || {
-        session::insert(session::view(), new, block, &mut |record| {
+        let inserted = session::insert(session::view(), new, block, &mut |record| {
             let layer = put(record)?;
             let spec = layer.spec().ok_or(Errno::INVAL)?;
             (layer.raw().init)(layer, spec)?;
             (layer.raw().attach)(layer, spec)
-        })
+        })?;
+        // Its place is taken from now on.
+        follow();
+        Ok(inserted)
     })
 }
 

@@ -119,7 +119,7 @@ fn fill(
             layer: service.layer,
             claim: node.claim,
             is: 0,
-            private: 0,
+            private: u64::from(number) + 1,
             flags: (flags & KEPT) as c_int,
             real: -1,
         });

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! block 0          the words of `Head`
+//! then             a word for each open file: its inode
 //! then             a word for each block: the next free one, while it is free
 //! then             the inodes, `INODE_WORDS` each
 //! the rest         data, directories, and the blocks that lead to both
@@ -93,6 +94,8 @@ enum Head {
     Doomed,
 }
 
+/// How many open files there can be: their numbers begin with 1.
+const FILES: u64 = 4096;
 /// Words of an inode.
 const INODE_WORDS: u64 = 32;
 
@@ -150,9 +153,14 @@ impl<'a> Fs<'a> {
         self.area.blocks() / 2
     }
 
+    /// The word index of the open files.
+    fn file_words(&self) -> u64 {
+        BLOCK_WORDS as u64
+    }
+
     /// The word index of the table of block words.
     fn block_words(&self) -> u64 {
-        BLOCK_WORDS as u64
+        self.file_words() + (FILES + 1).next_multiple_of(BLOCK_WORDS as u64)
     }
 
     /// The word index of the inodes.

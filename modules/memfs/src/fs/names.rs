@@ -1,7 +1,7 @@
 //! Paths, and what makes and removes names.
 
 use super::inode::{FLAG_LINKABLE, Field};
-use super::{Caller, Fs, Slot};
+use super::{Caller, FILES, Fs, Slot, Word};
 use vload_module::linux::general::{
     O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, S_IFBLK,
     S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK,
@@ -92,8 +92,22 @@ impl Fs<'_> {
     }
 
     /// Opens a file, which is made if the flags say so. It stays until it is closed, whatever becomes of its names.
-    pub fn open(&self, place: Place<'_>, flags: u32, mode: u32, caller: &Caller) -> Result<Open> {
+    ///
+    /// `number` is a number that no other open file has. If it has a file, then that is one whose process has died while it
+    /// was opened.
+    pub fn open(
+        &self,
+        place: Place<'_>,
+        flags: u32,
+        mode: u32,
+        number: u64,
+        caller: &Caller,
+    ) -> Result<Open> {
         self.step(|| {
+            let file = self.file(number)?;
+            if file.get() != 0 {
+                self.let_go(file);
+            }
             let slot = if flags & O_TMPFILE == O_TMPFILE {
                 self.make_nameless(place, flags, mode, caller)?
             } else {
@@ -108,6 +122,7 @@ impl Fs<'_> {
             };
             self.add(slot, Field::Opens, 1);
             self.add(self.get(slot, Field::Root), Field::OpensBelow, 1);
+            self.change(file, slot);
             Ok(Open { slot, is_directory: self.is_directory(slot) })
         })
     }
@@ -164,16 +179,32 @@ impl Fs<'_> {
         Ok(slot)
     }
 
-    /// An open file is closed.
-    pub fn close(&self, slot: Slot) -> Result<()> {
+    /// The word of an open file.
+    fn file(&self, number: u64) -> Result<&Word> {
+        if number == 0 || number > FILES {
+            return Err(Errno::NFILE);
+        }
+        Ok(self.area.word(self.file_words() + number))
+    }
+
+    /// The open file of a number is closed; nothing happens if there is none.
+    pub fn close(&self, number: u64) -> Result<()> {
         let root = self.step(|| {
-            let root = self.get(slot, Field::Root);
-            self.add(slot, Field::Opens, -1);
-            self.add(root, Field::OpensBelow, -1);
-            self.drop_unused(slot);
-            Ok(root)
+            let file = self.file(number)?;
+            Ok(if file.get() == 0 { 0 } else { self.let_go(file) })
         })?;
-        self.sweep(root)
+        if root == 0 { Ok(()) } else { self.sweep(root) }
+    }
+
+    /// Closes what is open: the root of its tree.
+    fn let_go(&self, file: &Word) -> Slot {
+        let slot = file.get();
+        let root = self.get(slot, Field::Root);
+        self.change(file, 0);
+        self.add(slot, Field::Opens, -1);
+        self.add(root, Field::OpensBelow, -1);
+        self.drop_unused(slot);
+        root
     }
 
     /// Makes something new with a name that is not there, and blocks for its content.

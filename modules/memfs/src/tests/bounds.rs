@@ -10,9 +10,9 @@ fn filled(fs: &Fs<'_>, root: Slot) -> usize {
     let mut files = 0;
     loop {
         let name = format!("/file{files}");
-        let Ok(open) = fs.open(at(root, &name), CREATE, 0o644, &CALLER) else { return files };
+        let Ok(open) = fs.open(at(root, &name), CREATE, 0o644, 1, &CALLER) else { return files };
         let wrote = fs.write(open.slot, &[1; 50_000], Some(0), &CALLER);
-        fs.close(open.slot).unwrap();
+        fs.close(1).unwrap();
         files += 1;
         if wrote.is_err_and(|error| error == Errno::NOSPC) {
             return files;
@@ -79,21 +79,21 @@ fn open_files() {
     let root = planted(&memory);
     let fs = memory.fs();
     let empty = fs.room(at(root, "")).unwrap();
-    let open = fs.open(at(root, "/a"), CREATE, 0o644, &CALLER).unwrap();
+    let open = fs.open(at(root, "/a"), CREATE, 0o644, 1, &CALLER).unwrap();
     fs.unlink(at(root, "/a"), &CALLER).unwrap();
     fs.write(open.slot, b"still", None, &CALLER).unwrap();
     let mut read = [0; 8];
     assert_eq!(fs.read(open.slot, &mut read, 0, None), Ok(5));
     fs.check(&[open.slot]);
-    fs.close(open.slot).unwrap();
+    fs.close(1).unwrap();
     fs.check(&[]);
     assert_eq!(fs.room(at(root, "")), Ok(empty));
     let other = fs.plant(&OPTIONS, &CALLER).unwrap();
-    let open = fs.open(at(other, "/a"), CREATE, 0o644, &CALLER).unwrap();
+    let open = fs.open(at(other, "/a"), CREATE, 0o644, 1, &CALLER).unwrap();
     fs.fell(other).unwrap();
     assert!(fs.stat(at(other, "/a")).is_ok());
     fs.check(&[open.slot]);
-    fs.close(open.slot).unwrap();
+    fs.close(1).unwrap();
     fs.check(&[]);
     assert_eq!(fs.room(at(root, "")), Ok(empty));
 }
@@ -137,7 +137,7 @@ fn data_and_holes() {
     let memory = Memory::new(300);
     let root = planted(&memory);
     let fs = memory.fs();
-    let open = fs.open(at(root, "/a"), CREATE, 0o644, &CALLER).unwrap().slot;
+    let open = fs.open(at(root, "/a"), CREATE, 0o644, 1, &CALLER).unwrap().slot;
     fs.write(open, &[1; 10], Some(1 << 45), &CALLER).unwrap();
     fs.write(open, &[2; 5000], Some(10_000), &CALLER).unwrap();
     let seek = |offset, whence: i32| fs.seek(open, offset, whence as u32);
@@ -150,7 +150,7 @@ fn data_and_holes() {
     fs.allocate(open, 3, 8192, 1 << 46, &CALLER).unwrap();
     assert_eq!(seek(0, libc::SEEK_DATA), Err(Errno::NXIO));
     assert_eq!(fs.stat(Place::Inode(open)).unwrap().size, (1 << 45) + 10);
-    fs.close(open).unwrap();
+    fs.close(1).unwrap();
     assert_eq!(fs.truncate(at(root, "/a"), u64::MAX >> 1, &CALLER), Ok(()));
     assert_eq!(fs.truncate(at(root, "/a"), u64::MAX, &CALLER), Err(Errno::INVAL));
 }

@@ -16,9 +16,9 @@ enum Seen {
 }
 
 fn file(fs: &Fs<'_>, root: Slot, path: &str, bytes: &[u8]) {
-    let open = fs.open(at(root, path), CREATE, 0o644, &CALLER).unwrap();
+    let open = fs.open(at(root, path), CREATE, 0o644, 1, &CALLER).unwrap();
     assert_eq!(fs.write(open.slot, bytes, Some(0), &CALLER), Ok((bytes.len(), bytes.len() as u64)));
-    fs.close(open.slot).unwrap();
+    fs.close(1).unwrap();
 }
 
 /// Does `act` with a death at each step in turn. The open files that are left are `opens`, if it dies in one.
@@ -159,6 +159,38 @@ fn content() {
     walk(Seen::Whole, some, |fs, root| {
         fs.set_attribute(at(root, "/a/file"), b"user.a", b"value", 0, &CALLER).unwrap();
     });
+}
+
+/// A file that its process died with, while it was opened or closed, is closed by its number.
+#[test]
+fn open_files() {
+    for path in ["/a/file", "/c/made", "/c/other"] {
+        let memory = Memory::new(400);
+        let root = planted(&memory);
+        let fs = memory.fs();
+        some(&fs, root);
+        let image = memory.image();
+        for steps in 0.. {
+            memory.restore(&image);
+            memory.left.set(Some(steps));
+            let end = catch_unwind(AssertUnwindSafe(|| {
+                let flags = CREATE | libc::O_TRUNC as u32;
+                fs.open(at(root, path), flags, 0o600, 1, &CALLER).unwrap();
+                fs.unlink(at(root, path), &CALLER).unwrap();
+                fs.close(1).unwrap();
+            }));
+            memory.left.set(None);
+            memory.is_held.set(false);
+            // Twice: it may be the one who closes it that dies.
+            fs.close(1).unwrap();
+            fs.close(1).unwrap();
+            fs.check(&[]);
+            match end {
+                Ok(()) => break,
+                Err(cause) => assert!(cause.is::<Killed>()),
+            }
+        }
+    }
 }
 
 /// Who dies while a tree is given back leaves the rest to whoever makes the next.

@@ -109,9 +109,9 @@ pub fn shown(fs: &Fs<'_>, root: Slot) -> Vec<String> {
             }
             libc::S_IFLNK => drop(fs.read_link(place, &mut content).unwrap()),
             libc::S_IFREG => {
-                let open = fs.open(place, 0, 0, &CALLER).unwrap();
+                let open = fs.open(place, 0, 0, 1, &CALLER).unwrap();
                 fs.read(open.slot, &mut content, 0, None).unwrap();
-                fs.close(open.slot).unwrap();
+                fs.close(1).unwrap();
             }
             _ => {}
         }
@@ -123,13 +123,13 @@ pub fn shown(fs: &Fs<'_>, root: Slot) -> Vec<String> {
 }
 
 pub fn listed(fs: &Fs<'_>, root: Slot, path: &str) -> impl Iterator<Item = String> {
-    let open = fs.open(at(root, path), libc::O_DIRECTORY as u32, 0, &CALLER).unwrap();
+    let open = fs.open(at(root, path), libc::O_DIRECTORY as u32, 0, 1, &CALLER).unwrap();
     let (mut cookie, mut names, mut name) = (0, Vec::new(), [0; 256]);
     while let Some(listed) = fs.list(open.slot, cookie, &mut name, None).unwrap() {
         names.push(String::from_utf8(name[..listed.length].to_vec()).unwrap());
         cookie = listed.next;
     }
-    fs.close(open.slot).unwrap();
+    fs.close(1).unwrap();
     names.into_iter()
 }
 

@@ -144,19 +144,20 @@ fn natively(top: &Path, act: &Act) -> Result<u64, Errno> {
 /// What this file system makes of it.
 fn virtually(fs: &Fs<'_>, root: Slot, act: &Act) -> Result<u64, Errno> {
     let open = |name: &'static str| {
-        fs.open(at(root, name), (libc::O_RDWR | libc::O_NOFOLLOW) as u32, 0, &CALLER)
+        fs.open(at(root, name), (libc::O_RDWR | libc::O_NOFOLLOW) as u32, 0, 1, &CALLER)
     };
     let with = |name: &'static str, act: &dyn Fn(Slot) -> Result<u64, Errno>| {
         let slot = open(name)?.slot;
         let result = act(slot);
-        fs.close(slot)?;
+        fs.close(1)?;
         result
     };
     match *act {
         Act::Create(name, exclusive) => {
             let exclusive = if exclusive { libc::O_EXCL } else { 0 };
             let flags = (libc::O_WRONLY | libc::O_CREAT | exclusive) as u32;
-            fs.close(fs.open(at(root, name), flags, 0o640, &CALLER)?.slot)?;
+            fs.open(at(root, name), flags, 0o640, 1, &CALLER)?;
+            fs.close(1)?;
             Ok(0)
         }
         Act::Write(name, offset, length) => with(name, &|slot| {
