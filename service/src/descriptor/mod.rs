@@ -77,6 +77,12 @@ pub fn has_process_locks() -> bool {
     records().is_some_and(|records| records.process_locks.load(Ordering::Acquire) != 0)
 }
 
+/// How many more files can be open, and how many of them with a long path.
+#[cfg(test)]
+pub fn room() -> (usize, usize) {
+    records().map_or((0, 0), |records| (records.free().count(), records.paths.free()))
+}
+
 fn records() -> Option<&'static Records> {
     // SAFETY: null, or what `attach` was given.
     unsafe { RECORDS.load(Ordering::Acquire).as_ref() }

@@ -12,7 +12,7 @@ use vload_module::abi::service::{File, Node, OPENED_REAL};
 use vload_module::{Errno, Result};
 
 use super::placeholder;
-use super::record::{FREE, OPEN, OPENING, Record, Records};
+use super::record::{FREE, OPEN, OPENING, Record, Records, TAKEN};
 use crate::kernel;
 use crate::layers::{self, Service};
 
@@ -43,8 +43,10 @@ pub fn open(service: &Service, node: &Node, flags: u32, mode: u32) -> Result<i32
                 Ok(())
             }
         });
-        if !matches!(placed, Ok(())) || matches!(opened, Ok(Some(_))) {
-            free(records, number);
+        match (&opened, &placed) {
+            (Ok(None), Ok(())) => {}
+            (Ok(None), Err(_)) => drop(close(records, number)),
+            _ => free(records, number),
         }
         placed
     });
@@ -100,12 +102,13 @@ fn fill(
     let (whole, behind) = (string(node.whole).to_bytes(), string(node.path).to_bytes());
     let claimed = whole.len().saturating_sub(behind.len());
     let named = |other: u32| records.get(other).map(|other| other.path.place());
+    record.layer.store(service.identity, Ordering::Relaxed);
+    record.state.store(TAKEN, Ordering::Release);
     // SAFETY: the record is ours by its lock, and nobody knows it yet.
     if !unsafe { record.path.keep(&records.paths, number, (whole, claimed), named) } {
         return Err(Errno::NFILE);
     }
     record.generation.fetch_add(1, Ordering::Relaxed);
-    record.layer.store(service.identity, Ordering::Relaxed);
     record.claim.store(node.claim, Ordering::Relaxed);
     record.word.store(node.private, Ordering::Relaxed);
     record.flags.store((flags & KEPT) as i32, Ordering::Relaxed);
@@ -167,7 +170,8 @@ fn free(records: &Records, number: u32) {
 fn close(records: &Records, number: u32) -> bool {
     let Some(record) = records.get(number) else { return false };
     let Some(service) = layers::find(record.layer.load(Ordering::Relaxed)) else { return false };
-    if record.flags.load(Ordering::Relaxed) as u32 & nr::O_PATH == 0 {
+    let is_known = record.state.load(Ordering::Relaxed) != TAKEN;
+    if is_known && record.flags.load(Ordering::Relaxed) as u32 & nr::O_PATH == 0 {
         ask_to_close(record, &service);
     }
     free(records, number);

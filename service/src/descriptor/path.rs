@@ -52,6 +52,12 @@ unsafe fn store(to: *mut u8, bytes: &[u8]) {
 }
 
 impl Paths {
+    /// How many places there are that nobody has.
+    #[cfg(test)]
+    pub fn free(&self) -> usize {
+        self.places.iter().filter(|place| place.owner.load(Ordering::Acquire) == 0).count()
+    }
+
     /// Takes a place for record `number`, whose path `kept` is. The record names it first, so that an owner which
     /// does not name the place has lost it: its process died in between, or the record is another file's now.
     fn take(

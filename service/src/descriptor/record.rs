@@ -16,12 +16,14 @@ pub const FREE: u32 = 0;
 pub const OPENING: u32 = 1;
 /// It is an open file.
 pub const OPEN: u32 = 2;
+/// It is being filled in, and no module knows of it.
+pub const TAKEN: u32 = 3;
 
 /// An open file. Who holds the lock of its number may use it; who has taken that lock by another description,
 /// because the one that held it is gone, may close it and make it free.
 #[repr(C)]
 pub struct Record {
-    /// [`FREE`], [`OPENING`] or [`OPEN`].
+    /// [`FREE`], [`TAKEN`], [`OPENING`] or [`OPEN`].
     pub state: AtomicU32,
     /// How often the record has been used: a part of the position of its placeholder.
     pub generation: AtomicU32,

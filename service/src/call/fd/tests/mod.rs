@@ -1,5 +1,6 @@
 //! The calls on the descriptors of a small module's files, compared with those on a file of the kernel's.
 
+mod killed;
 mod life;
 mod world;
 

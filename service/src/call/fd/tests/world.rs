@@ -240,6 +240,11 @@ pub fn expect(more: usize) {
     store(|store| store.opened += more);
 }
 
+/// How many records are free, and how many places of long paths.
+pub fn tables() -> (usize, usize) {
+    descriptor::room()
+}
+
 /// Makes a call as a program in the session would.
 pub fn call(name: &str, arguments: &[usize]) -> c_long {
     let number = abi::by_name(abi::Table::NATIVE, name).unwrap().0 as usize;
