@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use super::wanted::{self, ENTRIES};
 use crate::arch;
 use crate::memory::guard;
-use crate::session::{self, Numbers, ViewId};
+use crate::session::{self, Numbers, Tables, ViewId};
 use crate::sys::{self, Errno, Result};
 use crate::view::OWN;
 
@@ -30,7 +30,7 @@ pub fn show_wanted(view: ViewId, numbers: &Numbers) -> Result<()> {
     let filled = tables.filled.load(Ordering::Acquire) as usize;
     (0..CLASSES)
         .filter(|class| filled >> class & 1 != 0)
-        .try_for_each(|class| write(tables.offset, class, numbers, true))
+        .try_for_each(|class| write(&tables, class, numbers, true))
 }
 
 /// Fills a table, if nobody has.
@@ -40,7 +40,7 @@ pub fn fill(view: ViewId, class: usize) -> Result<()> {
         return Ok(());
     }
     session::with_wanted(view, &mut |numbers| {
-        write(tables.offset, class, numbers, false)?;
+        write(&tables, class, numbers, false)?;
         tables.filled.fetch_or(1 << class, Ordering::Release);
         Ok(())
     })
@@ -48,14 +48,17 @@ pub fn fill(view: ViewId, class: usize) -> Result<()> {
 
 /// Writes the table of a class. Where it was written before, only bytes change that must: stubs read them
 /// all the time.
-fn write(tables: u64, class: usize, numbers: &Numbers, again: bool) -> Result<()> {
-    let offset = tables + (class * TABLE) as u64;
+fn write(tables: &Tables<'_>, class: usize, numbers: &Numbers, again: bool) -> Result<()> {
+    let offset = tables.offset + (class * TABLE) as u64;
     let start = sys::map_shared(OWN.session.get(), offset, TABLE, true)?;
     // SAFETY: mapped just now, and as long.
     let bytes = unsafe { &*(start as *const [AtomicU8; TABLE]) };
-    let wide = numbers.is_wide() || wanted::is_base_wide();
-    // What was wanted there before is wanted no more: a hole would be read as zeros, and filled.
-    let end = if wide || again { ENTRIES } else { NUMBERS };
+    if numbers.is_wide() || wanted::is_base_wide() {
+        // For good: what is wanted there now will have to be taken back.
+        tables.is_wide.store(1, Ordering::Relaxed);
+    }
+    // To read a hole would fill it.
+    let end = if tables.is_wide.load(Ordering::Relaxed) != 0 { ENTRIES } else { NUMBERS };
     let show = |at: usize, is_wanted: bool| {
         let byte = &bytes[at];
         if byte.load(Ordering::Relaxed) != u8::from(is_wanted) {

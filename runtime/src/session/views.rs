@@ -26,7 +26,8 @@ pub(super) struct View {
     tables: AtomicU64,
     /// Which of them are filled.
     filled: AtomicU32,
-    _pad: u32,
+    /// Not 0: one has, or had, numbers beyond those that calls have.
+    is_wide: AtomicU32,
 }
 
 /// The tables of wanted calls of a view.
@@ -35,6 +36,8 @@ pub struct Tables<'a> {
     pub offset: u64,
     /// A bit for each that is filled.
     pub filled: &'a AtomicU32,
+    /// Not 0: one has, or had, numbers beyond those that calls have.
+    pub is_wide: &'a AtomicU32,
 }
 
 const FREE: u32 = 0;
@@ -59,7 +62,7 @@ pub fn set_view(view: ViewId) {
 pub fn tables(view: ViewId) -> Option<Tables<'static>> {
     let view = arena::registry()?.view(view)?;
     let offset = view.tables.load(Ordering::Acquire);
-    (offset != 0).then_some(Tables { offset, filled: &view.filled })
+    (offset != 0).then_some(Tables { offset, filled: &view.filled, is_wide: &view.is_wide })
 }
 
 /// Calls `fill` with what the layers of `view` want, while no layer comes or goes.
@@ -82,6 +85,7 @@ pub fn new_view(parent: ViewId, session: i32) -> Result<(ViewId, Option<i32>)> {
         let held = registry.hold_view(id, parent, session);
         view.parent.store(parent.0, Ordering::Relaxed);
         view.filled.store(0, Ordering::Relaxed);
+        view.is_wide.store(0, Ordering::Relaxed);
         let room = match arena::room(layer::TABLES as u64) {
             Ok(room) => room,
             Err(error) => {

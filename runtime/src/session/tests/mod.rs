@@ -1,5 +1,7 @@
 //! Sessions as several processes have them, of which some are killed.
 
+mod stepped;
+
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::vec::Vec;
@@ -12,15 +14,28 @@ use linux_raw_sys::general::{MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE};
 
 const KILLED: i32 = 9;
 
-/// Runs `act` in a process of its own; gives how that ends (wait(2)).
-fn status_of(act: impl FnOnce()) -> i32 {
-    match sys::fork().expect("a process") {
+unsafe extern "C" {
+    /// The C library's, whose locks no other thread of the tests holds in the child.
+    safe fn fork() -> i32;
+}
+
+/// Starts `act` in a process of its own.
+fn start(act: impl FnOnce()) -> i32 {
+    match fork() {
         0 => {
             let done = catch_unwind(AssertUnwindSafe(act));
             sys::exit(i32::from(done.is_err()));
         }
-        child => sys::wait(child as i32),
+        child => {
+            assert!(child > 0, "no process");
+            child
+        }
     }
+}
+
+/// Runs `act` in a process of its own; gives how that ends (wait(2)).
+fn status_of(act: impl FnOnce()) -> i32 {
+    sys::wait(start(act))
 }
 
 /// Runs `act` in a process that has a session of its own.
@@ -202,15 +217,7 @@ fn processes_that_are_killed_at_random_leave_what_belongs_together_equal() {
         }
     };
     for round in 0..ROUNDS {
-        let children: Vec<i32> = (0..PROCESSES)
-            .map(|_| match sys::fork().expect("a process") {
-                0 => {
-                    let counted = catch_unwind(|| count(u64::MAX));
-                    sys::exit(i32::from(counted.is_err()))
-                }
-                child => child as i32,
-            })
-            .collect();
+        let children: Vec<i32> = (0..PROCESSES).map(|_| start(|| count(u64::MAX))).collect();
         let before = shared.words[3].load(Ordering::Relaxed);
         while shared.words[0].load(Ordering::Relaxed) < before + 20 + round {
             sys::give_way();
@@ -371,17 +378,16 @@ fn views_are_freed_when_their_last_process_has_ended() {
         assert_eq!(all.len(), VIEWS - 1);
         let (view, fd) = all[7];
         put_in(view, "a", "").expect("room");
-        let child = sys::fork().expect("a process");
-        if child == 0 {
-            // It has the descriptor, too.
+        // It has the descriptor, too.
+        let child = start(|| {
             loop {
                 sys::sleep(1_000_000);
             }
-        }
+        });
         sys::close(fd);
         assert_eq!(new_view(ROOT, session).map(|(view, _)| view), Err(Errno::NOSPC));
-        sys::send_signal(child as i32, KILLED);
-        sys::wait(child as i32);
+        sys::send_signal(child, KILLED);
+        sys::wait(child);
         assert_eq!(new_view(ROOT, session).map(|(view, _)| view), Ok(view));
         assert_eq!(names(view), [""; 0], "its layers are gone with it");
     });
