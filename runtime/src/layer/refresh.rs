@@ -9,6 +9,8 @@ use super::list::{self, Layer};
 use super::modules;
 use super::raw::Raw;
 use super::wanted;
+use vload_module::abi::FRAMEWORK;
+
 use crate::abi::Entry;
 use crate::session::{self, Kept, LayerId, Lock, NewLayer, Record, ViewId};
 use crate::sys::{self, Errno, Result};
@@ -75,19 +77,13 @@ pub fn release(kept: &mut Kept, is_child: bool) {
 
 fn follow() {
     let mut present = 0u64;
-    let generation = session::effective(session::view(), &mut |record| {
-        let layer = list::loaded().find(|layer| layer.epoch() == record.epoch);
-        let layer = match layer.map_or_else(|| attach(record), Ok) {
-            Ok(layer) => layer,
-            Err(error) => {
-                let name = core::str::from_utf8(record.name()).unwrap_or("?");
-                crate::log!(Error, "module '{name}' is missing in this process: {}", error.text());
-                return;
-            }
-        };
-        list::set_live(layer, true);
-        present |= layer.bit();
+    // What service layers rest on comes before them, whatever its place in time.
+    session::effective(session::view(), &mut |record| {
+        if record.kind == FRAMEWORK {
+            present |= have(record);
+        }
     });
+    let generation = session::effective(session::view(), &mut |record| present |= have(record));
     for layer in list::loaded().filter(|layer| present & layer.bit() == 0) {
         list::set_live(layer, false);
     }
@@ -102,6 +98,22 @@ fn follow() {
         );
     }
     SEEN.store(generation, Ordering::Release);
+}
+
+/// Lets calls come to the layer of a record: its bit, or 0 when it cannot be had here.
+fn have(record: &Record) -> u64 {
+    let layer = list::loaded().find(|layer| layer.epoch() == record.epoch);
+    match layer.map_or_else(|| attach(record), Ok) {
+        Ok(layer) => {
+            list::set_live(layer, true);
+            layer.bit()
+        }
+        Err(error) => {
+            let name = core::str::from_utf8(record.name()).unwrap_or("?");
+            crate::log!(Error, "module '{name}' is missing in this process: {}", error.text());
+            0
+        }
+    }
 }
 
 /// The module of a record, in this process.
@@ -134,13 +146,19 @@ fn attach(record: &Record) -> Result<&'static Layer> {
 /// Puts a new layer in this process's view, above all others.
 pub fn insert(new: &NewLayer<'_>, block: Option<NonNull<Block>>) -> Result<LayerId> {
     change(&mut || {
+        let mut put_here = None;
         let inserted = session::insert(session::view(), new, block, &mut |record| {
             let layer = put(record)?;
             let spec = layer.spec().ok_or(Errno::INVAL)?;
             (layer.raw().init)(layer, spec)?;
-            (layer.raw().attach)(layer, spec)
+            (layer.raw().attach)(layer, spec)?;
+            put_here = Some(layer);
+            Ok(())
         })?;
-        // Its place is taken from now on.
+        // It has its place from now on: a place that is not live is the next one's.
+        if let Some(layer) = put_here {
+            list::set_live(layer, true);
+        }
         follow();
         Ok(inserted)
     })
