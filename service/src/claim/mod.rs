@@ -117,6 +117,7 @@ impl Table {
         None
     }
 
+    #[inline(never)]
     fn newest(&self, path: &[u8], below: u64, limit: Limit<'_>) -> Option<Claim> {
         let mut newest: Option<Claim> = None;
         for (number, record) in self.used() {

@@ -35,6 +35,7 @@ enum Step {
 /// Walks along `path`, of which nothing is left then; `done` is where it leads.
 ///
 /// An error on a way that the kernel sees as we do is the kernel's to find: [`Stop::Kernel`].
+#[inline(never)]
 pub fn resolve<B: Below>(
     below: &B,
     start: Start<'_>,
@@ -121,6 +122,7 @@ impl<B: Below> Walk<'_, B> {
     }
 
     /// Looks at the name that was just appended. A link's text is what `rest` begins with then.
+    #[inline(never)]
     fn look(&mut self, rest: &mut Rest, end: bool) -> Result<Step, Stop> {
         let mut text = [0; LONGEST];
         let found = match self.below.look(self.done, self.owner, &mut text) {

@@ -84,6 +84,7 @@ impl Asked<'_> {
     }
 
     /// Finds out where a path leads; `to` is its canonical form then.
+    #[inline(never)]
     pub fn locate(&self, number: usize, how: How, to: &mut Text) -> Result<Where> {
         let Some(index) = self.path(number) else { return Ok(Where::Kernel(false)) };
         let directory = match self.described.args()[index] {
@@ -187,6 +188,7 @@ impl From {
         self.walk(roots, base.bytes(), anchor, path, to)
     }
 
+    #[inline(never)]
     fn walk(
         &self,
         roots: Roots<'_>,

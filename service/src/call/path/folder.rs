@@ -24,6 +24,7 @@ fn then(asked: &mut Asked<'_>, paths: &[(Which, &[u8])]) -> Answer {
 }
 
 /// `chdir`, `fchdir`.
+#[inline(never)]
 pub fn chdir(asked: &mut Asked<'_>) -> Result<Answer> {
     if asked.path(0).is_none() {
         return change_to_open(asked);
@@ -48,6 +49,7 @@ pub fn chdir(asked: &mut Asked<'_>) -> Result<Answer> {
     }
 }
 
+#[inline(never)]
 fn change_to_open(asked: &mut Asked<'_>) -> Result<Answer> {
     let Some(held) = descriptor::find(asked.call.arguments[0] as i32) else {
         return Ok(then(asked, &[(Which::Cwd, b"")]));
@@ -64,6 +66,7 @@ fn change_to_open(asked: &mut Asked<'_>) -> Result<Answer> {
 
 /// `chroot`. One into a real place is the kernel's too; what the process names from then on lies below it in
 /// the session.
+#[inline(never)]
 pub fn chroot(asked: &mut Asked<'_>) -> Result<Answer> {
     let mut path = Text::root();
     match asked.locate(0, How::canonically(Final::Follow), &mut path)? {
@@ -95,6 +98,7 @@ pub fn chroot(asked: &mut Asked<'_>) -> Result<Answer> {
 }
 
 /// `getcwd`: the length with the zero.
+#[inline(never)]
 pub fn getcwd(asked: &mut Asked<'_>) -> Result<Answer> {
     let fs = fs::mine();
     let (mut cwd, mut root) = (Text::root(), Text::root());

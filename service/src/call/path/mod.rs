@@ -133,6 +133,7 @@ fn operation(asked: &Asked<'_>) -> Result<(How, Operation)> {
     })
 }
 
+#[inline(never)]
 fn one_path(asked: &mut Asked<'_>) -> Result<Answer> {
     let (how, operation) = operation(asked)?;
     let mut path = Text::root();

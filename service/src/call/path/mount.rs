@@ -51,6 +51,7 @@ fn string(from: usize, to: &mut [u8]) -> Result<Option<&CStr>> {
 }
 
 /// `mount`.
+#[inline(never)]
 pub fn mount(asked: &mut Asked<'_>) -> Result<Answer> {
     let [source, _, kind, flags, data, _] = asked.call.arguments;
     // A magic number of old (mount(2)).
@@ -106,6 +107,7 @@ pub fn mount(asked: &mut Asked<'_>) -> Result<Answer> {
 }
 
 /// `umount`, `umount2`.
+#[inline(never)]
 pub fn umount(asked: &mut Asked<'_>) -> Result<Answer> {
     let flags = asked
         .index_of(|arg| arg == Arg::Flags)
@@ -151,6 +153,7 @@ pub fn umount(asked: &mut Asked<'_>) -> Result<Answer> {
 }
 
 /// `fsopen` of such a type: there is `mount(2)` for it, which those who call this fall back to.
+#[inline(never)]
 pub fn open_type(asked: &mut Asked<'_>) -> Option<c_long> {
     let mut bytes = [0; 256];
     let kind = string(asked.call.arguments[0], &mut bytes).ok().flatten()?;

@@ -24,6 +24,7 @@ fn mode(asked: &Asked<'_>) -> Result<u32> {
 }
 
 /// `symlink`, `symlinkat`.
+#[inline(never)]
 pub fn symlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     let index = asked.index_of(|arg| arg == Arg::Str).ok_or(Errno::INVAL)?;
     let mut bytes = [0; LONGEST];
@@ -40,6 +41,7 @@ pub fn symlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize>
 }
 
 /// `mkdir`, `mkdirat`.
+#[inline(never)]
 pub fn mkdir(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     let mode = masked(mode(asked)? & 0o1777);
     spot.may_make(path, true)?;
@@ -50,6 +52,7 @@ pub fn mkdir(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
 }
 
 /// `mknod`, `mknodat`.
+#[inline(never)]
 pub fn mknod(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     let mode = mode(asked)?;
     let index = asked.index_of(|arg| arg == Arg::Dev).ok_or(Errno::INVAL)?;
@@ -69,6 +72,7 @@ pub fn mknod(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
 }
 
 /// `unlink`, `unlinkat`.
+#[inline(never)]
 pub fn unlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     let flags = asked.at_flags();
     only(flags, nr::AT_REMOVEDIR)?;
@@ -93,6 +97,7 @@ pub fn unlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> 
 }
 
 /// `rmdir`.
+#[inline(never)]
 pub fn rmdir(_: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     match spot.place.last {
         Last::Name => {}
@@ -140,6 +145,7 @@ fn two(
 }
 
 /// `link`, `linkat`.
+#[inline(never)]
 pub fn link(asked: &mut Asked<'_>) -> Result<Answer> {
     let flags = asked.at_flags();
     let end = if flags & nr::AT_SYMLINK_FOLLOW != 0 { Final::Follow } else { Final::Leave };
@@ -164,6 +170,7 @@ pub fn link(asked: &mut Asked<'_>) -> Result<Answer> {
 }
 
 /// `rename`, `renameat`, `renameat2`.
+#[inline(never)]
 pub fn rename(asked: &mut Asked<'_>) -> Result<Answer> {
     let flags = asked
         .index_of(|arg| arg == Arg::Flags)
@@ -176,6 +183,7 @@ pub fn rename(asked: &mut Asked<'_>) -> Result<Answer> {
 }
 
 /// `do_renameat2` and `vfs_rename` (fs/namei.c).
+#[inline(never)]
 fn move_name(flags: u32, (from, old): (&Spot, &Text), (to, new): (&Spot, &Text)) -> Result<usize> {
     const NOREPLACE: u32 = 1;
     const EXCHANGE: u32 = 2;

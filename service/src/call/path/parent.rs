@@ -20,7 +20,8 @@ impl Spot {
         if self.is_mounted_on(path) {
             return Ok(None);
         }
-        let mut above = Text::of(path.bytes())?;
+        let mut above = Text::root();
+        above.set(path.bytes())?;
         above.pop();
         let known = self.target.stat(&above)?;
         if !is_directory(known.mode) {

@@ -40,6 +40,7 @@ impl Drop for Arguments {
 }
 
 /// `execve`, `execveat`.
+#[inline(never)]
 pub fn execute(asked: &mut Asked<'_>) -> Result<Answer> {
     let mut path = Text::root();
     let how = How::to(asked.end());
@@ -164,6 +165,7 @@ fn interpreter(line: &[u8]) -> Result<(&[u8], Option<&[u8]>)> {
 }
 
 /// Executes a script's interpreter, which finds the script by its path.
+#[inline(never)]
 fn script(
     asked: &mut Asked<'_>,
     path: &Text,
