@@ -123,7 +123,7 @@ struct vload_service {
     long (*read)(struct vload_file *, void *to, size_t length, int64_t offset);
     /* With O_APPEND in the file's flags at the end, wherever that is. */
     long (*write)(struct vload_file *, const void *from, size_t length, int64_t offset);
-    /* A position that the framework cannot find; it knows 0, where the file is, and the size that stat says. */
+    /* Where data or a hole begins: SEEK_DATA, SEEK_HOLE. NULL: there are no holes. All else the framework finds. */
     int64_t (*lseek)(struct vload_file *, int64_t offset, int whence);
     /* The argument is the program's: a value, or an address for vload_get and vload_put. */
     long (*ioctl)(struct vload_file *, uint32_t request, uintptr_t argument);

@@ -94,7 +94,7 @@ pub struct Stat {
     pub inode: u64,
     /// Type and permissions.
     pub mode: u32,
-    /// How many names it has.
+    /// How many names it has; a directory with none has been removed.
     pub links: u32,
     /// The owner.
     pub uid: u32,
@@ -197,8 +197,8 @@ pub struct ServiceOperations {
     pub read: Option<unsafe extern "C" fn(*mut File, *mut c_void, usize, offset: i64) -> c_long>,
     /// Writes at an offset; with `O_APPEND` in [`File::flags`] at the end, wherever that is.
     pub write: Option<unsafe extern "C" fn(*mut File, *const c_void, usize, offset: i64) -> c_long>,
-    /// A position that the framework cannot find: only what is not there is needed. Without it, `SEEK_END` is
-    /// from the size that `stat` says.
+    /// Where data or a hole begins: `SEEK_DATA`, `SEEK_HOLE`. Without it, a file has no holes. All else the framework
+    /// finds, `SEEK_END` from the size that `stat` says.
     pub lseek: Option<unsafe extern "C" fn(*mut File, offset: i64, whence: c_int) -> i64>,
     /// The argument is the program's: a value, or an address for `vload_get` and `vload_put`.
     pub ioctl: Option<unsafe extern "C" fn(*mut File, request: u32, argument: usize) -> c_long>,

@@ -54,11 +54,34 @@ pub fn truncate(held: &Held, length: i64) -> Result<usize> {
     Ok(0)
 }
 
+/// Whether a mode of `fallocate(2)` is one (linux/falloc.h).
+fn can_be(mode: u32) -> bool {
+    const PUNCH_HOLE: u32 = 0x02;
+    const COLLAPSE_RANGE: u32 = 0x08;
+    const ZERO_RANGE: u32 = 0x10;
+    const INSERT_RANGE: u32 = 0x20;
+    const UNSHARE_RANGE: u32 = 0x40;
+    const WRITE_ZEROES: u32 = 0x80;
+    let keeps_size = mode & KEEP_SIZE != 0;
+    match mode & !KEEP_SIZE {
+        0 | ZERO_RANGE | UNSHARE_RANGE => true,
+        PUNCH_HOLE => keeps_size,
+        COLLAPSE_RANGE | INSERT_RANGE | WRITE_ZEROES => !keeps_size,
+        _ => false,
+    }
+}
+
+/// `FALLOC_FL_KEEP_SIZE`.
+const KEEP_SIZE: u32 = 0x01;
+
 /// `fallocate(2)` (`vfs_fallocate`, fs/open.c).
 pub fn allocate(held: &Held, mode: i32, offset: i64, length: i64) -> Result<usize> {
     held.usable()?;
     if offset < 0 || length <= 0 {
         return Err(Errno::INVAL);
+    }
+    if !can_be(mode as u32) {
+        return Err(Errno::OPNOTSUPP);
     }
     held.writable()?;
     if held.is_stream() {

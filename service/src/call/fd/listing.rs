@@ -92,6 +92,11 @@ pub fn list(held: &Held, to: usize, room: usize, form: Form) -> Result<usize> {
         return Err(Errno::NOTDIR);
     }
     let room = room.min(i32::MAX as usize);
+    // One that was removed has nothing in it, not even itself (`IS_DEADDIR`).
+    let known = held.stat()?;
+    if known.links == 0 {
+        return Err(Errno::NOENT);
+    }
     let position = &held.record().position;
     let mut at = position.load(Ordering::Acquire);
     let mut done = 0;

@@ -58,13 +58,15 @@ fn moved(from: i64, offset: i64) -> Result<i64> {
 
 /// `SEEK_END`, `SEEK_DATA`, `SEEK_HOLE`.
 fn from_the_end(held: &Held, offset: i64, whence: u32) -> Result<i64> {
-    let asked = held.ask(Errno::NOSYS, |operations: &ServiceOperations, file| {
-        // SAFETY: the file is the one that is asked about.
-        Some(unsafe { (operations.lseek?)(file, offset, whence as i32) } as core::ffi::c_long)
-    });
-    match asked {
-        Err(Errno::NOSYS) => {}
-        other => return other,
+    if whence != nr::SEEK_END {
+        let asked = held.ask(Errno::NOSYS, |operations: &ServiceOperations, file| {
+            // SAFETY: the file is the one that is asked about.
+            Some(unsafe { (operations.lseek?)(file, offset, whence as i32) } as core::ffi::c_long)
+        });
+        match asked {
+            Err(Errno::NOSYS) => {}
+            other => return other,
+        }
     }
     // The kernel has no end of a directory that lists itself (`dcache_dir_lseek`, fs/libfs.c).
     if held.is_directory() {

@@ -159,6 +159,10 @@ fn what_a_descriptor_may_is_as_on_a_file_of_the_kernels() {
         pair.alike("write", &bytes(b"abc"));
         pair.alike("lseek", &[0, CUR]);
         pair.alike("fcntl", &[libc::F_GETFD as usize]);
+        // Those that a file system may have are the module's to refuse.
+        for mode in [2usize, 9, 0x12, 0x21] {
+            pair.alike("fallocate", &[mode, 0, 4096]);
+        }
         for [offset, length] in [[0, 0], [usize::MAX, 1], [0, usize::MAX], [1 << 62, 1 << 62]] {
             pair.alike("fallocate", &[0, offset, length]);
         }
