@@ -6,7 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use super::raw::{Event, Raw, Wants};
 use super::spec::Spec;
@@ -35,8 +35,6 @@ pub struct Layer {
     index: usize,
     /// Its place in time.
     epoch: AtomicU64,
-    /// Whether calls come to it.
-    is_live: AtomicBool,
     /// A word of the layer's own, for this process.
     pub word: AtomicUsize,
     /// Where its area is mapped.
@@ -53,7 +51,6 @@ impl Layer {
             raw: AtomicPtr::new(core::ptr::null_mut()),
             index,
             epoch: AtomicU64::new(0),
-            is_live: AtomicBool::new(false),
             word: AtomicUsize::new(0),
             area: AtomicUsize::new(0),
             mapped: (AtomicUsize::new(0), AtomicUsize::new(0)),
@@ -105,12 +102,6 @@ impl Layer {
         self.epoch.store(epoch, Ordering::Release);
     }
 
-    /// Its epoch, if calls come to it.
-    fn live_epoch(&self) -> Option<u64> {
-        let is_live = self.is_live.load(Ordering::SeqCst);
-        is_live.then(|| self.epoch.load(Ordering::Acquire))
-    }
-
     /// The bit of [`Block::inside`] that says that a thread is in it. The fixed ones need none.
     pub fn bit(&self) -> u64 {
         self.index.checked_sub(FIXED).map_or(0, |index| 1 << index)
@@ -119,8 +110,10 @@ impl Layer {
 
 struct List {
     layers: [Layer; LAYERS],
-    /// One more than the last place that was ever used.
-    used: AtomicUsize,
+    /// A bit for each of the fixed layers to which calls come.
+    fixed: AtomicU64,
+    /// And for each of the others ([`Layer::bit`]).
+    loaded: AtomicU64,
 }
 
 static LIST: List = List::new();
@@ -133,7 +126,7 @@ impl List {
             layers[index].index = index;
             index += 1;
         }
-        Self { layers, used: AtomicUsize::new(0) }
+        Self { layers, fixed: AtomicU64::new(0), loaded: AtomicU64::new(0) }
     }
 
     /// Puts a fixed layer in its place. `None` when there is no such place.
@@ -145,21 +138,34 @@ impl List {
     }
 
     fn set_live(&self, layer: &Layer, live: bool) {
-        layer.is_live.store(live, Ordering::SeqCst);
-        self.used.fetch_max(layer.index + 1, Ordering::Release);
+        let (set, bit) = match layer.bit() {
+            0 => (&self.fixed, 1 << layer.index),
+            bit => (&self.loaded, bit),
+        };
+        match live {
+            true => set.fetch_or(bit, Ordering::SeqCst),
+            false => set.fetch_and(!bit, Ordering::SeqCst),
+        };
     }
 
+    /// Whether calls come to one of the layers that come and go.
+    fn is_live(&self, layer: &Layer) -> bool {
+        self.loaded.load(Ordering::SeqCst) & layer.bit() != 0
+    }
+
+    /// The layers to which calls come.
     fn all(&self) -> impl Iterator<Item = &Layer> {
-        let used = self.used.load(Ordering::Acquire);
-        self.layers.iter().take(used).filter(|layer| layer.live_epoch().is_some())
+        let of = |set: &AtomicU64, layers| Bits(set.load(Ordering::SeqCst)).zip_with(layers);
+        let (fixed, loaded) = self.layers.split_at(FIXED);
+        of(&self.fixed, fixed).chain(of(&self.loaded, loaded))
     }
 
     /// The newest layer below the epoch `below` that wants the call, and its own epoch.
     fn newest(&self, below: u64, entry: Entry, number: usize) -> Option<(&Layer, u64)> {
         let mut newest: Option<(&Layer, u64)> = None;
-        for layer in self.layers.iter().take(self.used.load(Ordering::Acquire)) {
-            if let Some(epoch) = layer.live_epoch()
-                && epoch < below
+        for layer in self.all() {
+            let epoch = layer.epoch.load(Ordering::Acquire);
+            if epoch < below
                 && newest.is_none_or(|(_, newest)| epoch > newest)
                 && layer.raw().wants.has(entry, number)
             {
@@ -173,6 +179,26 @@ impl List {
     fn oldest(&self, above: u64) -> Option<(&Layer, u64)> {
         let live = self.all().map(|layer| (layer, layer.epoch()));
         live.filter(|&(_, epoch)| epoch > above).min_by_key(|&(_, epoch)| epoch)
+    }
+}
+
+/// The places that a set has, from the lowest on.
+struct Bits(u64);
+
+impl Bits {
+    fn zip_with(self, layers: &[Layer]) -> impl Iterator<Item = &Layer> {
+        self.filter_map(|index| layers.get(index))
+    }
+}
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let lowest = self.0.trailing_zeros() as usize;
+        // Of none there is no lowest to take away.
+        self.0 &= self.0.wrapping_sub(1);
+        (lowest < 64).then_some(lowest)
     }
 }
 
@@ -191,8 +217,7 @@ pub fn crown(raw: &'static Raw) -> Option<&'static Layer> {
 pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static Layer> {
     let mut inside = 0;
     POOL.each_in_use(|block| inside |= block.inside.load(Ordering::SeqCst));
-    let is_free =
-        |layer: &&Layer| !layer.is_live.load(Ordering::SeqCst) && inside & layer.bit() == 0;
+    let is_free = |layer: &&Layer| !LIST.is_live(layer) && inside & layer.bit() == 0;
     let layer = LIST.layers[FIXED..].iter().find(is_free).ok_or(Errno::NOSPC)?;
     POOL.each(|block| block.layer_words[layer.index].store(0, Ordering::Relaxed));
     let text = Box::into_raw(Box::new(text));
@@ -269,7 +294,7 @@ pub fn pass_below(epoch: u64, call: &mut Call<'_>) -> isize {
         // does it the other way round, so its place is not another's while we are (`put`).
         let before = call.block.inside.load(Ordering::Relaxed);
         call.block.inside.store(before | bit, Ordering::SeqCst);
-        let is_there = layer.live_epoch() == Some(own);
+        let is_there = LIST.is_live(layer) && layer.epoch() == own;
         let result = is_there.then(|| (layer.raw().call)(call, next));
         call.block.inside.store(before, Ordering::Release);
         if let Some(result) = result {

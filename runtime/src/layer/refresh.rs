@@ -57,6 +57,10 @@ fn change<T>(act: &mut dyn FnMut() -> Result<T>) -> Result<T> {
     let mut kept = Kept::none();
     CHANGING.take_private(&mut kept)?;
     let result = act();
+    if wanted::is_alone() {
+        // The session's lock was held when this process wanted more than before.
+        wanted::lead();
+    }
     CHANGING.give_back(&mut kept);
     result
 }
