@@ -7,7 +7,7 @@ pub mod fs;
 pub mod handover;
 pub mod known;
 pub mod permission;
-mod proc;
+pub mod proc;
 pub mod text;
 pub mod tree;
 pub mod umask;

@@ -109,19 +109,7 @@ impl<'a> Tree<'a> {
     #[inline(never)]
     fn look_proc(&self, path: &Text, link: Link, to: &mut [u8; LONGEST]) -> Result<Found> {
         let mut text = Text::root();
-        let known = match link {
-            Link::Cwd => fs::mine().read(Which::Cwd, &mut text),
-            Link::Root => fs::mine().read(Which::Root, &mut text),
-            Link::Descriptor(fd) => match crate::descriptor::find(fd) {
-                Some(held) => {
-                    text.set(held?.path().to_bytes())?;
-                    true
-                }
-                None => false,
-            },
-            Link::Other => false,
-        };
-        if known {
+        if known_place(link, &mut text)? {
             let path = text.bytes();
             to[..path.len()].copy_from_slice(path);
             return Ok(Found::Place(path.len()));
@@ -139,6 +127,19 @@ impl<'a> Tree<'a> {
         let place = place.bytes();
         to[..place.len()].copy_from_slice(place);
         Ok(Found::RealPlace(place.len()))
+    }
+}
+
+/// The canonical path of what a link of `/proc` jumps to, where the kernel does not know it. Whether that is so.
+pub fn known_place(link: Link, to: &mut Text) -> Result<bool> {
+    match link {
+        Link::Cwd => Ok(fs::mine().read(Which::Cwd, to)),
+        Link::Root => Ok(fs::mine().read(Which::Root, to)),
+        Link::Descriptor(fd) => match crate::descriptor::find(fd) {
+            Some(held) => to.set(held?.path().to_bytes()).map(|()| true),
+            None => Ok(false),
+        },
+        Link::Other => Ok(false),
     }
 }
 

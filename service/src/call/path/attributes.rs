@@ -8,13 +8,14 @@ use vload_module::abi::service::{Node, ServiceOperations, Stat, StatFs};
 use vload_module::{Errno, Result};
 
 use super::asked::{Asked, Spot};
-use super::{AT, only, times};
+use super::{AT, Answer, only, times};
 use crate::call::fd::attributes as open_file;
 use crate::call::layout;
 use crate::claim::target::{is_directory, is_link};
 use crate::descriptor::Held;
 use crate::path::permission::{Credentials, WRITE};
-use crate::path::{LONGEST, Text};
+use crate::path::tree::known_place;
+use crate::path::{LONGEST, Text, proc};
 use crate::vload;
 
 /// Set-user-id, set-group-id.
@@ -84,20 +85,37 @@ pub fn access(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> 
     Ok(0)
 }
 
-/// `readlink`, `readlinkat`.
-pub fn readlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+/// Where the text of a link goes, and how much of it.
+fn room(asked: &Asked<'_>) -> Result<(usize, usize)> {
     let last = asked.described.args().len() - 1;
     let (to, room) = (asked.call.arguments[last - 1], asked.call.arguments[last] as i32);
-    if room <= 0 {
-        return Err(Errno::INVAL);
-    }
+    if room <= 0 { Err(Errno::INVAL) } else { Ok((to, room as usize)) }
+}
+
+/// `readlink`, `readlinkat`.
+pub fn readlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+    let (to, room) = room(asked)?;
     if !is_link(spot.stat(path)?.mode) {
         return Err(Errno::INVAL);
     }
     let mut link = [0; LONGEST];
-    let length = spot.target.readlink(path, &mut link)?.min(room as usize);
+    let length = spot.target.readlink(path, &mut link)?.min(room);
     vload::put_bytes(to, &link[..length])?;
     Ok(length)
+}
+
+/// The same of a real path: a link of `/proc` may jump to what the kernel does not know.
+#[inline(never)]
+pub fn readlink_of_proc(asked: &mut Asked<'_>, path: &mut Text) -> Result<Answer> {
+    let Some(link) = proc::link(path.bytes()) else { return Ok(Answer::System) };
+    if !known_place(link, path)? {
+        return Ok(Answer::System);
+    }
+    let (to, room) = room(asked)?;
+    let shown = path.bytes();
+    let length = shown.len().min(room);
+    vload::put_bytes(to, &shown[..length])?;
+    Ok(Answer::Here(length))
 }
 
 /// `chmod`, `fchmodat`, `fchmodat2`.

@@ -138,6 +138,9 @@ fn one_path(asked: &mut Asked<'_>) -> Result<Answer> {
     let (how, operation) = operation(asked)?;
     let mut path = Text::root();
     match asked.locate(0, how, &mut path)? {
+        Where::Kernel(true) if asked.described.service() == Some(Service::Readlink) => {
+            attributes::readlink_of_proc(asked, &mut path)
+        }
         Where::Kernel(_) => Ok(Answer::System),
         Where::Real => {
             asked.point(0, &path);

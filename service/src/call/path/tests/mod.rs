@@ -470,6 +470,11 @@ fn a_working_directory_in_a_claim() {
     assert_eq!(call("faccessat", &[CWD, s("../up"), N(4)]).0, 0);
     assert_eq!(call("faccessat", &[CWD, s("../../../etc/passwd"), N(4)]).0, 0);
     assert_eq!(call("faccessat", &[CWD, s("/proc/self/cwd/x"), N(4)]).0, 0);
+    let (length, out) = call("readlinkat", &[CWD, s("/proc/self/cwd"), Out(100), N(100)]);
+    assert_eq!(
+        (length, &out[0][..cwd.len() - 1]),
+        (cwd.len() as i64 - 1, &cwd.as_bytes()[..cwd.len() - 1])
+    );
     assert_eq!(call("chdir", &[s("..")]).0, 0);
     assert_eq!(call("faccessat", &[CWD, s("sub/x"), N(4)]).0, 0);
     assert_eq!(call("chroot", &[s("/")]).0.min(0), call("chroot", &[s(".")]).0.min(0));
