@@ -43,21 +43,14 @@ fn zero<T: Copy>() -> T {
     unsafe { core::mem::zeroed() }
 }
 
-/// What the kernel always says, though a module need not.
-fn block_size(known: &Stat) -> u32 {
-    if known.block_size == 0 { 4096 } else { known.block_size }
-}
-
-/// Writes what is known of a file in one of the forms of `stat`; `claim` gives the device that a module leaves out.
-pub fn put_stat(form: Struct, to: usize, known: &Stat, claim: u32) -> Result<()> {
-    let known =
-        Stat { device: if known.device == 0 { device_of(claim) } else { known.device }, ..*known };
+/// Writes what is known of a file in one of the forms of `stat`.
+pub fn put_stat(form: Struct, to: usize, known: &Stat) -> Result<()> {
     match form {
-        Struct::Stat => vload::put(to, &stat(&known)?),
+        Struct::Stat => vload::put(to, &stat(known)?),
         #[cfg(target_pointer_width = "32")]
-        Struct::Stat64 => vload::put(to, &stat64(&known)?),
+        Struct::Stat64 => vload::put(to, &stat64(known)?),
         #[cfg(target_pointer_width = "32")]
-        Struct::OldStat => vload::put(to, &old_stat(&known)?),
+        Struct::OldStat => vload::put(to, &old_stat(known)?),
         _ => Err(Errno::INVAL),
     }
 }
@@ -85,7 +78,7 @@ fn stat(known: &Stat) -> Result<nr::stat> {
     to.st_rdev = known.special as _;
     // An `unsigned long` on i686, but no more than a file may be there: `MAX_NON_LFS`.
     to.st_size = size::<isize>(known.size)? as _;
-    to.st_blksize = block_size(known) as _;
+    to.st_blksize = known.block_size as _;
     to.st_blocks = known.blocks as _;
     times!(to, known);
     Ok(to)
@@ -103,7 +96,7 @@ fn stat64(known: &Stat) -> Result<nr::stat64> {
     to.st_gid = known.gid as _;
     to.st_rdev = known.special;
     to.st_size = size(known.size)?;
-    to.st_blksize = block_size(known) as _;
+    to.st_blksize = known.block_size as _;
     to.st_blocks = known.blocks;
     times!(to, known);
     Ok(to)
@@ -132,13 +125,12 @@ fn moment(time: Time) -> nr::statx_timestamp {
 }
 
 /// Writes what is known of a file as `statx(2)` does.
-pub fn put_statx(to: usize, known: &Stat, claim: u32) -> Result<()> {
+pub fn put_statx(to: usize, known: &Stat) -> Result<()> {
     let mut out: nr::statx = zero();
-    let device = if known.device == 0 { device_of(claim) } else { known.device };
-    (out.stx_dev_major, out.stx_dev_minor) = parts(device);
+    (out.stx_dev_major, out.stx_dev_minor) = parts(known.device);
     (out.stx_rdev_major, out.stx_rdev_minor) = parts(known.special);
     out.stx_mask = nr::STATX_BASIC_STATS;
-    out.stx_blksize = block_size(known);
+    out.stx_blksize = known.block_size;
     out.stx_nlink = known.links;
     out.stx_uid = known.uid;
     out.stx_gid = known.gid;

@@ -7,6 +7,7 @@ use vload_module::abi::service::{File, Node, ServiceOperations, Stat};
 use vload_module::{Errno, Result};
 
 use super::Claim;
+use crate::call::layout;
 use crate::layers::{self, Service};
 use crate::path::{LONGEST, Text, permission};
 
@@ -108,16 +109,11 @@ impl Target {
 /// Fills in what a module leaves to the framework.
 pub fn complete(known: &mut Stat, claim: u32) {
     if known.device == 0 {
-        known.device = device(claim);
+        known.device = layout::device_of(claim);
     }
     if known.block_size == 0 {
         known.block_size = 4096;
     }
-}
-
-/// The device of what lies in a claim: none of the kernel's, which numbers its own from below (`get_anon_bdev`).
-pub fn device(claim: u32) -> u64 {
-    u64::from((1 << 19) | claim)
 }
 
 /// Whether a mode is a directory's.

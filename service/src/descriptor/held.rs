@@ -11,6 +11,7 @@ use vload_module::{Errno, Result};
 
 use super::placeholder;
 use super::record::{OPEN, Record, Records};
+use crate::claim::target::complete;
 use crate::layers::{self, Service};
 
 /// An open file behind a descriptor of this process.
@@ -211,6 +212,7 @@ impl Held {
         let to = &raw mut known;
         // SAFETY: the node and the structure are valid for the call.
         self.ask_node(Errno::IO, |operations, node| Some(unsafe { (operations.stat?)(node, to) }))?;
+        complete(&mut known, self.claim());
         Ok(known)
     }
 }

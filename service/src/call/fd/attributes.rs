@@ -17,7 +17,7 @@ const VALUE_MOST: usize = nr::XATTR_SIZE_MAX as usize;
 
 /// `fstat(2)` in one of its forms.
 pub fn stat(held: &Held, form: abi::Struct, to: usize) -> Result<usize> {
-    layout::put_stat(form, to, &held.stat()?, held.claim())?;
+    layout::put_stat(form, to, &held.stat()?)?;
     Ok(0)
 }
 

@@ -48,13 +48,13 @@ pub fn stat(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     if form == Struct::Statx && flags & nr::AT_STATX_SYNC_TYPE == nr::AT_STATX_SYNC_TYPE {
         return Err(Errno::INVAL);
     }
-    put(form, to, &spot.stat(path)?, spot.target.claim.number)
+    put(form, to, &spot.stat(path)?)
 }
 
-fn put(form: Struct, to: usize, known: &Stat, claim: u32) -> Result<usize> {
+fn put(form: Struct, to: usize, known: &Stat) -> Result<usize> {
     match form {
-        Struct::Statx => layout::put_statx(to, known, claim)?,
-        _ => layout::put_stat(form, to, known, claim)?,
+        Struct::Statx => layout::put_statx(to, known)?,
+        _ => layout::put_stat(form, to, known)?,
     }
     Ok(0)
 }
@@ -239,7 +239,7 @@ pub fn of_open(asked: &mut Asked<'_>, held: &Held) -> Result<usize> {
     match asked.described.service() {
         Some(Service::Stat) => {
             let (form, to) = form(asked);
-            put(form, to, &held.stat()?, held.claim())
+            put(form, to, &held.stat()?)
         }
         Some(Service::Chmod) => open_file::chmod(held, value(Arg::Mode)? as u32),
         Some(Service::Chown) => {
