@@ -237,6 +237,7 @@ pub struct ServiceOperations {
     /// Sets owner and group; `u32::MAX` leaves one as it is.
     pub chown: Option<unsafe extern "C" fn(*const Node, uid: u32, gid: u32) -> c_int>,
     /// Gives the first node the second's name instead. Both are the same claim's. Flags as in `renameat2(2)`.
+    /// Two names of one file are both left; the two nodes are never the same name.
     pub rename: Option<unsafe extern "C" fn(*const Node, *const Node, flags: u32) -> c_int>,
     /// Sets the size.
     pub truncate: OnNode<i64>,

@@ -6,7 +6,7 @@ use core::cell::Cell;
 use core::ffi::{CStr, c_int};
 use vload_module::linux::general::{
     CLOCK_REALTIME_COARSE, MNT_DETACH, MS_RDONLY, O_APPEND, O_NOATIME, O_PATH, S_IFDIR, S_IFMT,
-    S_IFREG, UTIME_NOW, UTIME_OMIT,
+    S_IFREG, SEEK_DATA, SEEK_HOLE, UTIME_NOW, UTIME_OMIT,
 };
 use vload_module::service::{
     self, FILE_DIRECTORY, File, Listed, Mount, Node, Opened, Service, Stat, StatFs,
@@ -190,6 +190,10 @@ impl Service for Memfs {
     }
 
     fn lseek(&self, file: &File<'_>, from: i64, whence: c_int) -> Result<i64> {
+        // The end of the file is what `stat` says.
+        if whence != SEEK_DATA as c_int && whence != SEEK_HOLE as c_int {
+            return Err(Errno::NOSYS);
+        }
         // A negative offset lies behind no end (lseek(2)).
         let from = u64::try_from(from).map_err(|_| Errno::NXIO)?;
         with(file.layer(), |fs| fs.seek(inode(file), from, whence as u32)).map(|to| to as i64)

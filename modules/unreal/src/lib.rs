@@ -18,9 +18,7 @@ mod system;
 
 use core::ffi::{CStr, c_int};
 use system::{ask, at, numbers};
-use vload_module::linux::general::{
-    AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_LARGEFILE, O_NOFOLLOW, S_IFLNK, S_IFMT,
-};
+use vload_module::linux::general::{AT_SYMLINK_NOFOLLOW, O_CLOEXEC, O_LARGEFILE, S_IFLNK, S_IFMT};
 use vload_module::service::{Node, Opened, Service, Stat, StatFs, Time};
 use vload_module::{Errno, Layer, Result};
 
@@ -50,8 +48,7 @@ impl Service for Unreal {
     }
 
     fn open(&self, node: &Node<'_>, flags: c_int, mode: u32) -> Result<Opened> {
-        // The path is canonical: a link here has taken the place of what it led to a moment ago.
-        let flags = flags as u32 | O_NOFOLLOW | O_CLOEXEC | O_LARGEFILE;
+        let flags = flags as u32 | O_CLOEXEC | O_LARGEFILE;
         let arguments = [at(), real(node)?.as_ptr() as usize, flags as usize, mode as usize];
         ask(node.layer(), numbers::OPENAT, &arguments).map(|fd| Opened::Real(fd as c_int))
     }

@@ -264,7 +264,8 @@ impl Fs<'_> {
         length: u64,
         caller: &Caller,
     ) -> Result<()> {
-        if mode & !(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE) != 0 {
+        let is_odd_punch = mode == FALLOC_FL_PUNCH_HOLE;
+        if mode & !(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE) != 0 || is_odd_punch {
             return Err(Errno::OPNOTSUPP);
         }
         let end = offset.checked_add(length).filter(|&end| end <= MOST).ok_or(Errno::FBIG)?;

@@ -296,6 +296,9 @@ impl Fs<'_> {
             if !self.is_directory(directory) {
                 return Err(vload_module::Errno::NOTDIR);
             }
+            if self.get(directory, Field::Links) == 0 {
+                return Err(vload_module::Errno::NOENT);
+            }
             if let Some(now) = mark {
                 self.mark_read(directory, now);
             }

@@ -224,9 +224,13 @@ fn move_name(flags: u32, (from, old): (&Spot, &Text), (to, new): (&Spot, &Text))
     }
     from.may_take(old)?;
     match there {
-        None => to.may_make(new, true)?,
+        None => to.may_add(new)?,
         Some(there) => {
-            to.may_take(new)?;
+            match to.may_take(new) {
+                // It has gone since, and there is nothing to take away.
+                Err(Errno::NOENT) if flags & EXCHANGE == 0 => to.may_add(new)?,
+                may => drop(may?),
+            }
             if flags & EXCHANGE == 0 {
                 match (is_directory(known.mode), is_directory(there.mode)) {
                     (true, false) => return Err(Errno::NOTDIR),
@@ -236,8 +240,9 @@ fn move_name(flags: u32, (from, old): (&Spot, &Text), (to, new): (&Spot, &Text))
             }
         }
     }
-    // The same name, or another one of the same file: nothing happens.
-    if there.is_some_and(|there| there.inode == known.inode && there.device == known.device) {
+    // The same name: nothing happens. Whether it is another one of the same file only the module can say for sure, when
+    // others change names at the same time.
+    if there.is_some() && old.bytes() == new.bytes() {
         return Ok(0);
     }
     from.ask(old, Errno::PERM, |operations, node| {

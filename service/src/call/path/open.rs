@@ -8,7 +8,7 @@ use super::asked::{Asked, Spot};
 use super::names::masked;
 use crate::claim::target::{is_directory, is_link};
 use crate::descriptor;
-use crate::path::permission::{Credentials, READ, WRITE};
+use crate::path::permission::{Credentials, EXECUTE, READ, WRITE};
 use crate::path::{Final, How, Last, Text};
 use crate::vload;
 
@@ -113,9 +113,6 @@ pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     if flags & nr::O_PATH != 0 {
         flags &= nr::O_PATH | nr::O_DIRECTORY | nr::O_NOFOLLOW | nr::O_CLOEXEC;
     }
-    if flags & TMPFILE != 0 {
-        return Err(Errno::OPNOTSUPP);
-    }
     if flags & (nr::O_CREAT | nr::O_DIRECTORY) == nr::O_CREAT | nr::O_DIRECTORY {
         return Err(Errno::INVAL);
     }
@@ -126,13 +123,28 @@ pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
         flags |= nr::O_DIRECTORY;
     }
     match spot.target.stat(path) {
+        Ok(known) if flags & TMPFILE != 0 => may_make_in(spot, path, &known, flags)?,
         Ok(known) => may_open(spot, path, &known, flags)?,
-        Err(Errno::NOENT) if flags & nr::O_CREAT != 0 => spot.may_make(path, false)?,
+        Err(Errno::NOENT) if flags & nr::O_CREAT != 0 => spot.may_add(path)?,
         Err(error) => return Err(error),
     }
-    let mode = if flags & nr::O_CREAT != 0 { masked(given.mode as u32) } else { 0 };
+    let mode = if flags & (nr::O_CREAT | TMPFILE) != 0 { masked(given.mode as u32) } else { 0 };
     let opened = descriptor::open(&spot.target.service, &spot.node(path), flags, mode)?;
     Ok(opened as usize)
+}
+
+/// Whether a file without a name may be made in a directory (`do_tmpfile`, fs/namei.c).
+fn may_make_in(spot: &Spot, path: &Text, known: &Stat, flags: u32) -> Result<()> {
+    if flags & nr::O_ACCMODE == nr::O_RDONLY {
+        return Err(Errno::INVAL);
+    }
+    if !is_directory(known.mode) {
+        return Err(Errno::NOTDIR);
+    }
+    if spot.target.service.operations.open.is_none() {
+        return Err(Errno::OPNOTSUPP);
+    }
+    spot.target.permit(path, known, WRITE | EXECUTE)
 }
 
 /// Whether a file that is there may be opened (`may_open`, fs/namei.c).

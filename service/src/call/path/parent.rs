@@ -43,6 +43,12 @@ impl Spot {
         if self.place.slash && !slash {
             return Err(Errno::NOENT);
         }
+        self.may_add(path)
+    }
+
+    /// Whether the directory of the place may get a name. The name itself is the module's to look at: another process
+    /// may have made it by now.
+    pub fn may_add(&self, path: &Text) -> Result<()> {
         match self.parent(path)? {
             Some((above, known)) => self.target.permit(&above, &known, WRITE | EXECUTE),
             None => Ok(()),
