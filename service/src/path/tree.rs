@@ -13,6 +13,7 @@ use super::proc::{self, Link};
 use super::{Below, Found, LONGEST, Text};
 use crate::claim::target::{self, is_directory};
 use crate::claim::{self, Claim, Limit, Target};
+use crate::kernel;
 use crate::layers;
 use crate::vload::system;
 
@@ -99,7 +100,7 @@ impl<'a> Tree<'a> {
         if let Some(link) = proc::link(path.bytes()) {
             return self.look_proc(path, link, to);
         }
-        match readlink(self.real(path)?, to) {
+        match readlink_of_kernel(self.real(path)?, &mut to[..LONGEST - 1]) {
             Ok(length) => Ok(Found::Link(length)),
             Err(Errno::INVAL) => Ok(Found::Other),
             Err(error) => Err(error),
@@ -151,7 +152,7 @@ pub fn append(text: &mut Text, path: &[u8]) -> Result<()> {
     }
 }
 
-/// `readlinkat(2)`.
+/// `readlinkat(2)` of a link of `/proc`, some of which vload shows as they are natively.
 pub fn readlink((directory, path): (usize, &CStr), to: &mut [u8; LONGEST]) -> Result<usize> {
     let arguments =
         [directory, path.as_ptr() as usize, to.as_mut_ptr() as usize, LONGEST - 1, 0, 0];
@@ -159,12 +160,16 @@ pub fn readlink((directory, path): (usize, &CStr), to: &mut [u8; LONGEST]) -> Re
     unsafe { system(nr::__NR_readlinkat, arguments) }
 }
 
+/// `readlinkat(2)` of any other link: the kernel alone is asked.
+fn readlink_of_kernel((directory, path): (usize, &CStr), to: &mut [u8]) -> Result<usize> {
+    let arguments = [directory, path.as_ptr() as usize, to.as_mut_ptr() as usize, to.len()];
+    // SAFETY: the path ends with a zero, and the room is as long as it says.
+    unsafe { kernel::call(nr::__NR_readlinkat, arguments) }
+}
+
 /// Whether there is a link at a path: `EINVAL` when there is something else.
-pub fn is_link((directory, path): (usize, &CStr)) -> Result<()> {
-    let mut first = 0u8;
-    let arguments = [directory, path.as_ptr() as usize, (&raw mut first) as usize, 1, 0, 0];
-    // SAFETY: the path ends with a zero, and there is room for one byte.
-    unsafe { system(nr::__NR_readlinkat, arguments) }.map(drop)
+pub fn is_link(place: (usize, &CStr)) -> Result<()> {
+    readlink_of_kernel(place, &mut [0]).map(drop)
 }
 
 impl Below for Tree<'_> {

@@ -11,6 +11,7 @@ use vload_module::{Errno, Result};
 use crate::claim;
 use crate::claim::Target;
 use crate::descriptor::{self, Held};
+use crate::kernel;
 use crate::path::fs::{self, Which};
 use crate::path::known::{Key, Moment};
 use crate::path::text::decimal;
@@ -294,9 +295,9 @@ fn strip(text: &mut Text, kernel_root: &[u8]) -> Result<()> {
 fn real_base(directory: i32, kernel_root: &[u8], base: &mut Text) -> Result<()> {
     base.fill(|bytes| {
         if directory == nr::AT_FDCWD {
-            let arguments = [bytes.as_mut_ptr() as usize, bytes.len(), 0, 0, 0, 0];
+            let arguments = [bytes.as_mut_ptr() as usize, bytes.len()];
             // SAFETY: the room is as long as it says.
-            return unsafe { vload::system(nr::__NR_getcwd, arguments) }.map(|length| length - 1);
+            return unsafe { kernel::call(nr::__NR_getcwd, arguments) }.map(|length| length - 1);
         }
         const FOLDER: &[u8] = b"/proc/self/fd/";
         let mut name = [0; FOLDER.len() + 11];
