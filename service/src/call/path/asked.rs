@@ -141,10 +141,16 @@ impl From {
     /// Finds out where a path leads; `to` is its canonical form then.
     pub fn locate(&self, path: &mut Rest, to: &mut Text) -> Result<Where> {
         let fs = fs::mine();
-        if fs.has(Which::Root) || fs.has(Which::KernelRoot) {
+        if self.is_programs() && (fs.has(Which::Root) || fs.has(Which::KernelRoot)) {
             return self.rooted(path, to);
         }
         self.based(Roots { own: b"", kernel: b"" }, path, to)
+    }
+
+    /// Whether the program makes the call. What a layer asks begins where the session does: the root and the working
+    /// directory that the program has since come to are newer than the layer.
+    fn is_programs(&self) -> bool {
+        self.limit == u64::MAX
     }
 
     #[inline(never)]
@@ -176,7 +182,7 @@ impl From {
                 return Ok(Where::Open(held));
             }
             base.set(held.path().to_bytes())?;
-        } else if !(at_cwd && fs::mine().read(Which::Cwd, &mut base)) {
+        } else if !(at_cwd && self.is_programs() && fs::mine().read(Which::Cwd, &mut base)) {
             anchor = Some(if at_cwd { CWD } else { self.directory as usize });
             if real_base(self.directory, roots.kernel, &mut base).is_err() {
                 return Ok(Where::Kernel(false));
@@ -208,7 +214,7 @@ impl From {
         };
         let tree = Tree::new(self.limit, anchor.map(|at| (at, base)), roots.kernel);
         // The process's own root is the session's, and it sees every claim.
-        let usual = self.limit == u64::MAX
+        let usual = self.is_programs()
             && self.how.is_plain()
             && roots.own.len() <= 1
             && roots.kernel.len() <= 1;

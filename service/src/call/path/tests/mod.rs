@@ -484,6 +484,13 @@ fn a_working_directory_in_a_claim() {
         call("getcwd", &[Out(100), N(100)]),
         (2, std::vec![[b"/\0".to_vec(), std::vec![0; 98]].concat()])
     );
+    // What a layer asks begins where the session does.
+    let asked = |path: &str| {
+        claimed
+            .call("faccessat", &[CWD, s(path), N(4)], |call| framework::call(call, 5000) as i64)
+            .0
+    };
+    assert_eq!([asked("/sub/x"), asked("/etc/passwd"), asked("sub/x")], [-2, 0, -2]);
     own_fs::mine().write(&[(own_fs::Which::Cwd, b""), (own_fs::Which::Root, b"")]);
     fs::remove_dir_all(mirror::behind()).unwrap();
 }
