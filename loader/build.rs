@@ -1,4 +1,4 @@
-//! Link arguments of the program: a static-pie laid out by `linker.ld`, without libc.
+//! Link arguments of the programs: a static-pie laid out by `linker.ld`, without libc.
 use std::env;
 
 fn main() {
@@ -27,19 +27,19 @@ fn main() {
     }
     if host == target && arch == "x86_64" {
         for argument in ["-nostartfiles", "-nostdlib", "-static-pie"] {
-            println!("cargo:rustc-link-arg-bin=vload={argument}");
+            println!("cargo:rustc-link-arg-bins={argument}");
         }
         for argument in bare {
-            println!("cargo:rustc-link-arg-bin=vload=-Wl,{argument}");
+            println!("cargo:rustc-link-arg-bins=-Wl,{argument}");
         }
         // Relocations by the bit, which `_start` knows.
-        println!("cargo:rustc-link-arg-bin=vload=-Wl,-zpack-relative-relocs");
+        println!("cargo:rustc-link-arg-bins=-Wl,-zpack-relative-relocs");
     } else {
         for argument in ["-static", "-pie"] {
-            println!("cargo:rustc-link-arg-bin=vload={argument}");
+            println!("cargo:rustc-link-arg-bins={argument}");
         }
         for argument in bare {
-            println!("cargo:rustc-link-arg-bin=vload={argument}");
+            println!("cargo:rustc-link-arg-bins={argument}");
         }
     }
 }

@@ -4,28 +4,30 @@ use core::ffi::CStr;
 use core::fmt;
 
 use runtime::layer::modules::{self, Unusable};
-use runtime::layer::spec::Malformed;
 use runtime::process::option::{self, Unfit};
 
-use crate::bisect::Ask;
+use crate::bisect;
 use crate::check::{Check, Form};
 use crate::help;
 use crate::message::Shown;
 use crate::vectors::Vectors;
 
 /// What is asked.
+#[allow(dead_code, reason = "the two programs of this package read different parts")]
 pub enum Command {
     /// A program is to be run.
     Run(Run),
     /// Files are to be looked at.
     Check(Check),
     /// What makes a program differ is to be found.
-    Bisect(Ask),
+    Bisect(bisect::Ask),
     /// The machine is to be looked at.
     Doctor {
         /// `--json`.
         json: bool,
     },
+    /// A verb for `vload-module`: its index.
+    Module(usize),
     /// A text is to be printed.
     Say(&'static str),
     /// It makes no sense.
@@ -46,6 +48,15 @@ pub struct Run {
     pub trace_file: Option<&'static CStr>,
     /// The session that `vload bisect` has made for this run.
     pub trial: Option<i32>,
+    /// What `vload-module` has prepared.
+    pub prepared: Option<i32>,
+}
+
+impl Run {
+    /// Whether nothing but layers and the program is asked for.
+    pub fn is_plain(&self) -> bool {
+        self.log.is_none() && self.trace.is_none() && self.trial.is_none()
+    }
 }
 
 /// What a trace shows.
@@ -122,14 +133,7 @@ fn unusable(text: &[u8], why: &Unusable<'_>, f: &mut fmt::Formatter<'_>) -> fmt:
         Ok(())
     };
     match why {
-        Unusable::Malformed(Malformed::NoName) => f.write_str("there is no name"),
-        Unusable::Malformed(Malformed::NotKeyValue(word)) => {
-            write!(f, "'{}' is not KEY=VALUE", Shown(word))
-        }
-        Unusable::Malformed(Malformed::Twice(key)) => {
-            write!(f, "argument '{}' is given twice", Shown(key))
-        }
-        Unusable::Malformed(Malformed::Backslash) => f.write_str("nothing follows the backslash"),
+        Unusable::Malformed(malformed) => write!(f, "{malformed}"),
         Unusable::NoModule(name) => {
             write!(f, "there is no module '{}'; there are: ", Shown(name))?;
             let names = modules::BUILT_IN.iter().map(|raw| raw.name);
@@ -149,13 +153,19 @@ fn unusable(text: &[u8], why: &Unusable<'_>, f: &mut fmt::Formatter<'_>) -> fmt:
 }
 
 /// Words that are verbs of the command line and not built yet.
-const KEPT: [&[u8]; 10] =
-    [b"insmod", b"lsmod", b"rmmod", b"mount", b"umount", b"enter", b"ps", b"root", b"jail", b"new"];
+const KEPT: [&[u8]; 7] = [b"mount", b"umount", b"enter", b"ps", b"root", b"jail", b"new"];
 
 /// Reads the command line.
 pub fn parse(vectors: &Vectors) -> Command {
-    let mut reader =
-        Reader { vectors, index: 1, trace: None, log: None, trace_file: None, trial: None };
+    let mut reader = Reader {
+        vectors,
+        index: 1,
+        trace: None,
+        log: None,
+        trace_file: None,
+        trial: None,
+        prepared: None,
+    };
     match reader.read() {
         Ok(command) => command,
         Err(wrong) => Command::Wrong(wrong),
@@ -169,6 +179,7 @@ struct Reader<'a> {
     log: Option<&'static [u8]>,
     trace_file: Option<&'static CStr>,
     trial: Option<i32>,
+    prepared: Option<i32>,
 }
 
 impl Reader<'_> {
@@ -209,6 +220,12 @@ impl Reader<'_> {
                     self.index += 1;
                     return self.bisect();
                 }
+                b"insmod" | b"lsmod" | b"rmmod" => {
+                    return match self.vectors.arg(self.index + 1).map(CStr::to_bytes) {
+                        Some(b"-h" | b"--help") => Ok(Command::Say(help::TEXT)),
+                        _ => Ok(Command::Module(self.index)),
+                    };
+                }
                 b"help" => return Ok(Command::Say(help::TEXT)),
                 _ if KEPT.contains(&bytes) => return Err(Wrong::Verb(bytes)),
                 _ => return self.program(),
@@ -230,7 +247,7 @@ impl Reader<'_> {
     }
 
     fn bisect(&mut self) -> Result<Command, Wrong> {
-        let mut ask = Ask { first: 0, json: false, status: false, timeout: None };
+        let mut ask = bisect::Ask { first: 0, json: false, status: false, timeout: None };
         while let Some(word) = self.vectors.arg(self.index).map(CStr::to_bytes) {
             if word.len() < 2 || word[0] != b'-' {
                 break;
@@ -299,6 +316,7 @@ impl Reader<'_> {
             trace: self.trace,
             trace_file: self.trace_file,
             trial: self.trial,
+            prepared: self.prepared,
         }))
     }
 
@@ -316,6 +334,7 @@ impl Reader<'_> {
                 let value = self.value(name, given)?;
                 keep(long(name), value)?;
             }
+            b"--prepared" => self.prepared = number(self.value(name, given)?),
             b"--test-trial" => self.trial = number(self.value(name, given)?),
             b"-c" | b"-f" | b"-o" | b"--vdso" if self.trace.is_none() => {
                 return Err(Wrong::TraceOnly(name));

@@ -3,11 +3,12 @@
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use runtime::image::{Elf, Kind, Limits, Script};
 use runtime::layer::raw::Event;
 use runtime::process::resolve::{self, Failure, Resolved, Step};
+use runtime::sys::Errno;
 use runtime::thread::{AltStack, Block, Ownership};
 use runtime::view::{OWN, PROGRAM};
 use runtime::{arch as resident, layer, process, signal, sys, watch};
@@ -16,6 +17,7 @@ use crate::arch;
 use crate::auxv::{
     AT_BASE, AT_ENTRY, AT_EXECFD, AT_PHDR, AT_PHENT, AT_PHNUM, AT_SYSINFO, AT_SYSINFO_EHDR,
 };
+use crate::client;
 use crate::executable_stack;
 use crate::find;
 use crate::identity::{self, Addresses};
@@ -109,6 +111,7 @@ pub fn run(target: Target<'_>) -> ! {
             format_args!("cannot be mapped: {} ({})", error.text(), error.name().unwrap_or("?")),
         ),
     };
+    let nested = client::is_ourselves(resolved.program);
     resolved.close(-1);
     let vdso = vdso_at.is_some_and(|at| arch::cover_vdso(at.wrapping_add(vdso_moved)));
     let entry = |elf: &Elf, mapped: &Mapped| (elf.header.entry as usize).wrapping_add(mapped.bias);
@@ -122,6 +125,9 @@ pub fn run(target: Target<'_>) -> ! {
     }
 
     let mut auxv = auxiliary(&target.vectors, &resolved.elf, &program, interp.as_ref(), vdso_moved);
+    if nested {
+        auxv.push([client::AT_VLOAD as usize, 1]);
+    }
     if let Some(file) = resolved.execfd {
         auxv.push([AT_EXECFD as usize, lowest(file) as usize]);
     }
@@ -256,8 +262,13 @@ fn addresses(elf: &Elf, program: &Mapped, interp: &Option<Mapped>, random: bool)
     }
 }
 
-/// Binds the first thread's block and jumps.
-fn enter(sp: usize, start: usize) -> ! {
+/// Binds the first thread's block, and makes the resident hear of the thread's faults. What comes after this may run
+/// code of modules.
+pub fn prepare() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if DONE.swap(true, Ordering::Relaxed) {
+        return;
+    }
     let block = FIRST_BLOCK.load(Ordering::Relaxed);
     // SAFETY: the block is the one we run on, and this the only thread.
     let ready = unsafe {
@@ -285,8 +296,16 @@ fn enter(sp: usize, start: usize) -> ! {
         );
     }
     signal::install(&SIGHAND);
-    // SAFETY: as above.
+}
+
+/// Goes on with the target's first instruction.
+fn enter(sp: usize, start: usize) -> ! {
+    prepare();
+    let block = FIRST_BLOCK.load(Ordering::Relaxed);
+    // SAFETY: the block is the one we run on, and this the only thread.
     let first = unsafe { &mut *block };
+    // The parent of `trace -c` has another number.
+    first.tid.store(sys::gettid(), Ordering::Relaxed);
     signal::adopt_inherited(first);
     watch::arm_first(first);
     layer::tell(Event::Enter, first);
@@ -348,10 +367,20 @@ pub fn natively(path: &CStr, argv: &[usize], vectors: &Vectors) -> ! {
             sys::close(slot.get());
         }
     }
+    execute(path, argv, vectors)
+}
+
+/// Executes the file by a call as any program makes it.
+pub fn execute(path: &CStr, argv: &[usize], vectors: &Vectors) -> ! {
     let argv: Vec<usize> = argv.iter().copied().chain([0]).collect();
     let envp: Vec<usize> = vectors.envp.iter().copied().chain([0]).collect();
-    let result = sys::execveat(sys::CWD, path, argv.as_ptr() as usize, envp.as_ptr() as usize, 0);
-    let error = result.err().unwrap_or(sys::Errno::NOEXEC);
+    let (argv, envp) = (argv.as_ptr() as usize, envp.as_ptr() as usize);
+    // A filter may allow one of the two.
+    let result = sys::execve(path, argv, envp).or_else(|error| match error {
+        Errno::PERM | Errno::NOSYS => sys::execveat(sys::CWD, path, argv, envp, 0),
+        _ => Err(error),
+    });
+    let error = result.err().unwrap_or(Errno::NOEXEC);
     fail(
         NOT_EXECUTABLE,
         format_args!(

@@ -10,6 +10,9 @@ Usage: vload [OPTIONS] [--] PROGRAM [ARG]...
        vload trace [-c] [-o FILE] [OPTIONS] [--] PROGRAM [ARG]...
        vload check [--json] [--count] [--needed] [OPTIONS] [--] FILE...
        vload doctor [--json]
+       vload insmod NAME|FILE [KEY=VALUE]...
+       vload rmmod NAME...
+       vload lsmod [--json]
        vload bisect [--json] [--status] [--timeout SECONDS] [OPTIONS] [--] PROGRAM [ARG]...
 
 Runs PROGRAM, and every program it starts, with all their system calls passing
@@ -33,12 +36,19 @@ Options:
   -m, --module NAME[:KEY=VALUE,...]
                        put a layer of module NAME over the layers before it;
                        a backslash escapes , : =
+                       a NAME with a slash is a file; others are looked for as
+                       NAME.so in ~/.local/share/vload/modules, in ../lib/vload
+                       beside vload, and in vload's own folder; built in are:
                        forward: takes every call and hands it on unchanged
                        count[:file=FILE]: counts the calls of every process,
                        in a table at the end on standard error or in FILE
 
 doctor: say what this machine and sandbox allow, what that means for coverage, and
 how it can be changed
+  --json           print JSON
+
+insmod, rmmod, lsmod: in a session ('vload sh'), load a module for all its
+processes from their next call on, remove the newest of that name, list them
   --json           print JSON
 
 bisect: run PROGRAM natively, under vload, and with ever less of vload, and print

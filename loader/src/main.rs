@@ -14,9 +14,12 @@ extern crate builtins as _;
 
 mod arch;
 mod auxv;
+#[allow(dead_code, reason = "`vload-tool` runs it")]
 mod bisect;
 mod check;
+mod client;
 mod command;
+#[allow(dead_code, reason = "`vload-tool` runs it")]
 mod doctor;
 mod executable_stack;
 mod find;
@@ -28,28 +31,9 @@ mod message;
 mod output;
 mod privilege;
 mod report;
+mod runs_without_unwinding;
 mod stack;
 mod start;
 mod summary;
 mod vdso;
 mod vectors;
-
-use core::panic::PanicInfo;
-
-#[global_allocator]
-static HEAP: runtime::memory::Heap = runtime::memory::Heap;
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    runtime::log::panicked(info)
-}
-
-/// Named by the prebuilt `core`, which was built to unwind. Nothing unwinds here.
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() {}
-
-/// As [`rust_eh_personality`].
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_Resume() -> ! {
-    runtime::sys::exit(125)
-}

@@ -10,6 +10,7 @@ use runtime::view::OWN;
 use runtime::{layer, session, sys};
 
 use crate::auxv::{AT_HWCAP2, AT_PAGESZ};
+use crate::client::{self, Where};
 use crate::command::{self, Command};
 use crate::find;
 use crate::handover::{self, Target};
@@ -55,14 +56,21 @@ fn begin(vectors: Vectors) -> ! {
             process::configure();
             crate::check::run(&vectors, check)
         }
-        Command::Bisect(ask) => crate::bisect::run(&vectors, &ask),
-        Command::Doctor { json } => crate::doctor::run(&vectors, json),
+        // Both look at the machine as it is without us.
+        Command::Bisect(_) | Command::Doctor { .. }
+            if client::place(&vectors) != Where::Outside =>
+        {
+            client::leave(&vectors)
+        }
+        Command::Bisect(_) | Command::Doctor { .. } => client::become_tool(&vectors, &[], 1),
+        Command::Module(first) => client::become_tool(&vectors, &[b"--ask"], first),
         Command::Say(text) => {
             let shown = sys::write_all(1, text.as_bytes());
             sys::exit(i32::from(shown.is_err()));
         }
         Command::Wrong(message) => fail(USAGE, format_args!("{message}\nTry 'vload --help'.")),
     };
+    client::settle(&vectors, &run);
     output::open_own(&vectors, run.trial);
     output::find_cache(&vectors);
     if let Some(path) = run.log {
@@ -73,6 +81,7 @@ fn begin(vectors: Vectors) -> ! {
     }
     process::configure();
     put_layers(true);
+    client::load(&run);
     layer::report_inherited_rings();
     let (path, fd) = find::program(&vectors, run.program);
     let fd = match fd {
@@ -80,8 +89,7 @@ fn begin(vectors: Vectors) -> ! {
         None => find::open(&path),
     };
     let argv = &vectors.argv[run.first..];
-    // Two residents cannot share a process: the inner vload begins a session of its own.
-    if is_plain(path.to_bytes()) || process::is_ourselves(fd, OWN.exe.get()) {
+    if is_plain(path.to_bytes()) {
         handover::natively(&path, argv, &vectors);
     }
     summary::with_parent(run.trace == Some(command::Trace::Counts));
@@ -148,6 +156,7 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
     };
     let fd = if resumed.program >= 0 { resumed.program } else { find::open(execfn) };
     if resumed.number != Resumed::NOT_A_CALL {
+        runtime::module::executed();
         let (number, arguments) = (resumed.number as usize, resumed.arguments);
         handover::tell(Event::Exec { number, arguments });
     }

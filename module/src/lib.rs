@@ -9,6 +9,7 @@
 pub mod abi;
 mod errno;
 mod layer;
+pub mod raw;
 pub mod service;
 
 pub use errno::{Errno, Result};

@@ -155,6 +155,12 @@ impl Bench<'_> {
         self.run(Host::Words(&line))
     }
 
+    /// Runs vload with these words alone: options and a program, or a verb.
+    pub fn vload_alone(&self, words: &[&str]) -> Result<Outcome> {
+        let vload = self.machine.vload.display().to_string();
+        self.run_command(Host::Words(&[&vload]), words)
+    }
+
     /// Runs `words` once, in a folder made anew.
     pub fn run_command(&self, host: Host<'_>, words: &[&str]) -> Result<Outcome> {
         let folder = self.folder();

@@ -136,7 +136,7 @@ impl Plan {
 }
 
 /// Where the sources of the programs are.
-fn sources() -> PathBuf {
+pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("programs")
 }
 
@@ -175,6 +175,7 @@ fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
     }
     let vload = work.join("bin/vload");
     copy(&plan.vload, &vload)?;
+    copy(&plan.vload.with_file_name("vload-tool"), &work.join("bin/vload-tool"))?;
     // The library, where the architecture has it, and the modules.
     let beside = plan.vload.parent().context("a program lies in a folder")?;
     for entry in fs::read_dir(beside)? {

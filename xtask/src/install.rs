@@ -29,6 +29,7 @@ pub fn install(options: &Options) -> Result<()> {
         None => options.prefix.clone(),
     };
     copy(&binary, &base.join("bin/vload"), 0o755)?;
+    copy(&binary.with_file_name("vload-tool"), &base.join("lib/vload/vload-tool"), 0o755)?;
     copy(&binary.with_file_name("libvload.so"), &base.join("lib/libvload.so"), 0o755)?;
     copy(&root.join("adopt/vload.h"), &base.join("include/vload.h"), 0o644)?;
     let folder = binary.parent().context("a program lies in a folder")?;

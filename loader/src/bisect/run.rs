@@ -2,7 +2,6 @@
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
-use core::ffi::CStr;
 
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY};
@@ -17,7 +16,6 @@ use runtime::{session, sys};
 use super::Ask;
 use super::outcome::{Difference, Outcome, Text};
 use super::search::Parts;
-use crate::auxv::AT_EXECFN;
 use crate::doctor::call;
 use crate::find;
 use crate::message::{NOT_EXECUTABLE, fail};
@@ -241,12 +239,9 @@ impl<'a> Runner<'a> {
         let kept = sys::signal_action(SIGCHLD, Some(&self.chld), None);
         debug_assert!(kept.is_ok());
         sys::set_signal_mask(self.mask);
-        let execute = |path: &CStr| {
-            sys::execveat(sys::CWD, path, argv.as_ptr() as usize, envp.as_ptr() as usize, 0)
-        };
-        let own = self.vectors.aux(AT_EXECFN).map_or(c"", string);
-        // Without /proc: by the name under which the kernel was given it.
-        need("vload cannot be executed", execute(c"/proc/self/exe").or_else(|_| execute(own)));
+        let own = self.vectors.arg(0).unwrap_or(c"");
+        let (argv, envp) = (argv.as_ptr() as usize, envp.as_ptr() as usize);
+        need("vload cannot be executed", sys::execveat(sys::CWD, own, argv, envp, 0));
         sys::exit(NOT_EXECUTABLE)
     }
 

@@ -25,6 +25,7 @@ pub static FAILING: Raw = Raw {
         next.call(call)
     },
     event: no_event,
+    is_service: false,
     image: None,
 };
 

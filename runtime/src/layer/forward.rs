@@ -14,5 +14,6 @@ pub static FORWARD: Raw = Raw {
     attach: nothing,
     call: |call, next| next.call(call),
     event: no_event,
+    is_service: false,
     image: None,
 };

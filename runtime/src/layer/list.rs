@@ -13,8 +13,9 @@ use super::spec::Spec;
 use super::{Call, modules, system, wanted};
 use crate::abi::Entry;
 use crate::memory::guard;
+use crate::module::framework;
 use crate::process::OPTIONS;
-use crate::session::{self, Record};
+use crate::session::{self, Lock, Record};
 use crate::sys::{self, Errno, Result};
 use crate::thread::{Block, POOL};
 use crate::view::OWN;
@@ -88,6 +89,22 @@ impl Layer {
     /// Where its area is mapped in this process, or 0.
     pub fn area(&self) -> usize {
         self.area.load(Ordering::Relaxed)
+    }
+
+    /// How long its area is.
+    pub fn area_size(&self) -> usize {
+        self.mapped.1.load(Ordering::Relaxed).saturating_sub(session::LOCKS)
+    }
+
+    /// One of its locks; `None` where there is no such one.
+    pub fn lock(&self, which: usize) -> Option<&'static Lock> {
+        let start = self.mapped.0.load(Ordering::Relaxed);
+        if which >= session::LAYER_LOCKS || start == 0 {
+            return None;
+        }
+        // SAFETY: the locks are mapped before the area for as long as a thread is in the layer, and all bytes
+        // of shared memory are one.
+        Some(unsafe { &*(start as *const Lock).add(which) })
     }
 
     /// The layer's word in a thread's block: 0 at first, and in a thread that has just been started
@@ -167,6 +184,7 @@ impl List {
             let epoch = layer.epoch.load(Ordering::Acquire);
             if epoch < below
                 && newest.is_none_or(|(_, newest)| epoch > newest)
+                && !layer.raw().is_service
                 && layer.raw().wants.has(entry, number)
             {
                 newest = Some((layer, epoch));
@@ -273,17 +291,24 @@ impl Next {
         self.layer
     }
 
+    /// Below all others.
+    pub fn system(layer: &'static Layer) -> Self {
+        Self { layer, epoch: 0 }
+    }
+
     /// Gives the call to the next layer down that wants it; the system comes last.
     pub fn call(self, call: &mut Call<'_>) -> isize {
         pass_below(self.epoch, call)
     }
 }
 
-/// Gives the call to the newest layer that wants it among those older than `epoch`; the system comes last.
+/// Gives the call to the newest layer that wants it among those older than `epoch`; then come the services, and the
+/// system last. Nothing is older than 0 but the system.
 pub fn pass_below(epoch: u64, call: &mut Call<'_>) -> isize {
     loop {
         let Some((layer, own)) = LIST.newest(epoch, call.entry, call.number) else {
-            return crate::module::framework::call(call).unwrap_or_else(|| system::call(call));
+            let services = if epoch == 0 { None } else { framework::call(call) };
+            return services.unwrap_or_else(|| system::call(call));
         };
         let next = Next { layer, epoch: own };
         let bit = layer.bit();
@@ -338,6 +363,7 @@ mod tests {
             attach: nothing,
             call: |_, _| 0,
             event: no_event,
+            is_service: false,
             image: None,
         }
     }

@@ -57,7 +57,12 @@ pub type Failed = (&'static str, Errno);
 fn attach(new: bool) -> Result<(), Failed> {
     for (index, text) in OPTIONS.values(OPTION).enumerate() {
         // What begins a session has looked at its options, and hands them on as they are.
-        let (raw, spec) = find(text).map_err(|_| ("?", Errno::INVAL))?;
+        let (raw, spec) = match find(text) {
+            Ok(found) => found,
+            // It is a file, and the session knows the layer (`refresh`).
+            Err(Unusable::NoModule(_)) => continue,
+            Err(_) => return Err(("?", Errno::INVAL)),
+        };
         let put = |layer: &'static Layer| {
             if new {
                 (raw.init)(layer, spec)?;
@@ -82,7 +87,6 @@ pub fn put(new: bool) -> Result<(), Failed> {
     });
     crate::trial::join();
     super::share();
-    super::refresh::look();
     Ok(())
 }
 

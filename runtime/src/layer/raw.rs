@@ -31,6 +31,8 @@ pub struct Raw {
     pub call: fn(&mut Call<'_>, Next) -> isize,
     /// Something has happened that is no call.
     pub event: fn(&'static Layer, Event, &mut Block),
+    /// Its layers are asked by the framework, and by none else.
+    pub is_service: bool,
     /// Where its code is mapped, if it is no part of vload.
     pub image: Option<&'static Image>,
 }

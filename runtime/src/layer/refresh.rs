@@ -12,6 +12,7 @@ use super::wanted;
 use vload_module::abi::FRAMEWORK;
 
 use crate::abi::Entry;
+use crate::module;
 use crate::session::{self, Kept, LayerId, Lock, NewLayer, Record, ViewId};
 use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
@@ -124,7 +125,7 @@ fn have(record: &Record) -> u64 {
 fn module_of(record: &Record) -> Result<&'static Raw> {
     match record.kind {
         BUILT_IN => modules::named(record.name()).ok_or(Errno::NOENT),
-        _ => Err(Errno::NOEXEC),
+        _ => module::raw_of(record.image),
     }
 }
 

@@ -2,6 +2,7 @@
 //! it what meaning it has here.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 /// A module and its arguments, still escaped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,28 +25,59 @@ pub enum Malformed<'a> {
     Backslash,
 }
 
+impl fmt::Display for Malformed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoName => f.write_str("there is no name"),
+            Self::NotKeyValue(word) => write!(f, "'{}' is not KEY=VALUE", word.escape_ascii()),
+            Self::Twice(key) => write!(f, "argument '{}' is given twice", key.escape_ascii()),
+            Self::Backslash => f.write_str("nothing follows the backslash"),
+        }
+    }
+}
+
 impl<'a> Spec<'a> {
+    /// The arguments `text` for a module of that name.
+    pub fn of(name: &'a [u8], text: &'a [u8]) -> Result<Self, Malformed<'a>> {
+        let spec = Self { name, arguments: (!text.is_empty()).then_some(text) };
+        spec.check()
+    }
+
+    /// The name without its backslashes.
+    pub fn plain_name(self) -> Vec<u8> {
+        plain(self.name).collect()
+    }
+
+    /// What is behind the colon.
+    pub fn text(self) -> &'a [u8] {
+        self.arguments.unwrap_or_default()
+    }
+
     /// Reads the text, and finds what is wrong with it.
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed<'a>> {
-        let trailing = text.iter().rev().take_while(|&&byte| byte == b'\\').count();
+        let (name, arguments) = split(text, b':');
+        Self { name, arguments }.check()
+    }
+
+    fn check(self) -> Result<Self, Malformed<'a>> {
+        let last = self.arguments.unwrap_or(self.name);
+        let trailing = last.iter().rev().take_while(|&&byte| byte == b'\\').count();
         if trailing % 2 == 1 {
             return Err(Malformed::Backslash);
         }
-        let (name, arguments) = split(text, b':');
-        if name.is_empty() {
+        if self.name.is_empty() {
             return Err(Malformed::NoName);
         }
-        let spec = Self { name, arguments };
-        for (index, argument) in spec.arguments().enumerate() {
+        for (index, argument) in self.arguments().enumerate() {
             let (key, value) = split(argument, b'=');
             if key.is_empty() || value.is_none() {
                 return Err(Malformed::NotKeyValue(argument));
             }
-            if spec.keys().take(index).any(|earlier| earlier == key) {
+            if self.keys().take(index).any(|earlier| earlier == key) {
                 return Err(Malformed::Twice(key));
             }
         }
-        Ok(spec)
+        Ok(self)
     }
 
     fn arguments(self) -> impl Iterator<Item = &'a [u8]> {

@@ -4,6 +4,7 @@ use super::{Call, ring};
 use crate::abi::Entry;
 use crate::arch::numbers as own;
 use crate::memory::guard;
+use crate::module::control::{self, CONTROL};
 use crate::process;
 use crate::seccomp;
 use crate::signal::{self, MaskArgument};
@@ -94,6 +95,7 @@ pub const WANTED: &[usize] = &[
     EPOLL_PWAIT,
     EPOLL_PWAIT2,
     IO_PGETEVENTS,
+    CONTROL,
 ];
 
 /// What it wants besides in a process with trap sites.
@@ -182,6 +184,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         SECCOMP => seccomp::seccomp(call),
         IO_URING_SETUP => ring::io_uring_setup(call),
         IO_SETUP => ring::io_setup(call),
+        CONTROL => control::call(call),
         RT_SIGSUSPEND => signal::wait_masked(call, MaskArgument::Pointer(0)),
         PPOLL => signal::wait_masked(call, MaskArgument::Pointer(3)),
         EPOLL_PWAIT | EPOLL_PWAIT2 => signal::wait_masked(call, MaskArgument::Pointer(4)),

@@ -40,6 +40,7 @@ static TRACE: Raw = Raw {
     attach: nothing,
     call,
     event,
+    is_service: false,
     image: None,
 };
 

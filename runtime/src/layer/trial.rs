@@ -20,6 +20,7 @@ static TRIAL: Raw = Raw {
     attach: nothing,
     call,
     event: no_event,
+    is_service: false,
     image: None,
 };
 

@@ -1,20 +1,45 @@
 //! The framework that service modules rest on: an image like any other, whose exports they are linked to, and
 //! which is asked about each call that no raw layer has answered.
 
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::ffi::{c_char, c_int, c_long, c_void};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use super::place::Image;
-use crate::arch;
-use crate::layer::Call;
-use crate::patch::elf::Elf;
-use crate::patch::starts::symbols;
+use vload_module::abi::service::{FrameworkOperations, ServiceOperations};
+use vload_module::abi::{self, Module};
 
-/// The framework's image in this process.
-static FRAMEWORK: AtomicPtr<Image> = AtomicPtr::new(core::ptr::null_mut());
+use super::guard;
+use super::place::{Image, handle};
+use crate::abi::Entry;
+use crate::arch::Guarded;
+use crate::layer::{Call, Class, Layer, Next, set_class};
+use crate::sys::{self, Errno, Result};
+use crate::thread::Block;
+
+/// The framework's layer in this process.
+static FRAMEWORK: AtomicPtr<Layer> = AtomicPtr::new(core::ptr::null_mut());
+/// Whether the process holds what the framework wants calls for (`vload_hold`).
+static HOLDS: AtomicBool = AtomicBool::new(false);
+
+fn layer() -> Option<&'static Layer> {
+    // SAFETY: null, or a layer of the list, which stays in its place: the framework is never removed.
+    unsafe { FRAMEWORK.load(Ordering::Acquire).as_ref() }
+}
 
 fn image() -> Option<&'static Image> {
-    // SAFETY: null, or an image, which stays.
-    unsafe { FRAMEWORK.load(Ordering::Acquire).as_ref() }
+    layer()?.raw().image
+}
+
+/// What it does, and its layer.
+fn operations() -> Option<(&'static FrameworkOperations, &'static Layer)> {
+    let layer = layer()?;
+    let operations = layer.raw().image?.module.operations.cast::<FrameworkOperations>();
+    // SAFETY: `place::describe` has found it in the image, and nobody changes it.
+    Some((unsafe { &*operations }, layer))
+}
+
+/// The layer is the framework's, and attached.
+pub fn begin(layer: &'static Layer) {
+    FRAMEWORK.store(core::ptr::from_ref(layer).cast_mut(), Ordering::Release);
 }
 
 /// Where it is mapped.
@@ -22,14 +47,146 @@ pub fn start() -> usize {
     image().map_or(0, Image::start)
 }
 
-/// How far into it a symbol is that it exports.
-pub fn export(name: &[u8]) -> Option<u64> {
-    let elf = Elf::parse(image()?.bytes(), arch::patch::MACHINE)?;
-    symbols::address(&elf, name)
+/// What tells it from others; `None` where this process has none.
+pub fn key() -> Option<u64> {
+    image().map(|image| image.key)
 }
 
-/// Asks the framework; `None` where there is none.
-pub fn call(_: &mut Call<'_>) -> Option<isize> {
-    image()?;
-    None
+/// The calls that it wants where there is any service layer.
+pub fn numbers() -> &'static [usize] {
+    operations().map_or(&[], |(operations, _)| list(operations.numbers, operations.count))
+}
+
+fn list(first: *const usize, count: usize) -> &'static [usize] {
+    // SAFETY: the framework's own list, which is part of its image.
+    unsafe { core::slice::from_raw_parts(first, count) }
+}
+
+/// `vload_hold`: whether the process wants what the framework wants besides.
+pub fn hold(on: bool) {
+    HOLDS.store(on, Ordering::Relaxed);
+    set_class(Class::Virtual, on);
+}
+
+/// Runs code of the framework's. What it asks of the system goes to no layer.
+fn run(
+    layer: &'static Layer,
+    within: Option<(&mut Call<'_>, Next)>,
+    function: Guarded,
+    argument: *mut c_void,
+) -> isize {
+    // SAFETY: what it does in its functions is its author's promise.
+    unsafe { guard::run(Block::own(), layer, 0, within, function, argument) }
+}
+
+/// Asks it about a call; `None` where it is not there, or does not want such calls.
+pub fn call(call: &mut Call<'_>) -> Option<isize> {
+    struct Asked(&'static FrameworkOperations, *mut abi::Layer, abi::Call, u64);
+    unsafe extern "C" fn ask(asked: *mut c_void) -> c_long {
+        // SAFETY: `call` passes it.
+        let asked = unsafe { &mut *asked.cast::<Asked>() };
+        // SAFETY: the framework's own function, with its layer and a call.
+        unsafe { (asked.0.call)(asked.1, &raw mut asked.2, asked.3) }
+    }
+    let (operations, layer) = operations()?;
+    let is_wanted = list(operations.numbers, operations.count).contains(&call.number)
+        || (HOLDS.load(Ordering::Relaxed)
+            && list(operations.held, operations.held_count).contains(&call.number));
+    if call.entry != Entry::Native || !is_wanted {
+        return None;
+    }
+    let passed = abi::Call::new(call.number, call.args, abi::NATIVE);
+    let mut asked = Asked(operations, handle(layer), passed, call.limit);
+    Some(run(layer, Some((call, Next::system(layer))), ask, (&raw mut asked).cast()))
+}
+
+/// What is asked of it about a service layer.
+#[derive(Clone, Copy)]
+enum About {
+    Add,
+    Remove,
+    Forget,
+    Users,
+    Claims(u32),
+}
+
+struct Asked<'a> {
+    about: About,
+    operations: &'static FrameworkOperations,
+    framework: *mut abi::Layer,
+    service: Option<(&'static Layer, *const ServiceOperations)>,
+    identity: u32,
+    room: &'a mut [u8],
+}
+
+unsafe extern "C" fn ask(asked: *mut c_void) -> c_long {
+    // SAFETY: `about` passes it.
+    let asked = unsafe { &mut *asked.cast::<Asked<'_>>() };
+    let (framework, identity) = (asked.framework, asked.identity);
+    let (to, room) = (asked.room.as_mut_ptr().cast::<c_char>(), asked.room.len());
+    // SAFETY: the framework's own functions, with its layer and what they take.
+    let result: c_int = unsafe {
+        match (asked.about, asked.service) {
+            (About::Add, Some((layer, operations))) => {
+                (asked.operations.add)(framework, handle(layer), operations, identity)
+            }
+            (About::Remove, _) => (asked.operations.remove)(framework, identity),
+            (About::Forget, _) => {
+                (asked.operations.forget)(framework, identity);
+                0
+            }
+            (About::Users, _) => (asked.operations.users)(framework, identity),
+            (About::Claims(index), _) => {
+                return (asked.operations.claims)(framework, identity, index, to, room);
+            }
+            (About::Add, None) => 0,
+        }
+    };
+    c_long::from(result)
+}
+
+fn about(
+    about: About,
+    service: Option<(&'static Layer, *const ServiceOperations)>,
+    epoch: u64,
+    room: &mut [u8],
+) -> Result<usize> {
+    let (operations, framework) = operations().ok_or(Errno::NOENT)?;
+    let mut asked = Asked {
+        about,
+        operations,
+        framework: handle(framework),
+        service,
+        identity: epoch as u32,
+        room,
+    };
+    sys::check(run(framework, None, ask, (&raw mut asked).cast()))
+}
+
+/// A service layer is about to be effective in this process.
+pub fn add(layer: &'static Layer, module: &'static Module) -> Result<()> {
+    let operations = module.operations.cast();
+    about(About::Add, Some((layer, operations)), layer.epoch(), &mut []).map(drop)
+}
+
+/// A service layer is to be removed from the session.
+pub fn remove(epoch: u64) -> Result<()> {
+    about(About::Remove, None, epoch, &mut []).map(drop)
+}
+
+/// A service layer is no longer effective in this process.
+pub fn forget(epoch: u64) {
+    // Without the framework there was none.
+    let _ = about(About::Forget, None, epoch, &mut []);
+}
+
+/// What uses a service layer.
+pub fn users(epoch: u64) -> u32 {
+    about(About::Users, None, epoch, &mut []).map_or(0, |users| users as u32)
+}
+
+/// How many claims a service layer has.
+pub fn claims(epoch: u64) -> u32 {
+    let mut room = [0; 256];
+    (0..).find(|&index| about(About::Claims(index), None, epoch, &mut room).is_err()).unwrap_or(0)
 }

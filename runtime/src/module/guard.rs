@@ -3,6 +3,7 @@
 //!
 //! Whatever a module does to its own memory stays done. A call that it had made below is made.
 
+use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering, compiler_fence};
@@ -11,6 +12,8 @@ use crate::arch::{self, Context, Guarded, SigInfo};
 use crate::layer::{Call, Layer, Next};
 use crate::log::{self, Line};
 use crate::thread::Block;
+
+use super::locks::Locks;
 
 /// What the calling thread has of a module's code that it is in.
 pub struct Guard {
@@ -28,6 +31,8 @@ pub struct Guard {
     running: AtomicBool,
     /// What is wrong has been said.
     told: AtomicBool,
+    /// The locks that the code holds.
+    locks: UnsafeCell<Locks>,
     /// A call below had no effect because a signal came first.
     aborted: AtomicBool,
     below: *mut Guard,
@@ -58,6 +63,7 @@ pub unsafe fn run(
         next,
         running: AtomicBool::new(false),
         told: AtomicBool::new(false),
+        locks: UnsafeCell::new(Locks::none()),
         aborted: AtomicBool::new(false),
         below: block.guard.load(Ordering::Relaxed),
     };
@@ -67,6 +73,8 @@ pub unsafe fn run(
     // SAFETY: the caller's promise.
     let result = unsafe { arch::guarded(function, argument, &guard.kept) };
     guard.set_running(false);
+    // SAFETY: the code that takes them has returned, or been left.
+    unsafe { &mut *guard.locks.get() }.give_up();
     block.guard.store(guard.below, Ordering::Relaxed);
     if result == arch::ABORTED && !guard.aborted.load(Ordering::Relaxed) {
         // Of no layer's making: the caller would make the call again, for ever.
@@ -87,6 +95,13 @@ impl Guard {
     pub fn current(block: &Block) -> Option<&Self> {
         // SAFETY: null, or the guard of a call of `run` that has not returned, on this thread's stack.
         unsafe { block.guard.load(Ordering::Relaxed).as_ref() }
+    }
+
+    /// The locks that the code holds.
+    #[allow(clippy::mut_from_ref, reason = "the guard is one thread's")]
+    pub fn locks(&self) -> &mut Locks {
+        // SAFETY: only what the code calls uses them, in the one thread that the guard is of, and does not keep them.
+        unsafe { &mut *self.locks.get() }
     }
 
     /// Makes the call that the module has asked for, in which a fault is not the module's.

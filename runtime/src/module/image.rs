@@ -1,115 +1,27 @@
-//! A module's file is judged once, when it is loaded into a session, and laid out in the session's memory
-//! by its addresses. What a process does with it is then no more than to map and to add: [`Prepared`]
-//! says which pieces there are and what each relocated word becomes.
-//!
-//! ```text
-//! Prepared | relocations | … page | the image, as long as its addresses reach
-//! ```
+//! A module's file is judged, and laid out by its addresses: [`Prepared`] says which pieces there are and what
+//! each relocated word becomes.
 
 use core::mem::offset_of;
-use core::ops::Range;
 
 use alloc::vec::Vec;
 use goblin::elf64::dynamic::{
     DT_FLAGS, DT_INIT, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_NEEDED, DT_STRTAB, DT_TEXTREL,
 };
-use vload_module::abi::{self, Module};
+use vload_module::abi::{self, Module, RawOperations};
 
 use super::Refusal;
+use super::offered;
+use super::prepared;
+use super::prepared::{Base, LARGEST, NAME, PAGE, Piece, Prepared, Relocation, SEGMENTS};
 use crate::arch;
 use crate::patch::Meaning;
 use crate::patch::bytes::{Reader, WORD, slice, u32_at, u64_at, word_at};
 use crate::patch::elf::{Elf, Segment};
-use crate::patch::raw::program_header::{
-    PF_W, PF_X, PT_GNU_RELRO, PT_INTERP, PT_LOAD, PT_TLS, ProgramHeader, SIZEOF_PHDR,
-};
+use crate::patch::raw::program_header::{PF_W, PF_X, PT_GNU_RELRO, PT_INTERP, PT_LOAD, PT_TLS};
 use crate::patch::starts::{relocations, symbols};
 
-/// The unit of mappings.
-const PAGE: u64 = 4096;
-/// Segments that an image can have.
-const SEGMENTS: usize = 8;
-/// The longest image.
-const LARGEST: u64 = 64 << 20;
-/// The longest name of a module, with its zero.
-const NAME: usize = 32;
 /// `DF_TEXTREL`.
 const TEXTREL: u64 = 4;
-
-/// A piece of an image with one protection.
-#[repr(C)]
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Piece {
-    /// Its first address, a multiple of the page size.
-    pub start: u64,
-    /// One past its last.
-    pub end: u64,
-    /// `PF_R`, `PF_W`, `PF_X`.
-    pub flags: u64,
-}
-
-/// What a word's value is counted from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Base {
-    /// From zero.
-    Nothing,
-    /// From the image itself.
-    Own,
-    /// From the image of the framework.
-    Framework,
-    /// From a function of vload's, by its place in the table.
-    Offered(u32),
-}
-
-impl Base {
-    /// As a relocation in an image has it.
-    fn code(self) -> u32 {
-        match self {
-            Self::Nothing => 0,
-            Self::Own => 1,
-            Self::Framework => 2,
-            Self::Offered(index) => index + 3,
-        }
-    }
-
-    fn of_code(code: u32) -> Self {
-        match code {
-            0 => Self::Nothing,
-            1 => Self::Own,
-            2 => Self::Framework,
-            more => Self::Offered(more - 3),
-        }
-    }
-}
-
-/// A word that depends on where things are mapped.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Relocation {
-    at: u32,
-    base: u32,
-    add: u64,
-}
-
-/// What a process needs to know of an image.
-#[repr(C)]
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Prepared {
-    /// Bytes that it takes in memory, a multiple of the page size.
-    pub span: u64,
-    /// Where in what is stored the image begins.
-    pub start: u64,
-    /// Where its `vload_module` is.
-    pub module: u64,
-    /// What can be made read-only once it is relocated.
-    pub relro: [u64; 2],
-    /// The array of its constructors: its first byte, and one past its last.
-    pub constructors: [u64; 2],
-    /// How many relocations follow.
-    pub relocations: u64,
-    /// The pieces; those that are empty are none.
-    pub pieces: [Piece; SEGMENTS],
-}
 
 /// What [`judge`] finds offered.
 pub trait Offers {
@@ -123,16 +35,8 @@ pub struct Plan<'a> {
     /// What goes before the image.
     pub prepared: Prepared,
     relocations: Vec<Relocation>,
-    /// `abi::RAW`, `abi::SERVICE` or `abi::FRAMEWORK`.
-    pub kind: u32,
-    /// Its flags.
-    pub flags: u64,
-    /// Bytes of session memory that each layer of it has.
-    pub area: u64,
-    /// The module's name.
-    pub name: &'a [u8],
-    /// What it does.
-    pub description: &'a [u8],
+    /// The calls that its layers want by the native entry; `None`: every call.
+    pub wants: Option<Vec<u64>>,
     /// The arguments that it takes, with commas between them.
     pub keys: &'a [u8],
 }
@@ -146,25 +50,17 @@ pub fn judge<'a>(file: &'a [u8], offers: &dyn Offers) -> Result<Plan<'a>, Refusa
     }
     let prepared = lay_out(&elf)?;
     look_at_dynamic(&elf)?;
-    let mut plan = Plan {
-        prepared,
-        relocations: Vec::new(),
-        kind: 0,
-        flags: 0,
-        area: 0,
-        name: b"",
-        description: b"",
-        keys: b"",
-        elf,
-    };
+    let mut plan =
+        Plan { prepared, relocations: Vec::new(), wants: Some(Vec::new()), keys: b"", elf };
     plan.relocate(offers)?;
     plan.read_module()?;
+    plan.place();
     super::instructions::judge(&plan.elf)?;
     Ok(plan)
 }
 
 fn lay_out<'a>(elf: &Elf<'a>) -> Result<Prepared, Refusal<'a>> {
-    let mut prepared = Prepared::default();
+    let mut prepared = Prepared { made_for: offered::KEY, ..Prepared::NOTHING };
     for Segment { kind, flags, vaddr, memsz, offset, filesz } in Segment::all(elf.data) {
         let end = vaddr.checked_add(memsz).ok_or(Refusal::Broken)?;
         slice(elf.data, offset, filesz).ok_or(Refusal::Broken)?;
@@ -229,6 +125,11 @@ fn text<'a>(elf: &Elf<'a>, vaddr: u64) -> Result<&'a [u8], Refusal<'a>> {
     Reader::new(rest).text().ok_or(Refusal::Broken)
 }
 
+/// The address of a symbol that the file of a framework exports.
+pub fn export(file: &[u8], name: &[u8]) -> Option<u64> {
+    symbols::address(&Elf::parse(file, arch::patch::MACHINE)?, name)
+}
+
 impl<'a> Plan<'a> {
     /// Bytes that [`write`](Self::write) writes.
     pub fn length(&self) -> usize {
@@ -270,10 +171,18 @@ impl<'a> Plan<'a> {
             let whole = self.elf.slice(constructors, length).ok_or(Refusal::Broken)?;
             self.prepared.constructors = [constructors, constructors + whole.len() as u64];
         }
-        let table = size_of::<Prepared>() + size_of::<Relocation>() * self.relocations.len();
-        self.prepared.start = (table as u64).next_multiple_of(PAGE);
         self.prepared.relocations = self.relocations.len() as u64;
         Ok(())
+    }
+
+    /// Finds where the image begins.
+    fn place(&mut self) {
+        let numbers = self.wants.as_ref().map_or(0, Vec::len);
+        self.prepared.numbers = self.wants.as_ref().map_or(u64::MAX, |wants| wants.len() as u64);
+        let table = size_of::<Prepared>()
+            + size_of::<Relocation>() * self.relocations.len()
+            + size_of::<u64>() * numbers;
+        self.prepared.start = (table as u64).next_multiple_of(PAGE);
     }
 
     /// Adds a relocation, of a word in a writable piece.
@@ -320,29 +229,56 @@ impl<'a> Plan<'a> {
             return Err(Refusal::Version(version));
         }
         self.prepared.module = at;
-        self.kind = half(offset_of!(Module, kind));
-        self.flags = number(offset_of!(Module, flags));
-        self.area = number(offset_of!(Module, area));
-        if !matches!(self.kind, abi::RAW | abi::SERVICE | abi::FRAMEWORK) {
+        let kind = half(offset_of!(Module, kind));
+        self.prepared.kind = u64::from(kind);
+        self.prepared.flags = number(offset_of!(Module, flags));
+        self.prepared.area = number(offset_of!(Module, area));
+        if !matches!(kind, abi::RAW | abi::SERVICE | abi::FRAMEWORK) {
             return Err(Refusal::Field("kind"));
         }
-        if self.flags & !abi::LOOKS_ONLY != 0 {
+        if self.prepared.flags & !abi::LOOKS_ONLY != 0 {
             return Err(Refusal::Field("flags"));
         }
-        if at % align_of::<Module>() as u64 != 0 {
+        if !at.is_multiple_of(align_of::<Module>() as u64) {
             return Err(Refusal::Field("alignment"));
         }
-        self.name = self.pointed(at + offset_of!(Module, name) as u64)?;
+        let name = self.pointed(at + offset_of!(Module, name) as u64)?;
         let known = |&byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        if self.name.is_empty() || self.name.len() >= NAME || !self.name.iter().all(known) {
+        if name.is_empty() || name.len() >= NAME || !name.iter().all(known) {
             return Err(Refusal::Field("name"));
         }
-        self.description = self.pointed(at + offset_of!(Module, description) as u64)?;
+        self.prepared.name[..name.len()].copy_from_slice(name);
+        let description = self.pointed(at + offset_of!(Module, description) as u64)?;
+        let room = &mut self.prepared.description;
+        let length = description.len().min(room.len() - 1);
+        room[..length].copy_from_slice(&description[..length]);
         self.keys = self.pointed(at + offset_of!(Module, keys) as u64)?;
-        if self.relocation(at + offset_of!(Module, operations) as u64).is_none() {
-            return Err(Refusal::Field("operations"));
+        let operations = self.address(at + offset_of!(Module, operations) as u64);
+        let operations = operations.ok_or(Refusal::Field("operations"))?;
+        if kind == abi::RAW {
+            self.wants = self.numbers(operations).ok_or(Refusal::Field("numbers"))?;
         }
         Ok(())
+    }
+
+    /// The calls that a raw module wants; `None` within: every call.
+    fn numbers(&self, operations: u64) -> Option<Option<Vec<u64>>> {
+        let field = |field: usize| operations.checked_add(field as u64);
+        self.address(field(offset_of!(RawOperations, call))?)?;
+        let count = self.word(field(offset_of!(RawOperations, count))?)? as usize;
+        match count {
+            usize::MAX => return Some(None),
+            0 => return Some(Some(Vec::new())),
+            _ => {}
+        }
+        let first = self.address(field(offset_of!(RawOperations, numbers))?)?;
+        let words = self.elf.slice(first, count.checked_mul(WORD)? as u64)?.chunks_exact(WORD);
+        Some(Some(words.filter_map(|word| word_at(word, 0)).collect()))
+    }
+
+    /// The address in the image that the word at `vaddr` becomes.
+    fn address(&self, vaddr: u64) -> Option<u64> {
+        self.relocation(vaddr).filter(|to| to.base == Base::Own.code()).map(|to| to.add)
     }
 
     /// What the word at `vaddr` becomes, if it is relocated.
@@ -352,80 +288,42 @@ impl<'a> Plan<'a> {
 
     /// The string that the word at `vaddr` points to; empty for a null pointer.
     fn pointed(&self, vaddr: u64) -> Result<&'a [u8], Refusal<'a>> {
-        match self.relocation(vaddr) {
-            Some(to) if to.base == Base::Own.code() => text(&self.elf, to.add),
+        match self.address(vaddr) {
+            Some(at) => text(&self.elf, at),
             None if self.word(vaddr) == Some(0) => Ok(b""),
-            _ => Err(Refusal::Broken),
+            None => Err(Refusal::Broken),
         }
     }
 
-    /// Writes what is stored to `room`, which is [`length`](Self::length) bytes of zeros. Its program headers say
-    /// afterwards that it is a file as it is in memory.
-    pub fn write(&self, room: &mut [u8]) {
+    /// Writes what is stored to `room`, which is [`length`](Self::length) bytes of zeros.
+    ///
+    /// `framework` is the key of the framework that it was linked to, 0 for none. Gives its own key.
+    pub fn write(&self, room: &mut [u8], framework: u64) -> u64 {
+        self.fill(room);
+        room[offset_of!(Prepared, framework)..][..8].copy_from_slice(&framework.to_ne_bytes());
+        let sum = prepared::sum(room);
+        room[offset_of!(Prepared, key)..][..8].copy_from_slice(&sum.to_ne_bytes());
+        sum
+    }
+
+    fn fill(&self, room: &mut [u8]) {
         let (table, image) = room.split_at_mut(self.prepared.start as usize);
         let (head, table) = table.split_at_mut(size_of::<Prepared>());
         head.copy_from_slice(bytes_of(core::slice::from_ref(&self.prepared)));
         let relocations = bytes_of(&self.relocations);
-        table[..relocations.len()].copy_from_slice(relocations);
+        let (first, table) = table.split_at_mut(relocations.len());
+        first.copy_from_slice(relocations);
+        let numbers = bytes_of(self.wants.as_deref().unwrap_or(&[]));
+        table[..numbers.len()].copy_from_slice(numbers);
         for load in &self.elf.loads {
             let from = slice(self.elf.data, load.offset, load.filesz).unwrap_or(&[]);
             image[load.vaddr as usize..][..from.len()].copy_from_slice(from);
-        }
-        for (index, segment) in Segment::all(self.elf.data).enumerate() {
-            let at = Segment::place(self.elf.data, index).unwrap_or(usize::MAX);
-            let Some(header) = image.get_mut(at..).and_then(|rest| rest.get_mut(..SIZEOF_PHDR))
-            else {
-                continue;
-            };
-            let mut put = |field: usize, value: u64| {
-                header[field..field + WORD].copy_from_slice(&value.to_le_bytes()[..WORD]);
-            };
-            put(offset_of!(ProgramHeader, p_offset), segment.vaddr);
-            put(offset_of!(ProgramHeader, p_filesz), segment.memsz);
         }
     }
 }
 
 /// The bytes of integers without padding.
 fn bytes_of<T: Copy>(values: &[T]) -> &[u8] {
-    // SAFETY: `Prepared` and `Relocation` are made of integers that leave no padding.
+    // SAFETY: it is called with `Prepared`, `Relocation` and `u64`, which are integers without padding.
     unsafe { core::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
-}
-
-impl Prepared {
-    /// What is stored at `start`.
-    ///
-    /// # Safety
-    /// A [`Plan`] must have been written there, and stay.
-    pub unsafe fn at(start: usize) -> &'static Self {
-        // SAFETY: the caller's promise.
-        unsafe { &*(start as *const Self) }
-    }
-
-    /// The relocations behind it.
-    ///
-    /// # Safety
-    /// It must be where a [`Plan`] was written.
-    pub unsafe fn relocations(&self) -> &[Relocation] {
-        let first = core::ptr::from_ref(self).wrapping_add(1).cast();
-        // SAFETY: the caller's promise.
-        unsafe { core::slice::from_raw_parts(first, self.relocations as usize) }
-    }
-
-    /// The addresses of the writable pieces.
-    pub fn is_writable(&self, addresses: Range<u64>) -> bool {
-        let holds = |piece: &Piece| {
-            piece.flags & u64::from(PF_W) != 0
-                && piece.start <= addresses.start
-                && addresses.end <= piece.end
-        };
-        self.pieces.iter().any(holds)
-    }
-}
-
-impl Relocation {
-    /// Where the word is, and its value where things are at the addresses that `base` gives.
-    pub fn value(&self, base: impl FnOnce(Base) -> usize) -> (usize, usize) {
-        (self.at as usize, base(Base::of_code(self.base)).wrapping_add(self.add as usize))
-    }
 }

@@ -2,11 +2,8 @@
 
 use core::ffi::{c_int, c_long};
 
-use vload_module::abi;
-
 use super::guard::Guard;
 use crate::arch;
-use crate::layer;
 use crate::sys::{self, Errno};
 use crate::thread::Block;
 use crate::view::{Descriptors, Slot};
@@ -44,9 +41,4 @@ pub unsafe extern "C" fn vload_placeholders() -> c_int {
 /// That of the session, for locks on ranges that its file does not have.
 pub unsafe extern "C" fn vload_locks() -> c_int {
     own(|own| &own.session)
-}
-
-/// Whether the process wants the calls on virtual descriptors from now on.
-pub unsafe extern "C" fn vload_hold(_: *mut abi::Layer, on: c_int) {
-    layer::set_class(layer::Class::Virtual, on != 0);
 }

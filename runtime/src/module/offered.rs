@@ -3,18 +3,21 @@
 //! They are called from a module's code, whose pointers are followed as they are: a fault there is the
 //! module's, and ends its call.
 
-use core::ffi::{CStr, c_char, c_int, c_long, c_void};
+use core::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
+use core::sync::atomic::AtomicU64;
 
 use vload_module::abi;
 
 use super::guard::{self, Guard};
-use super::image::{Base, Offers};
-use super::kernel::{vload_hold, vload_kernel, vload_locks, vload_placeholders, vload_wait};
+use super::image::Offers;
+use super::kernel::{vload_kernel, vload_locks, vload_placeholders, vload_wait};
+use super::prepared::Base;
 use crate::abi::Entry;
 use crate::arch::CallRegs;
 use crate::layer::{self, Call, Layer};
 use crate::log::{self, Level, Line};
 use crate::memory;
+use crate::session;
 use crate::sys::{self, Errno};
 use crate::thread::{Block, Pool};
 
@@ -30,8 +33,9 @@ macro_rules! offered {
 
 offered! {
     vload_next vload_system vload_get vload_put vload_get_string vload_area vload_word
-    vload_thread_word vload_argument vload_log vload_panic vload_guard vload_epoch
-    vload_kernel vload_wait vload_placeholders vload_locks vload_hold
+    vload_thread_word vload_argument vload_log vload_panic vload_area_size vload_lock vload_change
+    vload_unlock vload_guard vload_epoch vload_new_epoch vload_view vload_sees vload_placeholders
+    vload_hold vload_kernel vload_wait vload_locks
     memcpy memmove memset memcmp bcmp strlen
 }
 
@@ -49,14 +53,29 @@ pub fn address(index: u32) -> usize {
     addresses().get(index as usize).copied().unwrap_or(0)
 }
 
-/// What this vload offers, and the framework, if the session has one.
-pub struct Offered;
+/// What tells this list of names, in this order, from any other, and this machine's.
+pub const KEY: u64 = {
+    let (mut sum, mut index) = (abi::VERSION as u64 ^ (crate::arch::MACHINE as u64) << 32, 0);
+    while index < NAMES.len() {
+        let (name, mut at) = (NAMES[index].as_bytes(), 0);
+        while at < name.len() {
+            sum = (sum ^ name[at] as u64).wrapping_mul(0x0100_0000_01b3);
+            at += 1;
+        }
+        sum = sum.rotate_left(9);
+        index += 1;
+    }
+    sum
+};
 
-impl Offers for Offered {
+/// What this vload offers, and besides what the file of the framework exports.
+pub struct Offered<'a>(pub Option<&'a [u8]>);
+
+impl Offers for Offered<'_> {
     fn find(&self, name: &[u8]) -> Option<(Base, u64)> {
         match NAMES.iter().position(|known| known.as_bytes() == name) {
             Some(index) => Some((Base::Offered(index as u32), 0)),
-            None => Some((Base::Framework, super::framework::export(name)?)),
+            None => Some((Base::Framework, super::export(self.0?, name)?)),
         }
     }
 }
@@ -217,6 +236,57 @@ unsafe extern "C" fn vload_guard(
     let result =
         unsafe { guard::run(Block::own(), layer(handle), epoch, None, function, argument) };
     result as c_long
+}
+
+unsafe extern "C" fn vload_area_size(handle: *mut abi::Layer) -> u64 {
+    // SAFETY: the module's own layer.
+    unsafe { layer(handle) }.area_size() as u64
+}
+
+unsafe extern "C" fn vload_lock(handle: *mut abi::Layer, which: c_uint) -> c_int {
+    let Some(guard) = Guard::current(Block::own()) else { return -Errno::INVAL.0 };
+    // SAFETY: the module's own layer.
+    let layer = unsafe { layer(handle) };
+    let taken = guard.locks().take(layer, which as usize, Block::own());
+    taken.map_or_else(|error| -error.0, |()| 0)
+}
+
+unsafe extern "C" fn vload_change(_: *mut abi::Layer, at: *const AtomicU64, value: u64) {
+    let block = Block::own();
+    let Some(guard) = Guard::current(block) else { return };
+    // SAFETY: a word of the layer's area, as far as it is one: the journal takes no other.
+    let word = unsafe { &*at };
+    if guard.locks().change(word, value).is_err() {
+        guard::fail(
+            block,
+            b"it changes what its lock does not guard, or more than a lock can take back",
+        );
+    }
+}
+
+unsafe extern "C" fn vload_unlock(handle: *mut abi::Layer, which: c_uint) {
+    let Some(guard) = Guard::current(Block::own()) else { return };
+    // SAFETY: the module's own layer.
+    let layer = unsafe { layer(handle) };
+    if guard.locks().give_back(layer, which as usize).is_err() {
+        guard::fail(Block::own(), b"it gives back a lock that it did not take last");
+    }
+}
+
+unsafe extern "C" fn vload_new_epoch() -> u64 {
+    session::new_epoch()
+}
+
+unsafe extern "C" fn vload_view() -> u32 {
+    session::view().0
+}
+
+unsafe extern "C" fn vload_sees(view: u32) -> c_int {
+    c_int::from(session::sees(session::ViewId(view)))
+}
+
+unsafe extern "C" fn vload_hold(_: *mut abi::Layer, on: c_int) {
+    super::framework::hold(on != 0);
 }
 
 unsafe extern "C" fn vload_epoch(handle: *mut abi::Layer) -> u64 {

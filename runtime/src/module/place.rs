@@ -9,9 +9,9 @@ use linux_raw_sys::general::{
 };
 use vload_module::abi::{self, Module, RawOperations};
 
-use super::guard;
-use super::image::{Base, Prepared};
 use super::offered;
+use super::prepared::{Base, Prepared};
+use super::{framework, guard};
 use crate::abi::Entry;
 use crate::layer::raw::{Event, Raw, Wants};
 use crate::layer::spec::Spec;
@@ -28,6 +28,8 @@ const MOST: usize = 64;
 
 /// An image in this process.
 pub struct Image {
+    /// What tells it from others.
+    pub key: u64,
     /// Where in the session's file it is stored.
     offset: u64,
     /// Where it is mapped, and how long it is.
@@ -73,7 +75,7 @@ fn map(stored: Stored) -> Result<Image> {
     let prepared = unsafe { Prepared::at(table) };
     let mapped = place(file, stored.offset + prepared.start, prepared, table);
     let (offset, module, constructors) = (stored.offset, prepared.module, prepared.constructors);
-    let length = prepared.span as usize;
+    let (key, length) = (prepared.key, prepared.span as usize);
     // SAFETY: what follows does not look at it.
     unsafe { sys::munmap(table, stored.length) };
     let start = mapped?;
@@ -88,9 +90,9 @@ fn map(stored: Stored) -> Result<Image> {
             core::slice::from_raw_parts(at(constructors[0]) as *const extern "C" fn(), count),
         )
     };
-    let raw = describe(module, start..start + length)?;
+    let raw = describe(module);
     let constructed = AtomicBool::new(false);
-    Ok(Image { offset, start, length, constructors, constructed, module, raw })
+    Ok(Image { key, offset, start, length, constructors, constructed, module, raw })
 }
 
 /// Maps the pieces and relocates them.
@@ -134,7 +136,7 @@ fn fill(file: i32, offset: u64, prepared: &Prepared, table: usize, start: usize)
         let (at, value) = relocation.value(|base| match base {
             Base::Nothing => 0,
             Base::Own => start,
-            Base::Framework => super::framework::start(),
+            Base::Framework => framework::start(),
             Base::Offered(index) => offered::address(index),
         });
         // SAFETY: the image was judged: the word is aligned, and in a writable piece.
@@ -149,36 +151,26 @@ fn fill(file: i32, offset: u64, prepared: &Prepared, table: usize, start: usize)
 }
 
 /// What the list of layers needs to know of a module.
-fn describe(module: &'static Module, range: core::ops::Range<usize>) -> Result<Raw> {
+fn describe(module: &'static Module) -> Raw {
     // SAFETY: judged: null, or a string of the image's.
     let text = |at: *const c_char| unsafe { (!at.is_null()).then(|| CStr::from_ptr(at)) };
     let text = |at| text(at).and_then(|text| text.to_str().ok()).unwrap_or("");
-    let inside = |at: usize, length: usize| {
-        at.is_multiple_of(align_of::<usize>())
-            && at >= range.start
-            && at.checked_add(length).is_some_and(|end| end <= range.end)
-    };
-    let mut wants = Wants::Numbers(&[]);
-    if module.kind == abi::RAW {
-        if !inside(module.operations as usize, size_of::<RawOperations>()) {
-            return Err(Errno::INVAL);
-        }
-        // SAFETY: it is in the image, and aligned.
-        let operations = unsafe { &*module.operations.cast::<RawOperations>() };
-        wants = match operations.count {
-            usize::MAX => Wants::Every,
-            0 => wants,
-            count => {
-                let bytes = count.checked_mul(size_of::<usize>()).ok_or(Errno::INVAL)?;
-                if !inside(operations.numbers as usize, bytes) {
-                    return Err(Errno::INVAL);
+    let wants = match module.kind {
+        abi::SERVICE => Wants::Numbers(framework::numbers()),
+        abi::RAW => {
+            // SAFETY: judged: they are in the image, as are the numbers.
+            unsafe {
+                let operations = &*module.operations.cast::<RawOperations>();
+                match operations.count {
+                    usize::MAX => Wants::Every,
+                    0 => Wants::Numbers(&[]),
+                    count => Wants::Numbers(core::slice::from_raw_parts(operations.numbers, count)),
                 }
-                // SAFETY: as above.
-                Wants::Numbers(unsafe { core::slice::from_raw_parts(operations.numbers, count) })
             }
-        };
-    }
-    Ok(Raw {
+        }
+        _ => Wants::Numbers(&[]),
+    };
+    Raw {
         name: text(module.name),
         description: text(module.description),
         keys: &[],
@@ -188,20 +180,15 @@ fn describe(module: &'static Module, range: core::ops::Range<usize>) -> Result<R
         attach,
         call,
         event,
+        is_service: module.kind == abi::SERVICE,
         image: None,
-    })
+    }
 }
 
 impl Image {
     /// Where it is mapped.
     pub fn start(&self) -> usize {
         self.start
-    }
-
-    /// Its bytes.
-    pub fn bytes(&self) -> &[u8] {
-        // SAFETY: it stays mapped.
-        unsafe { core::slice::from_raw_parts(self.start as *const u8, self.length) }
     }
 }
 
@@ -241,16 +228,45 @@ fn hook(layer: &'static Layer, function: Option<Function>) -> Result<()> {
 }
 
 fn init(layer: &'static Layer, _: Spec<'_>) -> Result<()> {
-    hook(layer, construct(layer)?.module.init)
+    let module = construct(layer)?.module;
+    if module.kind == abi::SERVICE {
+        framework::add(layer, module)?;
+    }
+    hook(layer, module.init)
 }
 
 fn attach(layer: &'static Layer, _: Spec<'_>) -> Result<()> {
-    hook(layer, construct(layer)?.module.attach)
+    let module = construct(layer)?.module;
+    if module.kind == abi::SERVICE {
+        framework::add(layer, module)?;
+    }
+    hook(layer, module.attach)?;
+    if module.kind == abi::FRAMEWORK {
+        framework::begin(layer);
+    }
+    if EXECUTED.load(Ordering::Relaxed) {
+        tell(layer, abi::EXEC, Block::own());
+    }
+    Ok(())
 }
 
-/// What its module does before the layer is removed.
+/// The program was begun by an exec of the program before: what is attached hears so.
+pub fn executed() {
+    EXECUTED.store(true, Ordering::Relaxed);
+}
+
+static EXECUTED: AtomicBool = AtomicBool::new(false);
+
+/// What is done before the layer is removed from the session.
 pub fn fini(layer: &'static Layer) -> Result<()> {
-    hook(layer, image(layer)?.module.fini)
+    let module = image(layer)?.module;
+    match module.kind {
+        // Others rest on it.
+        abi::FRAMEWORK => return Err(Errno::BUSY),
+        abi::SERVICE => framework::remove(layer.epoch())?,
+        _ => {}
+    }
+    hook(layer, module.fini)
 }
 
 /// Calls the constructors, before anything else of an image is called in this program.
@@ -304,20 +320,24 @@ fn call(call: &mut Call<'_>, next: Next) -> isize {
 }
 
 fn event(layer: &'static Layer, event: Event, block: &mut Block) {
+    match event {
+        Event::Process => tell(layer, abi::PROCESS, block),
+        Event::Thread => tell(layer, abi::THREAD, block),
+        // Of an exec the layer hears when it is attached.
+        Event::Begin | Event::Exec { .. } | Event::Enter | Event::Started => {}
+    }
+}
+
+/// Tells the module of an event.
+fn tell(layer: &'static Layer, which: c_int, block: &Block) {
     struct Asked(unsafe extern "C" fn(*mut abi::Layer, c_int), *mut abi::Layer, c_int);
     unsafe extern "C" fn ask(asked: *mut c_void) -> c_long {
-        // SAFETY: `event` passes it.
+        // SAFETY: `tell` passes it.
         let asked = unsafe { &*asked.cast::<Asked>() };
         // SAFETY: the module's own function, with its layer.
         unsafe { (asked.0)(asked.1, asked.2) };
         0
     }
-    let which = match event {
-        Event::Exec { .. } => abi::EXEC,
-        Event::Process => abi::PROCESS,
-        Event::Thread => abi::THREAD,
-        Event::Begin | Event::Enter | Event::Started => return,
-    };
     let Some(function) = image(layer).ok().and_then(|image| image.module.event) else { return };
     let mut asked = Asked(function, handle(layer), which);
     let asked = (&raw mut asked).cast();

@@ -60,9 +60,11 @@ fn refusal(name: &str, source: &str, options: &[&str]) -> String {
 fn what_an_image_says_of_itself_is_read() {
     let file = compile("read", SMALL, &[]);
     let plan = judge(&file, &Table).expect("a module");
-    assert_eq!((plan.name, plan.keys), (&b"small"[..], &b"a,b"[..]));
-    assert_eq!((plan.description, plan.area), (&b"as small as can be"[..], 4096));
-    assert_eq!((plan.kind, plan.flags), (vload_module::abi::RAW, 0));
+    let prepared = plan.prepared;
+    assert!(prepared.name.starts_with(b"small\0") && plan.keys == b"a,b");
+    assert!(prepared.description.starts_with(b"as small as can be\0"));
+    assert_eq!((prepared.area, prepared.kind, prepared.flags), (4096, 1, 0));
+    assert_eq!(plan.wants.as_deref(), Some(&[39, 63][..]));
 }
 
 /// The image as a process has it that maps it at `base` and calls what is offered at `0x7000_0000 + place`.
@@ -73,9 +75,11 @@ fn mapped(file: &[u8], base: usize) -> (Prepared, Vec<u8>) {
     // SAFETY: as many bytes as the words have.
     let room =
         unsafe { core::slice::from_raw_parts_mut(stored.as_mut_ptr().cast::<u8>(), plan.length()) };
-    plan.write(room);
+    let key = plan.write(room, 5);
+    let prepared = Prepared::of(room).expect("whole");
+    assert_eq!((prepared.key, prepared.framework), (key, 5));
     // SAFETY: written just now.
-    let prepared = unsafe { Prepared::at(room.as_ptr() as usize) };
+    assert_eq!(unsafe { prepared.numbers() }, Some(&[39, 63][..]));
     // SAFETY: as above.
     let relocations = unsafe { prepared.relocations() };
     let mut image = room[prepared.start as usize..].to_vec();
@@ -116,11 +120,6 @@ fn an_image_is_laid_out_and_relocated() {
         let linked = image.chunks_exact(size_of::<usize>());
         let place = (0x7000_0000usize + 7).to_ne_bytes();
         assert!(linked.into_iter().any(|word| word == place));
-        // The image is a file as it lies there: the framework's exports are found in it.
-        let again =
-            crate::patch::elf::Elf::parse(&image, crate::arch::patch::MACHINE).expect("a file");
-        let exported = crate::patch::starts::symbols::address(&again, b"vload_module");
-        assert_eq!(exported, Some(prepared.module));
     }
 }
 
@@ -196,9 +195,32 @@ fn broken_images_are_refused_and_never_more() {
             }
         }
         match judge(&broken, &Table) {
-            Ok(plan) => plan.write(&mut vec![0; plan.length()]),
+            Ok(plan) => {
+                plan.write(&mut vec![0; plan.length()], 0);
+            }
             Err(_) => refused += 1,
         }
     }
     assert!(refused > 100, "{refused}");
+}
+
+#[test]
+fn what_was_changed_since_it_was_made_is_not_taken() {
+    let file = compile("changed", SMALL, &[]);
+    let plan = judge(&file, &Table).expect("a module");
+    let mut stored = vec![0u64; plan.length().div_ceil(8)];
+    // SAFETY: as many bytes as the words have.
+    let room =
+        unsafe { core::slice::from_raw_parts_mut(stored.as_mut_ptr().cast::<u8>(), plan.length()) };
+    plan.write(room, 0);
+    assert!(Prepared::of(room).is_some());
+    assert!(Prepared::of(&room[..room.len() - 1]).is_none());
+    assert!(Prepared::of(&room[..40]).is_none());
+    let mut random = crate::patch::tests::Random(7);
+    for _ in 0..200 {
+        let at = random.next() as usize % room.len();
+        room[at] ^= 1;
+        assert!(Prepared::of(room).is_none(), "byte {at}");
+        room[at] ^= 1;
+    }
 }

@@ -9,6 +9,7 @@ use super::resolve::{self, Failure, Step};
 use super::resumed::OPTIONS;
 use super::traced;
 use crate::log::Line;
+use crate::module::control;
 use crate::sys::{self, Errno, Result};
 use linux_raw_sys::general::{
     AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFD, F_GETFL, FD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW,
@@ -32,8 +33,8 @@ pub enum Found {
 }
 
 /// Asks the kernel for everything that it checks before it looks at the file's format, then looks
-/// at the format ourselves. `exe` is vload's own file. The errors are those that the caller of `execve` gets.
-pub fn program(request: &ExecRequest, path: &CStr, exe: i32) -> Result<Found> {
+/// at the format ourselves. The errors are those that the caller of `execve` gets.
+pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
     ask(request.dirfd, path, request.flags, request.argv, request.envp)?;
     let mut name = [0; PATH_MAX];
     let execfn = execfn(request, path, &mut name)?;
@@ -64,7 +65,8 @@ pub fn program(request: &ExecRequest, path: &CStr, exe: i32) -> Result<Found> {
             return Err(error);
         }
     };
-    if is_ourselves(fd, exe) {
+    if control::leaves() {
+        // Two residents cannot share a process: a vload that begins a session of its own runs in our place.
         sys::close(fd);
         crate::log!(Warn, "not covered: a vload of the program's own runs in our place");
         return Ok(Found::Native);
@@ -98,17 +100,6 @@ pub fn program(request: &ExecRequest, path: &CStr, exe: i32) -> Result<Found> {
         }
         Err(failure) => judge(&failure, request, path, inaccessible),
     }
-}
-
-/// Whether the file is vload itself, which `exe` is open for, if it is not −1: two residents cannot
-/// share a process, so the inner one begins a session of its own.
-pub fn is_ourselves(fd: i32, exe: i32) -> bool {
-    let own = match exe {
-        0.. => sys::fstat(exe),
-        _ => sys::stat(sys::CWD, c"/proc/self/exe"),
-    };
-    let theirs = sys::fstat(fd);
-    own.is_ok_and(|own| theirs.is_ok_and(|theirs| (own.dev, own.ino) == (theirs.dev, theirs.ino)))
 }
 
 fn judge(

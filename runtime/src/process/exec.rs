@@ -64,7 +64,7 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
         // The process was adopted without the program `vload` at hand.
         return native(call, &request, path);
     }
-    let found = check::program(&request, path, own.exe.get())?;
+    let found = check::program(&request, path)?;
     match found {
         Found::Native => native(call, &request, path),
         Found::File { fd, inaccessible } => {

@@ -15,7 +15,6 @@ mod resumed;
 pub mod spill;
 mod traced;
 
-pub use check::is_ourselves;
 pub use clone::{clone, vload_child_start};
 pub use configure::configure;
 pub use dispatch::{Course, Dispatch, judge as judge_dispatch};

@@ -53,7 +53,11 @@ pub unsafe fn take<'a>(
         b"--plain" => ("plain", value()?),
         b"-m" | b"--module" => {
             let text = value()?;
-            modules::find(text).map_err(|why| Unfit::Module(text, why))?;
+            match modules::find(text) {
+                // Whoever asks for it looks for a file.
+                Ok(_) | Err(Unusable::NoModule(_)) => {}
+                Err(why) => return Err(Unfit::Module(text, why)),
+            }
             if OPTIONS.values(modules::OPTION).count() == modules::MOST {
                 return Err(Unfit::Modules);
             }
@@ -94,6 +98,7 @@ pub fn log(value: &[u8]) -> (&[u8], Option<&[u8]>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layer::spec::Malformed;
 
     #[test]
     fn a_word_has_its_value_behind_the_first_sign() {
@@ -111,8 +116,8 @@ mod tests {
         assert_eq!(refused(b"--skip", None), Some(Unfit::NoValue));
         assert_eq!(refused(b"--no-cache", Some(b"x")), Some(Unfit::Unknown));
         assert_eq!(refused(b"--nothing", None), Some(Unfit::Unknown));
-        let module = Unfit::Module(b"nothing", Unusable::NoModule(b"nothing"));
-        assert_eq!(refused(b"-m", Some(b"nothing")), Some(module));
+        let module = Unfit::Module(b":", Unusable::Malformed(Malformed::NoName));
+        assert_eq!(refused(b"-m", Some(b":")), Some(module));
     }
 
     #[test]

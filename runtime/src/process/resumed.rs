@@ -179,6 +179,13 @@ impl Options {
         }
     }
 
+    /// Whether there are no options but `name`.
+    pub fn has_only(&self, name: &str) -> bool {
+        let mut only = true;
+        self.each(|other, _| only &= other == name.as_bytes());
+        only
+    }
+
     /// Whether the switch `name` was given.
     pub fn has(&self, name: &str) -> bool {
         self.values(name).next().is_some()

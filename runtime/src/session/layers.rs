@@ -13,7 +13,7 @@ use super::arena::{self, Stored};
 use super::lock::{Kept, Lock};
 use super::views::{VIEWS, View, ViewId};
 use crate::layer;
-use crate::sys::{Errno, Result};
+use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
 
 /// Layers that a session can have at once, besides those that are part of vload.
@@ -80,6 +80,10 @@ pub struct Record {
     pub shared: Stored,
     /// What uses it, by its own count.
     pub users: u32,
+    /// When it was loaded, in seconds since 1970.
+    pub since: u64,
+    /// How many calls it wants; `u32::MAX`: every one.
+    pub wants: u32,
     name: [u8; NAME],
     description: [u8; DESCRIPTION],
 }
@@ -155,6 +159,14 @@ impl Wanted {
         self.every.store(0, Ordering::Relaxed);
         self.listed.store(0, Ordering::Relaxed);
         self.bits.iter().for_each(|word| word.store(0, Ordering::Relaxed));
+    }
+
+    fn count(&self) -> u32 {
+        if self.every.load(Ordering::Relaxed) != 0 {
+            return u32::MAX;
+        }
+        let direct = self.bits.iter().map(|word| word.load(Ordering::Relaxed).count_ones());
+        direct.sum::<u32>() + self.listed.load(Ordering::Relaxed)
     }
 
     fn add(&self, numbers: Option<&[usize]>) {
@@ -236,6 +248,7 @@ struct Slot {
     flags: AtomicU64,
     users: AtomicU32,
     _pad: u32,
+    since: AtomicU64,
     image: Place,
     arguments: Place,
     /// What tells these arguments from others.
@@ -277,6 +290,8 @@ impl Slot {
             arguments: self.arguments.get(),
             shared: self.shared.get(),
             users: self.users.load(Ordering::Relaxed),
+            since: self.since.load(Ordering::Relaxed),
+            wants: self.wanted.count(),
             name,
             description,
         }
@@ -289,6 +304,8 @@ pub struct Registry {
     lock: Lock,
     /// How many changes have been made.
     generation: AtomicU64,
+    /// The last place in time that was given out.
+    epoch: AtomicU64,
     pub(super) views: [View; VIEWS],
     slots: [Slot; LAYERS],
 }
@@ -312,6 +329,7 @@ impl Registry {
     /// Begins the registry of a new session.
     pub(super) fn begin(&self) {
         self.generation.store(FIRST_EPOCH, Ordering::Relaxed);
+        self.epoch.store(FIRST_EPOCH, Ordering::Relaxed);
     }
 
     /// How many changes have been made: a process whose list is of another generation looks again.
@@ -473,11 +491,12 @@ impl Held<'_> {
         slot.arguments.set(arena::room(new.arguments.len() as u64)?);
         arena::fill(slot.arguments.get(), new.arguments)?;
         slot.shared.set(arena::room(shared)?);
-        slot.epoch.store(new.epoch.unwrap_or(self.next()), Ordering::Relaxed);
+        slot.epoch.store(new.epoch.unwrap_or_else(new_epoch), Ordering::Relaxed);
         slot.view.store(view.0, Ordering::Relaxed);
         slot.kind.store(new.kind, Ordering::Relaxed);
         slot.flags.store(new.flags, Ordering::Relaxed);
         slot.users.store(0, Ordering::Relaxed);
+        slot.since.store(sys::now().unwrap_or(0) as u64 / 1_000_000_000, Ordering::Relaxed);
         slot.image.set(new.image);
         slot.hash.store(hash, Ordering::Relaxed);
         slot.name.set(new.name);
@@ -598,6 +617,17 @@ pub fn effective(view: ViewId, visit: &mut dyn FnMut(&Record)) -> u64 {
         above = Some(record.epoch);
         visit(&record);
     }
+}
+
+/// The next place in time, behind all others.
+pub fn new_epoch() -> u64 {
+    let last = arena::registry().map(|registry| &registry.epoch);
+    last.map_or(0, |last| last.fetch_add(1, Ordering::Relaxed) + 1)
+}
+
+/// Whether the process sees what is in a view.
+pub fn sees(of: ViewId) -> bool {
+    arena::registry().is_some_and(|registry| registry.is_in(super::view(), of))
 }
 
 /// The number of changes that the session has seen, where it can be looked at.

@@ -23,7 +23,7 @@ pub use arena::{
 pub use backing::{placeholders, scratch_file, text_file};
 pub use layers::{
     FIRST_EPOCH, LAYER_LOCKS, LAYERS, LOCKS, LayerId, NewLayer, Numbers, Record, count_user,
-    effective, generation, insert, remove, widen,
+    effective, generation, insert, new_epoch, remove, sees, widen,
 };
 pub use lock::{Kept, Lock};
 pub use views::{ROOT, Tables, VIEWS, ViewId, new_view, set_view, tables, view, with_wanted};

@@ -66,6 +66,8 @@ errnos! {
     NOSPC = ENOSPC, "No space left on device";
     PIPE = EPIPE, "Broken pipe";
     ROFS = EROFS, "Read-only file system";
+    NXIO = ENXIO, "No such device or address";
+    NOPKG = ENOPKG, "Package not installed";
     NAMETOOLONG = ENAMETOOLONG, "File name too long";
     NOSYS = ENOSYS, "Function not implemented";
     LOOP = ELOOP, "Too many levels of symbolic links";

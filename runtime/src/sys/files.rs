@@ -359,6 +359,12 @@ pub fn execveat(dirfd: i32, path: &CStr, argv: usize, envp: usize, flags: usize)
     }
 }
 
+/// `execve(2)` of ours; returns only with an error.
+pub fn execve(path: &CStr, argv: usize, envp: usize) -> Result<usize> {
+    // SAFETY: the kernel checks both vectors.
+    unsafe { call(nr::__NR_execve, [path.as_ptr() as usize, argv, envp]) }
+}
+
 /// The path by which `execve(2)` does what an `execveat(2)` asks for, if there is one.
 pub fn path_of_exec<'a>(
     dirfd: i32,

@@ -105,7 +105,10 @@ fn usage(bench: &Bench<'_>) -> Result<()> {
         (&["-m"], "needs a value"),
         (&["--module"], "needs a value"),
         (&["-m", ""], "no name"),
-        (&["-m", "nothing"], "no module 'nothing'; there are: count, forward"),
+        (
+            &["-m", "nothing"],
+            "no module 'nothing', nor 'nothing.so' where modules are; built in are: count, forward",
+        ),
         (&["-m", "count:file"], "'file' is not KEY=VALUE"),
         (&["-m", "count:file=a,file=b"], "'file' is given twice"),
         (&["-m", "count:pages=3"], "no argument 'pages'; it has: file"),

@@ -13,6 +13,7 @@ mod exec;
 mod i686;
 mod identity;
 mod layers;
+mod modules;
 mod options;
 pub(crate) mod programs;
 pub(crate) mod servers;
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Case> {
         exec::cases,
         i686::cases,
         confined::cases,
+        modules::cases,
         counts::cases,
         debuggers::cases,
         options::cases,

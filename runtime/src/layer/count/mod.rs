@@ -29,6 +29,7 @@ pub static COUNT: Raw = Raw {
     attach,
     call,
     event,
+    is_service: false,
     image: None,
 };
 

@@ -1,0 +1,129 @@
+//! `insmod`, `rmmod` and `lsmod`, and a nested `vload -m`: what is asked of the session that this program is in.
+
+use alloc::ffi::CString;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use runtime::layer::spec::Spec;
+use runtime::module::control;
+use runtime::sys::{self, Errno};
+
+use super::list;
+use super::prepare::{self, FRAMEWORK};
+use crate::handover;
+use crate::message::{Shown, USAGE, fail};
+use crate::vectors::{Vectors, string};
+
+/// The exit status where something did not happen.
+pub const FAILED: i32 = 1;
+
+/// Does what is asked, and ends.
+pub fn run(vectors: &Vectors, own: &CStr, words: &[&'static [u8]]) -> ! {
+    let Some((&verb, words)) = words.split_first() else { usage(format_args!("no verb")) };
+    let mut words = words;
+    let mut json = false;
+    while let Some((&word, rest)) = words.split_first() {
+        match word {
+            b"--json" if verb == b"lsmod" => json = true,
+            b"--" => {
+                words = rest;
+                break;
+            }
+            _ if word.len() > 1 && word.starts_with(b"-") => {
+                usage(format_args!("unknown option '{}'", Shown(word)))
+            }
+            _ => break,
+        }
+        words = rest;
+    }
+    match (verb, words) {
+        (b"lsmod", [word, ..]) => usage(format_args!("lsmod takes no '{}'", Shown(word))),
+        (b"insmod" | b"rmmod", []) => usage(format_args!("{}: no module is named", Shown(verb))),
+        _ => {}
+    }
+    if control::ask(control::INFO, [control::VERSION, 0, 0]).is_err() {
+        fail(
+            USAGE,
+            format_args!(
+                "{}: not inside a session; 'vload sh' begins one, and 'vload -m NAME sh' one with a module",
+                Shown(verb)
+            ),
+        );
+    }
+    match verb {
+        b"lsmod" => list::list(json),
+        b"insmod" => {
+            let mut text = words[0].to_vec();
+            for (index, word) in words[1..].iter().enumerate() {
+                text.push(if index == 0 { b':' } else { b',' });
+                text.extend_from_slice(word);
+            }
+            if let Err(why) = insert(vectors, own, &text) {
+                fail(FAILED, format_args!("insmod: {why}"));
+            }
+        }
+        _ => words.iter().for_each(|name| remove(name)),
+    }
+    sys::exit(0)
+}
+
+fn usage(why: core::fmt::Arguments<'_>) -> ! {
+    fail(USAGE, format_args!("{why}\nTry 'vload --help'."))
+}
+
+fn remove(name: &[u8]) {
+    let asked = CString::new(name)
+        .map_err(|_| Errno::NOENT)
+        .and_then(|name| control::ask(control::RMMOD, [name.as_ptr() as usize, 0, 0]));
+    if let Err(error) = asked {
+        let why = match error {
+            Errno::NOENT => "no such module is loaded",
+            Errno::BUSY => "it is in use",
+            Errno::PERM => "it was loaded outside of this view, and can be removed only there",
+            error => error.text(),
+        };
+        fail(FAILED, format_args!("rmmod: {}: {why}", Shown(name)));
+    }
+}
+
+/// Makes a layer of what `text` names, with the framework before it where it needs that.
+fn insert(vectors: &Vectors, own: &CStr, text: &[u8]) -> Result<(), String> {
+    let spec =
+        Spec::parse(text).map_err(|malformed| alloc::format!("{}: {malformed}", Shown(text)))?;
+    let made = prepare::make(vectors, own, spec)?;
+    let arguments = CString::new(spec.text()).unwrap_or_default();
+    let asked = [made.bytes.as_ptr() as usize, made.bytes.len(), arguments.as_ptr() as usize];
+    let mut answer = control::ask(control::INSMOD, asked);
+    if made.service && answer == Err(Errno::NOPKG) {
+        match insert(vectors, own, FRAMEWORK) {
+            // Another process has been faster, or has another one.
+            Ok(()) | Err(_) => answer = control::ask(control::INSMOD, asked),
+        }
+    }
+    let why = match answer {
+        Ok(_) => return Ok(()),
+        Err(Errno::EXIST) => "it is loaded already with these arguments",
+        Err(Errno::NOSPC) => "the session has no room for it",
+        Err(Errno::NOEXEC) => "this session is of another version of vload",
+        Err(Errno::NOPKG) => "the session has another version of the module 'service'",
+        Err(error) => error.text(),
+    };
+    Err(alloc::format!("{}: {why}", Shown(made.path.to_bytes())))
+}
+
+/// Loads what `-m` names in a view of its own, and becomes the program whose path, and behind it its vector, are the
+/// arguments from `first` on.
+pub fn nest(vectors: &Vectors, own: &CStr, texts: &[&[u8]], first: usize) -> ! {
+    if let Err(error) = control::ask(control::VIEW, [0; 3]) {
+        fail(USAGE, format_args!("the session has no room for a view: {}", error.text()));
+    }
+    for text in texts {
+        if let Err(why) = insert(vectors, own, text) {
+            fail(USAGE, format_args!("-m: {why}"));
+        }
+    }
+    let argv: Vec<usize> = vectors.argv.get(first..).unwrap_or(&[]).into();
+    let Some((&path, argv)) = argv.split_first() else { usage(format_args!("no program to run")) };
+    handover::execute(string(path), argv, vectors)
+}

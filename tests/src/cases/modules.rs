@@ -1,0 +1,257 @@
+//! Modules that are files: loaded into a session that runs, seen by all of it, refused with a reason.
+
+use crate::arch::Arch;
+use crate::case::Case;
+use crate::execute::{Bench, Outcome};
+use crate::needs::find_program;
+use crate::programs::Build;
+use crate::runner::sources;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str| {
+        let parent = Build::c("parent.c");
+        Case::new(format!("modules/{name}")).build(parent).run(&["{0}"]).plain_only()
+    };
+    let vkern = Build::c_with(
+        "vkern.c",
+        "",
+        &["-nostdlib", "-static", "-no-pie", "-ffreestanding", "-fno-stack-protector"],
+    );
+    vec![
+        case("insmod").check(insmod),
+        case("refused").check(refused),
+        case("outside").check(outside),
+        case("begin").check(begin),
+        case("views").check(views),
+        case("faults").check(faults),
+        case("file-is-replaced").check(replaced),
+        case("at-once").check(at_once),
+        Case::new("modules/table").build(vkern).run(&["{0}"]).plain_only().check(table),
+    ]
+}
+
+/// The number of getppid(2).
+fn getppid(arch: Arch) -> u32 {
+    match arch {
+        Arch::X86_64 => 110,
+        Arch::I686 => 64,
+        Arch::Aarch64 | Arch::Riscv64 => 173,
+    }
+}
+
+/// Where the case's modules are kept: its folder is made anew for each run.
+fn kept(bench: &Bench<'_>) -> PathBuf {
+    bench.machine.work.join("modules").join(bench.case.name.replace('/', "-"))
+}
+
+/// Compiles a module of `tests/programs/modules` into the case's folder, with `options` besides.
+fn module(bench: &Bench<'_>, source: &str, name: &str, options: &[&str]) -> Result<()> {
+    let tool = find_program(bench.machine.arch.cc().first().copied().unwrap_or("cc"))
+        .context("no C compiler")?;
+    let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../module/include");
+    fs::create_dir_all(kept(bench))?;
+    let output = Command::new(tool)
+        .args(bench.machine.arch.cc().iter().skip(1))
+        .args(["-O2", "-Wall", "-Werror", "-fPIC", "-shared", "-nostdlib", "-ffreestanding"])
+        .args(["-fno-stack-protector", "-Wl,-Bsymbolic"])
+        .arg(format!("-DGETPPID={}", getppid(bench.machine.arch)))
+        .arg("-I")
+        .arg(include)
+        .arg("-o")
+        .arg(kept(bench).join(name))
+        .arg(sources().join("../modules").join(source))
+        .args(options)
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Runs `line` by `vload sh`, where `parent` prints what getppid(2) gives.
+fn inside(bench: &Bench<'_>, options: &[&str], line: &str) -> Result<Outcome> {
+    let line = line.replace("vload ", "{vload} ").replace("parent ", "{0} ");
+    let line = bench.word(&line).replace(&bench.word("rmmod {0} "), "rmmod parent ");
+    let line = format!("cd {}; {line}", kept(bench).display());
+    let here = format!("{}/", kept(bench).display());
+    let options: Vec<String> = options.iter().map(|word| word.replace("./", &here)).collect();
+    let mut words: Vec<&str> = options.iter().map(String::as_str).collect();
+    words.extend(["sh", "-c", &line]);
+    bench.vload_alone(&words)
+}
+
+/// Says the line, what was expected, and what came.
+fn expect(outcome: &Outcome, stdout: &str) -> Result<()> {
+    let (text, errors) = (outcome.text(), outcome.error_text());
+    ensure!(text == stdout, "{text:?} and not {stdout:?}; errors: {errors:?}");
+    Ok(())
+}
+
+fn insmod(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let outcome = inside(
+        bench,
+        &[],
+        "parent 1; vload insmod ./parent.so; parent 2; (parent 1); vload lsmod | tail -n 1 | cut -c1-7; \
+         vload insmod ./parent.so pid=1717; parent 1; vload lsmod --json >list; \
+         vload rmmod parent; parent 1; vload rmmod parent; parent 1",
+    )?;
+    expect(&outcome, "real\n4242\n4242\n4242\nparent \n1717\n4242\nreal\n")?;
+    let list = fs::read(kept(bench).join("list"))?;
+    let list: serde_json::Value = serde_json::from_slice(&list)?;
+    let epoch = |index: usize| list[index]["epoch"].as_u64();
+    ensure!(list.as_array().is_some_and(|list| list.len() == 2), "{list}");
+    ensure!(epoch(0) < epoch(1) && list[1]["arguments"] == "pid=1717", "{list}");
+    for one in list.as_array().into_iter().flatten() {
+        ensure!(one["name"] == "parent" && one["kind"] == "raw", "{list}");
+        ensure!(one["description"] == "every process has the same parent", "{list}");
+        ensure!(one["age"].as_u64().is_some_and(|age| age < 600), "{list}");
+        ensure!(one["view"] == 0 && one["users"] == 0 && one["claims"] == 1, "{list}");
+    }
+    Ok(())
+}
+
+fn refused(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let before = |name: &str, text: &str| -> Result<()> {
+        let header = kept(bench).join(name).with_extension("h");
+        fs::write(&header, text)?;
+        module(bench, "parent.c", name, &["-include", &header.display().to_string()])
+    };
+    before(
+        "version.so",
+        "#include <vload/module.h>\n#undef VLOAD_VERSION\n#define VLOAD_VERSION 9\n",
+    )?;
+    before("symbol.so", "int nobody(void);\nint other(void) { return nobody(); }\n")?;
+    fs::write(kept(bench).join("text.so"), "no ELF file")?;
+    module(bench, "parent.c", "libc.so", &["-Wl,--no-as-needed", "-lc"])?;
+    let cases: [(&str, &str); 9] = [
+        ("./text.so", "it is no shared object for this processor"),
+        ("./version.so", "version 9 of the interface; this vload has 1"),
+        ("./libc.so", "it needs the library libc.so.6; link it with -nostdlib"),
+        ("./symbol.so", "it needs 'nobody', which is not offered"),
+        ("/bin/sh", "it is a program, and no module"),
+        ("./none.so", "No such file or directory"),
+        ("nothing", "there is no module 'nothing', nor 'nothing.so'"),
+        ("./parent.so other=1", "it has no argument 'other'; it has: pid"),
+        ("./parent.so pid", "'pid' is not KEY=VALUE"),
+    ];
+    for (words, said) in cases {
+        let outcome = inside(bench, &[], &format!("vload insmod {words}; echo $?; parent 1"))?;
+        expect(&outcome, "1\nreal\n").with_context(|| words.to_string())?;
+        ensure!(outcome.error_text().contains(said), "{words}: {}", outcome.error_text());
+    }
+    let line =
+        "vload insmod ./parent.so; vload insmod ./parent.so; echo $?; vload rmmod nobody; echo $?";
+    let outcome = inside(bench, &[], line)?;
+    expect(&outcome, "1\n1\n")?;
+    let errors = outcome.error_text();
+    ensure!(errors.contains("loaded already") && errors.contains("no such module"), "{errors}");
+    Ok(())
+}
+
+fn outside(bench: &Bench<'_>) -> Result<()> {
+    for words in [&["lsmod"][..], &["insmod", "x"], &["rmmod", "x"]] {
+        let outcome = bench.vload_alone(words)?;
+        let errors = outcome.error_text();
+        ensure!(outcome.code() == Some(125) && errors.contains("not inside a session"), "{errors}");
+    }
+    Ok(())
+}
+
+/// `-m FILE`: the layer is there for the first call, above and below others as `-m` says, and across an exec.
+fn begin(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let older = ["-m", "./parent.so:pid=1717", "-m", "forward", "-m", "./parent.so"];
+    expect(&inside(bench, &older, "parent 1; exec parent 2")?, "4242\n4242\n4242\n")?;
+    let newer = ["-m", "./parent.so", "-m", "./parent.so:pid=1717"];
+    expect(&inside(bench, &newer, "parent 1; vload rmmod parent; parent 1")?, "1717\n4242\n")?;
+    let outcome = inside(bench, &["-m", "./none.so"], "echo no")?;
+    ensure!(outcome.code() == Some(125) && outcome.stdout.is_empty(), "{}", outcome.error_text());
+    Ok(())
+}
+
+/// A nested `vload` adds layers for its own descendants only.
+fn views(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let outcome = inside(
+        bench,
+        &[],
+        "vload -m ./parent.so parent 1; parent 1; \
+         vload -m ./parent.so sh -c 'parent 1; vload -m ./parent.so:pid=1717 parent 1; parent 1; \
+         vload insmod ./parent.so pid=77; parent 1'; parent 1; \
+         vload insmod ./parent.so; vload -m ./parent.so:pid=77 sh -c 'parent 1; vload rmmod parent; \
+         parent 1; vload rmmod parent; echo $?'; vload parent 1; vload trace parent 1 2>&1 >/dev/null | grep -c getppid",
+    )?;
+    expect(&outcome, "4242\nreal\n4242\n1717\n4242\n77\nreal\n77\n4242\n1\n4242\n1\n")?;
+    ensure!(outcome.error_text().contains("outside of this view"), "{}", outcome.error_text());
+    Ok(())
+}
+
+fn faults(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "faulty.c", "faulty.so", &[])?;
+    for (how, told) in [
+        ("null", "signal 11"),
+        ("trap", "signal "),
+        ("deep", "signal 11"),
+        ("again", "signal 11"),
+        ("jump", "signal 11"),
+        ("copy", "signal 11"),
+        ("panic", "it gave up"),
+    ] {
+        let layer = format!("{}/faulty.so:how={how}", kept(bench).display());
+        let outcome = bench.vload_alone(&["-m", &layer, "{0}", "2"])?;
+        expect(&outcome, "errno 5\nerrno 5\n").with_context(|| how.to_string())?;
+        let errors = outcome.error_text();
+        ensure!(errors.contains("module faulty: ") && errors.contains(told), "{how}: {errors}");
+        ensure!(errors.matches("module faulty").count() == 1, "{how}: {errors}");
+    }
+    let layer = format!("{}/faulty.so:how=lock", kept(bench).display());
+    let outcome = bench.vload_alone(&["-m", &layer, "{0}", "2"])?;
+    expect(&outcome, "errno 5\n77\n")?;
+    Ok(())
+}
+
+/// The file can be replaced or deleted while the module is loaded: also processes that map it later have the old one.
+fn replaced(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let outcome = inside(
+        bench,
+        &[],
+        "vload insmod ./parent.so; echo broken >parent.so; parent 1; rm parent.so; parent 1; \
+         sh -c 'parent 1'; vload rmmod parent; parent 1",
+    )?;
+    expect(&outcome, "4242\n4242\n4242\nreal\n")
+}
+
+/// Processes that load and unload at the same time agree: of eight one loads, and one removes.
+fn at_once(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let outcome = inside(
+        bench,
+        &[],
+        "for round in 1 2 3; do \
+           for one in 1 2 3 4 5 6 7 8; do (vload insmod ./parent.so 2>/dev/null && echo loaded) & done; wait; parent 1; \
+           for one in 1 2 3 4 5 6 7 8; do (vload rmmod parent 2>/dev/null && echo removed) & done; wait; parent 1; \
+         done; vload lsmod | tail -n +2",
+    )?;
+    expect(&outcome, &"loaded\n4242\nremoved\nreal\n".repeat(3))
+}
+
+/// The two-call table of VKern.
+fn table(bench: &Bench<'_>) -> Result<()> {
+    let program = bench.word("{0}");
+    let outcome = bench.vload_alone(&["-m", "table", &program])?;
+    let native = "Hola VKern!\nno getpid\n";
+    let both = "This syscall is managed by vkern\nno getpid either\n";
+    let wide = bench.machine.arch == Arch::X86_64;
+    expect(&outcome, &format!("{}{both}", if wide { native } else { "" }))?;
+    ensure!(outcome.success(), "{:?}", outcome.end);
+    let errors = outcome.error_text();
+    ensure!(!wide || errors.contains("table: there is no call 39\n"), "{errors}");
+    ensure!(errors.contains("table: there is no call 20"), "{errors}");
+    Ok(())
+}
