@@ -31,4 +31,5 @@ pub mod programs;
 pub mod runner;
 pub mod scratch;
 pub mod suite;
+pub mod terminal;
 pub mod verdict;

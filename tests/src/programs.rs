@@ -106,7 +106,8 @@ impl Build {
     pub fn compile(&self, arch: Arch, sources: &Path, folder: &Path) -> Result<PathBuf> {
         let source = sources.join(self.source);
         let output = folder.join(self.file_name());
-        if is_newer(&output, &source) && is_newer(&output, &sources.join("check.h")) {
+        let headers = ["check.h", "variants.h"].map(|header| sources.join(header));
+        if [&source].into_iter().chain(&headers).all(|file| is_newer(&output, file)) {
             return Ok(output);
         }
         let tool = find_program(self.tool(arch))

@@ -12,9 +12,14 @@ pub struct Scratch(PathBuf);
 impl Scratch {
     /// Makes the folder, below the one for temporary files.
     pub fn new() -> io::Result<Self> {
+        Self::below(env::temp_dir())
+    }
+
+    /// Makes the folder in another.
+    pub fn below(folder: impl AsRef<Path>) -> io::Result<Self> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = env::temp_dir().join(format!("vload-tests-{}-{number}", process::id()));
+        let path = folder.as_ref().join(format!("vload-tests-{}-{number}", process::id()));
         fs::create_dir(&path)?;
         Ok(Self(path))
     }

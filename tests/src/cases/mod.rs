@@ -17,6 +17,8 @@ mod modules;
 mod options;
 pub(crate) mod programs;
 pub(crate) mod servers;
+mod service;
+mod session;
 mod signals;
 mod stack;
 mod text;
@@ -53,6 +55,8 @@ pub fn all() -> Vec<Case> {
         adopt::cases,
         programs::cases,
         servers::cases,
+        service::cases,
+        session::cases,
         host::cases,
     ];
     suites.into_iter().flat_map(|suite| suite()).collect()

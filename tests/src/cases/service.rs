@@ -1,0 +1,94 @@
+//! What service modules give a program: each call in all its variants, on a real tree natively and on that of a module.
+
+use crate::case::Case;
+use crate::compare::difference;
+use crate::execute::{Bench, Host, Outcome};
+use crate::needs::Need;
+use crate::programs::Build;
+use crate::scratch::Scratch;
+use anyhow::{Context, Result, bail, ensure};
+
+/// The programs, each with its groups of calls.
+const GROUPS: [(&str, &[&str]); 6] = [
+    ("opens.c", &["open", "open-badly", "open-within"]),
+    ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
+    ("names.c", &["mkdir", "rmdir", "unlink", "link", "symlink", "rename", "mknod"]),
+    ("known.c", &["stat", "access", "chmod", "chown", "utimens", "statfs", "xattr"]),
+    ("folders.c", &["getdents", "chdir"]),
+    ("handles.c", &["dup", "inherit", "send", "named", "lock", "ready", "execute"]),
+];
+/// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.
+const OF_NAMES: [&str; 2] = ["chdir", "named"];
+/// A file system in memory: what a tmpfs says of itself `memfs` says too.
+const MEMORY: &str = "/dev/shm";
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str| {
+        Case::new(format!("service/{name}"))
+            .plain_only()
+            .needs(Need::Root)
+            .needs(Need::File(MEMORY))
+    };
+    let mut all = Vec::new();
+    for (source, groups) in GROUPS {
+        for &group in groups {
+            let case = case(group).build(Build::c(source)).run(&["{0}", group]);
+            all.push(case.check(if OF_NAMES.contains(&group) { in_memfs } else { in_both }));
+        }
+    }
+    let races = case("races").build(Build::c("races.c")).run(&["{0}", "races"]).seconds(120);
+    all.push(races.check(in_both));
+    let script = "{programs}/tree.sh";
+    let tree = case("git-and-gcc").needs_program("git").needs_program("gcc").seconds(120);
+    all.push(tree.run(&["/bin/sh", script]).check(in_memfs));
+    all
+}
+
+fn in_both(bench: &Bench<'_>) -> Result<()> {
+    in_unreal(bench)?;
+    in_memfs(bench)
+}
+
+/// The case's program in a directory of `MEMORY`, natively.
+fn natively(bench: &Bench<'_>) -> Result<Outcome> {
+    let scratch = Scratch::below(MEMORY)?;
+    let outcome = run(bench, Host::Native, &scratch.path().display().to_string())?;
+    ensure!(outcome.success(), "natively: {}, {}", outcome.end, outcome.text());
+    Ok(outcome)
+}
+
+fn run(bench: &Bench<'_>, host: Host<'_>, folder: &str) -> Result<Outcome> {
+    let mut words: Vec<&str> = bench.case.command.iter().map(String::as_str).collect();
+    words.push(folder);
+    bench.run_command(host, &words)
+}
+
+fn compare(bench: &Bench<'_>, module: &str, folder: &str) -> Result<()> {
+    let native = natively(bench)?;
+    let words = ["{vload}", "-m", module, "--"].map(|word| bench.word(word));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = run(bench, Host::Words(&words), folder)?;
+    match difference(&[], &native, &outcome) {
+        Some(found) => bail!("with {module}: {found}"),
+        None => Ok(()),
+    }
+}
+
+fn in_unreal(bench: &Bench<'_>) -> Result<()> {
+    let scratch = Scratch::below(MEMORY)?;
+    compare(bench, "unreal", &format!("/unreal{}", scratch.path().display()))?;
+    let mut left = std::fs::read_dir(scratch.path())?;
+    ensure!(left.next().is_none(), "something is left in the real directory");
+    Ok(())
+}
+
+fn in_memfs(bench: &Bench<'_>) -> Result<()> {
+    let folder = "/vload-memfs";
+    compare(bench, &format!("memfs:path={folder}"), folder)?;
+    let real = std::fs::symlink_metadata(folder);
+    real.err()
+        .filter(|error| error.kind() == std::io::ErrorKind::NotFound)
+        .map(drop)
+        .context("it is real")
+}
