@@ -41,5 +41,8 @@ fn main() {
         for argument in bare {
             println!("cargo:rustc-link-arg-bins={argument}");
         }
+        if arch == "x86" {
+            println!("cargo:rustc-link-arg-bins=-zpack-relative-relocs");
+        }
     }
 }

@@ -19,7 +19,6 @@ mod bisect;
 mod check;
 mod client;
 mod command;
-#[allow(dead_code, reason = "`vload-tool` runs it")]
 mod doctor;
 mod executable_stack;
 mod find;

@@ -4,7 +4,9 @@ use core::arch::{asm, global_asm};
 
 // The kernel starts a static-pie without an interp at any address; the words that hold addresses
 // must be corrected before the first line of Rust, which may read one. The linker makes
-// R_386_RELATIVE entries only (`-z text`, no symbols): *(base + r_offset) += base.
+// R_386_RELATIVE entries only (`-z text`, no symbols): *(base + r_offset) += base. Most are in a table of
+// their own (ELF gABI, SHT_RELR): an even word is the offset of a word to add the base to; an odd one has a
+// bit for each of the 31 words that follow.
 global_asm!(
     r#"
     .section .text.start, "ax", @progbits
@@ -23,7 +25,29 @@ _start:
     addl    %edi, (%edi,%esi)
     addl    $8, %ecx
     jmp     1b
-2:  andl    $-16, %esp
+2:  leal    __relr_start-10b(%ebx), %ecx
+    leal    __relr_end-10b(%ebx), %edx
+3:  cmpl    %edx, %ecx
+    jae     7f
+    movl    (%ecx), %esi
+    addl    $4, %ecx
+    testl   $1, %esi
+    jnz     4f
+    addl    %edi, (%edi,%esi)           # an offset
+    leal    4(%edi,%esi), %ebx          # where the next bits begin
+    jmp     3b
+4:  movl    %ebx, %ebp                  # bits
+5:  shrl    $1, %esi
+    jz      6f
+    testl   $1, %esi
+    jz      8f
+    addl    %edi, (%ebp)
+8:  addl    $4, %ebp
+    jmp     5b
+6:  addl    $31*4, %ebx
+    jmp     3b
+7:  xorl    %ebp, %ebp
+    andl    $-16, %esp
     subl    $12, %esp
     pushl   %eax
     call    vload_start

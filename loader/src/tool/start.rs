@@ -49,7 +49,6 @@ extern "C" fn main(sp: usize) -> ! {
     let vectors = Vectors { argv: &vectors.argv[1..], ..vectors };
     match command::parse(&vectors) {
         Command::Bisect(ask) => crate::bisect::run(&vectors, &ask),
-        Command::Doctor { json } => crate::doctor::run(&vectors, json),
         _ => alone(),
     }
 }
