@@ -1,6 +1,6 @@
 //! Service modules in Rust: a trait, and what makes an image of it.
 //!
-//! ```ignore
+//! ```text
 //! struct Hello;
 //! impl Service for Hello {
 //!     fn init(&self, layer: Layer<'_>) -> Result<()> {

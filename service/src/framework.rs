@@ -11,7 +11,7 @@ use vload_module::abi::service::{
     CLAIM_CONFIRM, CLAIM_EXACT, CLAIM_NEGATIVE, CLAIM_NUMBERS, FrameworkOperations,
     ServiceOperations,
 };
-use vload_module::abi::{Call, FRAMEWORK, Layer, MAGIC, Module, PROCESS, THREAD, VERSION};
+use vload_module::abi::{Call, FRAMEWORK, LAYOUT, Layer, MAGIC, Module, PROCESS, THREAD};
 use vload_module::{Errno, Result};
 
 use crate::call::{fd, numbers, path};
@@ -199,7 +199,7 @@ static OPERATIONS: FrameworkOperations = FrameworkOperations {
 #[unsafe(no_mangle)]
 pub static vload_module: Module = Module {
     magic: MAGIC,
-    version: VERSION,
+    version: LAYOUT,
     kind: FRAMEWORK,
     name: c"service".as_ptr(),
     description: c"what service modules rest on".as_ptr(),

@@ -14,6 +14,26 @@ use core::ffi::{c_char, c_int, c_void};
 pub const MAGIC: u64 = u64::from_le_bytes(*b"vloadmod");
 /// The version of everything here. An image made for another is refused.
 pub const VERSION: u32 = 1;
+/// What tells these types from those of any other build: the version of the framework, which is made with a vload and goes
+/// with no other.
+pub const LAYOUT: u32 = {
+    let files: [&[u8]; 4] = [
+        include_bytes!("mod.rs"),
+        include_bytes!("offered.rs"),
+        include_bytes!("raw.rs"),
+        include_bytes!("service.rs"),
+    ];
+    let (mut sum, mut file) = (0x811c_9dc5u32, 0);
+    while file < files.len() {
+        let mut at = 0;
+        while at < files[file].len() {
+            sum = (sum ^ files[file][at] as u32).wrapping_mul(0x0100_0193);
+            at += 1;
+        }
+        file += 1;
+    }
+    sum
+};
 /// The symbol that an image has its [`Module`] under.
 pub const SYMBOL: &str = "vload_module";
 
@@ -45,7 +65,7 @@ pub struct Layer {
 pub struct Module {
     /// [`MAGIC`].
     pub magic: u64,
-    /// [`VERSION`].
+    /// [`VERSION`]; [`LAYOUT`] for the framework.
     pub version: u32,
     /// [`RAW`], [`SERVICE`] or [`FRAMEWORK`].
     pub kind: u32,

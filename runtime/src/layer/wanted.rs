@@ -44,7 +44,7 @@ pub const CLASSES: [&[usize]; 4] = [system::MASKS, maps::CALLS, VIRTUAL_CALLS, &
 /// The calls that are wanted while a descriptor is virtual.
 const VIRTUAL_CALLS: &[usize] = &abi::held::NUMBERS;
 
-/// A class of processes: its place in [`CLASSES`].
+/// A class of processes: its place in `CLASSES`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Class {

@@ -225,11 +225,14 @@ impl<'a> Plan<'a> {
             return Err(Refusal::Field("magic"));
         }
         let version = half(offset_of!(Module, version));
-        if version != abi::VERSION {
-            return Err(Refusal::Version(version));
+        let kind = half(offset_of!(Module, kind));
+        match kind {
+            abi::FRAMEWORK if version != abi::LAYOUT => return Err(Refusal::OtherBuild),
+            abi::FRAMEWORK => {}
+            _ if version != abi::VERSION => return Err(Refusal::Version(version)),
+            _ => {}
         }
         self.prepared.module = at;
-        let kind = half(offset_of!(Module, kind));
         self.prepared.kind = u64::from(kind);
         self.prepared.flags = number(offset_of!(Module, flags));
         self.prepared.area = number(offset_of!(Module, area));

@@ -81,9 +81,9 @@ pub struct Relocation {
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Prepared {
-    /// What it was made for: [`offered::KEY`].
+    /// What it was made for: `offered::KEY`.
     pub made_for: u64,
-    /// What tells it from others: the [`sum`] of all that follows.
+    /// What tells it from others: the `sum` of all that follows.
     pub key: u64,
     /// The key of the framework that it is linked to; 0 for none.
     pub framework: u64,

@@ -25,6 +25,8 @@ pub enum Refusal<'a> {
     StartFiles,
     /// It exports no `vload_module`.
     NoModule,
+    /// It is the framework of another build.
+    OtherBuild,
     /// It was made for another version of the interface.
     Version(u32),
     /// What its `vload_module` says makes no sense: this field.
@@ -56,6 +58,9 @@ impl fmt::Display for Refusal<'_> {
             Self::NoModule => ("it exports no 'vload_module'", &b""[..], ""),
             Self::Symbol(name) => ("it needs '", *name, "', which is not offered"),
             Self::Field(field) => ("'vload_module' makes no sense: ", field.as_bytes(), ""),
+            Self::OtherBuild => {
+                ("it was made with another vload; build or install them together", &b""[..], "")
+            }
             Self::Version(version) => {
                 return write!(
                     f,

@@ -138,6 +138,8 @@ fn what_cannot_be_a_module_is_refused_with_the_reason() {
     assert!(
         refusal("version", &version, &[]).contains("version 7 of the interface; this vload has 1")
     );
+    let framework = SMALL.replace("VLOAD_RAW", "3");
+    assert!(refusal("framework", &framework, &[]).contains("made with another vload"));
     let none = SMALL.replace("VLOAD_MODULE =", "const struct vload_module other =");
     assert!(refusal("none", &none, &[]).contains("exports no 'vload_module'"));
     let magic = SMALL.replace("VLOAD_MAGIC", "1");

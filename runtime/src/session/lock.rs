@@ -64,7 +64,7 @@ impl Lock {
     /// given back, so a process that is stopped from its terminal stops nobody else; with the thread's
     /// block, faults do, because a module's code runs. Locks are given back in the reverse order.
     ///
-    /// [`Errno::DEADLK`]: the thread holds it.
+    /// `EDEADLK`: the thread holds it.
     pub fn take(
         &self,
         kept: &mut Kept,
@@ -132,7 +132,7 @@ impl Lock {
 
     /// Gives `word` of the memory another value, which it has for good once the lock is given back.
     ///
-    /// [`Errno::NOSPC`]: too many words have been changed since the lock was taken.
+    /// `ENOSPC`: too many words have been changed since the lock was taken.
     pub fn change(&self, kept: &Kept, word: &AtomicU64, value: u64) -> Result<()> {
         self.journal.note(&kept.memory, word)?;
         word.store(value, Ordering::Relaxed);

@@ -34,7 +34,7 @@ numbers! {
     USERFAULTFD = __NR_userfaultfd;
 }
 
-/// Wanted in a process with a userfaultfd ([`fault::watch`]).
+/// Wanted in a process with a userfaultfd (`fault::watch`).
 pub const IOCTL: usize = nr::__NR_ioctl as usize;
 
 /// The calls that are answered here, besides `mmap` and `munmap`.
