@@ -150,9 +150,11 @@ fn attach(record: &Record) -> Result<&'static Layer> {
 
 /// Puts a new layer in this process's view, above all others.
 pub fn insert(new: &NewLayer<'_>, block: Option<NonNull<Block>>) -> Result<LayerId> {
+    // All views of a session rest on one framework.
+    let view = if new.kind == FRAMEWORK { session::ROOT } else { session::view() };
     change(&mut || {
         let mut put_here = None;
-        let inserted = session::insert(session::view(), new, block, &mut |record| {
+        let inserted = session::insert(view, new, block, &mut |record| {
             let layer = put(record)?;
             let spec = layer.spec().ok_or(Errno::INVAL)?;
             (layer.raw().init)(layer, spec)?;

@@ -28,6 +28,8 @@ pub fn cases() -> Vec<Case> {
         case("outside").check(outside),
         case("begin").check(begin),
         case("views").check(views),
+        // A descriptor of a virtual file is opened through /proc.
+        case("views-of-services").not_under(&["bwrap", "foreign-proc", "no-proc"]).check(services),
         case("faults").check(faults),
         case("file-is-replaced").check(replaced),
         case("at-once").check(at_once),
@@ -112,6 +114,20 @@ fn insmod(bench: &Bench<'_>) -> Result<()> {
         ensure!(one["view"] == 0 && one["users"] == 0 && one["claims"] == 1, "{list}");
     }
     Ok(())
+}
+
+/// A view that has the first service layer of its session still has it when the view that it comes from gets some.
+fn services(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(
+        bench,
+        &[],
+        "mkfifo ready go; \
+         vload -m hello sh -c 'cat /hello; echo >ready; read line <go; cat /hello; cat /dev/useless' & \
+         read line <ready; vload insmod useless; echo kept >/dev/useless; echo >go; wait; \
+         cat /hello 2>/dev/null || echo none",
+    )?;
+    expect(&outcome, "Hello UMView!\nHello UMView!\nkept\nnone\n")
 }
 
 fn refused(bench: &Bench<'_>) -> Result<()> {
