@@ -175,12 +175,11 @@ fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
     }
     let vload = work.join("bin/vload");
     copy(&plan.vload, &vload)?;
-    copy(&plan.vload.with_file_name("vload-tool"), &work.join("bin/vload-tool"))?;
-    // The library, where the architecture has it, and the modules.
+    // The program for modules; the library, where the architecture has it; the modules.
     let beside = plan.vload.parent().context("a program lies in a folder")?;
     for entry in fs::read_dir(beside)? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "so") {
+        if path.ends_with("vload-tool") || path.extension().is_some_and(|end| end == "so") {
             copy(&path, &work.join("bin").join(path.file_name().unwrap_or_default()))?;
         }
     }
