@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Those that are written in Rust.
-pub const PACKAGES: [&str; 3] = ["vload-service", "vload-memfs", "vload-unreal"];
+pub const PACKAGES: [&str; 4] = ["vload-service", "vload-memfs", "vload-table", "vload-unreal"];
 
 /// How C and C++ files become modules.
 const FLAGS: [&str; 10] = [
