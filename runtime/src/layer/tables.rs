@@ -5,7 +5,7 @@
 //! A process may want more than its view does: what that is makes its class, and each class has a table of
 //! its own. One is filled when the first process needs it.
 
-use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use super::wanted::{self, ENTRIES};
 use crate::arch;
@@ -69,10 +69,22 @@ fn write(tables: &Tables<'_>, class: usize, numbers: &Numbers, again: bool) -> R
         let calls = wanted::CLASSES.iter().enumerate();
         calls.filter(|(index, _)| class >> index & 1 != 0).any(|(_, calls)| calls.contains(&low))
     };
-    for low in 0..end {
-        let for_all = numbers.has(low) || wanted::is_always(low);
-        show(low, for_all || (again && low < NUMBERS && of_class(low)));
+    match first_table(tables).filter(|_| class != 0 && !again && end == NUMBERS) {
+        Some(first) => {
+            // SAFETY: mapped just now, longer, and a page begins there.
+            let words = unsafe { &*(start as *const [AtomicU64; NUMBERS / 8]) };
+            for (word, from) in words.iter().zip(first) {
+                word.store(from.load(Ordering::Relaxed), Ordering::Release);
+            }
+        }
+        None => {
+            for low in 0..end {
+                let for_all = numbers.has(low) || wanted::is_always(low);
+                show(low, for_all || (again && low < NUMBERS && of_class(low)));
+            }
+        }
     }
+    wanted::beyond().for_each(|low| show(low, true));
     for (index, calls) in wanted::CLASSES.iter().enumerate() {
         if class >> index & 1 != 0 {
             calls.iter().for_each(|&call| show(call, true));
@@ -85,6 +97,19 @@ fn write(tables: &Tables<'_>, class: usize, numbers: &Numbers, again: bool) -> R
     // SAFETY: nothing refers to it any more.
     unsafe { sys::munmap(start, TABLE) };
     Ok(())
+}
+
+/// The table that has no more than the view wants, if these are the tables of this process's view and it is filled: the
+/// numbers that calls have. The others are that and a few bytes.
+fn first_table(tables: &Tables<'_>) -> Option<&'static [AtomicU64; NUMBERS / 8]> {
+    let own = session::tables(session::view())?;
+    let start = MAPPED.load(Ordering::Acquire);
+    let is_filled = tables.filled.load(Ordering::Acquire) & 1 != 0;
+    if start == 0 || own.offset != tables.offset || !is_filled {
+        return None;
+    }
+    // SAFETY: mapped to be read for as long as the process is in the view; no class has a smaller offset.
+    Some(unsafe { &*(start as *const [AtomicU64; NUMBERS / 8]) })
 }
 
 /// Where this process has the tables of its view mapped, or 0.

@@ -66,8 +66,10 @@ static EVERYTHING: AtomicBool = AtomicBool::new(false);
 static SHOWN: AtomicBool = AtomicBool::new(false);
 /// Whether the tables that are shared are asked.
 static SHARED: AtomicBool = AtomicBool::new(false);
-/// Whether a number beyond those that calls have is wanted always.
+/// Whether numbers beyond those that calls have are wanted always, more than a list has room for.
 static WIDE: AtomicBool = AtomicBool::new(false);
+/// Those that are, if they are few; 0: none.
+static BEYOND: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 /// A bit for each function of the vDSO's (`arch::patch::FUNCTIONS`) that is owned always.
 static OWNED: AtomicU64 = AtomicU64::new(0);
 
@@ -75,9 +77,22 @@ static OWNED: AtomicU64 = AtomicU64::new(0);
 /// program.
 pub fn want(number: usize) {
     OWN[number % ENTRIES].fetch_or(ALWAYS, Ordering::Relaxed);
-    if number >= tables::NUMBERS {
+    let low = number % ENTRIES;
+    if low >= tables::NUMBERS && !BEYOND.iter().any(|one| take(one, low)) {
         WIDE.store(true, Ordering::Relaxed);
     }
+}
+
+/// Puts a number into a place that is free, or has it.
+fn take(place: &AtomicUsize, low: usize) -> bool {
+    let taken = place.compare_exchange(0, low, Ordering::Relaxed, Ordering::Relaxed);
+    taken.is_ok() || taken == Err(low)
+}
+
+/// The numbers beyond those that calls have that are wanted always, where [`is_base_wide`] does not say that there are
+/// more.
+pub fn beyond() -> impl Iterator<Item = usize> {
+    BEYOND.iter().map(|one| one.load(Ordering::Relaxed)).filter(|&low| low != 0)
 }
 
 /// Wants every call always, as [`want`] does.
@@ -111,7 +126,7 @@ pub fn is_owned(index: usize) -> bool {
     OWNED.load(Ordering::Relaxed) >> index & 1 != 0
 }
 
-/// Whether a number beyond those that calls have is wanted always.
+/// Whether any number may be wanted always.
 pub fn is_base_wide() -> bool {
     WIDE.load(Ordering::Relaxed)
 }
