@@ -121,6 +121,8 @@ pub fn cases() -> Vec<Case> {
 fn addresses(bench: &Bench<'_>) -> Result<()> {
     /// The carry of a sum changes a bit or two more, now and then.
     const CARRY: u32 = 2;
+    /// That of a difference goes further where the two lie on both sides of a round address.
+    const BORROW: u32 = 4;
     let bits = |outcome: &Outcome| -> Result<Vec<(String, u32)>> {
         ensure!(outcome.success(), "{} with {:?}", outcome.end, outcome.error_text());
         let row = |line: &str| {
@@ -133,7 +135,8 @@ fn addresses(bench: &Bench<'_>) -> Result<()> {
     let under = bits(&bench.run(Host::Vload)?)?;
     ensure!(natively.len() == 9 && under.len() == 9, "{natively:?}, {under:?}");
     for ((name, native), (_, ours)) in natively.iter().zip(&under) {
-        let as_random = ours + CARRY >= *native && (*native > 0 || *ours == 0);
+        let carry = if name.contains(" from ") { BORROW } else { CARRY };
+        let as_random = ours + carry >= *native && (*native > 0 || *ours == 0);
         ensure!(as_random, "{name}: {native} bits natively, {ours} under vload; all: {under:?}");
     }
     Ok(())
