@@ -7,6 +7,7 @@
 
 extern char **environ;
 static volatile int stop, signals;
+static const char *program; /* not /proc/self/exe: there may be no /proc */
 
 static void handler(int signal)
 {
@@ -68,7 +69,7 @@ static void *short_threads(void *unused)
 
 static void *maps(void *unused)
 {
-    int fd = MUST(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    int fd = MUST(open(program, O_RDONLY | O_CLOEXEC));
     while (!stop) {
         char *memory = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
         CHECK(memory != MAP_FAILED && !memcmp(memory, "\177ELF", 4));
@@ -78,8 +79,10 @@ static void *maps(void *unused)
     return unused;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    CHECK(argc == 1);
+    program = argv[0];
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     MUST(sigaction(SIGUSR1, &action, NULL));
     void *(*bodies[])(void *) = {forks, spawns, libraries, short_threads, maps};

@@ -166,6 +166,10 @@ impl Bench<'_> {
         let folder = self.folder();
         let logs = self.machine.work.join("logs").join(self.case.name.replace('/', "-"));
         self.prepare(&folder)?;
+        // New files each time: what a run left behind may still write to those of its own.
+        if logs.exists() {
+            fs::remove_dir_all(&logs)?;
+        }
         fs::create_dir_all(&logs)?;
         let (stdin, stdout, stderr) =
             (logs.join("stdin"), logs.join("stdout"), logs.join("stderr"));
