@@ -1,9 +1,9 @@
 //! The program `vload`: starts before the target, maps it and its interp, and hands over.
 //!
-//! The way through the files: `arch/*` (first instruction, self-relocation) → `start` → `command`
-//! (what is asked) → `find` (which file) → `map` (its segments) → `stack` (what the kernel would have
-//! put there) → `identity` (what the kernel shows of the process) → `handover`. `check` and `doctor` run
-//! nothing, `bisect` runs vload.
+//! The way through the files: `arch/*` (first instruction, self-relocation) → `entry` (a stack of our
+//! own) → `start` → `command` (what is asked) → `find` (which file) → `map` (its segments) → `stack`
+//! (what the kernel would have put there) → `identity` (what the kernel shows of the process) →
+//! `handover`. `check` and `doctor` run nothing, `bisect` runs vload.
 #![no_std]
 #![no_main]
 #![deny(missing_docs)]
@@ -20,6 +20,7 @@ mod check;
 mod client;
 mod command;
 mod doctor;
+mod entry;
 mod executable_stack;
 mod find;
 mod handover;
@@ -36,3 +37,5 @@ mod start;
 mod summary;
 mod vdso;
 mod vectors;
+
+use start::decide;

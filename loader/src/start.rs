@@ -3,13 +3,10 @@
 
 use runtime::layer::modules;
 use runtime::layer::raw::Event;
-use runtime::memory::guard;
 use runtime::process::{self, OPTIONS, PRIVATE_ARGUMENTS, Resumed};
-use runtime::thread::POOL;
 use runtime::view::OWN;
 use runtime::{layer, session, sys};
 
-use crate::auxv::{AT_HWCAP2, AT_PAGESZ};
 use crate::client::{self, Where};
 use crate::command::{self, Command};
 use crate::find;
@@ -19,29 +16,8 @@ use crate::output;
 use crate::summary;
 use crate::vectors::Vectors;
 
-/// Called by the first instructions, relocated, on the kernel's stack. The rest runs on the stack
-/// that will be the resident's, so that the kernel's is free to be built anew.
-///
-/// # Safety
-/// Called once, by `_start`.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn vload_start(sp: usize) -> ! {
-    guard::own_image();
-    let Ok(block) = POOL.take() else {
-        fail(NOT_EXECUTABLE, format_args!("no memory for the resident's stack"));
-    };
-    handover::set_first_block(block);
-    // SAFETY: the block is fresh and nothing uses its stack.
-    unsafe { crate::arch::on_stack((*block).stack_top, sp, main) }
-}
-
-extern "C" fn main(sp: usize) -> ! {
-    // SAFETY: `sp` is the kernel's, and only read so far.
-    let vectors = unsafe { Vectors::at(sp) };
-    if let Some(size) = vectors.aux(AT_PAGESZ) {
-        process::set_page_size(size);
-    }
-    process::set_hwcap2(vectors.aux(AT_HWCAP2).unwrap_or(0));
+/// What is asked, by a person or by the vload before us.
+pub fn decide(vectors: Vectors) -> ! {
     match vectors.arg(1).and_then(|argument| Resumed::read(argument.to_bytes())) {
         Some(resumed) if vectors.argv.len() >= PRIVATE_ARGUMENTS => resume(vectors, resumed),
         _ => begin(vectors),

@@ -23,6 +23,7 @@ mod check;
 mod client;
 mod command;
 mod doctor;
+mod entry;
 mod executable_stack;
 mod find;
 mod handover;
@@ -40,3 +41,5 @@ mod summary;
 mod tool;
 mod vdso;
 mod vectors;
+
+use tool::decide;

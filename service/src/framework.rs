@@ -88,8 +88,8 @@ pub fn call(call: &mut Call, limit: u64) -> c_long {
 fn by_number(call: &mut Call, limit: u64) -> Option<c_long> {
     let wants = |service: &Service| {
         let operations = service.operations;
-        // SAFETY: as many numbers as the module says, in its image, which stays.
         let numbers = (operations.count != 0)
+            // SAFETY: as many numbers as the module says, in its image, which stays.
             .then(|| unsafe { from_raw_parts(operations.numbers, operations.count) });
         service.epoch < limit && numbers.is_some_and(|numbers| numbers.contains(&call.number))
     };

@@ -84,9 +84,10 @@ pub fn reopen(fd: i32, flags: u32) -> Result<i32> {
 /// `lseek(2)`, with offsets of 64 bits.
 pub fn seek(fd: i32, offset: i64, whence: u32) -> Result<i64> {
     #[cfg(target_pointer_width = "64")]
-    // SAFETY: no memory is passed.
-    let result = unsafe { call(nr::__NR_lseek, [fd as usize, offset as usize, whence as usize]) }
-        .map(|at| at as i64);
+    let result =
+        // SAFETY: no memory is passed.
+        unsafe { call(nr::__NR_lseek, [fd as usize, offset as usize, whence as usize]) }
+            .map(|at| at as i64);
     #[cfg(target_pointer_width = "32")]
     let result = {
         let mut at = 0i64;

@@ -5,3 +5,5 @@ mod list;
 mod prepare;
 mod start;
 mod verbs;
+
+pub use start::decide;

@@ -1,40 +1,14 @@
-//! From the kernel's stack to what is asked.
+//! From a command line to the part that does it.
 
 use alloc::vec::Vec;
 
-use runtime::memory::guard;
-use runtime::process;
-use runtime::thread::POOL;
-
 use super::{prepare, verbs};
-use crate::auxv::{AT_HWCAP2, AT_PAGESZ};
 use crate::command::{self, Command};
-use crate::handover;
-use crate::message::{NOT_EXECUTABLE, USAGE, fail};
+use crate::message::{USAGE, fail};
 use crate::vectors::{Vectors, string};
 
-/// Called by the first instructions, relocated, on the kernel's stack.
-///
-/// # Safety
-/// Called once, by `_start`.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn vload_start(sp: usize) -> ! {
-    guard::own_image();
-    let Ok(block) = POOL.take() else {
-        fail(NOT_EXECUTABLE, format_args!("no memory for the resident's stack"));
-    };
-    handover::set_first_block(block);
-    // SAFETY: the block is fresh and nothing uses its stack.
-    unsafe { crate::arch::on_stack((*block).stack_top, sp, main) }
-}
-
-extern "C" fn main(sp: usize) -> ! {
-    // SAFETY: `sp` is the kernel's, and nothing is written there.
-    let vectors = unsafe { Vectors::at(sp) };
-    if let Some(size) = vectors.aux(AT_PAGESZ) {
-        process::set_page_size(size);
-    }
-    process::set_hwcap2(vectors.aux(AT_HWCAP2).unwrap_or(0));
+/// What is asked, by a vload.
+pub fn decide(vectors: Vectors) -> ! {
     let (Some(own), Some(verb)) = (vectors.arg(1), vectors.arg(2)) else { alone() };
     let words: Vec<&'static [u8]> =
         vectors.argv[3..].iter().map(|&at| string(at).to_bytes()).collect();

@@ -72,8 +72,8 @@ fn mapped(file: &[u8], base: usize) -> (Prepared, Vec<u8>) {
     let plan = judge(file, &Table).expect("a module");
     // In words, because what is stored begins on a page.
     let mut stored = vec![0u64; plan.length().div_ceil(8)];
-    // SAFETY: as many bytes as the words have.
     let room =
+        // SAFETY: as many bytes as the words have.
         unsafe { core::slice::from_raw_parts_mut(stored.as_mut_ptr().cast::<u8>(), plan.length()) };
     let key = plan.write(room, 5);
     let prepared = Prepared::of(room).expect("whole");
@@ -211,8 +211,8 @@ fn what_was_changed_since_it_was_made_is_not_taken() {
     let file = compile("changed", SMALL, &[]);
     let plan = judge(&file, &Table).expect("a module");
     let mut stored = vec![0u64; plan.length().div_ceil(8)];
-    // SAFETY: as many bytes as the words have.
     let room =
+        // SAFETY: as many bytes as the words have.
         unsafe { core::slice::from_raw_parts_mut(stored.as_mut_ptr().cast::<u8>(), plan.length()) };
     plan.write(room, 0);
     assert!(Prepared::of(room).is_some());

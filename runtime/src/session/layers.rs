@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use super::arena::{self, Stored};
 use super::lock::{Kept, Lock};
+use super::numbers::{Numbers, Wanted};
 use super::views::{VIEWS, View, ViewId};
 use crate::layer;
 use crate::sys::{self, Errno, Result};
@@ -25,9 +26,6 @@ pub const LOCKS: usize = LAYER_LOCKS * size_of::<Lock>();
 /// Bytes of a name and of a description, at most.
 const NAME: usize = 32;
 const DESCRIPTION: usize = 128;
-/// Call numbers that have a bit in a record; those above are listed.
-pub const DIRECT: usize = 1024;
-const LISTED: usize = 32;
 
 /// [`Record::kind`], and so on: what `vload_module::abi` calls them.
 pub type Kind = u32;
@@ -141,97 +139,6 @@ impl Place {
     fn get(&self) -> Stored {
         let offset = self.offset.load(Ordering::Relaxed);
         Stored { offset, length: self.length.load(Ordering::Relaxed) as usize }
-    }
-}
-
-/// The calls that a layer wants.
-#[repr(C)]
-struct Wanted {
-    every: AtomicU32,
-    listed: AtomicU32,
-    bits: [AtomicU64; DIRECT / 64],
-    /// The low halves of other numbers.
-    list: [AtomicU32; LISTED],
-}
-
-impl Wanted {
-    fn clear(&self) {
-        self.every.store(0, Ordering::Relaxed);
-        self.listed.store(0, Ordering::Relaxed);
-        self.bits.iter().for_each(|word| word.store(0, Ordering::Relaxed));
-    }
-
-    fn count(&self) -> u32 {
-        if self.every.load(Ordering::Relaxed) != 0 {
-            return u32::MAX;
-        }
-        let direct = self.bits.iter().map(|word| word.load(Ordering::Relaxed).count_ones());
-        direct.sum::<u32>() + self.listed.load(Ordering::Relaxed)
-    }
-
-    fn add(&self, numbers: Option<&[usize]>) {
-        let Some(numbers) = numbers else { return self.every.store(1, Ordering::Relaxed) };
-        for &number in numbers {
-            let low = number & 0xffff;
-            if low < DIRECT {
-                self.bits[low / 64].fetch_or(1 << (low % 64), Ordering::Relaxed);
-                continue;
-            }
-            let at = self.listed.load(Ordering::Relaxed);
-            match self.list.get(at as usize) {
-                Some(place) => {
-                    place.store(low as u32, Ordering::Relaxed);
-                    self.listed.store(at + 1, Ordering::Relaxed);
-                }
-                // A stub that takes one too many to the resident does no harm.
-                None => self.every.store(1, Ordering::Relaxed),
-            }
-        }
-    }
-
-    fn add_to(&self, set: &mut Numbers) {
-        if self.every.load(Ordering::Relaxed) != 0 {
-            set.every = true;
-        }
-        for (to, from) in set.bits.iter_mut().zip(&self.bits) {
-            *to |= from.load(Ordering::Relaxed);
-        }
-        let listed = self.listed.load(Ordering::Relaxed) as usize;
-        for one in self.list.iter().take(listed) {
-            match set.list.get_mut(set.listed) {
-                Some(place) => *place = one.load(Ordering::Relaxed) as u16,
-                None => set.every = true,
-            }
-            set.listed += 1;
-        }
-    }
-}
-
-/// A set of call numbers, by their low halves.
-pub struct Numbers {
-    every: bool,
-    bits: [u64; DIRECT / 64],
-    list: [u16; 2 * LISTED],
-    listed: usize,
-}
-
-impl Numbers {
-    const NONE: Self =
-        Self { every: false, bits: [0; DIRECT / 64], list: [0; 2 * LISTED], listed: 0 };
-
-    /// Whether it has the number.
-    pub fn has(&self, low: usize) -> bool {
-        let in_list = || self.list.iter().take(self.listed).any(|&one| usize::from(one) == low);
-        self.every
-            || match self.bits.get(low / 64) {
-                Some(word) => word >> (low % 64) & 1 != 0,
-                None => in_list(),
-            }
-    }
-
-    /// Whether it has any beyond those that calls have.
-    pub fn is_wide(&self) -> bool {
-        self.every || self.listed != 0
     }
 }
 

@@ -11,6 +11,7 @@ mod journal;
 mod layers;
 mod lock;
 mod members;
+mod numbers;
 mod robust;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,9 @@ pub use arena::{
 };
 pub use backing::{placeholders, scratch_file, text_file};
 pub use layers::{
-    FIRST_EPOCH, LAYER_LOCKS, LAYERS, LOCKS, LayerId, NewLayer, Numbers, Record, count_user,
-    effective, generation, insert, new_epoch, remove, sees, widen,
+    FIRST_EPOCH, LAYER_LOCKS, LAYERS, LOCKS, LayerId, NewLayer, Record, count_user, effective,
+    generation, insert, new_epoch, remove, sees, widen,
 };
 pub use lock::{Kept, Lock};
+pub use numbers::Numbers;
 pub use views::{ROOT, Tables, VIEWS, ViewId, new_view, set_view, tables, view, with_wanted};

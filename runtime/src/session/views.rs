@@ -3,7 +3,8 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::arena::{self, Stored};
-use super::layers::{self, Numbers, Registry};
+use super::layers::{self, Registry};
+use super::numbers::Numbers;
 use crate::layer;
 use crate::sys::{self, Errno, Result};
 

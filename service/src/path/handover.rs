@@ -142,8 +142,8 @@ fn began(process: u32) -> u64 {
     // SAFETY: the path ends with a zero.
     let opened = unsafe { kernel::call(nr::__NR_openat, [CWD, name.as_ptr() as usize, flags, 0]) };
     let Ok(fd) = opened else { return 0 };
-    // SAFETY: the room is as long as it says.
     let length =
+        // SAFETY: the room is as long as it says.
         unsafe { kernel::call(nr::__NR_read, [fd, text.as_mut_ptr() as usize, text.len()]) };
     kernel::close(fd as i32);
     length.ok().and_then(|length| parse(text.get(..length)?)).unwrap_or(0)
@@ -176,8 +176,8 @@ mod tests {
 
     #[test]
     fn room_of_dead_processes_is_used_again() {
-        // SAFETY: all bytes zero are an empty table.
         let table: Box<Table> =
+            // SAFETY: all bytes zero are an empty table.
             unsafe { Box::from_raw(alloc_zeroed(Layout::new::<Table>()).cast()) };
         for number in 0..MOST as u32 {
             // Numbers that no process has (`PID_MAX_LIMIT`).

@@ -2,7 +2,7 @@
 
 mod stepped;
 
-use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::vec::Vec;
 
@@ -380,8 +380,9 @@ fn views_are_freed_when_their_last_process_has_ended() {
         put_in(view, "a", "").expect("room");
         // It has the descriptor, too.
         let child = start(|| {
+            let never = AtomicU32::new(0);
             loop {
-                sys::sleep(1_000_000);
+                sys::wait_while(&never, 0);
             }
         });
         sys::close(fd);

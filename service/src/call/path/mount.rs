@@ -30,8 +30,8 @@ const NO_TYPE: u32 = nr::MS_REMOUNT
 /// The newest layer with a type of file systems.
 pub fn of_type(kind: &[u8], limit: u64) -> Option<Service> {
     let has_it = |service: &Service| {
-        // SAFETY: null, or a string of the image's, which stays.
         let types = (!service.operations.types.is_null())
+            // SAFETY: a string of the image's, which stays.
             .then(|| unsafe { CStr::from_ptr(service.operations.types) });
         types.is_some_and(|types| {
             types.to_bytes().split(|&byte| byte == b',').any(|name| name == kind)
