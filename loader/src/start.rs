@@ -28,17 +28,13 @@ pub fn decide(vectors: Vectors) -> ! {
 fn begin(vectors: Vectors) -> ! {
     let run = match command::parse(&vectors) {
         Command::Run(run) => run,
-        Command::Check(check) => {
-            process::configure();
-            crate::check::run(&vectors, check)
-        }
         // Both look at the machine as it is without us.
         Command::Bisect(_) | Command::Doctor { .. }
             if client::place(&vectors) != Where::Outside =>
         {
             client::leave(&vectors)
         }
-        Command::Bisect(_) => client::become_tool(&vectors, &[], 1),
+        Command::Bisect(_) | Command::Check(_) => client::become_tool(&vectors, &[], 1),
         Command::Doctor { json } => crate::doctor::run(&vectors, json),
         Command::Module(first) => client::become_tool(&vectors, &[b"--ask"], first),
         Command::Say(text) => {

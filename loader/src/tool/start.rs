@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use runtime::process;
+
 use super::{prepare, verbs};
 use crate::command::{self, Command};
 use crate::message::{USAGE, fail};
@@ -23,6 +25,10 @@ pub fn decide(vectors: Vectors) -> ! {
     let vectors = Vectors { argv: &vectors.argv[1..], ..vectors };
     match command::parse(&vectors) {
         Command::Bisect(ask) => crate::bisect::run(&vectors, &ask),
+        Command::Check(check) => {
+            process::configure();
+            crate::check::run(&vectors, check)
+        }
         _ => alone(),
     }
 }
