@@ -104,8 +104,23 @@ static void try_access(void)
         }
 }
 
+/* A file that root has opened, and left to a child. */
+static int inherited;
+
 static void try_changes(void)
 {
+    char byte;
+    told("mode, by descriptor", fchmod(inherited, 0777));
+    told("owner, by descriptor", fchown(inherited, 2000, (gid_t)-1));
+    told("times, by descriptor", futimens(inherited, (struct timespec[2]){{1, 1}, {2, 2}}));
+    told("now, by descriptor", futimens(inherited, 0));
+    told("attribute, by descriptor", fsetxattr(inherited, "user.a", "x", 1, 0));
+    told("attribute, by descriptor", fgetxattr(inherited, "user.a", &byte, 1));
+    told("attribute, by descriptor", fremovexattr(inherited, "user.a"));
+    told("attribute of root", fsetxattr(inherited, "trusted.a", "x", 1, 0));
+    told("attribute of root", fgetxattr(inherited, "trusted.a", &byte, 1));
+    told("attribute", getxattr(at("file"), "user.a", &byte, 1));
+    told("write, by descriptor", write(inherited, "by another", 10));
     told("read", open(at("file"), O_RDONLY));
     told("write", open(at("file"), O_WRONLY));
     told("make", open(at("new"), O_WRONLY | O_CREAT, 0600));
@@ -146,6 +161,8 @@ static void accesses(void)
     file("everybody/theirs", "");
     file("everybody/ours", "");
     MUST(chown(at("everybody/ours"), 2000, 2000));
+    inherited = MUST(open(at("file"), O_RDWR));
+    MUST(fsetxattr(inherited, "user.a", "x", 1, 0));
     try_access();
     as_other("another user", try_access);
     as_other("another user changes", try_changes);

@@ -1,6 +1,7 @@
 //! Which operation of a module each variant of a call is.
 
 pub mod buffer;
+mod change;
 pub mod fd;
 pub mod layout;
 pub mod numbers;

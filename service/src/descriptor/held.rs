@@ -13,6 +13,7 @@ use super::placeholder;
 use super::record::{OPEN, Record, Records};
 use crate::claim::target::complete;
 use crate::layers::{self, Service};
+use crate::path::permission;
 
 /// An open file behind a descriptor of this process.
 #[derive(Clone, Copy)]
@@ -49,6 +50,12 @@ pub trait Subject {
     /// `EBADF` when it was opened for its name alone.
     fn usable(&self) -> Result<()>;
 
+    /// What is known of it.
+    fn stat(&self) -> Result<Stat>;
+
+    /// Whether the process may do all of `wanted` with it, of which this is known.
+    fn permit(&self, known: &Stat, wanted: u32) -> Result<()>;
+
     /// Calls an operation that gives 0; `error` where the module does not have it.
     fn ask_node(
         &self,
@@ -69,6 +76,24 @@ pub trait Subject {
 impl Subject for Held {
     fn usable(&self) -> Result<()> {
         Held::usable(self)
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        Held::stat(self)
+    }
+
+    fn permit(&self, known: &Stat, wanted: u32) -> Result<()> {
+        if permission::is_anybodys(known, wanted) {
+            return Ok(());
+        }
+        let answered = self.ask_node(Errno::NOSYS, |operations, node| {
+            // SAFETY: the node is valid for the call.
+            Some(unsafe { (operations.access?)(node, wanted as c_int) })
+        });
+        match answered {
+            Err(Errno::NOSYS) => permission::check(known, wanted),
+            other => other.map(drop),
+        }
     }
 
     fn ask_node_long(

@@ -3,12 +3,13 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general as nr;
-use vload_module::abi::service::{StatFs, Time};
+use vload_module::abi::service::StatFs;
 use vload_module::{Errno, Result};
 
-use crate::call::buffer;
-use crate::call::layout;
+use crate::call::{buffer, change, layout};
+use crate::claim::target::is_directory;
 use crate::descriptor::{Held, Subject};
+use crate::path::permission::{Credentials, READ, SYS_ADMIN, WRITE};
 use crate::{kernel, vload};
 
 /// The longest name and value of an extended attribute (linux/limits.h).
@@ -116,32 +117,13 @@ pub fn sync(held: &Held, data_only: bool) -> Result<usize> {
 /// `fchmod(2)`.
 pub fn chmod(held: &Held, mode: u32) -> Result<usize> {
     held.usable()?;
-    let mode = mode & 0o7777;
-    held.ask_node(Errno::PERM, |operations, node| {
-        // SAFETY: what is passed is valid for the call.
-        Some(unsafe { (operations.chmod?)(node, mode) })
-    })?;
-    Ok(0)
+    change::chmod(held, mode & 0o7777)
 }
 
 /// `fchown(2)`.
 pub fn chown(held: &Held, uid: u32, gid: u32) -> Result<usize> {
     held.usable()?;
-    held.ask_node(Errno::PERM, |operations, node| {
-        // SAFETY: what is passed is valid for the call.
-        Some(unsafe { (operations.chown?)(node, uid, gid) })
-    })?;
-    Ok(0)
-}
-
-/// `futimens(3)`.
-pub fn utimens(held: &Held, times: &[Time; 2]) -> Result<usize> {
-    held.usable()?;
-    held.ask_node(Errno::PERM, |operations, node| {
-        // SAFETY: what is passed is valid for the call.
-        Some(unsafe { (operations.utimens?)(node, times) })
-    })?;
-    Ok(0)
+    change::chown(held, uid, gid)
 }
 
 /// Reads the name of an extended attribute (`import_xattr_name`, fs/xattr.c).
@@ -154,6 +136,26 @@ fn name(from: usize, room: &mut [u8; NAME_ROOM]) -> Result<&CStr> {
         return Err(Errno::RANGE);
     }
     CStr::from_bytes_with_nul(&room[..=length]).map_err(|_| Errno::RANGE)
+}
+
+/// Whether the process may use the attribute of that name (`xattr_permission`, fs/xattr.c).
+fn may_use(subject: &impl Subject, name: &CStr, wanted: u32) -> Result<()> {
+    const STICKY: u32 = 0o1000;
+    let name = name.to_bytes();
+    if name.starts_with(b"security.") {
+        return Ok(());
+    }
+    let known = subject.stat()?;
+    if name.starts_with(b"trusted.") {
+        let refusal = if wanted == WRITE { Errno::PERM } else { Errno::NODATA };
+        return if Credentials::effective().can(SYS_ADMIN) { Ok(()) } else { Err(refusal) };
+    }
+    let is_shared =
+        name.starts_with(b"user.") && is_directory(known.mode) && known.mode & STICKY != 0;
+    if wanted == WRITE && is_shared && !Credentials::effective().owns(&known) {
+        return Err(Errno::PERM);
+    }
+    subject.permit(&known, wanted)
 }
 
 /// Gives a list of bytes that a module makes to the program: its length alone when the program has no room.
@@ -175,6 +177,7 @@ pub fn get_attribute(held: &impl Subject, [_, named, to, room, ..]: [usize; 6]) 
     held.usable()?;
     let mut bytes = [0; NAME_ROOM];
     let name = name(named, &mut bytes)?;
+    may_use(held, name, READ)?;
     give(to, room, |buffer| {
         let (at, most) = (buffer.as_mut_ptr(), buffer.len());
         held.ask_node_long(Errno::OPNOTSUPP, |operations, node| {
@@ -215,6 +218,7 @@ pub fn set_attribute(
     if length > VALUE_MOST {
         return Err(Errno(linux_raw_sys::errno::E2BIG as i32));
     }
+    may_use(held, name, WRITE)?;
     buffer::with(length, |buffer| {
         let value = buffer.get_mut(..length).ok_or(Errno::NOMEM)?;
         vload::get_bytes(value, from)?;
@@ -232,6 +236,7 @@ pub fn remove_attribute(held: &impl Subject, named: usize) -> Result<usize> {
     held.usable()?;
     let mut bytes = [0; NAME_ROOM];
     let name = name(named, &mut bytes)?;
+    may_use(held, name, WRITE)?;
     held.ask_node(Errno::OPNOTSUPP, |operations, node| {
         // SAFETY: what is passed is valid for the call.
         Some(unsafe { (operations.removexattr?)(node, name.as_ptr()) })

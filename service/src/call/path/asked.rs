@@ -165,7 +165,8 @@ impl From {
         if path.bytes().is_empty() && !self.may_be_empty {
             return Ok(Where::Kernel(false));
         }
-        if path.bytes().first() == Some(&b'/') {
+        // With `RESOLVE_IN_ROOT` an absolute path begins at the directory too.
+        if path.bytes().first() == Some(&b'/') && !self.how.in_root {
             return self.walk(roots, b"", None, path, to);
         }
         self.relative(roots, path, to)
@@ -204,7 +205,7 @@ impl From {
         path: &mut Rest,
         to: &mut Text,
     ) -> Result<Where> {
-        let absolute = path.bytes().first() == Some(&b'/');
+        let absolute = path.bytes().first() == Some(&b'/') && !self.how.in_root;
         let root_is_virtual = roots.own.len() > 1 && roots.own != roots.kernel;
         let start = Start {
             base,

@@ -8,19 +8,44 @@ use vload_module::abi::service::{Node, ServiceOperations, Stat, StatFs};
 use vload_module::{Errno, Result};
 
 use super::asked::{Asked, Spot};
-use super::{AT, Answer, only, times};
-use crate::call::fd::attributes as open_file;
-use crate::call::layout;
+use super::{Answer, extended, times};
+use crate::call::{change, layout};
 use crate::claim::target::{is_directory, is_link};
-use crate::descriptor::Held;
+use crate::descriptor::{Held, Subject};
 use crate::path::permission::{Credentials, WRITE};
 use crate::path::tree::known_place;
 use crate::path::{LONGEST, Text, proc};
 use crate::vload;
 
-/// Set-user-id, set-group-id.
-const SUID: u32 = 0o4000;
-const SGID: u32 = 0o2000;
+/// A place that a path has led to, as the operations on open files take it.
+pub struct Found<'a> {
+    /// The place.
+    pub spot: &'a Spot,
+    /// Its path.
+    pub path: &'a Text,
+}
+
+impl Subject for Found<'_> {
+    fn usable(&self) -> Result<()> {
+        self.stat().map(drop)
+    }
+
+    fn stat(&self) -> Result<Stat> {
+        self.spot.stat(self.path)
+    }
+
+    fn permit(&self, known: &Stat, wanted: u32) -> Result<()> {
+        self.spot.target.permit(self.path, known, wanted)
+    }
+
+    fn ask_node_long(
+        &self,
+        error: Errno,
+        what: impl FnOnce(&ServiceOperations, &Node) -> Option<c_long>,
+    ) -> Result<i64> {
+        self.spot.ask(self.path, error, what).map(|value| value as i64)
+    }
+}
 
 impl Spot {
     /// What is known of the file; `ENOTDIR` when it is none where a slash wants a directory.
@@ -43,11 +68,6 @@ fn form(asked: &Asked<'_>) -> (Struct, usize) {
 /// `stat`, `lstat`, `fstatat`, `statx` and their older forms.
 pub fn stat(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     let (form, to) = form(asked);
-    let flags = asked.at_flags();
-    only(flags, AT | nr::AT_NO_AUTOMOUNT | nr::AT_STATX_SYNC_TYPE)?;
-    if form == Struct::Statx && flags & nr::AT_STATX_SYNC_TYPE == nr::AT_STATX_SYNC_TYPE {
-        return Err(Errno::INVAL);
-    }
     put(form, to, &spot.stat(path)?)
 }
 
@@ -60,23 +80,19 @@ fn put(form: Struct, to: usize, known: &Stat) -> Result<usize> {
 }
 
 /// `access`, `faccessat`, `faccessat2`.
-pub fn access(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+pub fn access(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
     let index = asked.index_of(|arg| arg == Arg::Mode).ok_or(Errno::INVAL)?;
     let mode = asked.call.arguments[index] as u32;
-    only(mode, 7)?;
-    let flags = asked.at_flags();
-    only(flags, AT | nr::AT_EACCESS)?;
-    let known = spot.stat(path)?;
+    let known = subject.stat()?;
     if mode == 0 {
         return Ok(0);
     }
-    if flags & nr::AT_EACCESS != 0 {
-        spot.target.permit(path, &known, mode)?;
-        return Ok(0);
+    if asked.at_flags() & nr::AT_EACCESS != 0 {
+        return subject.permit(&known, mode).map(|()| 0);
     }
-    let answered = spot.target.ask(path, |operations, node| {
+    let answered = subject.ask_node(Errno::NOSYS, |operations, node| {
         // SAFETY: the node is valid for the call.
-        Some(c_long::from(unsafe { (operations.access?)(node, mode as i32) }))
+        Some(unsafe { (operations.access?)(node, mode as i32) })
     });
     match answered {
         Err(Errno::NOSYS) => Credentials::real().check(&known, mode)?,
@@ -93,13 +109,19 @@ fn room(asked: &Asked<'_>) -> Result<(usize, usize)> {
 }
 
 /// `readlink`, `readlinkat`.
-pub fn readlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+#[inline(never)]
+pub fn readlink(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
     let (to, room) = room(asked)?;
-    if !is_link(spot.stat(path)?.mode) {
+    if !is_link(subject.stat()?.mode) {
         return Err(Errno::INVAL);
     }
     let mut link = [0; LONGEST];
-    let length = spot.target.readlink(path, &mut link)?.min(room);
+    let (at, most) = (link.as_mut_ptr(), link.len() - 1);
+    let length = subject.ask_node_long(Errno::INVAL, |operations, node| {
+        // SAFETY: the node is valid for the call, and the room as long as it says.
+        Some(unsafe { (operations.readlink?)(node, at.cast(), most) })
+    })?;
+    let length = (length as usize).min(most).min(room);
     vload::put_bytes(to, &link[..length])?;
     Ok(length)
 }
@@ -119,41 +141,16 @@ pub fn readlink_of_proc(asked: &mut Asked<'_>, path: &mut Text) -> Result<Answer
 }
 
 /// `chmod`, `fchmodat`, `fchmodat2`.
-pub fn chmod(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
-    only(asked.at_flags(), AT)?;
+pub fn chmod(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
     let index = asked.index_of(|arg| arg == Arg::Mode).ok_or(Errno::INVAL)?;
-    let mode = asked.call.arguments[index] as u32 & 0o7777;
-    let known = spot.stat(path)?;
-    // No file system keeps the mode of a link (`chmod_common`, fs/open.c).
-    if is_link(known.mode) {
-        return Err(Errno::OPNOTSUPP);
-    }
-    let who = Credentials::effective();
-    if !who.owns(&known) {
-        return Err(Errno::PERM);
-    }
-    let mode = if who.may_set_group(known.gid) { mode } else { mode & !SGID };
-    spot.set_mode(path, mode)
+    change::chmod(subject, asked.call.arguments[index] as u32 & 0o7777)
 }
 
 /// `chown`, `lchown`, `fchownat`.
-pub fn chown(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
-    only(asked.at_flags(), AT)?;
+pub fn chown(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
     let index = asked.index_of(|arg| arg == Arg::Id).ok_or(Errno::INVAL)?;
     let [uid, gid] = [0, 1].map(|at| id(asked, asked.call.arguments[index + at]));
-    let known = spot.stat(path)?;
-    Credentials::effective().may_give(&known, uid, gid)?;
-    spot.ask(path, Errno::PERM, |operations, node| {
-        // SAFETY: the node is valid for the call.
-        Some(c_long::from(unsafe { (operations.chown?)(node, uid, gid) }))
-    })?;
-    // What runs as its owner does not run as another one.
-    let group = if known.mode & 0o010 != 0 { SGID } else { 0 };
-    let taken = known.mode & (SUID | group);
-    if taken != 0 && !is_directory(known.mode) {
-        spot.set_mode(path, known.mode & 0o7777 & !taken)?;
-    }
-    Ok(0)
+    change::chown(subject, uid, gid)
 }
 
 /// A user or group as it was given: the calls of old 32-bit programs have 16 bits (`low2highuid`, linux/highuid.h).
@@ -168,7 +165,7 @@ fn id(asked: &Asked<'_>, value: usize) -> u32 {
 }
 
 /// `truncate` and its older forms.
-pub fn truncate(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+pub fn truncate(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
     let [_, low, high, ..] = asked.call.arguments;
     let length = match asked.described.args()[1] {
         Arg::Offset => low as isize as i64,
@@ -177,17 +174,18 @@ pub fn truncate(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize
     if length < 0 {
         return Err(Errno::INVAL);
     }
-    let known = spot.stat(path)?;
+    let known = subject.stat()?;
     match known.mode & nr::S_IFMT {
         nr::S_IFREG => {}
         nr::S_IFDIR => return Err(Errno::ISDIR),
         _ => return Err(Errno::INVAL),
     }
-    spot.target.permit(path, &known, WRITE)?;
-    spot.ask(path, Errno::PERM, |operations, node| {
+    subject.permit(&known, WRITE)?;
+    subject.ask_node(Errno::PERM, |operations, node| {
         // SAFETY: the node is valid for the call.
-        Some(c_long::from(unsafe { (operations.truncate?)(node, length) }))
-    })
+        Some(unsafe { (operations.truncate?)(node, length) })
+    })?;
+    Ok(0)
 }
 
 /// `statfs`, `statfs64`.
@@ -221,39 +219,32 @@ impl Spot {
             other => other.map(|value| value as usize),
         }
     }
-
-    fn set_mode(&self, path: &Text, mode: u32) -> Result<usize> {
-        self.ask(path, Errno::PERM, |operations, node| {
-            // SAFETY: the node is valid for the call.
-            Some(c_long::from(unsafe { (operations.chmod?)(node, mode) }))
-        })
-    }
 }
 
-/// A call with `AT_EMPTY_PATH`, or without a path, on an open file of a layer's.
+/// A call on an open file of a layer's: with `AT_EMPTY_PATH`, or without a path.
 pub fn of_open(asked: &mut Asked<'_>, held: &Held) -> Result<usize> {
-    let arguments = asked.call.arguments;
-    let value = |kind: Arg| {
-        asked.index_of(|arg| arg == kind).map(|index| arguments[index]).ok_or(Errno::INVAL)
-    };
     match asked.described.service() {
         Some(Service::Stat) => {
             let (form, to) = form(asked);
             put(form, to, &held.stat()?)
         }
-        Some(Service::Chmod) => open_file::chmod(held, value(Arg::Mode)? as u32),
-        Some(Service::Chown) => {
-            let index = asked.index_of(|arg| arg == Arg::Id).ok_or(Errno::INVAL)?;
-            open_file::chown(held, arguments[index] as u32, arguments[index + 1] as u32)
+        Some(Service::Chmod) => chmod(asked, held),
+        Some(Service::Chown) => chown(asked, held),
+        Some(Service::Utimens) => {
+            // Without any path it is `futimens(3)`, for which a descriptor to look at is none.
+            if asked.path(0).is_none_or(|index| asked.call.arguments[index] == 0) {
+                held.usable()?;
+            }
+            times::utimens(asked, held)
         }
-        Some(Service::Utimens) => open_file::utimens(held, &times::given(asked)?),
-        Some(Service::Access) => {
-            let mode = value(Arg::Mode)? as u32;
-            only(mode, 7)?;
-            Credentials::effective().check(&held.stat()?, mode).map(|()| 0)
-        }
-        // A link can be open for its name alone.
+        Some(Service::Access) => access(asked, held),
+        // Only a link that is open to be looked at can be read without a path.
+        Some(Service::Readlink) if is_link(held.stat()?.mode) => readlink(asked, held),
         Some(Service::Readlink) => Err(Errno::NOENT),
+        Some(Service::Getxattr) => extended::get(asked, held),
+        Some(Service::Setxattr) => extended::set(asked, held),
+        Some(Service::Listxattr) => extended::list(asked, held),
+        Some(Service::Removexattr) => extended::remove(asked, held),
         _ => Err(Errno::OPNOTSUPP),
     }
 }

@@ -3,6 +3,7 @@
 //! A path that leads to no claim, by no way that the kernel does not know, is the kernel's: the call is passed on as
 //! it came, and errors, races and links are as natively.
 
+mod across;
 mod asked;
 mod attributes;
 mod extended;
@@ -16,11 +17,11 @@ mod start;
 #[cfg(test)]
 mod tests;
 mod times;
+mod valid;
 
 use core::ffi::c_long;
 
 use abi::Service;
-use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 use vload_module::{Errno, Result};
 
@@ -30,11 +31,19 @@ use crate::framework;
 use crate::path::{Final, How, Text, umask};
 use crate::vload;
 use asked::{Asked, Spot, Where};
+use attributes::Found;
 
 pub use asked::is_any_virtual;
 
 /// What a call is when its path has been found.
 type Operation = fn(&mut Asked<'_>, &Spot, &Text) -> Result<usize>;
+
+/// An operation on what is known of a file, which is the same for an open one.
+macro_rules! found {
+    ($operation:path) => {
+        |asked, spot, path| $operation(asked, &Found { spot, path })
+    };
+}
 
 /// Answers a call that has a path; none where it has none, or is not to be answered here.
 pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Option<c_long> {
@@ -113,17 +122,17 @@ fn operation(asked: &Asked<'_>) -> Result<(How, Operation)> {
     Ok(match asked.described.service() {
         Some(Service::Open) => (open::how(asked)?, open::open),
         Some(Service::Stat) => (end, attributes::stat),
-        Some(Service::Access) => (end, attributes::access),
-        Some(Service::Readlink) => (How::to(Final::Leave), attributes::readlink),
-        Some(Service::Chmod) => (end, attributes::chmod),
-        Some(Service::Chown) => (end, attributes::chown),
-        Some(Service::Utimens) => (end, times::utimens),
-        Some(Service::Truncate) => (end, attributes::truncate),
+        Some(Service::Access) => (end, found!(attributes::access)),
+        Some(Service::Readlink) => (How::to(Final::Leave), found!(attributes::readlink)),
+        Some(Service::Chmod) => (end, found!(attributes::chmod)),
+        Some(Service::Chown) => (end, found!(attributes::chown)),
+        Some(Service::Utimens) => (end, found!(times::utimens)),
+        Some(Service::Truncate) => (end, found!(attributes::truncate)),
         Some(Service::Statfs) => (end, attributes::statfs),
-        Some(Service::Getxattr) => (end, extended::get),
-        Some(Service::Setxattr) => (end, extended::set),
-        Some(Service::Listxattr) => (end, extended::list),
-        Some(Service::Removexattr) => (end, extended::remove),
+        Some(Service::Getxattr) => (end, found!(extended::get)),
+        Some(Service::Setxattr) => (end, found!(extended::set)),
+        Some(Service::Listxattr) => (end, found!(extended::list)),
+        Some(Service::Removexattr) => (end, found!(extended::remove)),
         Some(Service::Symlink) => (How::to(Final::Name), names::symlink),
         Some(Service::Unlink) => (How::to(Final::Name), names::unlink),
         Some(Service::Mkdir) => (How::to(Final::Name), names::mkdir),
@@ -137,7 +146,11 @@ fn operation(asked: &Asked<'_>) -> Result<(How, Operation)> {
 fn one_path(asked: &mut Asked<'_>) -> Result<Answer> {
     let (how, operation) = operation(asked)?;
     let mut path = Text::root();
-    match asked.locate(0, how, &mut path)? {
+    let found = asked.locate(0, how, &mut path);
+    if !matches!(found, Ok(Where::Kernel(_) | Where::Real)) {
+        valid::check(asked)?;
+    }
+    match found? {
         Where::Kernel(true) if asked.described.service() == Some(Service::Readlink) => {
             attributes::readlink_of_proc(asked, &mut path)
         }
@@ -173,6 +186,3 @@ fn without(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
 fn only(flags: u32, known: u32) -> Result<()> {
     if flags & !known == 0 { Ok(()) } else { Err(Errno::INVAL) }
 }
-
-/// The `AT_*` flags of most calls.
-const AT: u32 = nr::AT_SYMLINK_NOFOLLOW | nr::AT_EMPTY_PATH;

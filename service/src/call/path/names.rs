@@ -6,8 +6,9 @@ use abi::Arg;
 use linux_raw_sys::general as nr;
 use vload_module::{Errno, Result};
 
+use super::across::Side;
 use super::asked::{Asked, Spot, Where};
-use super::{Answer, only, real};
+use super::{Answer, across, only, real, valid};
 use crate::claim::target::is_directory;
 use crate::path::{Final, How, LONGEST, Last, Text, umask};
 use crate::vload;
@@ -74,9 +75,7 @@ pub fn mknod(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
 /// `unlink`, `unlinkat`.
 #[inline(never)]
 pub fn unlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
-    let flags = asked.at_flags();
-    only(flags, nr::AT_REMOVEDIR)?;
-    if flags & nr::AT_REMOVEDIR != 0 {
+    if asked.at_flags() & nr::AT_REMOVEDIR != 0 {
         return rmdir(asked, spot, path);
     }
     if spot.place.last != Last::Name {
@@ -122,25 +121,43 @@ fn two(
     from: &mut Text,
     to: &mut Text,
 ) -> Result<Option<(Spot, Spot)>> {
-    let first = asked.locate(0, How::to(ends[0]), from)?;
-    let second = asked.locate(1, How::to(ends[1]), to)?;
-    let mut claimed = [None, None];
+    let first = asked.locate(0, How::to(ends[0]), from);
+    let second = asked.locate(1, How::to(ends[1]), to);
+    if ![&first, &second].iter().all(|found| matches!(found, Ok(Where::Kernel(_) | Where::Real))) {
+        valid::check(asked)?;
+    }
     let paths = [&*from, &*to];
-    for (number, found) in [first, second].into_iter().enumerate() {
+    let mut claimed = [None, None];
+    let mut sides = [Side::Kernel, Side::Kernel];
+    for (number, found) in [first?, second?].into_iter().enumerate() {
         match found {
             Where::Kernel(_) => {}
-            Where::Real => asked.point(number, paths[number]),
+            Where::Real => sides[number] = Side::Real(paths[number]),
             Where::Claimed(spot) => claimed[number] = Some(spot),
             // An open file without a name can be given none.
             Where::Open(_) => return Err(Errno::NOENT),
         }
     }
-    match claimed {
-        [None, None] => Ok(None),
-        [Some(from), Some(to)] if from.target.claim.epoch == to.target.claim.epoch => {
-            Ok(Some((from, to)))
+    match &claimed {
+        [None, None] => {
+            for (number, side) in sides.iter().enumerate() {
+                if let Side::Real(path) = side {
+                    asked.point(number, path);
+                }
+            }
+            Ok(None)
         }
-        _ => Err(Errno::XDEV),
+        [Some(from), Some(to)] if from.target.claim.epoch == to.target.claim.epoch => {
+            Ok(Some((*from, *to)))
+        }
+        _ => {
+            for (number, spot) in claimed.iter().enumerate() {
+                if let Some(spot) = spot {
+                    sides[number] = Side::Claimed(spot, paths[number]);
+                }
+            }
+            Err(across::refusal(asked, sides))
+        }
     }
 }
 
@@ -153,7 +170,6 @@ pub fn link(asked: &mut Asked<'_>) -> Result<Answer> {
     match two(asked, [end, Final::Name], &mut old, &mut new)? {
         None => Ok(real(asked)),
         Some((from, to)) => {
-            only(flags, nr::AT_SYMLINK_FOLLOW | nr::AT_EMPTY_PATH)?;
             let known = from.stat(&old)?;
             to.may_make(&new, false)?;
             if is_directory(known.mode) {

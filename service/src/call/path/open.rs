@@ -84,6 +84,11 @@ fn check(how: &OpenHow) -> Result<()> {
     if how.resolve & u64::from(nr::RESOLVE_CACHED) != 0 { Err(Errno::AGAIN) } else { Ok(()) }
 }
 
+/// Whether the arguments can be.
+pub fn check_arguments(asked: &Asked<'_>) -> Result<()> {
+    given(asked).map(drop)
+}
+
 /// How the path of a call that opens is walked.
 pub fn how(asked: &Asked<'_>) -> Result<How> {
     // What is wrong with it is the kernel's to say, unless the path leads to a claim.

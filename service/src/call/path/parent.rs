@@ -30,6 +30,11 @@ impl Spot {
         Ok(Some((above, known)))
     }
 
+    /// Whether the directory is there that the place is in.
+    pub fn has_directory(&self, path: &Text) -> Result<()> {
+        self.parent(path).map(drop)
+    }
+
     /// Whether a name may be made at the place; `slash` whether a slash may follow it.
     pub fn may_make(&self, path: &Text, slash: bool) -> Result<()> {
         if self.place.last != Last::Name {

@@ -1,16 +1,13 @@
 //! The calls that set times.
 
-use core::ffi::c_long;
-
 use abi::{Arg, Struct};
 use linux_raw_sys::general as nr;
 use vload_module::abi::service::Time;
 use vload_module::{Errno, Result};
 
-use super::asked::{Asked, Spot};
-use super::{AT, only};
-use crate::path::Text;
-use crate::path::permission::{Credentials, WRITE};
+use super::asked::Asked;
+use crate::call::change;
+use crate::descriptor::Subject;
 use crate::vload;
 
 /// Nanoseconds that mean now, and that mean no change (utimensat(2)).
@@ -66,23 +63,7 @@ pub fn given(asked: &Asked<'_>) -> Result<[Time; 2]> {
 }
 
 /// `utime`, `utimes`, `futimesat`, `utimensat`.
-pub fn utimens(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
-    only(asked.at_flags(), AT)?;
+pub fn utimens(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
     let times = given(asked)?;
-    if times.iter().all(|time| time.nanoseconds == OMIT) {
-        return Ok(0);
-    }
-    let known = spot.stat(path)?;
-    // Who may write may set both to now; else one must be the owner (`vfs_utimes`, fs/utimes.c).
-    if !Credentials::effective().owns(&known) {
-        if times.iter().any(|time| time.nanoseconds != NOW) {
-            return Err(Errno::PERM);
-        }
-        spot.target.permit(path, &known, WRITE)?;
-    }
-    let times = &raw const times;
-    spot.ask(path, Errno::PERM, |operations, node| {
-        // SAFETY: the node and the times are valid for the call.
-        Some(c_long::from(unsafe { (operations.utimens?)(node, times) }))
-    })
+    change::utimens(subject, &times)
 }
