@@ -42,8 +42,11 @@ static SLOTS: [Slot; MOST] = [const {
     }
 }; MOST];
 
-/// Puts a layer in the list. `false` when it is full.
+/// Puts a layer in the list, in the stead of what vload knew by its address before. `false` when it is full.
 pub fn add(service: Service) -> bool {
+    for slot in SLOTS.iter().filter(|slot| slot.layer.load(Ordering::Relaxed) == service.layer) {
+        slot.identity.store(0, Ordering::Relaxed);
+    }
     let free = SLOTS.iter().find(|slot| slot.identity.load(Ordering::Relaxed) == 0);
     let Some(slot) = free else { return false };
     slot.layer.store(service.layer, Ordering::Relaxed);

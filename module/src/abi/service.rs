@@ -291,10 +291,10 @@ pub struct FrameworkOperations {
         *const ServiceOperations,
         identity: u32,
     ) -> c_int,
-    /// A service layer is to be removed from the session: `EBUSY` while it has open files or a mounted file system; else
-    /// its claims are gone.
+    /// A service layer is to be removed from the session: `EBUSY` while it has open files or a mounted file system.
     pub remove: unsafe extern "C" fn(*mut Layer, identity: u32) -> c_int,
-    /// A service layer is no longer effective in this process, which has seen that it was removed.
+    /// A service layer is no longer effective in this process, which has seen that it was removed. What is left of it in
+    /// the session goes.
     pub forget: unsafe extern "C" fn(*mut Layer, identity: u32),
     /// How many open files and mounted file systems a service layer has.
     pub users: unsafe extern "C" fn(*mut Layer, identity: u32) -> c_int,
@@ -331,10 +331,14 @@ pub mod core_side {
         pub fn vload_new_epoch() -> u64;
         /// When a layer was loaded.
         pub fn vload_epoch(layer: *mut Layer) -> u64;
-        /// The number of the view of the calling process.
+        /// What names the view of the calling process, now and for good; less than 1 << 31. That of the session's first
+        /// view is 0.
         pub fn vload_view() -> u32;
         /// Whether the calling process sees what was added to a view: 1, or 0.
         pub fn vload_sees(view: u32) -> c_int;
+        /// Whether the session has the service layer of that number, in whatever view, and any process is in that
+        /// view: 1, or 0.
+        pub fn vload_lives(identity: u32, view: u32) -> c_int;
         /// A descriptor, in the calling thread's table, of the session's file that descriptors of
         /// virtual files are opened from; or `-EBADF`.
         pub fn vload_placeholders() -> c_int;

@@ -91,6 +91,9 @@ fn follow() {
     let generation = session::effective(session::view(), &mut |record| present |= have(record));
     for layer in list::loaded().filter(|layer| present & layer.bit() == 0) {
         list::set_live(layer, false);
+        if layer.raw().is_service {
+            module::framework::forget(layer.epoch());
+        }
     }
     if wanted::is_alone() {
         wanted::lead();
@@ -183,7 +186,9 @@ pub fn remove(
             let here = list::loaded().find(|layer| layer.epoch() == record.epoch);
             let layer = here.map_or_else(|| attach(record), Ok)?;
             fini(layer)
-        })
+        })?;
+        follow();
+        Ok(())
     })
 }
 

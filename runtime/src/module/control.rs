@@ -134,7 +134,7 @@ fn lsmod(call: &mut Call<'_>) -> Result<usize> {
                 since: record.since,
                 kind: record.kind,
                 view: record.view.0,
-                users: if service { framework::users(record.epoch) } else { record.users },
+                users: if service { framework::users(record.epoch) } else { 0 },
                 claims: if service { framework::claims(record.epoch) } else { record.wants },
                 name: [0; 32],
                 description: [0; 128],

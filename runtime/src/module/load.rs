@@ -61,6 +61,6 @@ fn store(bytes: &[u8], prepared: &Prepared) -> Result<Stored> {
     let key = [tag, prepared.key, bytes.len() as u64, 0, 0, 0];
     match session::find(&key) {
         Some(stored) if session::bytes(stored).is_ok_and(|same| same == bytes) => Ok(stored),
-        _ => session::put(bytes).inspect(|&stored| session::keep(&key, stored)),
+        _ => session::put_known(&key, bytes, 0),
     }
 }

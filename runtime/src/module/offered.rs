@@ -34,7 +34,7 @@ macro_rules! offered {
 offered! {
     vload_next vload_system vload_get vload_put vload_get_string vload_area vload_word
     vload_thread_word vload_argument vload_log vload_panic vload_area_size vload_lock vload_change
-    vload_unlock vload_guard vload_epoch vload_new_epoch vload_view vload_sees vload_placeholders
+    vload_unlock vload_guard vload_epoch vload_new_epoch vload_view vload_sees vload_lives vload_placeholders
     vload_hold vload_kernel vload_wait vload_locks
     memcpy memmove memset memcmp bcmp strlen
 }
@@ -278,11 +278,15 @@ unsafe extern "C" fn vload_new_epoch() -> u64 {
 }
 
 unsafe extern "C" fn vload_view() -> u32 {
-    session::view().0
+    session::name()
 }
 
 unsafe extern "C" fn vload_sees(view: u32) -> c_int {
-    c_int::from(session::sees(session::ViewId(view)))
+    c_int::from(session::sees(view))
+}
+
+unsafe extern "C" fn vload_lives(layer: u32, view: u32) -> c_int {
+    c_int::from(session::is_there(layer) && session::is_lived_in(view))
 }
 
 unsafe extern "C" fn vload_hold(_: *mut abi::Layer, on: c_int) {

@@ -23,9 +23,6 @@ use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
 use crate::view::OWN;
 
-/// Images that a process can have: as many as a session has layers.
-const MOST: usize = 64;
-
 /// An image in this process.
 pub struct Image {
     /// What tells it from others.
@@ -42,33 +39,32 @@ pub struct Image {
     pub module: &'static Module,
     /// What it is to the list of layers.
     raw: Raw,
+    /// The one that was mapped before it.
+    before: Option<&'static Image>,
 }
 
-static IMAGES: [AtomicPtr<Image>; MOST] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MOST];
+/// The image that was mapped last.
+static IMAGES: AtomicPtr<Image> = AtomicPtr::new(core::ptr::null_mut());
 
 /// The image that is stored there, as a module of this process: mapped when it is asked for first. One
 /// thread at a time asks.
 pub fn raw_of(stored: Stored) -> Result<&'static Raw> {
-    for place in &IMAGES {
-        // SAFETY: null, or an image that was put there below and stays.
-        match unsafe { place.load(Ordering::Acquire).as_ref() } {
-            Some(image) if image.offset == stored.offset => return Ok(&image.raw),
-            Some(_) => {}
-            None => {
-                let image = Box::leak(Box::new(map(stored)?));
-                // Only now does it have the address that it is known by.
-                let at = core::ptr::from_mut(image);
-                // SAFETY: it was leaked, and nothing of it but `raw` is changed any more.
-                image.raw.image = Some(unsafe { &*at });
-                place.store(at, Ordering::Release);
-                return Ok(&image.raw);
-            }
-        }
+    // SAFETY: null, or an image that was put there below and stays.
+    let last = unsafe { IMAGES.load(Ordering::Acquire).as_ref() };
+    let mut images = core::iter::successors(last, |image| image.before);
+    if let Some(image) = images.find(|image| image.offset == stored.offset) {
+        return Ok(&image.raw);
     }
-    Err(Errno::NOSPC)
+    let image = Box::leak(Box::new(map(stored, last)?));
+    // Only now does it have the address that it is known by.
+    let at = core::ptr::from_mut(image);
+    // SAFETY: it was leaked, and nothing of it but `raw` is changed any more.
+    image.raw.image = Some(unsafe { &*at });
+    IMAGES.store(at, Ordering::Release);
+    Ok(&image.raw)
 }
 
-fn map(stored: Stored) -> Result<Image> {
+fn map(stored: Stored, before: Option<&'static Image>) -> Result<Image> {
     let file = OWN.session.get();
     let table = sys::map_private(file, stored.offset, stored.length)?;
     // SAFETY: mapped just now; `put` has written a plan there.
@@ -92,7 +88,7 @@ fn map(stored: Stored) -> Result<Image> {
     };
     let raw = describe(module);
     let constructed = AtomicBool::new(false);
-    Ok(Image { key, offset, start, length, constructors, constructed, module, raw })
+    Ok(Image { key, offset, start, length, constructors, constructed, module, raw, before })
 }
 
 /// Maps the pieces and relocates them.

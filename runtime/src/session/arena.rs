@@ -185,12 +185,10 @@ impl Session {
     /// Takes a part of the file that nobody uses: where it begins.
     fn take(&self, length: usize) -> Result<u64> {
         let room = (length as u64).next_multiple_of(4096);
-        let offset = self.used.fetch_add(room, Ordering::Relaxed);
-        if offset + room > self.size {
-            self.used.fetch_sub(room, Ordering::Relaxed);
-            return Err(Errno::NOSPC);
-        }
-        Ok(offset)
+        // By one store: who is killed has taken what there was, or nothing.
+        let end = |used: u64| used.checked_add(room).filter(|&end| end <= self.size);
+        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, end);
+        taken.map_err(|_| Errno::NOSPC)
     }
 }
 
@@ -219,6 +217,20 @@ pub fn map_area(index: usize, length: usize) -> Result<usize> {
 pub fn put(bytes: &[u8]) -> Result<Stored> {
     let stored = room(bytes.len() as u64)?;
     fill(stored, bytes)?;
+    Ok(stored)
+}
+
+/// Copies `bytes` into the session's file, known under `key` from then on. `spare` places of the index are left free.
+///
+/// [`Errno::NOSPC`]: there is no room. What nobody would find again would take memory each time that it is put there.
+pub fn put_known(key: &[u64; 6], bytes: &[u8], spare: usize) -> Result<Stored> {
+    let session = session().ok_or(Errno::NOSPC)?;
+    let is_free = |slot: &&Slot| slot.state.load(Ordering::Relaxed) == EMPTY;
+    if session.index.iter().filter(is_free).count() <= spare {
+        return Err(Errno::NOSPC);
+    }
+    let stored = put(bytes)?;
+    keep(key, stored);
     Ok(stored)
 }
 

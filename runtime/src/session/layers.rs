@@ -76,8 +76,6 @@ pub struct Record {
     pub arguments: Stored,
     /// Where its locks are, [`LAYER_LOCKS`] pages, and behind them its area.
     pub shared: Stored,
-    /// What uses it, by its own count.
-    pub users: u32,
     /// When it was loaded, in seconds since 1970.
     pub since: u64,
     /// How many calls it wants; `u32::MAX`: every one.
@@ -153,8 +151,6 @@ struct Slot {
     view: AtomicU32,
     kind: AtomicU32,
     flags: AtomicU64,
-    users: AtomicU32,
-    _pad: u32,
     since: AtomicU64,
     image: Place,
     arguments: Place,
@@ -196,7 +192,6 @@ impl Slot {
             image: self.image.get(),
             arguments: self.arguments.get(),
             shared: self.shared.get(),
-            users: self.users.load(Ordering::Relaxed),
             since: self.since.load(Ordering::Relaxed),
             wants: self.wanted.count(),
             name,
@@ -293,9 +288,8 @@ impl Held<'_> {
             if died >= next {
                 slot.died.store(0, Ordering::Relaxed);
             }
-            if born >= next {
-                self.discard(slot);
-            } else if born != 0 && died != 0 && died < next {
+            // Calls may be shown as wanted in its name.
+            if born >= next || (born != 0 && died != 0 && died < next) {
                 self.bury(slot);
             }
         }
@@ -350,6 +344,8 @@ impl Held<'_> {
         new: &NewLayer<'_>,
         init: &mut dyn FnMut(&Record) -> Result<()>,
     ) -> Result<LayerId> {
+        // Their layers take places.
+        self.registry.free_views(self);
         let (registry, next) = (self.registry, self.next());
         let hash = arena::hash(new.arguments);
         let mut exists = false;
@@ -402,7 +398,6 @@ impl Held<'_> {
         slot.view.store(view.0, Ordering::Relaxed);
         slot.kind.store(new.kind, Ordering::Relaxed);
         slot.flags.store(new.flags, Ordering::Relaxed);
-        slot.users.store(0, Ordering::Relaxed);
         slot.since.store(sys::now().unwrap_or(0) as u64 / 1_000_000_000, Ordering::Relaxed);
         slot.image.set(new.image);
         slot.hash.store(hash, Ordering::Relaxed);
@@ -432,9 +427,6 @@ impl Held<'_> {
         if found.view != view {
             // Processes outside of the view have it, too.
             return Err(Errno::PERM);
-        }
-        if found.users != 0 {
-            return Err(Errno::BUSY);
         }
         fini(&found)?;
         let slot = &self.registry.slots[found.id.0 as usize];
@@ -475,7 +467,7 @@ pub fn insert(
 /// Takes the newest layer of that name out of `view`. `fini` is called before, and its error keeps the
 /// layer.
 ///
-/// [`Errno::NOENT`]: there is none. [`Errno::BUSY`]: it is in use. [`Errno::PERM`]: it is in a view that
+/// [`Errno::NOENT`]: there is none. [`Errno::PERM`]: it is in a view that
 /// this one comes from.
 pub fn remove(
     view: ViewId,
@@ -484,25 +476,6 @@ pub fn remove(
     fini: &mut dyn FnMut(&Record) -> Result<()>,
 ) -> Result<()> {
     with_held(block, |held| held.remove(view, name, fini))
-}
-
-/// Makes a layer want more calls than it did; `None`: every call.
-pub fn widen(
-    record: &Record,
-    numbers: Option<&[usize]>,
-    block: Option<NonNull<Block>>,
-) -> Result<()> {
-    with_held(block, |held| {
-        let slot = held.registry.slots.get(record.id.0 as usize).ok_or(Errno::NOENT)?;
-        // Also while it is being put in place, by its `init`.
-        if slot.epoch.load(Ordering::Relaxed) != record.epoch {
-            return Err(Errno::NOENT);
-        }
-        slot.wanted.add(numbers);
-        held.show_wants(record.view, 0)?;
-        held.commit();
-        Ok(())
-    })
 }
 
 /// What the view's processes have: calls `visit` with each layer, oldest first. Gives the generation.
@@ -532,28 +505,18 @@ pub fn new_epoch() -> u64 {
     last.map_or(0, |last| last.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
-/// Whether the process sees what is in a view.
-pub fn sees(of: ViewId) -> bool {
-    arena::registry().is_some_and(|registry| registry.is_in(super::view(), of))
+/// Whether the session has a layer whose epoch has these low bits, in whatever view, or one is just being put in place.
+pub fn is_there(epoch: u32) -> bool {
+    arena::registry().is_some_and(|registry| {
+        let now = registry.generation.load(Ordering::Acquire);
+        registry.slots.iter().any(|slot| {
+            let born = slot.born.load(Ordering::Acquire);
+            slot.epoch.load(Ordering::Relaxed) as u32 == epoch && (born > now || slot.is_there(now))
+        })
+    })
 }
 
 /// The number of changes that the session has seen, where it can be looked at.
 pub fn generation() -> Option<&'static AtomicU64> {
     arena::registry().map(Registry::generation)
-}
-
-/// Counts what uses a layer, up or down. `false`: the layer is gone.
-pub fn count_user(record: &Record, up: bool) -> bool {
-    let Some(registry) = arena::registry() else { return false };
-    let Some(slot) = registry.slots.get(record.id.0 as usize) else { return false };
-    let now = registry.generation.load(Ordering::Acquire);
-    if slot.epoch.load(Ordering::Relaxed) != record.epoch || !slot.is_there(now) {
-        return false;
-    }
-    if up {
-        slot.users.fetch_add(1, Ordering::Relaxed);
-    } else {
-        slot.users.fetch_sub(1, Ordering::Relaxed);
-    }
-    true
 }

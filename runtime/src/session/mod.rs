@@ -19,13 +19,16 @@ mod views;
 
 pub use arena::{
     Session, Stored, Told, bytes, counters, create, find, is_first, join, keep, leave, map_area,
-    members, put, reserve_area,
+    members, put_known, reserve_area,
 };
 pub use backing::{placeholders, scratch_file, text_file};
 pub use layers::{
-    FIRST_EPOCH, LAYER_LOCKS, LAYERS, LOCKS, LayerId, NewLayer, Record, count_user, effective,
-    generation, insert, new_epoch, remove, sees, widen,
+    FIRST_EPOCH, LAYER_LOCKS, LAYERS, LOCKS, LayerId, NewLayer, Record, effective, generation,
+    insert, is_there, new_epoch, remove,
 };
 pub use lock::{Kept, Lock};
 pub use numbers::Numbers;
-pub use views::{ROOT, Tables, VIEWS, ViewId, new_view, set_view, tables, view, with_wanted};
+pub use views::{
+    ROOT, Tables, VIEWS, ViewId, is_lived_in, name, new_view, sees, set_view, tables, view,
+    with_wanted,
+};

@@ -7,6 +7,7 @@ use super::layers::{self, Registry};
 use super::numbers::Numbers;
 use crate::layer;
 use crate::sys::{self, Errno, Result};
+use crate::view::OWN;
 
 /// Views that a session can have at once.
 pub const VIEWS: usize = 64;
@@ -23,12 +24,16 @@ pub const ROOT: ViewId = ViewId(0);
 pub(super) struct View {
     is_used: AtomicU32,
     parent: AtomicU32,
-    /// Where its tables of wanted calls begin (`layer/tables.rs`).
+    /// Where its tables of wanted calls begin (`layer/tables.rs`). The next view here has them, too: no process has
+    /// them mapped that is not in the view, or in one that comes from it.
     tables: AtomicU64,
     /// Which of them are filled.
     filled: AtomicU32,
     /// Not 0: one has, or had, numbers beyond those that calls have.
     is_wide: AtomicU32,
+    /// How many views have been here before.
+    turn: AtomicU32,
+    _pad: u32,
 }
 
 /// The tables of wanted calls of a view.
@@ -79,7 +84,7 @@ pub fn with_wanted(view: ViewId, fill: &mut dyn FnMut(&Numbers) -> Result<()>) -
 pub fn new_view(parent: ViewId, session: i32) -> Result<(ViewId, Option<i32>)> {
     layers::with_held(None, |held| {
         let registry = held.registry;
-        registry.free_views(held, parent, session);
+        registry.free_views(held);
         let is_free = |view: &View| view.is_used.load(Ordering::Relaxed) == FREE;
         let index = registry.views.iter().position(is_free).ok_or(Errno::NOSPC)?;
         let (id, view) = (ViewId(index as u32), &registry.views[index]);
@@ -87,17 +92,45 @@ pub fn new_view(parent: ViewId, session: i32) -> Result<(ViewId, Option<i32>)> {
         view.parent.store(parent.0, Ordering::Relaxed);
         view.filled.store(0, Ordering::Relaxed);
         view.is_wide.store(0, Ordering::Relaxed);
-        let room = match arena::room(layer::TABLES as u64) {
-            Ok(room) => room,
-            Err(error) => {
+        if view.tables.load(Ordering::Relaxed) == 0 {
+            let room = arena::room(layer::TABLES as u64).inspect_err(|_| {
                 held.inspect(|&fd| sys::close(fd));
-                return Err(error);
-            }
-        };
-        view.tables.store(room.offset, Ordering::Relaxed);
+            })?;
+            view.tables.store(room.offset, Ordering::Relaxed);
+        }
+        view.turn.fetch_add(1, Ordering::Relaxed);
         view.is_used.store(if held.is_some() { HELD } else { FOR_GOOD }, Ordering::Release);
         Ok((id, held))
     })
+}
+
+/// Bits of a view's name that are its place.
+const PLACE: u32 = VIEWS.trailing_zeros();
+
+/// What names this process's view for good: no view that comes to its place later has the same.
+pub fn name() -> u32 {
+    let turn = arena::registry().and_then(|registry| registry.view(view()));
+    turn.map_or(0, |view| view.turn.load(Ordering::Relaxed)) << PLACE & NAMES | view().0
+}
+
+/// The names that there are: a bit is left to who keeps them.
+const NAMES: u32 = u32::MAX >> 1;
+
+/// The view of that name, if it is still there.
+fn named(name: u32) -> Option<(&'static Registry, ViewId)> {
+    let (registry, id) = (arena::registry()?, ViewId(name % VIEWS as u32));
+    let turn = registry.view(id)?.turn.load(Ordering::Relaxed);
+    (turn << PLACE & NAMES | id.0 == name).then_some((registry, id))
+}
+
+/// Whether this process sees what is in the view of that name.
+pub fn sees(name: u32) -> bool {
+    named(name).is_some_and(|(registry, id)| registry.is_in(view(), id))
+}
+
+/// Whether a process is in the view of that name, or in one that comes from it.
+pub fn is_lived_in(name: u32) -> bool {
+    named(name).is_some_and(|(registry, id)| registry.is_lived_in(id))
 }
 
 /// The byte of the session's file, far behind its end, that is locked for a view.
@@ -129,18 +162,27 @@ impl Registry {
         locked.ok().map(|()| fd)
     }
 
-    /// Frees the views in which no process is any more. The caller is in `own`.
-    fn free_views(&self, held: &layers::Held<'_>, own: ViewId, session: i32) {
-        for view in self.used_views().filter(|&view| !self.is_in(own, view)) {
-            let place = &self.views[view.0 as usize];
-            let is_held = place.is_used.load(Ordering::Relaxed) == HELD;
-            if !is_held || sys::is_byte_locked(session, byte(view)) {
-                continue;
+    /// Whether any process is in `view`, or in one that comes from it.
+    fn is_lived_in(&self, view: ViewId) -> bool {
+        match self.views[view.0 as usize].is_used.load(Ordering::Acquire) {
+            FREE => false,
+            // The caller's own lock is not another's.
+            HELD => {
+                self.is_in(self::view(), view) || sys::is_byte_locked(OWN.session.get(), byte(view))
             }
+            _ => true,
+        }
+    }
+
+    /// Frees the views in which no process is any more.
+    pub(super) fn free_views(&self, held: &layers::Held<'_>) {
+        for view in self.used_views().filter(|&view| !self.is_lived_in(view)) {
+            let place = &self.views[view.0 as usize];
             held.clear(view);
+            // Who is killed on the way leaves it to the next.
             let offset = place.tables.load(Ordering::Relaxed);
-            place.is_used.store(FREE, Ordering::Release);
             arena::free(Stored { offset, length: layer::TABLES });
+            place.is_used.store(FREE, Ordering::Release);
         }
     }
 

@@ -7,6 +7,9 @@ use crate::session::{self, Stored, cache};
 use crate::sys;
 use crate::view::OWN;
 
+/// Places of the session's index that texts leave to modules.
+const SPARE: usize = 128;
+
 /// A patched image.
 pub struct Image {
     /// Where it can be mapped from.
@@ -89,11 +92,7 @@ fn in_session(stored: Stored) -> Image {
 
 /// Where `bytes`, which are the same in every process of the session, can be mapped from.
 pub fn shared(key: &[u64; 6], bytes: &[u8]) -> Source {
-    let stored = session::find(key).or_else(|| {
-        let stored = session::put(bytes).ok()?;
-        session::keep(key, stored);
-        Some(stored)
-    });
+    let stored = session::find(key).or_else(|| session::put_known(key, bytes, SPARE).ok());
     stored.map_or(Source::Memory(Vec::new()), |stored| in_session(stored).source)
 }
 
@@ -113,24 +112,17 @@ pub fn keep(
             return Err(missing);
         }
     };
-    if !lasting {
-        // In a file of its own, gone with its last mapping: the session's would never give it back.
-        if let Ok(fd) = session::text_file(&bytes) {
-            let length = bytes.len();
-            return Ok(Image { source: Source::Cached(CachedFile(fd)), length });
-        }
-        let length = bytes.len();
-        return Ok(Image { source: Source::Memory(bytes), length });
-    }
-    cache::keep(key, &bytes);
-    match session::put(&bytes) {
-        Ok(stored) => {
-            session::keep(key, stored);
-            Ok(in_session(stored))
-        }
-        Err(_) => {
-            let length = bytes.len();
-            Ok(Image { source: Source::Memory(bytes), length })
+    if lasting {
+        cache::keep(key, &bytes);
+        if let Ok(stored) = session::put_known(key, &bytes, SPARE) {
+            return Ok(in_session(stored));
         }
     }
+    // In a file of its own, gone with its last mapping: the session's would never give it back.
+    let length = bytes.len();
+    let source = match session::text_file(&bytes) {
+        Ok(fd) => Source::Cached(CachedFile(fd)),
+        Err(_) => Source::Memory(bytes),
+    };
+    Ok(Image { source, length })
 }

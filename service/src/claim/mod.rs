@@ -10,7 +10,7 @@ pub mod target;
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-use vload_module::abi::service::core_side::{vload_new_epoch, vload_sees, vload_view};
+use vload_module::abi::service::core_side::{vload_lives, vload_new_epoch, vload_sees, vload_view};
 use vload_module::abi::service::{CLAIM_CONFIRM, CLAIM_EXACT, CLAIM_NEGATIVE, CLAIM_NUMBERS};
 use vload_module::{Errno, Result};
 
@@ -166,6 +166,9 @@ impl Table {
     /// Adds a claim. The caller holds the lock of the table.
     pub fn add(&self, path: &[u8], new: Claim, view: u32) -> Result<u32> {
         check(path, new.flags)?;
+        if self.free().is_none() {
+            self.sweep();
+        }
         let (number, record) = self.free().ok_or(Errno::NOSPC)?;
         record.fill(path, &new, view);
         record.show(new.epoch);
@@ -203,20 +206,33 @@ impl Table {
             .count()
     }
 
-    /// Takes all claims of a layer away. The caller holds the lock of the table.
-    pub fn remove_all(&self, layer: u32) {
-        for (_, record) in self.used().filter(|(_, record)| record.layer() == layer) {
+    /// Takes away what nobody can see any more: the claims of layers that are gone, and what was mounted in views that
+    /// are. Who has removed a layer does so, if nobody has killed it. The caller holds the lock of the table.
+    pub fn sweep(&self) {
+        let mut swept = false;
+        for (_, record) in self.used().filter(|(_, record)| record.epoch() != 0 && !lives(record)) {
             record.show(0);
+            swept = true;
         }
-        self.change();
+        if swept {
+            self.change();
+        }
     }
 
-    /// All claims of a layer.
+    /// All claims of a layer that somebody can see.
     pub fn of_layer(&self, layer: u32) -> impl Iterator<Item = u32> {
         self.used().filter_map(move |(number, record)| {
-            (record.epoch() != 0 && record.layer() == layer).then_some(number)
+            let is_its = record.epoch() != 0 && record.layer() == layer;
+            (is_its && lives(record)).then_some(number)
         })
     }
+}
+
+/// Whether a claim's layer is in the session, and, if it was mounted, the view where that was done.
+fn lives(record: &Record) -> bool {
+    let view = if record.is_mounted() { record.view() } else { 0 };
+    // SAFETY: numbers are all it takes.
+    unsafe { vload_lives(record.layer(), view) != 0 }
 }
 
 /// Whether a path can be claimed: absolute, without empty names, `.`, `..` and a slash at the end.

@@ -48,6 +48,11 @@ impl Record {
         load(&self.origin) & !MOUNTED
     }
 
+    /// Whether `mount` made it.
+    pub fn is_mounted(&self) -> bool {
+        load(&self.origin) & MOUNTED != 0
+    }
+
     /// The claim that was made at `epoch`, if this is still it; its path is in `path` then.
     pub fn read(&self, number: u32, epoch: u64, path: &mut [u8; LONGEST]) -> Option<Claim> {
         if self.epoch() != epoch {
@@ -64,7 +69,7 @@ impl Record {
             flags: load(&self.flags),
             private: self.private.load(Ordering::Relaxed),
             length,
-            mounted: load(&self.origin) & MOUNTED != 0,
+            mounted: self.is_mounted(),
         };
         fence(Ordering::Acquire);
         (self.epoch.load(Ordering::Relaxed) == epoch).then_some(claim)

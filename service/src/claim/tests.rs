@@ -113,3 +113,24 @@ fn only_canonical_paths_can_be_claimed() {
     assert_eq!(check(b"/a", 1 << 9), Err(Errno::INVAL));
     assert_eq!(check(&[b'a'; LONGEST], 0), Err(Errno::NAMETOOLONG));
 }
+
+#[test]
+fn what_is_left_of_others_makes_room() {
+    let table = table();
+    let mut mounted =
+        Claim { number: 0, epoch: 1, layer: 0, flags: 0, private: 0, length: 0, mounted: true };
+    // In a view that is gone, and by layers that are (`vload_lives`, in `call/path/tests/host.rs`).
+    table.add(b"/view", mounted, 5).unwrap();
+    for epoch in 2..256 {
+        add(&table, "/layer", 0, epoch, 100);
+    }
+    mounted.epoch = 256;
+    table.add(b"/m", mounted, 0).unwrap();
+    assert_eq!((table.mounts_of(0), table.of_layer(100).count()), (1, 0));
+    add(&table, "/n", 0, 257, 1);
+    assert_eq!(
+        (owner(&table, "/m", 999), owner(&table, "/n", 999)),
+        (Some((256, 2)), Some((257, 2)))
+    );
+    assert!(!table.is_any_in(b"/view") && !table.is_any_in(b"/layer"));
+}

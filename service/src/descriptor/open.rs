@@ -8,6 +8,7 @@ use core::ffi::{CStr, c_int, c_long};
 use core::sync::atomic::Ordering;
 
 use linux_raw_sys::general as nr;
+use vload_module::abi::service::core_side::vload_lives;
 use vload_module::abi::service::{File, Node, OPENED_REAL};
 use vload_module::{Errno, Result};
 
@@ -165,11 +166,20 @@ fn free(records: &Records, number: u32) {
     }
 }
 
-/// Has the module close a file, and makes its record free. `false` when the layer is not there for this process.
+/// Has the module close a file, and makes its record free. `false` when the layer is there, but not for this process.
 /// The caller has the lock, by a description that is no placeholder of the file.
 fn close(records: &Records, number: u32) -> bool {
     let Some(record) = records.get(number) else { return false };
-    let Some(service) = layers::find(record.layer.load(Ordering::Relaxed)) else { return false };
+    let layer = record.layer.load(Ordering::Relaxed);
+    let Some(service) = layers::find(layer) else {
+        // SAFETY: numbers are all it takes.
+        let is_gone = unsafe { vload_lives(layer, 0) == 0 };
+        if is_gone {
+            // There is no module that could be asked.
+            free(records, number);
+        }
+        return is_gone;
+    };
     let is_known = record.state.load(Ordering::Relaxed) != TAKEN;
     if is_known && record.flags.load(Ordering::Relaxed) as u32 & nr::O_PATH == 0 {
         ask_to_close(record, &service);

@@ -19,6 +19,7 @@ pub(crate) mod programs;
 pub(crate) mod servers;
 mod service;
 mod session;
+mod shared;
 mod signals;
 mod stack;
 mod text;
@@ -57,6 +58,7 @@ pub fn all() -> Vec<Case> {
         servers::cases,
         service::cases,
         session::cases,
+        shared::cases,
         host::cases,
     ];
     suites.into_iter().flat_map(|suite| suite()).collect()

@@ -47,12 +47,12 @@ fn getppid(arch: Arch) -> u32 {
 }
 
 /// Where the case's modules are kept: its folder is made anew for each run.
-fn kept(bench: &Bench<'_>) -> PathBuf {
+pub(super) fn kept(bench: &Bench<'_>) -> PathBuf {
     bench.machine.work.join("modules").join(bench.case.name.replace('/', "-"))
 }
 
 /// Compiles a module of `tests/programs/modules` into the case's folder, with `options` besides.
-fn module(bench: &Bench<'_>, source: &str, name: &str, options: &[&str]) -> Result<()> {
+pub(super) fn module(bench: &Bench<'_>, source: &str, name: &str, options: &[&str]) -> Result<()> {
     let tool = find_program(bench.machine.arch.cc().first().copied().unwrap_or("cc"))
         .context("no C compiler")?;
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("../module/include");
@@ -74,7 +74,7 @@ fn module(bench: &Bench<'_>, source: &str, name: &str, options: &[&str]) -> Resu
 }
 
 /// Runs `line` by `vload sh`, where `parent` prints what getppid(2) gives.
-fn inside(bench: &Bench<'_>, options: &[&str], line: &str) -> Result<Outcome> {
+pub(super) fn inside(bench: &Bench<'_>, options: &[&str], line: &str) -> Result<Outcome> {
     let line = line.replace("vload ", "{vload} ").replace("parent ", "{0} ");
     let line = bench.word(&line).replace(&bench.word("rmmod {0} "), "rmmod parent ");
     let line = format!("cd {}; {line}", kept(bench).display());
@@ -86,7 +86,7 @@ fn inside(bench: &Bench<'_>, options: &[&str], line: &str) -> Result<Outcome> {
 }
 
 /// Says the line, what was expected, and what came.
-fn expect(outcome: &Outcome, stdout: &str) -> Result<()> {
+pub(super) fn expect(outcome: &Outcome, stdout: &str) -> Result<()> {
     let (text, errors) = (outcome.text(), outcome.error_text());
     ensure!(text == stdout, "{text:?} and not {stdout:?}; errors: {errors:?}");
     Ok(())

@@ -265,6 +265,13 @@ fn names(view: ViewId) -> Vec<std::string::String> {
     names
 }
 
+/// What names the newest layer of a view.
+fn epoch_of(view: ViewId) -> u32 {
+    let mut epoch = 0;
+    effective(view, &mut |record| epoch = record.epoch as u32);
+    epoch
+}
+
 #[test]
 fn layers_are_found_by_their_time_and_their_view() {
     in_session(|| {
@@ -298,14 +305,10 @@ fn what_is_refused_leaves_nothing() {
         assert_eq!(names(ROOT), [""; 0]);
         put_in(ROOT, "a", "").expect("room");
         assert_eq!(remove(ROOT, b"a", None, &mut { fails }), Err(Errno::IO));
-        let mut found = None;
-        effective(ROOT, &mut |record| found = Some(*record));
-        let record = found.expect("it is still there");
-        assert!(count_user(&record, true));
-        assert_eq!(take_out(ROOT, "a"), Err(Errno::BUSY));
-        assert!(count_user(&record, false));
-        take_out(ROOT, "a").expect("nobody uses it");
-        assert!(!count_user(&record, true), "it is gone");
+        let epoch = epoch_of(ROOT);
+        assert!(is_there(epoch));
+        take_out(ROOT, "a").expect("it is still there");
+        assert!(!is_there(epoch), "it is gone");
         // Who puts a layer in place does not wait for himself.
         let mut again = |_: &Record| put_in(ROOT, "b", "").map(drop);
         assert_eq!(insert(ROOT, &new("a", ""), None, &mut again), Err(Errno::DEADLK));
@@ -395,6 +398,58 @@ fn views_are_freed_when_their_last_process_has_ended() {
 }
 
 #[test]
+fn who_comes_to_a_place_of_another_has_its_room_and_not_its_name() {
+    in_session(|| {
+        let enter = || new_view(ROOT, OWN.session.get()).expect("room");
+        let (view, fd) = enter();
+        let first = tables(view).expect("tables").offset;
+        for index in 0..LAYERS {
+            put_in(view, "n", &std::format!("i={index}")).expect("room");
+        }
+        let epoch = epoch_of(view);
+        set_view(view);
+        let called = name();
+        assert!(called != 0 && sees(called) && is_lived_in(called) && is_there(epoch));
+        set_view(ROOT);
+        assert!(!sees(called) && is_lived_in(called) && sees(0) && is_lived_in(0));
+        assert_eq!(put_in(ROOT, "a", ""), Err(Errno::NOSPC), "its layers have all places");
+        sys::close(fd.expect("/proc is there"));
+        assert!(!is_lived_in(called));
+        put_in(ROOT, "a", "").expect("a place of those that are gone");
+        assert!(!is_there(epoch));
+        let (again, _) = enter();
+        assert_eq!((again, tables(again).expect("tables").offset), (view, first));
+        set_view(again);
+        assert!(name() != called && sees(name()) && !sees(called) && !is_lived_in(called));
+    });
+}
+
+#[test]
+fn a_full_index_and_a_full_file_say_so_and_take_nothing() {
+    in_session(|| {
+        let before = taken();
+        let key = |index: u64| [index, 0, 0, 0, 0, 7];
+        let mut index = 0;
+        while put_known(&key(index), b"x", 100).is_ok() {
+            index += 1;
+        }
+        assert_eq!(index, 1024 - 100);
+        assert!(find(&key(index - 1)).is_some() && find(&key(index)).is_none());
+        let full = taken();
+        assert!(full > before);
+        assert!(matches!(put_known(&key(index), &[1; 1 << 20], 100), Err(Errno::NOSPC)));
+        assert_eq!(taken(), full);
+        put_known(&key(index), b"x", 99).expect("what was spared");
+        // More than is left, and then as much as before.
+        for _ in 0..3 {
+            let vast = NewLayer { area: 9 << 40, ..new("vast", "") };
+            assert_eq!(insert(ROOT, &vast, None, &mut |_| Ok(())), Err(Errno::NOSPC));
+        }
+        put_in(ROOT, "a", "").expect("room");
+    });
+}
+
+#[test]
 fn what_layers_want_is_in_the_tables() {
     in_session(|| {
         let tables = tables(ROOT).expect("a session has them");
@@ -414,10 +469,6 @@ fn what_layers_want_is_in_the_tables() {
         assert_eq!(shown(), [1, 0, 1]);
         take_out(ROOT, "a").expect("it is there");
         assert_eq!(shown(), [1, 0, 1], "another layer wants them");
-        let mut found = None;
-        effective(ROOT, &mut |record| found = Some(*record));
-        widen(&found.expect("b"), Some(&[40]), None).expect("more");
-        assert_eq!(shown(), [1, 1, 1]);
         let (inner, _) = new_view(ROOT, OWN.session.get()).expect("room");
         insert(inner, &NewLayer { wants: None, ..new("every", "") }, None, &mut |_| Ok(()))
             .expect("room");

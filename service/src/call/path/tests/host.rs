@@ -44,6 +44,12 @@ extern "C" fn vload_sees(view: u32) -> c_int {
     c_int::from(view == 0)
 }
 
+/// Layers from 100 on are gone, and views but the first.
+#[unsafe(no_mangle)]
+extern "C" fn vload_lives(layer: u32, view: u32) -> c_int {
+    c_int::from(layer < 100 && view == 0)
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn vload_area(_: *mut Layer) -> *mut core::ffi::c_void {
     core::ptr::null_mut()

@@ -1,0 +1,131 @@
+//! What the processes of a session share: a change that one makes is the next call's of all others, those that make
+//! changes at once agree, what is full says so, and what processes leave behind is given back, however they end.
+
+use crate::arch::Arch;
+use crate::case::Case;
+use crate::cases::modules::{expect, inside, kept, module};
+use crate::confinement::WITHOUT_PROC;
+use crate::execute::Bench;
+use crate::programs::Build;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str| {
+        let parent = Build::c("parent.c");
+        Case::new(format!("shared/{name}")).build(parent).run(&["{0}"]).plain_only()
+    };
+    let sees = Build::c_with("sees.c", "", &["-pthread"]);
+    let sees_static = Build::c_with("sees.c", "static", &["-pthread", "-static"]);
+    let every = [Arch::X86_64, Arch::I686];
+    vec![
+        Case::new("shared/seen").build(sees).plain_only().check(seen).on(&every).seconds(60),
+        Case::new("shared/seen-static").build(sees_static).plain_only().check(seen).seconds(60),
+        // A descriptor of a virtual file is opened through /proc.
+        case("views-in-turn").not_under(WITHOUT_PROC).check(views_in_turn).seconds(300),
+        case("loads-in-turn").not_under(WITHOUT_PROC).check(loads_in_turn).seconds(120),
+        case("images-in-turn").build(sees).check(images_in_turn).seconds(120),
+        case("left-open")
+            .build(Build::c("leaves.c"))
+            .not_under(WITHOUT_PROC)
+            .check(left_open)
+            .seconds(120),
+        case("left-mounted").not_under(WITHOUT_PROC).check(left_mounted),
+    ]
+}
+
+/// A module that others load and remove is there, and is not, for the next call of a process that has made none since:
+/// one that waits without a call, one that sleeps in the kernel, a thread, the parent of who makes the change and its
+/// child, one whose calls nobody claims, one in generated code, one that asks the clock without the kernel.
+fn seen(bench: &Bench<'_>) -> Result<()> {
+    let number = |name: &str, number: u32| format!("-D{name}={number}");
+    module(bench, "parent.c", "parent.so", &[])?;
+    let changes = format!("at first: real\n{}", "loaded: 4242\nremoved: real\n".repeat(3));
+    let kinds = ["child", "parent", "thread", "generated-child", "generated-thread"];
+    for kind in kinds.iter().flat_map(|kind| [(*kind).to_string(), format!("{kind}-asleep")]) {
+        let line = format!("{{0}} {kind} 'vload insmod ./parent.so' 'vload rmmod parent'");
+        expect(&inside(bench, &[], &line)?, &changes).context(kind)?;
+    }
+    let paths = changes.replace("real", "none");
+    for kind in ["path-child", "path-parent-asleep", "path-thread"] {
+        let line = format!("{{0}} {kind} 'vload insmod hello' 'vload rmmod hello'");
+        expect(&inside(bench, &[], &line)?, &paths).context(kind)?;
+    }
+    // Elsewhere the vDSO's functions cannot be owned.
+    if bench.machine.arch == Arch::X86_64 {
+        module(bench, "clock.c", "clock.so", &[&number("CLOCK_GETTIME", 228)])?;
+        let line = "{0} clock 'vload insmod ./clock.so' 'vload rmmod clock'";
+        expect(&inside(bench, &[], line)?, "wrong: 0 0 0\n").context("clock")?;
+    }
+    Ok(())
+}
+
+/// Views, their layers and the claims of these are given back: there is room for any number of them, one after the other.
+fn views_in_turn(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let turns = if bench.machine.full { 1000 } else { 300 };
+    let outcome = inside(
+        bench,
+        &[],
+        &format!(
+            "i=0; while [ $i -lt {turns} ]; do vload -m hello cat /hello || break; i=$((i + 1)); done | sort | uniq -c; \
+             vload insmod hello; cat /hello; vload lsmod | wc -l"
+        ),
+    )?;
+    let lines: Vec<String> = outcome.text().lines().map(|line| line.trim().to_string()).collect();
+    let wanted = [format!("{turns} Hello UMView!"), "Hello UMView!".into(), "2".into()];
+    ensure!(lines == wanted, "{lines:?}; errors: {}", outcome.error_text());
+    Ok(())
+}
+
+/// A process sees layers come and go for as long as it lives, more of them than it has places for.
+fn loads_in_turn(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(
+        bench,
+        &[],
+        "i=0; while [ $i -lt 70 ]; do vload insmod useless || break; echo $i >/dev/useless || break; \
+         read x </dev/useless; [ \"$x\" = $i ] || break; vload rmmod useless || break; i=$((i + 1)); done; \
+         echo $i; vload insmod hello; read x </hello; echo \"$x\"",
+    )?;
+    expect(&outcome, "70\nHello UMView!\n")?;
+    ensure!(outcome.stderr.is_empty(), "{}", outcome.error_text());
+    Ok(())
+}
+
+/// The same, of different modules: images stay mapped, and there is room for any number of them.
+fn images_in_turn(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let outcome = inside(
+        bench,
+        &[],
+        "{1} child 'sed \"s/the same/$(date +%8N)/\" parent.so >new.so; {vload} insmod ./new.so' '{vload} rmmod parent' 70",
+    )?;
+    expect(&outcome, &format!("at first: real\n{}", "loaded: 4242\nremoved: real\n".repeat(70)))
+}
+
+/// Who is killed with virtual files of its own view open leaves their records to others.
+fn left_open(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(
+        bench,
+        &[],
+        "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do vload -m memfs:path=/m {1} /m 400 || echo $?; done; \
+         vload -m memfs:path=/m sh -c 'echo kept >/m/file; cat /m/file'",
+    )?;
+    expect(&outcome, &format!("{}kept\n", "137\n".repeat(12)))
+}
+
+/// What was mounted in a view that is gone is not there in the next one, and keeps no layer.
+fn left_mounted(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(
+        bench,
+        &[],
+        "vload insmod memfs; mkdir here; \
+         vload -m hello sh -c 'mount -t memfs none here && echo mounted >here/file; cat here/file; kill -9 $$'; \
+         vload -m hello sh -c 'ls here'; ls here; vload rmmod memfs; echo $?",
+    )?;
+    expect(&outcome, "mounted\n0\n")
+}
