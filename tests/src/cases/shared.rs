@@ -20,8 +20,14 @@ pub fn cases() -> Vec<Case> {
     let sees_static = Build::c_with("sees.c", "static", &["-pthread", "-static"]);
     let every = [Arch::X86_64, Arch::I686];
     vec![
-        Case::new("shared/seen").build(sees).plain_only().check(seen).on(&every).seconds(60),
-        Case::new("shared/seen-static").build(sees_static).plain_only().check(seen).seconds(60),
+        Case::new("shared/seen").build(sees).plain_only().check(seen).on(&every),
+        Case::new("shared/seen-static").build(sees_static).plain_only().check(seen),
+        Case::new("shared/seen-by-the-clock").build(sees).plain_only().check(by_the_clock),
+        case("seen-generated")
+            .build(sees)
+            .not_under(&["mdwe", "deny-user-dispatch"])
+            .check(generated),
+        case("seen-paths").build(sees).not_under(WITHOUT_PROC).check(paths),
         // A descriptor of a virtual file is opened through /proc.
         case("views-in-turn").not_under(WITHOUT_PROC).check(views_in_turn).seconds(300),
         case("loads-in-turn").not_under(WITHOUT_PROC).check(loads_in_turn).seconds(120),
@@ -35,30 +41,49 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
+/// What `sees` prints of a module that others load and remove, three times.
+fn changes(without: &str) -> String {
+    let rounds = format!("loaded: 4242\nremoved: {without}\n").repeat(3);
+    format!("at first: {without}\n{rounds}")
+}
+
 /// A module that others load and remove is there, and is not, for the next call of a process that has made none since:
 /// one that waits without a call, one that sleeps in the kernel, a thread, the parent of who makes the change and its
-/// child, one whose calls nobody claims, one in generated code, one that asks the clock without the kernel.
+/// child. Nobody claims the calls of any of them.
 fn seen(bench: &Bench<'_>) -> Result<()> {
-    let number = |name: &str, number: u32| format!("-D{name}={number}");
     module(bench, "parent.c", "parent.so", &[])?;
-    let changes = format!("at first: real\n{}", "loaded: 4242\nremoved: real\n".repeat(3));
-    let kinds = ["child", "parent", "thread", "generated-child", "generated-thread"];
-    for kind in kinds.iter().flat_map(|kind| [(*kind).to_string(), format!("{kind}-asleep")]) {
+    for kind in ["child", "parent", "thread", "child-asleep", "parent-asleep", "thread-asleep"] {
         let line = format!("{{0}} {kind} 'vload insmod ./parent.so' 'vload rmmod parent'");
-        expect(&inside(bench, &[], &line)?, &changes).context(kind)?;
-    }
-    let paths = changes.replace("real", "none");
-    for kind in ["path-child", "path-parent-asleep", "path-thread"] {
-        let line = format!("{{0}} {kind} 'vload insmod hello' 'vload rmmod hello'");
-        expect(&inside(bench, &[], &line)?, &paths).context(kind)?;
-    }
-    // Elsewhere the vDSO's functions cannot be owned.
-    if bench.machine.arch == Arch::X86_64 {
-        module(bench, "clock.c", "clock.so", &[&number("CLOCK_GETTIME", 228)])?;
-        let line = "{0} clock 'vload insmod ./clock.so' 'vload rmmod clock'";
-        expect(&inside(bench, &[], line)?, "wrong: 0 0 0\n").context("clock")?;
+        expect(&inside(bench, &[], &line)?, &changes("real")).context(kind)?;
     }
     Ok(())
+}
+
+/// The same of calls in code that the program makes.
+fn generated(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    for kind in ["generated-child", "generated-thread", "generated-child-asleep"] {
+        let line = format!("{{1}} {kind} 'vload insmod ./parent.so' 'vload rmmod parent'");
+        expect(&inside(bench, &[], &line)?, &changes("real")).context(kind)?;
+    }
+    Ok(())
+}
+
+/// The same of a path.
+fn paths(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    for kind in ["path-child", "path-parent-asleep", "path-thread"] {
+        let line = format!("{{1}} {kind} 'vload insmod hello' 'vload rmmod hello'");
+        expect(&inside(bench, &[], &line)?, &changes("none")).context(kind)?;
+    }
+    Ok(())
+}
+
+/// The same of a function that does without the kernel until a layer owns it.
+fn by_the_clock(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "clock.c", "clock.so", &["-DCLOCK_GETTIME=228"])?;
+    let line = "{0} clock 'vload insmod ./clock.so' 'vload rmmod clock'";
+    expect(&inside(bench, &[], line)?, "wrong: 0 0 0\n")
 }
 
 /// Views, their layers and the claims of these are given back: there is room for any number of them, one after the other.
@@ -85,7 +110,7 @@ fn loads_in_turn(bench: &Bench<'_>) -> Result<()> {
     let outcome = inside(
         bench,
         &[],
-        "i=0; while [ $i -lt 70 ]; do vload insmod useless || break; echo $i >/dev/useless || break; \
+        "i=0; while [ $i -lt 70 ]; do vload insmod useless || break; [ -c /dev/useless ] || break; echo $i >/dev/useless || break; \
          read x </dev/useless; [ \"$x\" = $i ] || break; vload rmmod useless || break; i=$((i + 1)); done; \
          echo $i; vload insmod hello; read x </hello; echo \"$x\"",
     )?;
