@@ -67,6 +67,11 @@ fn own_path(vectors: &Vectors) -> Vec<u8> {
     }
 }
 
+/// The folder that a file is in.
+pub fn folder_of(path: &[u8]) -> &[u8] {
+    &path[..path.iter().rposition(|&byte| byte == b'/').unwrap_or(0)]
+}
+
 /// Begins anew outside of the session.
 pub fn leave(vectors: &Vectors) -> ! {
     if control::ask(control::LEAVE, [0; 3]).is_ok()
@@ -80,7 +85,7 @@ pub fn leave(vectors: &Vectors) -> ! {
 /// Becomes `vload-tool`, with `words` and all arguments from `first` on.
 pub fn become_tool(vectors: &Vectors, words: &[&[u8]], first: usize) -> ! {
     let own = own_path(vectors);
-    let folder = &own[..own.iter().rposition(|&byte| byte == b'/').unwrap_or(0)];
+    let folder = folder_of(&own);
     let program = [&b"/vload-tool"[..], b"/../lib/vload/vload-tool"]
         .into_iter()
         .filter_map(|name| CString::new([folder, name].concat()).ok())

@@ -26,7 +26,7 @@ pub enum Command {
         /// `--json`.
         json: bool,
     },
-    /// A verb for `vload-module`: its index.
+    /// A verb for `vload-tool`: its index.
     Module(usize),
     /// A text is to be printed.
     Say(&'static str),
@@ -48,7 +48,7 @@ pub struct Run {
     pub trace_file: Option<&'static CStr>,
     /// The session that `vload bisect` has made for this run.
     pub trial: Option<i32>,
-    /// What `vload-module` has prepared.
+    /// What `vload-tool` has prepared.
     pub prepared: Option<i32>,
 }
 
@@ -153,7 +153,7 @@ fn unusable(text: &[u8], why: &Unusable<'_>, f: &mut fmt::Formatter<'_>) -> fmt:
 }
 
 /// Words that are verbs of the command line and not built yet.
-const KEPT: [&[u8]; 7] = [b"mount", b"umount", b"enter", b"ps", b"root", b"jail", b"new"];
+const KEPT: [&[u8]; 4] = [b"enter", b"ps", b"root", b"jail"];
 
 /// Reads the command line.
 pub fn parse(vectors: &Vectors) -> Command {
@@ -220,7 +220,7 @@ impl Reader<'_> {
                     self.index += 1;
                     return self.bisect();
                 }
-                b"insmod" | b"lsmod" | b"rmmod" => {
+                b"insmod" | b"lsmod" | b"rmmod" | b"mount" | b"umount" | b"new" | b"cflags" => {
                     return match self.vectors.arg(self.index + 1).map(CStr::to_bytes) {
                         Some(b"-h" | b"--help") => Ok(Command::Say(help::TEXT)),
                         _ => Ok(Command::Module(self.index)),

@@ -13,6 +13,10 @@ Usage: vload [OPTIONS] [--] PROGRAM [ARG]...
        vload insmod NAME|FILE [KEY=VALUE]...
        vload rmmod NAME...
        vload lsmod [--json]
+       vload mount -t TYPE [-o OPTIONS] SOURCE TARGET
+       vload umount TARGET...
+       vload new NAME --lang rust|c
+       vload cflags
        vload bisect [--json] [--status] [--timeout SECONDS] [OPTIONS] [--] PROGRAM [ARG]...
 
 Runs PROGRAM, and every program it starts, with all their system calls passing
@@ -50,6 +54,13 @@ how it can be changed
 insmod, rmmod, lsmod: in a session ('vload sh'), load a module for all its
 processes from their next call on, remove the newest of that name, list them
   --json           print JSON
+
+mount, umount: in a session, as mount(8) and umount(8), for types that modules have too
+
+new: write a module in a folder NAME, with what builds it and its test
+  --lang LANGUAGE  rust (built by cargo) or c (by make)
+
+cflags: print what a C compiler is told to make a module of a file
 
 bisect: run PROGRAM natively, under vload, and with ever less of vload, and print
 the smallest set of layers and sites that makes its exit status or output differ;

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! vload-tool VLOAD bisect|check …               as typed
-//! vload-tool VLOAD --ask insmod|rmmod|lsmod …   in the session that it is started in
+//! vload-tool VLOAD --ask insmod|rmmod|lsmod|mount|umount …   in the session that it is started in
+//! vload-tool VLOAD --ask new|cflags …           anywhere
 //! vload-tool VLOAD --begin M… -- ARGUMENT…      prepares what -m names, and becomes `VLOAD --prepared FD ARGUMENT…`
 //! vload-tool VLOAD --nest M… -- PATH NAME ARG…  loads what -m names in a view of its own, and becomes PATH
 //! ```

@@ -23,3 +23,26 @@ pub fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
     // SAFETY: the text is valid for its length.
     unsafe { abi::offered::vload_panic(text.as_ptr().cast(), text.len()) }
 }
+
+/// What an image without a standard library must define.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! without_unwinding {
+    () => {
+        #[cfg(not(test))]
+        #[panic_handler]
+        fn vload_panicked(info: &core::panic::PanicInfo<'_>) -> ! {
+            $crate::panicked(info)
+        }
+        /// Named by the prebuilt `core`, which was built to unwind. Nothing unwinds here.
+        #[cfg(not(test))]
+        #[unsafe(no_mangle)]
+        extern "C" fn rust_eh_personality() {}
+        /// As [`rust_eh_personality`].
+        #[cfg(not(test))]
+        #[unsafe(no_mangle)]
+        extern "C" fn _Unwind_Resume() -> ! {
+            panic!("unwinding")
+        }
+    };
+}

@@ -312,11 +312,7 @@ macro_rules! service_module {
             0 $(+ $area as u64)?,
             &VLOAD_OPERATIONS,
         );
-        #[cfg(not(test))]
-        #[panic_handler]
-        fn vload_panicked(info: &core::panic::PanicInfo<'_>) -> ! {
-            $crate::panicked(info)
-        }
+        $crate::without_unwinding!();
     };
 }
 

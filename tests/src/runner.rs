@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -183,6 +183,8 @@ fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
             copy(&path, &work.join("bin").join(path.file_name().unwrap_or_default()))?;
         }
     }
+    // As `cargo xtask build` leaves it.
+    symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("../module"), work.join("bin/module"))?;
     Ok(Machine { work: work.into(), vload, programs, arch: plan.arch, full: plan.full })
 }
 

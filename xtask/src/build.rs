@@ -65,6 +65,7 @@ pub fn vload(arch: Arch, debug: bool, locked: bool) -> Result<PathBuf> {
     succeed(&mut cargo).with_context(|| format!("building vload for {}", arch.name()))?;
     let folder = folder.join(profile);
     modules::compile(arch, &folder)?;
+    modules::lead_to_crate(&folder)?;
     Ok(folder.join("vload"))
 }
 

@@ -1,11 +1,12 @@
-//! `cargo xtask install`: the program, the library with its header, the modules and the headers of those to come, the
-//! manual pages and the licences.
+//! `cargo xtask install`: the program, the library with its header, the modules, the headers and the crate of those to
+//! come, the manual pages and the licences.
 
 use crate::arch::Arch;
-use crate::{build, command, modules};
+use crate::{build, command, modules, standalone};
 use anyhow::{Context, Result};
 use clap::Args;
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +41,12 @@ pub fn install(options: &Options) -> Result<()> {
         let source = root.join("module/include/vload").join(header);
         copy(&source, &base.join("include/vload").join(header), 0o644)?;
     }
+    let source = root.join("module");
+    let library = base.join("share/vload/module");
+    put(standalone::manifest(&source, &root)?.as_bytes(), &library.join("Cargo.toml"))?;
+    for file in standalone::sources(&source)? {
+        copy(&source.join(&file), &library.join(&file), 0o644)?;
+    }
     for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
         copy(&root.join(licence), &base.join("share/licenses/vload").join(licence), 0o644)?;
     }
@@ -71,17 +78,24 @@ fn manual_pages(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn copy(from: &Path, to: &Path, mode: u32) -> Result<()> {
-    let copied = (|| {
-        if let Some(folder) = to.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        // A running program's file cannot be written to, only replaced.
-        let beside = to.with_extension("new");
-        fs::copy(from, &beside)?;
-        fs::set_permissions(&beside, fs::Permissions::from_mode(mode))?;
-        fs::rename(&beside, to)
-    })();
-    copied.with_context(|| format!("cannot install {} as {}", from.display(), to.display()))?;
+    let copied = install_as(to, mode, |beside| fs::copy(from, beside).map(drop));
+    copied.with_context(|| format!("cannot install {} as {}", from.display(), to.display()))
+}
+
+fn put(bytes: &[u8], to: &Path) -> Result<()> {
+    let put = install_as(to, 0o644, |beside| fs::write(beside, bytes));
+    put.with_context(|| format!("cannot install {}", to.display()))
+}
+
+/// Has `fill` make a file, and puts it in its place: a running program's file cannot be written to, only replaced.
+fn install_as(to: &Path, mode: u32, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let beside = to.with_extension("new");
+    fill(&beside)?;
+    fs::set_permissions(&beside, fs::Permissions::from_mode(mode))?;
+    fs::rename(&beside, to)?;
     println!("{}", to.display());
     Ok(())
 }

@@ -14,6 +14,7 @@ mod modules;
 mod run;
 mod setup;
 mod soak;
+mod standalone;
 mod test;
 
 use clap::{Parser, Subcommand};

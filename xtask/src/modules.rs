@@ -5,25 +5,15 @@ use crate::arch::Arch;
 use crate::command::{self, find_program, succeed};
 use anyhow::{Context, Result};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{self, Command};
 
 /// Those that are written in Rust.
 pub const PACKAGES: [&str; 4] = ["vload-service", "vload-memfs", "vload-table", "vload-unreal"];
 
 /// How C and C++ files become modules.
-const FLAGS: [&str; 10] = [
-    "-shared",
-    "-fPIC",
-    "-O2",
-    "-nostdlib",
-    "-ffreestanding",
-    "-fno-stack-protector",
-    "-fvisibility=hidden",
-    "-Wl,--build-id=none",
-    "-Wl,-z,now",
-    "-Wl,-z,max-page-size=4096",
-];
+const FLAGS: &str = include_str!("../../module/cflags");
 
 /// The compiler for an architecture's C programs.
 fn cc(arch: Arch) -> &'static [&'static str] {
@@ -61,11 +51,28 @@ pub fn compile(arch: Arch, folder: &Path) -> Result<()> {
     for source in sources()? {
         let output = folder.join(source.file_stem().unwrap_or_default()).with_extension("so");
         let mut compiler = Command::new(program);
-        compiler.args(flags).args(FLAGS).arg("-I").arg(command::root().join("module/include"));
+        compiler
+            .args(flags)
+            .args(FLAGS.split_whitespace())
+            .arg("-I")
+            .arg(command::root().join("module/include"));
         compiler.arg("-o").arg(&output).arg(&source);
         succeed(&mut compiler).with_context(|| format!("compiling {}", source.display()))?;
     }
     Ok(())
+}
+
+/// Leaves a link to the crate and the header of modules beside the program, where `vload new` and `vload cflags` look.
+pub fn lead_to_crate(folder: &Path) -> Result<()> {
+    let (link, to) = (folder.join("module"), command::root().join("module"));
+    if fs::read_link(&link).is_ok_and(|leads| leads == to) {
+        return Ok(());
+    }
+    // It may be that of another checkout, and in use.
+    let beside = folder.join(format!("module.{}", process::id()));
+    symlink(&to, &beside)
+        .and_then(|()| fs::rename(&beside, &link))
+        .with_context(|| format!("cannot make {}", link.display()))
 }
 
 /// What is installed from `folder`: each file, and its name there.

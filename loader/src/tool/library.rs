@@ -7,6 +7,7 @@ use core::ffi::CStr;
 use linux_raw_sys::general::O_RDONLY;
 use runtime::sys::{self, Errno, Result};
 
+use crate::client::folder_of;
 use crate::vectors::Vectors;
 
 /// A file that is longer is no module.
@@ -28,8 +29,7 @@ pub fn find(vectors: &Vectors, own: &CStr, name: &[u8]) -> Option<CString> {
         }
         _ => {}
     }
-    let own = own.to_bytes();
-    let folder = &own[..own.iter().rposition(|&byte| byte == b'/').unwrap_or(0)];
+    let folder = folder_of(own.to_bytes());
     folders.push([folder, b"/../lib/vload"].concat());
     folders.push(folder.into());
     // Installed; and as cargo calls what it builds.

@@ -1,7 +1,9 @@
-//! Modules that are files: where they are looked for, what is made of them, and the verbs.
+//! Modules that are files: where they are looked for, what is made of them, the verbs, and what their authors need.
 
+mod author;
 mod library;
 mod list;
+mod mount;
 mod prepare;
 mod start;
 mod verbs;

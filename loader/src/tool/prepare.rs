@@ -28,12 +28,29 @@ pub struct Made {
     pub path: CString,
     /// What the resident takes.
     pub bytes: Vec<u8>,
-    /// It is a service: the framework comes first.
-    pub service: bool,
+    /// [`abi::RAW`], [`abi::SERVICE`], for which the framework comes first, or [`abi::FRAMEWORK`].
+    pub kind: u32,
 }
 
 /// Makes it of the module that `spec` names. The error says what is wrong, beginning with the name.
 pub fn make(vectors: &Vectors, own: &CStr, spec: Spec<'_>) -> Result<Made, String> {
+    let made = of_any(vectors, own, spec)?;
+    if made.kind == abi::FRAMEWORK {
+        return Err(format!(
+            "{}: it is no module, but what services rest on, and is there with the first of them",
+            Shown(made.path.to_bytes())
+        ));
+    }
+    Ok(made)
+}
+
+/// Makes it of the framework.
+pub fn make_framework(vectors: &Vectors, own: &CStr) -> Result<Made, String> {
+    let spec = Spec::parse(FRAMEWORK).map_err(|malformed| format!("{malformed}"))?;
+    of_any(vectors, own, spec)
+}
+
+fn of_any(vectors: &Vectors, own: &CStr, spec: Spec<'_>) -> Result<Made, String> {
     let name = spec.plain_name();
     let path = library::find(vectors, own, &name).ok_or_else(|| {
         let built_in = modules::BUILT_IN.iter().map(|raw| raw.name);
@@ -57,14 +74,15 @@ pub fn make(vectors: &Vectors, own: &CStr, spec: Spec<'_>) -> Result<Made, Strin
             keys => said(&format!("it has no argument '{}'; it has: {}", Shown(key), Shown(keys))),
         });
     }
-    let service = plan.prepared.kind == u64::from(abi::SERVICE);
+    let kind = plan.prepared.kind as u32;
+    let service = kind == abi::SERVICE;
     let linked = framework.filter(|_| service).map_or(0, |(_, key)| key);
     if service && linked == 0 {
         return Err(said(&"it needs the module 'service', which is not where modules are"));
     }
     let mut bytes = vec![0; plan.length()];
     plan.write(&mut bytes, linked);
-    Ok(Made { path, bytes, service })
+    Ok(Made { path, bytes, kind })
 }
 
 /// The framework's file and what is known it by, for a module that may rest on it.
@@ -88,24 +106,23 @@ const PAGE: usize = 4096;
 /// on.
 pub fn begin(vectors: &Vectors, own: &CStr, texts: &[&[u8]], first: usize) -> ! {
     let mut made: Vec<(u64, Vec<u8>)> = Vec::new();
-    let mut add = |place: usize, text: &[u8]| {
-        let spec = Spec::parse(text).map_err(|malformed| format!("{}: {malformed}", Shown(text)));
-        match spec.and_then(|spec| make(vectors, own, spec)) {
-            Ok(one) => {
-                made.push((place as u64, one.bytes));
-                one.service
-            }
-            Err(why) => fail(USAGE, format_args!("-m: {why}")),
+    let mut add = |place: usize, one: Result<Made, String>| match one {
+        Ok(one) => {
+            made.push((place as u64, one.bytes));
+            one.kind == abi::SERVICE
         }
+        Err(why) => fail(USAGE, format_args!("-m: {why}")),
     };
     let mut service = false;
     for (index, text) in texts.iter().enumerate() {
-        if Spec::parse(text).is_ok_and(|spec| modules::named(spec.name).is_none()) {
-            service |= add(index + 1, text);
+        if let Ok(spec) = Spec::parse(text)
+            && modules::named(spec.name).is_none()
+        {
+            service |= add(index + 1, make(vectors, own, spec));
         }
     }
     if service {
-        add(0, FRAMEWORK);
+        add(0, make_framework(vectors, own));
     }
     made.sort_by_key(|&(place, _)| place);
     let mut file = Vec::new();

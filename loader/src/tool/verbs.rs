@@ -1,4 +1,4 @@
-//! `insmod`, `rmmod` and `lsmod`, and a nested `vload -m`: what is asked of the session that this program is in.
+//! The verbs, and a nested `vload -m`: most are asked of the session that this program is in.
 
 use alloc::ffi::CString;
 use alloc::string::String;
@@ -8,9 +8,10 @@ use core::ffi::CStr;
 use runtime::layer::spec::Spec;
 use runtime::module::control;
 use runtime::sys::{self, Errno};
+use vload_module::abi::SERVICE;
 
-use super::list;
-use super::prepare::{self, FRAMEWORK};
+use super::prepare::{self, Made};
+use super::{author, list, mount};
 use crate::handover;
 use crate::message::{Shown, USAGE, fail};
 use crate::vectors::{Vectors, string};
@@ -21,6 +22,20 @@ pub const FAILED: i32 = 1;
 /// Does what is asked, and ends.
 pub fn run(vectors: &Vectors, own: &CStr, words: &[&'static [u8]]) -> ! {
     let Some((&verb, words)) = words.split_first() else { usage(format_args!("no verb")) };
+    match verb {
+        b"new" => author::new(vectors, own, words),
+        b"cflags" => author::flags(own, words),
+        b"mount" | b"umount" => {
+            need_session(verb);
+            if verb == b"mount" {
+                mount::mount(words)
+            } else {
+                mount::umount(words)
+            }
+            sys::exit(0)
+        }
+        _ => {}
+    }
     let mut words = words;
     let mut json = false;
     while let Some((&word, rest)) = words.split_first() {
@@ -42,15 +57,7 @@ pub fn run(vectors: &Vectors, own: &CStr, words: &[&'static [u8]]) -> ! {
         (b"insmod" | b"rmmod", []) => usage(format_args!("{}: no module is named", Shown(verb))),
         _ => {}
     }
-    if control::ask(control::INFO, [control::VERSION, 0, 0]).is_err() {
-        fail(
-            USAGE,
-            format_args!(
-                "{}: not inside a session; 'vload sh' begins one, and 'vload -m NAME sh' one with a module",
-                Shown(verb)
-            ),
-        );
-    }
+    need_session(verb);
     match verb {
         b"lsmod" => list::list(json),
         b"insmod" => {
@@ -68,7 +75,21 @@ pub fn run(vectors: &Vectors, own: &CStr, words: &[&'static [u8]]) -> ! {
     sys::exit(0)
 }
 
-fn usage(why: core::fmt::Arguments<'_>) -> ! {
+/// Ends where there is no session.
+fn need_session(verb: &[u8]) {
+    if control::ask(control::INFO, [control::VERSION, 0, 0]).is_err() {
+        fail(
+            USAGE,
+            format_args!(
+                "{}: not inside a session; 'vload sh' begins one, and 'vload -m NAME sh' one with a module",
+                Shown(verb)
+            ),
+        );
+    }
+}
+
+/// Says what is wrong with the words, and ends.
+pub fn usage(why: core::fmt::Arguments<'_>) -> ! {
     fail(USAGE, format_args!("{why}\nTry 'vload --help'."))
 }
 
@@ -87,19 +108,23 @@ fn remove(name: &[u8]) {
     }
 }
 
+/// Asks the session to load what was made of a module's file.
+fn ask(made: &Made, arguments: &CStr) -> sys::Result<usize> {
+    let bytes = [made.bytes.as_ptr() as usize, made.bytes.len()];
+    control::ask(control::INSMOD, [bytes[0], bytes[1], arguments.as_ptr() as usize])
+}
+
 /// Makes a layer of what `text` names, with the framework before it where it needs that.
 fn insert(vectors: &Vectors, own: &CStr, text: &[u8]) -> Result<(), String> {
     let spec =
         Spec::parse(text).map_err(|malformed| alloc::format!("{}: {malformed}", Shown(text)))?;
     let made = prepare::make(vectors, own, spec)?;
     let arguments = CString::new(spec.text()).unwrap_or_default();
-    let asked = [made.bytes.as_ptr() as usize, made.bytes.len(), arguments.as_ptr() as usize];
-    let mut answer = control::ask(control::INSMOD, asked);
-    if made.service && answer == Err(Errno::NOPKG) {
-        match insert(vectors, own, FRAMEWORK) {
-            // Another process has been faster, or has another one.
-            Ok(()) | Err(_) => answer = control::ask(control::INSMOD, asked),
-        }
+    let mut answer = ask(&made, &arguments);
+    if made.kind == SERVICE && answer == Err(Errno::NOPKG) {
+        // Another process may have been faster, or have another one: that shows in the second answer.
+        let _ = ask(&prepare::make_framework(vectors, own)?, c"");
+        answer = ask(&made, &arguments);
     }
     let why = match answer {
         Ok(_) => return Ok(()),

@@ -53,6 +53,7 @@ errnos! {
     FAULT = EFAULT, "Bad address";
     BUSY = EBUSY, "Device or resource busy";
     EXIST = EEXIST, "File exists";
+    NODEV = ENODEV, "No such device";
     NOTDIR = ENOTDIR, "Not a directory";
     ISDIR = EISDIR, "Is a directory";
     INVAL = EINVAL, "Invalid argument";

@@ -4,12 +4,14 @@ mod errno;
 mod files;
 pub mod maps;
 mod memory;
+mod mount;
 mod process;
 mod write;
 
 pub use errno::Errno;
 pub use files::*;
 pub use memory::*;
+pub use mount::{mount, umount};
 pub use process::*;
 pub use write::*;
 

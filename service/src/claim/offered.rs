@@ -1,10 +1,11 @@
 //! What the framework offers service modules: to claim, and to let go.
 
 use core::ffi::{CStr, c_char, c_int, c_long};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use vload_module::abi::Layer;
 use vload_module::abi::offered::{vload_lock, vload_unlock};
+use vload_module::abi::service::CLAIM_EXACT;
 use vload_module::{Errno, Result};
 
 use super::target::raw;
@@ -17,6 +18,8 @@ const LOCK: u32 = 0;
 
 /// The thread in which a module is being asked to mount something, so that what it claims is a mount's.
 static MOUNTING: AtomicU32 = AtomicU32::new(0);
+/// What that thread mounts on is no directory.
+static ON_FILE: AtomicBool = AtomicBool::new(false);
 
 /// Does something with the table that no other thread of the session does at the same time.
 pub fn alone<T>(what: impl FnOnce(&Table) -> Result<T>) -> Result<T> {
@@ -29,13 +32,14 @@ pub fn alone<T>(what: impl FnOnce(&Table) -> Result<T>) -> Result<T> {
     done
 }
 
-/// Calls a module's `mount`: what it claims in this thread is mounted.
-pub fn mounting<T>(what: impl FnOnce() -> T) -> T {
+/// Calls a module's `mount`: what it claims in this thread is mounted. On what is no directory no tree can be.
+pub fn mounting<T>(on_file: bool, what: impl FnOnce() -> T) -> T {
     let thread = vload::thread();
     // Two threads that mount at once wait for one another.
     while MOUNTING.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Relaxed).is_err() {
         vload::let_others_run();
     }
+    ON_FILE.store(on_file, Ordering::Relaxed);
     let done = what();
     MOUNTING.store(0, Ordering::Release);
     done
@@ -61,6 +65,10 @@ pub unsafe extern "C" fn vload_claim_path(
     let path = unsafe { CStr::from_ptr(path) }.to_bytes();
     let mounted = MOUNTING.load(Ordering::Acquire);
     let mounted = mounted != 0 && mounted == vload::thread();
+    // As `graft_tree` has it (fs/namespace.c).
+    if mounted && flags & CLAIM_EXACT == 0 && ON_FILE.load(Ordering::Relaxed) {
+        return raw(Err(Errno::NOTDIR)) as c_int;
+    }
     let claimed = layers::of(layer).ok_or(Errno::INVAL).and_then(|service| {
         alone(|table| {
             let (claim, view) = new(service.identity, flags, private, mounted);

@@ -1,6 +1,7 @@
 //! What is run, suite by suite.
 
 mod adopt;
+mod authors;
 mod bisect;
 mod calls;
 mod check;
@@ -14,6 +15,7 @@ mod i686;
 mod identity;
 mod layers;
 mod modules;
+mod mounts;
 mod options;
 pub(crate) mod programs;
 pub(crate) mod servers;
@@ -57,6 +59,8 @@ pub fn all() -> Vec<Case> {
         programs::cases,
         servers::cases,
         service::cases,
+        mounts::cases,
+        authors::cases,
         session::cases,
         shared::cases,
         host::cases,

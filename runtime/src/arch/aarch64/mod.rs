@@ -45,6 +45,9 @@ pub use frame::{Extended, RED_ZONE, build_frame, enter_handler, frame_of_sigretu
 pub use handler::handler;
 pub use thread::{thread_pointer, ticks};
 
+/// What a compiler of modules in C is told besides what all are: nothing.
+pub const MODULE_FLAGS: &[&str] = &[];
+
 /// How a filter knows the calls of this architecture (`AUDIT_ARCH_AARCH64`, linux/audit.h).
 pub const AUDIT_ARCH: u32 = 0xc000_00b7;
 /// There is no other way.

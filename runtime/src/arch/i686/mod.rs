@@ -52,6 +52,10 @@ pub use thread::{
     hold_bindings, lend_thread_register, restore_thread_register, thread_block,
 };
 
+/// What a compiler of modules in C is told besides what all are: programs of 64 bits are what it makes by default,
+/// and the resident saves the vector state of SSE and no other.
+pub const MODULE_FLAGS: &[&str] = &["-m32", "-msse2", "-mfpmath=sse", "-mno-avx"];
+
 /// How a filter knows the calls of this architecture (`AUDIT_ARCH_I386`, linux/audit.h).
 pub const AUDIT_ARCH: u32 = 0x4000_0003;
 /// There is no other way.

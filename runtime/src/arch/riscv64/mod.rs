@@ -49,6 +49,9 @@ pub use frame::{
 pub use handler::{handler, restorer};
 pub use thread::{thread_pointer, ticks};
 
+/// What a compiler of modules in C is told besides what all are: nothing.
+pub const MODULE_FLAGS: &[&str] = &[];
+
 /// How a filter knows the calls of this architecture (`AUDIT_ARCH_RISCV64`, linux/audit.h).
 pub const AUDIT_ARCH: u32 = 0xc000_00f3;
 /// There is no other way.

@@ -58,6 +58,10 @@ pub use watch::{CAN_WATCH, dispatched_compat, watched_at, watched_entries};
 /// The processor runs in 64-bit mode.
 const LONG_MODE: bool = true;
 
+/// What a compiler of modules in C is told besides what all are: the resident saves the vector state of SSE and no
+/// other.
+pub const MODULE_FLAGS: &[&str] = &["-mno-avx"];
+
 /// How a filter knows the calls of this architecture (`AUDIT_ARCH_X86_64`, linux/audit.h).
 pub const AUDIT_ARCH: u32 = 0xc000_003e;
 /// How it knows those that come the other way, `int $0x80` (`AUDIT_ARCH_I386`).

@@ -11,7 +11,7 @@ use vload_module::{Errno, Result};
 use super::asked::{Asked, Where};
 use super::{Answer, only, real};
 use crate::claim::offered::{alone, mounting};
-use crate::claim::target::raw;
+use crate::claim::target::{is_directory, raw};
 use crate::descriptor;
 use crate::layers::{self, Service};
 use crate::path::tree::Tree;
@@ -75,14 +75,16 @@ pub fn mount(asked: &mut Asked<'_>) -> Result<Answer> {
             Where::Claimed(_) | Where::Open(_) => Err(Errno::INVAL),
         };
     };
-    match found {
+    let on_file = match found {
         Where::Kernel(false) | Where::Open(_) => return Err(Errno::NOENT),
         Where::Kernel(true) | Where::Real => {
             let tree = Tree::new(0, None, b"");
             tree.look(&path, None, &mut [0; LONGEST])?;
+            // A directory that may not be searched is one, too.
+            tree.search(&mut path, None) == Err(Errno::NOTDIR)
         }
-        Where::Claimed(spot) => drop(spot.stat(&path)?),
-    }
+        Where::Claimed(spot) => !is_directory(spot.stat(&path)?.mode),
+    };
     let (mut from, mut options) = ([0; LONGEST], [0; LONGEST]);
     let source = string(source, &mut from)?.unwrap_or(c"none");
     let data = string(data, &mut options)?;
@@ -100,7 +102,7 @@ pub fn mount(asked: &mut Asked<'_>) -> Result<Answer> {
     let service = Service { epoch: unsafe { vload_new_epoch() }, ..service };
     // SAFETY: the structure is valid for the call.
     let asking = || service.ask(|| c_long::from(unsafe { operation(&mount) }));
-    match Errno::check(mounting(asking)) {
+    match Errno::check(mounting(on_file, asking)) {
         Err(Errno::NOSYS) => Err(Errno::NODEV),
         other => other.map(|_| Answer::Here(0)),
     }
