@@ -48,6 +48,7 @@ numbers! {
     PRCTL = __NR_prctl;
     SECCOMP = __NR_seccomp;
     IO_URING_SETUP = __NR_io_uring_setup;
+    IO_URING_ENTER = __NR_io_uring_enter;
     IO_SETUP = __NR_io_setup;
     RT_SIGSUSPEND = __NR_rt_sigsuspend;
     PPOLL = __NR_ppoll;
@@ -88,6 +89,7 @@ pub const WANTED: &[usize] = &[
     PRCTL,
     SECCOMP,
     IO_URING_SETUP,
+    IO_URING_ENTER,
     IO_SETUP,
     RT_SIGSUSPEND,
     PPOLL,
@@ -168,10 +170,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         }
         RT_SIGRETURN => signal::rt_sigreturn(call.block, call.regs),
         RT_SIGPROCMASK | RT_SIGPENDING => masks(call),
-        RT_SIGTIMEDWAIT => match signal::take_pending(call.block, &call.args) {
-            Some(taken) => sys::raw(taken),
-            None => call.pass(),
-        },
+        RT_SIGTIMEDWAIT => signal::rt_sigtimedwait(call),
         SIGALTSTACK => {
             let (sp, [new, old, ..]) = (call.regs.sp(), call.args);
             sys::raw(signal::sigaltstack(&mut call.block.altstack, sp, new, old))
@@ -184,6 +183,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         SECCOMP => seccomp::seccomp(call),
         IO_URING_SETUP => ring::io_uring_setup(call),
         IO_SETUP => ring::io_setup(call),
+        IO_URING_ENTER => signal::io_uring_enter(call),
         CONTROL => control::call(call),
         RT_SIGSUSPEND => signal::wait_masked(call, MaskArgument::Pointer(0)),
         PPOLL => signal::wait_masked(call, MaskArgument::Pointer(3)),

@@ -65,7 +65,8 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
     watch::arm_interrupted(&mut context, block);
     if !calls_to_arm {
         let mut blocked = context.mask();
-        if mask::hold_back(block, signal, info, &mut blocked) {
+        let believed = block.blocked.get();
+        if mask::hold_back(block, signal, info, believed, &mut blocked) {
             context.set_mask(blocked);
         } else {
             deliver::to_context(signal, info, &mut context, block);
@@ -123,9 +124,7 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
     if block.held_flag.load(Ordering::Relaxed) != 0 {
         // Only a signal that is never blocked here (signal/fault.rs) comes second. It waits in the
         // kernel's queue, behind the mask.
-        if sys::queue_signal(signal, core::ptr::from_ref(info) as usize).is_err() {
-            let _ = sys::raise(signal);
-        }
+        deliver::back_to_kernel(signal, info);
         return;
     }
     // SAFETY: the caller's promise.

@@ -2,11 +2,11 @@
 
 use core::sync::atomic::Ordering;
 
-use super::{Action, bit, fault, mask};
+use super::{Action, SIGCALL, bit, fault, mask};
 use crate::arch::{self, CallRegs, Context, SigInfo};
 use crate::sys;
 use crate::text;
-use crate::thread::{AltStack, Block};
+use crate::thread::{AltStack, Block, POOL};
 use linux_raw_sys::general::SIGSEGV;
 
 /// Whether the kernel, or a filter of the target's, has forced the signal on a thread that does not want to hear
@@ -70,7 +70,10 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
     // What is blocked is pending even while it is ignored (sig_ignored, kernel/signal.c).
     let unwelcome = is_unwelcome(signal, &info, &action, old);
     let mut kernel = block.exit_mask;
-    if !unwelcome && (mask::hold_back(block, signal, &info, &mut kernel) || action.is_ignore()) {
+    // What has ended a wait came through the mask that the call waited with.
+    let believed = block.temporary_mask.unwrap_or(block.blocked.get());
+    let waits = !unwelcome && mask::hold_back(block, signal, &info, believed, &mut kernel);
+    if waits || (!unwelcome && action.is_ignore()) {
         block.exit_mask = kernel;
         block.held_flag.store(0, Ordering::Relaxed);
         return;
@@ -141,14 +144,21 @@ pub fn again(signal: i32, info: &SigInfo) {
     }
 }
 
-/// Sends what has come to the calling thread once more, to whom it was sent: the thread, or its process. (A
-/// signal that `pthread_sigqueue(3)` has sent to the thread looks like one of `sigqueue(3)`.)
-pub fn back_to_kernel(signal: i32, info: &SigInfo) {
+/// Whether what has come was sent to the thread, and not to its process. (What `pthread_sigqueue(3)` has sent
+/// looks like a signal of `sigqueue(3)`.)
+pub fn is_for_thread(info: &SigInfo) -> bool {
     const SI_TKILL: i32 = -6;
-    if fault::code(info) == SI_TKILL {
-        return again(signal, info);
-    }
-    if sys::queue_process_signal(signal, info).is_err() {
+    fault::code(info) == SI_TKILL
+}
+
+/// Sends what has come to the calling thread once more, to whom it was sent: the thread, or its process. Of a
+/// process with threads, none must take what it believes to be blocked and the kernel does not block.
+pub fn back_to_kernel(signal: i32, info: &SigInfo) {
+    let is_open = mask::open() & bit(signal) != 0 && signal != SIGCALL;
+    if is_for_thread(info)
+        || (is_open && !POOL.has_one_thread())
+        || sys::queue_process_signal(signal, info).is_err()
+    {
         again(signal, info);
     }
 }

@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::{SIGCALL, SIGSYS, SIGTRAP, bit};
 use crate::arch::{self, SigInfo};
-use crate::layer::{self, Class};
+use crate::layer::{self, Call, Class};
 use crate::memory::User;
 use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
@@ -127,10 +127,16 @@ pub fn hand_on(block: &Block, on: bool) {
 const IGNORED: crate::arch::KernelAction =
     crate::arch::KernelAction { handler: 1, ..crate::arch::KernelAction::DEFAULT };
 
-/// Keeps a signal that a process sent while the target believes it blocked. `false` when it may
+/// Keeps a signal that a process sent to a target that believes it blocks `believed`. `false` when it may
 /// be delivered. `mask` is what the kernel is to block when the thread goes on.
-pub fn hold_back(block: &mut Block, signal: i32, info: &SigInfo, mask: &mut u64) -> bool {
-    if block.blocked.get() & bit(signal) == 0 || super::fault::code(info) > 0 {
+pub fn hold_back(
+    block: &mut Block,
+    signal: i32,
+    info: &SigInfo,
+    believed: u64,
+    mask: &mut u64,
+) -> bool {
+    if believed & open() & bit(signal) == 0 || super::fault::code(info) > 0 {
         return false;
     }
     if signal == SIGCALL {
@@ -138,42 +144,34 @@ pub fn hold_back(block: &mut Block, signal: i32, info: &SigInfo, mask: &mut u64)
         super::deliver::back_to_kernel(signal, info);
         return true;
     }
-    let Some(place) = block.pending.place(signal) else { return false };
-    // A standard signal is pending once (signal(7)).
-    place.get_or_insert(*info);
-    true
+    block.pending.keep(signal, info)
 }
 
-/// Sends what was held back again when the target does not block it any more.
-pub fn release(block: &mut Block) {
-    if block.pending.set() == 0 {
-        return;
+/// Gives what was held back, and is in `set`, to the kernel, where it waits blocked among all others: the call
+/// that lets it through finds them in the kernel's order. [`open_again`] is due for the result after that call.
+pub fn hand_back(block: &mut Block, set: u64) -> u64 {
+    let set = set & block.pending.set();
+    if set != 0 {
+        const BLOCK: usize = 0;
+        // SAFETY: the set is ours; nothing that raises these signals is executed until they are open again.
+        let done = unsafe { sys::signal_mask(BLOCK, &raw const set as usize, 0) };
+        debug_assert!(done.is_ok());
+        block.pending.take(set, super::deliver::back_to_kernel);
     }
-    for signal in CANDIDATES {
-        if block.blocked.get() & bit(signal) == 0
-            && let Some(info) = block.pending.take(signal)
-        {
-            super::deliver::again(signal, &info);
-        }
-    }
+    set
 }
 
-/// `rt_sigtimedwait(2)`: what was held back is taken from here. `None`: the kernel has the rest.
-pub fn take_pending(block: &mut Block, args: &[usize; 6]) -> Option<Result<usize>> {
-    let [set, info, ..] = *args;
-    if block.pending.set() == 0 {
-        return None;
-    }
-    let set = User::<u64>::new(set).read().ok()?;
-    let signal = CANDIDATES.into_iter().find(|&one| block.pending.set() & set & bit(one) != 0)?;
-    let held = (*block.pending.place(signal)?)?;
-    if info != 0
-        && let Err(error) = User::<SigInfo>::new(info).write(held)
+/// `rt_sigtimedwait(2)`: what was held back is taken like the rest.
+pub fn rt_sigtimedwait(call: &mut Call<'_>) -> isize {
+    let mut handed = 0;
+    if call.block.pending.set() != 0
+        && let Ok(set) = User::<u64>::new(call.args[0]).read()
     {
-        return Some(Err(error));
+        handed = hand_back(call.block, set);
     }
-    block.pending.take(signal);
-    Some(Ok(signal as usize))
+    let result = call.pass();
+    open_again(call.block, handed);
+    result
 }
 
 /// `rt_sigpending(2)`.
@@ -242,13 +240,13 @@ impl Blocked {
     }
 }
 
-/// Signals that were held back from a thread that believes it blocks them.
-pub struct Pending([Option<SigInfo>; CANDIDATES.len()]);
+/// Signals that were held back from a thread that believes it blocks them: sent to its process, and to itself.
+pub struct Pending([[Option<SigInfo>; CANDIDATES.len()]; 2]);
 
 impl Pending {
     /// None.
     pub const fn none() -> Self {
-        Self([None; CANDIDATES.len()])
+        Self([const { [None; CANDIDATES.len()] }; 2])
     }
 
     /// Drops them.
@@ -256,18 +254,30 @@ impl Pending {
         *self = Self::none();
     }
 
-    fn place(&mut self, signal: i32) -> Option<&mut Option<SigInfo>> {
-        self.0.get_mut(CANDIDATES.iter().position(|&one| one == signal)?)
+    /// Keeps one. `false`: it is none that is held back.
+    fn keep(&mut self, signal: i32, info: &SigInfo) -> bool {
+        let Some(index) = CANDIDATES.iter().position(|&one| one == signal) else { return false };
+        let queue = &mut self.0[usize::from(super::deliver::is_for_thread(info))];
+        // A standard signal is pending once (signal(7)).
+        queue[index].get_or_insert(*info);
+        true
     }
 
-    fn take(&mut self, signal: i32) -> Option<SigInfo> {
-        self.place(signal)?.take()
+    /// Takes those of `set` out.
+    fn take(&mut self, set: u64, with: impl Fn(i32, &SigInfo)) {
+        for (&signal, place) in CANDIDATES.iter().cycle().zip(self.0.as_flattened_mut()) {
+            if set & bit(signal) != 0
+                && let Some(info) = place.take()
+            {
+                with(signal, &info);
+            }
+        }
     }
 
     /// Their bits.
     fn set(&self) -> u64 {
-        let held = CANDIDATES.iter().zip(&self.0).filter(|(_, info)| info.is_some());
-        held.fold(0, |set, (&signal, _)| set | bit(signal))
+        let held = CANDIDATES.iter().cycle().zip(self.0.as_flattened());
+        held.fold(0, |set, (&signal, info)| set | if info.is_some() { bit(signal) } else { 0 })
     }
 }
 
@@ -287,8 +297,12 @@ pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
     // The old mask may take the place of the new one: then that is known beforehand only.
     let mut wanted = 0;
     let overlap = new != 0 && old != 0 && new.abs_diff(old) < BYTES;
-    if overlap {
+    let mut handed = 0;
+    if overlap || (new != 0 && block.pending.set() != 0) {
         wanted = User::<u64>::new(new).read()?;
+        handed = hand_back(block, freed(how, wanted));
+    }
+    if overlap {
         given[1] = &raw const wanted as usize;
     }
     // SAFETY: the sets are the target's, or ours. A signal that is held until the call ends would have its mask
@@ -296,6 +310,7 @@ pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
     let result = unsafe { arch::forward(RT_SIGPROCMASK, &given, block) };
     // The mask is set when the old one cannot be stored.
     if result == arch::ABORTED || (result < 0 && result != sys::raw(Err(Errno::FAULT))) {
+        open_again(block, handed);
         return Ok(result as usize);
     }
     if new != 0 {
@@ -310,11 +325,8 @@ pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
             BLOCK => block.blocked.add(wanted & open()),
             _ => block.blocked.set(was & !wanted),
         }
-        let shut = wanted & open();
-        if how != UNBLOCK && shut != 0 {
-            open_again(block, shut);
-        }
-        release(block);
+        let shut = if how == UNBLOCK { 0 } else { wanted & open() };
+        open_again(block, shut | handed);
     }
     sys::check(result)?;
     if old != 0 && was != 0 {
@@ -324,8 +336,22 @@ pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
     Ok(0)
 }
 
-/// Opens the signals of `shut`, which the target has just blocked.
-fn open_again(block: &mut Block, shut: u64) {
+/// What `rt_sigprocmask(2)` lets through with `mask`.
+pub fn freed(how: usize, mask: u64) -> u64 {
+    const UNBLOCK: usize = 1;
+    const SETMASK: usize = 2;
+    match how {
+        UNBLOCK => mask,
+        SETMASK => !mask,
+        _ => 0,
+    }
+}
+
+/// Opens the signals of `shut`, which have just been blocked in the kernel.
+pub fn open_again(block: &mut Block, shut: u64) {
+    if shut == 0 {
+        return;
+    }
     if !super::is_held(block) {
         unblock_all(shut);
     }

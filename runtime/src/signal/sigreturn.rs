@@ -29,7 +29,7 @@ pub fn rt_sigreturn(block: &mut Block, regs: &CallRegs) -> isize {
         context.set_altstack(block.signal_stack.0, 0, block.signal_stack.1);
         context.set_pc(text::resume_pc(context.pc()));
         block.blocked.set_from(context.mask());
-        mask::release(block);
+        mask::hand_back(block, !block.blocked.get());
         context.set_mask(mask::for_kernel(context.mask()));
     }
     // SAFETY: `regs.sp()` is where the target's restorer left it, and all signals are blocked.

@@ -2,6 +2,7 @@
 //! with that mask, and the caller's comes back after (`set_user_sigmask`, `signal_delivered`,
 //! kernel/signal.c). The frame tells the second only.
 
+use super::mask::{hand_back, open_again};
 use crate::layer::Call;
 use crate::memory::{User, read_words};
 use crate::sys::{self, Errno, Result};
@@ -13,6 +14,8 @@ pub enum MaskArgument {
     Pointer(usize),
     /// In the first word of a structure that the argument of this index points to.
     Structure(usize),
+    /// The argument of this index is the mask.
+    Value(usize),
 }
 
 impl MaskArgument {
@@ -20,6 +23,7 @@ impl MaskArgument {
     fn read(self, args: &[usize; 6]) -> Result<Option<u64>> {
         let mut pointer = [0];
         match self {
+            Self::Value(index) => return Ok(Some(args[index] as u64)),
             Self::Pointer(index) => pointer[0] = args[index],
             Self::Structure(index) if args[index] != 0 => read_words(args[index], &mut pointer)?,
             Self::Structure(_) => {}
@@ -33,10 +37,48 @@ impl MaskArgument {
 
 /// Makes the call, and notes its mask when a signal has ended it.
 pub fn wait_masked(call: &mut Call<'_>, mask: MaskArgument) -> isize {
+    let mut handed = 0;
+    if call.block.blocked.get() != 0
+        && let Ok(Some(during)) = mask.read(&call.args)
+    {
+        handed = hand_back(call.block, !during);
+    }
     let result = call.pass();
+    open_again(call.block, handed);
     if result == sys::raw(Err(Errno::INTR)) {
         // The kernel has read it; another thread may have taken it away since.
         call.block.temporary_mask = mask.read(&call.args).unwrap_or(None);
+    }
+    result
+}
+
+/// `io_uring_enter(2)`. Whoever submits hears how much, and not that a signal has ended the wait; one that waits
+/// in vain is told so only when the ring is empty (`io_cqring_wait`, io_uring/io_uring.c).
+pub fn io_uring_enter(call: &mut Call<'_>) -> isize {
+    const GETEVENTS: usize = 1 << 0;
+    const EXT_ARG: usize = 1 << 3;
+    /// The mask is where the ring was once told (docs/limits.md).
+    const EXT_ARG_REG: usize = 1 << 6;
+    let [_, submitted, _, flags, ..] = call.args;
+    if flags & GETEVENTS == 0 || flags & EXT_ARG_REG != 0 {
+        return call.pass();
+    }
+    let mask = match flags & EXT_ARG {
+        0 => MaskArgument::Pointer(4),
+        _ => MaskArgument::Structure(4),
+    };
+    let result = wait_masked(call, mask);
+    let block = &mut *call.block;
+    if result == submitted as isize && super::is_held(block) {
+        let signal = super::bit(block.held_signal);
+        // The caller's own mask has let it through, or cannot have.
+        let is_caller_deaf = block.blocked.believed(block.exit_mask) & signal != 0;
+        if let Ok(Some(during)) = mask.read(&call.args)
+            && during & signal == 0
+            && (submitted != 0 || is_caller_deaf)
+        {
+            block.temporary_mask = Some(during);
+        }
     }
     result
 }

@@ -209,6 +209,13 @@ impl Pool {
         });
     }
 
+    /// Whether the caller's is the only thread.
+    pub fn has_one_thread(&self) -> bool {
+        let mut count = 0;
+        self.each_in_use(|_| count += 1);
+        count == 1
+    }
+
     /// Calls `visit` with the range of every block's mapping.
     pub fn ranges(&self, visit: &mut dyn FnMut(usize, usize)) {
         let mut node = self.first.load(Ordering::Acquire);

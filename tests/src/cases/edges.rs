@@ -9,6 +9,8 @@ pub fn cases() -> Vec<Case> {
     vec![
         Case::new("edges/waits").build(Build::c("waits.c")),
         Case::new("edges/waits-static").build(Build::c_with("waits.c", "static", &["-static"])),
+        // Under a module that answers calls there are no rings (`options/ring-refused`).
+        Case::new("edges/ring-waits").build(Build::c("waits.c")).run(&["{0}", "ring"]).plain_only(),
         Case::new("edges/frames").build(Build::c("frames.c")),
         Case::new("edges/filtered").build(Build::c("filtered.c")),
         Case::new("edges/flags").build(Build::c("flags.c")),

@@ -39,6 +39,8 @@ pub fn cases() -> Vec<Case> {
         Case::new("signals/deaths").build(Build::c("deaths.c")).on(X86).exits(200),
         Case::new("signals/deaths-static").build(static_c("deaths.c")).exits(200),
         Case::new("signals/faults").build(Build::c("faults.c")).on(X86),
+        Case::new("signals/together").build(Build::c("together.c")).on(X86),
+        Case::new("signals/together-static").build(static_c("together.c")),
         Case::new("signals/masks").build(Build::c("masks.c")).on(X86),
         Case::new("signals/addressed")
             .build(Build::c_with("addressed.c", "", &["-pthread"]))

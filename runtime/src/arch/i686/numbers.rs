@@ -124,7 +124,7 @@ pub fn legacy(number: usize) -> Option<Legacy> {
         PSELECT6_TIME64 | IO_PGETEVENTS_TIME64 => {
             Legacy::Own(|call| wait_masked(call, MaskArgument::Structure(5)))
         }
-        RT_SIGTIMEDWAIT_TIME64 => Legacy::Own(old::rt_sigtimedwait),
+        RT_SIGTIMEDWAIT_TIME64 => Legacy::Own(crate::signal::rt_sigtimedwait),
         _ => return None,
     })
 }

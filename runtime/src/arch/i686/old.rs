@@ -4,7 +4,7 @@ use super::frame::OldFrame;
 use super::{ABORTED, KernelAction, sigreturn as leave};
 use crate::layer::Call;
 use crate::memory::{User, guard, read_words};
-use crate::signal::{self as signals, SigHand};
+use crate::signal::{self as signals, MaskArgument, SigHand};
 use crate::sys::{self, Errno, Result};
 use crate::text;
 use crate::thread::AltStack;
@@ -114,16 +114,20 @@ pub fn sigprocmask(call: &mut Call<'_>) -> isize {
     let was = call.block.blocked.get();
     let mut wanted = 0;
     let mut told = 0;
+    let mut handed = 0;
     if new != 0 {
         wanted = match User::<u32>::new(new).read() {
             Ok(mask) => mask,
             Err(error) => return sys::raw(Err(error)),
         };
         told = if how == UNBLOCK { wanted } else { wanted & !open };
+        let freed = signals::freed(how, u64::from(wanted)) & u64::from(u32::MAX);
+        handed = signals::hand_back(call.block, freed);
         call.args[1] = &raw const told as usize;
     }
     let result = call.pass();
     let _alive_until_here = &raw const told;
+    signals::open_again(call.block, handed);
     if result < 0 {
         return result;
     }
@@ -142,17 +146,5 @@ pub fn sigprocmask(call: &mut Call<'_>) -> isize {
 
 /// `sigsuspend(2)`, whose mask is its third argument.
 pub fn sigsuspend(call: &mut Call<'_>) -> isize {
-    let result = call.pass();
-    if result == sys::raw(Err(Errno::INTR)) {
-        call.block.temporary_mask = Some(u64::from(call.args[2] as u32));
-    }
-    result
-}
-
-/// `rt_sigtimedwait(2)` with 64-bit times.
-pub fn rt_sigtimedwait(call: &mut Call<'_>) -> isize {
-    match signals::take_pending(call.block, &call.args) {
-        Some(taken) => sys::raw(taken),
-        None => call.pass(),
-    }
+    signals::wait_masked(call, MaskArgument::Value(2))
 }
