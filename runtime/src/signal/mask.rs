@@ -149,6 +149,7 @@ pub fn hold_back(
 
 /// Gives what was held back, and is in `set`, to the kernel, where it waits blocked among all others: the call
 /// that lets it through finds them in the kernel's order. [`open_again`] is due for the result after that call.
+#[inline(never)]
 pub fn hand_back(block: &mut Block, set: u64) -> u64 {
     let set = set & block.pending.set();
     if set != 0 {
@@ -348,6 +349,7 @@ pub fn freed(how: usize, mask: u64) -> u64 {
 }
 
 /// Opens the signals of `shut`, which have just been blocked in the kernel.
+#[inline(never)]
 pub fn open_again(block: &mut Block, shut: u64) {
     if shut == 0 {
         return;

@@ -36,6 +36,7 @@ impl MaskArgument {
 }
 
 /// Makes the call, and notes its mask when a signal has ended it.
+#[inline(never)]
 pub fn wait_masked(call: &mut Call<'_>, mask: MaskArgument) -> isize {
     let mut handed = 0;
     if call.block.blocked.get() != 0
