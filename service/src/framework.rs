@@ -20,7 +20,7 @@ use crate::claim::target::raw;
 use crate::claim::{self, LONGEST};
 use crate::descriptor::{self, Records};
 use crate::layers::{self, Service};
-use crate::path::{fs, handover};
+use crate::path::{fs, handover, moves};
 use crate::vload;
 
 /// What a session has of the framework.
@@ -29,6 +29,7 @@ struct Area {
     claims: claim::Table,
     records: Records,
     left: handover::Table,
+    moves: moves::Log,
 }
 
 static AREA: AtomicPtr<Area> = AtomicPtr::new(core::ptr::null_mut());
@@ -49,6 +50,7 @@ unsafe extern "C" fn attach(layer: *mut Layer) -> c_int {
     let Some(area) = area else { return raw(Err(Errno::NOMEM)) as c_int };
     claim::attach(&area.claims);
     descriptor::attach(&area.records);
+    moves::attach(&area.moves);
     AREA.store(core::ptr::from_ref(area).cast_mut(), Ordering::Release);
     area.left.enter();
     0
@@ -57,6 +59,7 @@ unsafe extern "C" fn attach(layer: *mut Layer) -> c_int {
 unsafe extern "C" fn event(_: *mut Layer, event: c_int) {
     if event == PROCESS {
         fs::forked();
+        moves::forked();
         forked();
     }
     if event == PROCESS || event == THREAD {

@@ -8,6 +8,7 @@ use vload_module::{Errno, Result};
 
 use super::Claim;
 use crate::call::layout;
+use crate::descriptor::{Name, Named};
 use crate::layers::{self, Service};
 use crate::path::{LONGEST, Text, permission};
 
@@ -42,6 +43,12 @@ impl Target {
             whole: whole.as_ptr(),
             file: core::ptr::null_mut::<File>(),
         }
+    }
+
+    /// The same as what a file is opened by.
+    pub fn named<'a>(&self, path: &'a Text) -> Named<'a> {
+        let behind = if path.is_root() { 1 } else { self.claim.length };
+        Named { whole: path.bytes(), name: Name { behind, gone: false } }
     }
 
     /// Calls an operation on a place; `-ENOSYS` where the module does not have it.

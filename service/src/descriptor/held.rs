@@ -9,11 +9,14 @@ use vload_module::abi::service::{
 };
 use vload_module::{Errno, Result};
 
+use super::open::Named;
+use super::path::Name;
 use super::placeholder;
 use super::record::{OPEN, Record, Records};
 use crate::claim::target::complete;
 use crate::layers::{self, Service};
-use crate::path::permission;
+use crate::path::text::decimal;
+use crate::path::{Text, permission};
 
 /// An open file behind a descriptor of this process.
 #[derive(Clone, Copy)]
@@ -174,24 +177,29 @@ impl Held {
         error: Errno,
         what: impl FnOnce(&ServiceOperations, *mut File) -> Option<c_long>,
     ) -> Result<i64> {
-        let record = self.record();
-        let private = record.private.load(Ordering::Relaxed);
-        let mut file = File {
-            layer: self.service.layer,
-            claim: record.claim.load(Ordering::Relaxed),
-            is: record.is.load(Ordering::Relaxed),
-            private,
-            flags: record.flags.load(Ordering::Relaxed),
-            real: -1,
-        };
+        let mut file = self.file();
+        let private = file.private;
         let operations = self.service.operations;
         let file_at = &raw mut file;
         let without = -c_long::from(Errno::NOSYS.0);
         let result = self.service.ask(|| what(operations, file_at).unwrap_or(without));
         if file.private != private {
-            record.private.store(file.private, Ordering::Relaxed);
+            self.record().private.store(file.private, Ordering::Relaxed);
         }
         answered(result, error)
+    }
+
+    /// It as its module is told of it.
+    fn file(&self) -> File {
+        let record = self.record();
+        File {
+            layer: self.service.layer,
+            claim: record.claim.load(Ordering::Relaxed),
+            is: record.is.load(Ordering::Relaxed),
+            private: record.private.load(Ordering::Relaxed),
+            flags: record.flags.load(Ordering::Relaxed),
+            real: -1,
+        }
     }
 
     /// Calls an operation on the file as a place; `error` where the module does not have it.
@@ -204,31 +212,72 @@ impl Held {
     }
 
     /// The same for an operation that gives a length.
+    #[inline(never)]
     pub fn ask_node_long(
         &self,
         error: Errno,
         what: impl FnOnce(&ServiceOperations, &Node) -> Option<c_long>,
     ) -> Result<i64> {
-        let record = self.record();
-        let (whole, behind) = record.path.read(&self.records.paths);
+        let mut path = Text::root();
+        let name = self.path(&mut path);
         let for_name = self.flags() & nr::O_PATH != 0;
+        if for_name && name.gone {
+            return Err(Errno::NOENT);
+        }
         self.ask(error, |operations, file| {
-            let node = Node {
-                layer: self.service.layer,
-                claim: record.claim.load(Ordering::Relaxed),
-                length: behind.count_bytes() as u32,
-                private: record.word.load(Ordering::Relaxed),
-                path: behind.as_ptr(),
-                whole: whole.as_ptr(),
-                file: if for_name { core::ptr::null_mut() } else { file },
-            };
-            what(operations, &node)
+            let file = if for_name { core::ptr::null_mut() } else { file };
+            what(operations, &self.node(&path, name, file))
         })
     }
 
-    /// The whole canonical path that it was opened by.
-    pub fn path(&self) -> &'static core::ffi::CStr {
-        self.record().path.read(&self.records.paths).0
+    /// It as a place, which is valid as long as the path and the file.
+    fn node(&self, path: &Text, name: Name, file: *mut File) -> Node {
+        let record = self.record();
+        let whole = path.c_str();
+        let behind = whole.to_bytes_with_nul().get(name.behind..).unwrap_or(b"\0");
+        Node {
+            layer: self.service.layer,
+            claim: record.claim.load(Ordering::Relaxed),
+            length: if name.gone { 0 } else { behind.len() as u32 - 1 },
+            private: record.word.load(Ordering::Relaxed),
+            path: if name.gone { core::ptr::null() } else { behind.as_ptr().cast() },
+            whole: if name.gone { core::ptr::null() } else { whole.as_ptr() },
+            file,
+        }
+    }
+
+    /// The whole canonical path that it has now, or had last.
+    pub fn path(&self, to: &mut Text) -> Name {
+        self.record().path.read(&self.records.paths, to)
+    }
+
+    /// Opens it once more, as `flags` say: the descriptor. Whether it may be used has been found out before.
+    #[inline(never)]
+    pub fn reopen(&self, flags: u32) -> Result<i32> {
+        let mut path = Text::root();
+        let name = self.path(&mut path);
+        let mut file = self.file();
+        let node = self.node(&path, name, &raw mut file);
+        super::open(&self.service, &node, Named { whole: path.bytes(), name }, flags, 0)
+    }
+
+    /// It was made without a name: what it shows in its stead is its number, in the directory that it was made in.
+    #[inline(never)]
+    pub fn has_no_name(&self) -> Result<()> {
+        let mut path = Text::root();
+        let name = self.path(&mut path);
+        let mut room = [b'#'; 11];
+        let mut digits = [0; 10];
+        let digits = decimal(self.stat()?.inode as u32, &mut digits);
+        room[1..=digits.len()].copy_from_slice(digits);
+        path.push(&room[..=digits.len()])?;
+        let names = |other: u32, place: u32| self.records.names(other, place);
+        let record = self.record();
+        let name = Name { gone: true, ..name };
+        if !record.path.keep(&self.records.paths, self.number, (path.bytes(), name), names) {
+            record.path.lose();
+        }
+        Ok(())
     }
 
     /// What is known of the file.

@@ -7,6 +7,7 @@ use vload_module::{Errno, Result};
 use super::Held;
 use crate::call::buffer;
 use crate::kernel;
+use crate::path::Text;
 
 /// The longest name that a file in memory can have, with its zero (`MFD_NAME_MAX_LEN`).
 const NAME: usize = 250;
@@ -19,8 +20,7 @@ pub fn image(held: &Held, offset: i64, length: u64) -> Result<i32> {
     if kernel::file_size_limit().is_some_and(|limit| size > limit) {
         return Err(Errno::NOMEM);
     }
-    let mut room = [0; NAME];
-    let fd = kernel::memory_file(name(held.path(), &mut room)).map_err(|_| Errno::NOMEM)?;
+    let fd = named_file(held)?;
     match fill(held, fd, offset, size) {
         Ok(()) => Ok(fd),
         Err(error) => {
@@ -30,11 +30,16 @@ pub fn image(held: &Held, offset: i64, length: u64) -> Result<i32> {
     }
 }
 
-fn name<'a>(path: &CStr, room: &'a mut [u8; NAME]) -> &'a CStr {
-    let name = path.to_bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+#[inline(never)]
+fn named_file(held: &Held) -> Result<i32> {
+    let mut path = Text::root();
+    held.path(&mut path);
+    let name = path.name();
     let name = &name[..name.len().min(NAME - 1)];
+    let mut room = [0; NAME];
     room[..name.len()].copy_from_slice(name);
-    CStr::from_bytes_until_nul(room).unwrap_or_default()
+    let name = CStr::from_bytes_until_nul(&room).unwrap_or_default();
+    kernel::memory_file(name).map_err(|_| Errno::NOMEM)
 }
 
 fn fill(held: &Held, fd: i32, offset: i64, size: u64) -> Result<()> {

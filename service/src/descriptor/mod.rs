@@ -8,6 +8,7 @@
 
 mod held;
 mod image;
+mod names;
 mod open;
 mod path;
 mod pin;
@@ -23,7 +24,9 @@ use crate::vload;
 
 pub use held::{Held, Subject, find};
 pub use image::image;
-pub use open::{open, reclaim, users};
+pub use names::{is_any_open, lost, moved};
+pub use open::{Named, open, reclaim, users};
+pub use path::Name;
 pub use pin::{closing, forked, use_of};
 pub use record::Records;
 

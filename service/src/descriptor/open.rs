@@ -4,7 +4,7 @@
 //! who finds such a one takes the lock by a description of its own, and has the module close the file. So `close` is
 //! called at least once for each file that may have been opened: twice when a process dies in it.
 
-use core::ffi::{CStr, c_int, c_long};
+use core::ffi::{c_int, c_long};
 use core::sync::atomic::Ordering;
 
 use linux_raw_sys::general as nr;
@@ -12,6 +12,7 @@ use vload_module::abi::service::core_side::vload_lives;
 use vload_module::abi::service::{File, Node, OPENED_REAL};
 use vload_module::{Errno, Result};
 
+use super::path::Name;
 use super::placeholder;
 use super::record::{FREE, OPEN, OPENING, Record, Records, TAKEN};
 use crate::kernel;
@@ -23,9 +24,24 @@ const LOOKED_AT: usize = 4;
 /// What is kept of the flags that a file is opened with (`do_dentry_open`, fs/open.c).
 const KEPT: u32 = !(nr::O_CREAT | nr::O_EXCL | nr::O_NOCTTY | nr::O_TRUNC | nr::O_CLOEXEC);
 
+/// What a file is opened by.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    /// The whole canonical path.
+    pub whole: &'a [u8],
+    /// What is known of it.
+    pub name: Name,
+}
+
 /// Opens what is at `node` in a claim of the service's: the descriptor. Whether the path may be reached and used has
 /// been found out before.
-pub fn open(service: &Service, node: &Node, flags: u32, mode: u32) -> Result<i32> {
+pub fn open(
+    service: &Service,
+    node: &Node,
+    named: Named<'_>,
+    flags: u32,
+    mode: u32,
+) -> Result<i32> {
     let records = super::records().ok_or(Errno::NXIO)?;
     for _ in 0..LOOKED_AT {
         if let Some(number) = records.next_in_turn() {
@@ -34,7 +50,7 @@ pub fn open(service: &Service, node: &Node, flags: u32, mode: u32) -> Result<i32
     }
     let fd = placeholder::open(flags & nr::O_CLOEXEC != 0)?;
     let opened = take(records, fd).and_then(|number| {
-        let opened = fill(records, number, service, node, (flags, mode));
+        let opened = fill(records, number, service, (node, named), (flags, mode));
         let placed = opened.and_then(|real| match real {
             Some(real) => replace(fd, real, flags & nr::O_CLOEXEC),
             None => {
@@ -92,25 +108,19 @@ fn fill(
     records: &Records,
     number: u32,
     service: &Service,
-    node: &Node,
+    (node, named): (&Node, Named<'_>),
     (flags, mode): (u32, u32),
 ) -> Result<Option<i32>> {
     let record = records.get(number).ok_or(Errno::IO)?;
-    let string = |at: *const core::ffi::c_char| {
-        // SAFETY: the strings of a node end with a zero, and last as long as it does.
-        if at.is_null() { c"" } else { unsafe { CStr::from_ptr(at) } }
-    };
-    let (whole, behind) = (string(node.whole).to_bytes(), string(node.path).to_bytes());
-    let claimed = whole.len().saturating_sub(behind.len());
-    let named = |other: u32| records.get(other).map(|other| other.path.place());
     record.layer.store(service.identity, Ordering::Relaxed);
+    record.claim.store(node.claim, Ordering::Relaxed);
     record.state.store(TAKEN, Ordering::Release);
-    // SAFETY: the record is ours by its lock, and nobody knows it yet.
-    if !unsafe { record.path.keep(&records.paths, number, (whole, claimed), named) } {
+    // The record is ours by its lock, and nobody knows it yet.
+    let names = |other: u32, place: u32| records.names(other, place);
+    if !record.path.keep(&records.paths, number, (named.whole, named.name), names) {
         return Err(Errno::NFILE);
     }
     record.generation.fetch_add(1, Ordering::Relaxed);
-    record.claim.store(node.claim, Ordering::Relaxed);
     record.word.store(node.private, Ordering::Relaxed);
     record.flags.store((flags & KEPT) as i32, Ordering::Relaxed);
     record.position.store(0, Ordering::Relaxed);

@@ -88,6 +88,11 @@ impl Records {
         self.records.iter().zip(0..).filter(move |(record, _)| is_free(record)).map(|(_, n)| n)
     }
 
+    /// Whether a record's path is in that place.
+    pub fn names(&self, number: u32, place: u32) -> bool {
+        self.get(number).is_some_and(|record| record.path.names(place))
+    }
+
     /// Notes that the number is used.
     pub fn note_used(&self, number: u32) {
         self.used.fetch_max(number + 1, Ordering::AcqRel);

@@ -4,11 +4,12 @@
 //! A thread has a number, in its word of vload's, of the [`Fs`] that it shares with the threads which were started with
 //! `CLONE_FS`. A child with memory of its own has a copy of all of them, and one that borrows its parent's gets another number.
 
-use core::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 use vload_module::abi::offered::vload_thread_word;
 use vload_module::{Errno, Result};
 
+use super::moves::{self, Followed, Moment};
 use super::text::{LONGEST, Text};
 use crate::vload;
 
@@ -32,10 +33,27 @@ struct Kept {
 struct Version {
     /// The working directory, where it is virtual.
     cwd: Kept,
+    /// When the claim was made that it is in.
+    claim: AtomicU64,
+    /// The moment at which it was there.
+    since: AtomicU64,
+    /// Whether it has been removed since: 1.
+    gone: AtomicU32,
     /// The root, where it is not the session's.
     root: Kept,
     /// The root that the kernel has, where it is not the session's.
     kernel_root: Kept,
+}
+
+/// What is known of a working directory besides its path.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HeldAt {
+    /// When the claim was made that it is in.
+    pub claim: u64,
+    /// The moment at which it was there.
+    pub since: Moment,
+    /// Whether it has been removed since.
+    pub gone: bool,
 }
 
 /// The working directory and the root of the threads that share them.
@@ -95,7 +113,14 @@ impl Kept {
 
 impl Version {
     const fn new() -> Self {
-        Self { cwd: Kept::new(), root: Kept::new(), kernel_root: Kept::new() }
+        Self {
+            cwd: Kept::new(),
+            claim: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            gone: AtomicU32::new(0),
+            root: Kept::new(),
+            kernel_root: Kept::new(),
+        }
     }
 
     fn which(&self, which: Which) -> &Kept {
@@ -110,6 +135,21 @@ impl Version {
         for which in ALL_PATHS {
             self.which(which).copy(other.which(which));
         }
+        self.set_held(other.held());
+    }
+
+    fn held(&self) -> HeldAt {
+        HeldAt {
+            claim: self.claim.load(Ordering::Relaxed),
+            since: self.since.load(Ordering::Relaxed),
+            gone: self.gone.load(Ordering::Relaxed) != 0,
+        }
+    }
+
+    fn set_held(&self, held: HeldAt) {
+        self.claim.store(held.claim, Ordering::Relaxed);
+        self.since.store(held.since, Ordering::Relaxed);
+        self.gone.store(held.gone.into(), Ordering::Relaxed);
     }
 }
 
@@ -142,17 +182,76 @@ impl Fs {
 
     /// Sets paths, all at once; `""` is none.
     pub fn write(&self, paths: &[(Which, &[u8])]) {
+        self.change(None, |next| {
+            for (which, path) in paths {
+                next.which(*which).set(path);
+            }
+        });
+    }
+
+    /// The working directory is in a claim.
+    pub fn set_cwd(&self, path: &[u8], held: HeldAt) {
+        moves::watch();
+        self.change(None, |next| {
+            next.cwd.set(path);
+            next.set_held(held);
+        });
+    }
+
+    /// Makes another version count; `false` when another one than `expected` does by now.
+    fn change(&self, expected: Option<usize>, act: impl FnOnce(&Version)) -> bool {
         while self.writing.swap(1, Ordering::Acquire) != 0 {
             vload::let_others_run();
         }
         let count = self.count.load(Ordering::Relaxed);
-        let next = &self.versions[(count + 1) & 1];
-        next.copy(&self.versions[count & 1]);
-        for (which, path) in paths {
-            next.which(*which).set(path);
+        let is_expected = expected.is_none_or(|expected| expected == count);
+        if is_expected {
+            let next = &self.versions[(count + 1) & 1];
+            next.copy(&self.versions[count & 1]);
+            act(next);
+            self.count.store(count + 1, Ordering::Release);
         }
-        self.count.store(count + 1, Ordering::Release);
         self.writing.store(0, Ordering::Release);
+        is_expected
+    }
+
+    /// What is known of the working directory, if it is virtual, and how often it has been set.
+    fn held(&self) -> (HeldAt, usize) {
+        loop {
+            let count = self.count.load(Ordering::Acquire);
+            let held = self.versions[count & 1].held();
+            fence(Ordering::Acquire);
+            if self.count.load(Ordering::Relaxed) == count {
+                return (held, count);
+            }
+        }
+    }
+
+    /// Goes on with the working directory to where that is now.
+    #[inline(never)]
+    pub fn follow(&self) {
+        while self.has(Which::Cwd) {
+            let (held, count) = self.held();
+            let now = moves::now();
+            if held.since == now || held.gone {
+                return;
+            }
+            let mut cwd = Text::root();
+            self.read(Which::Cwd, &mut cwd);
+            let followed = moves::follow(&mut cwd, held.claim, held.since, now);
+            let changed = self.change(Some(count), |next| {
+                next.cwd.set(cwd.bytes());
+                next.set_held(HeldAt { since: now, gone: followed == Followed::Gone, ..held });
+            });
+            if changed {
+                return;
+            }
+        }
+    }
+
+    /// Whether the working directory is virtual and has been removed.
+    pub fn is_gone(&self) -> bool {
+        self.has(Which::Cwd) && self.held().0.gone
     }
 
     /// The umask, if it is known.
@@ -172,6 +271,8 @@ impl Fs {
         let had = [0, 1, 2].map(|number| other.read(all[number], &mut paths[number]));
         let path = |number: usize| if had[number] { paths[number].bytes() } else { b"" };
         self.write(&[(all[0], path(0)), (all[1], path(1)), (all[2], path(2))]);
+        let (held, _) = other.held();
+        self.change(None, |next| next.set_held(held));
     }
 }
 
@@ -251,8 +352,13 @@ pub fn is_noted() -> bool {
     ALL_PATHS.iter().any(|which| mine().has(*which))
 }
 
-/// Writes what a program that is executed needs to know: three paths, each with a zero behind it.
+/// Writes what a program that is executed needs to know: what is known of the working directory, and three paths, each
+/// with a zero behind it.
 pub fn leave(write: &mut dyn FnMut(&[u8])) {
+    let (held, _) = mine().held();
+    write(&held.claim.to_ne_bytes());
+    write(&held.since.to_ne_bytes());
+    write(&[held.gone.into()]);
     let mut text = Text::root();
     for which in ALL_PATHS {
         if mine().read(which, &mut text) {
@@ -264,6 +370,13 @@ pub fn leave(write: &mut dyn FnMut(&[u8])) {
 
 /// Takes what the program before this one has left.
 pub fn enter(mut left: impl Iterator<Item = u8>) {
+    let mut number = || {
+        let mut bytes = [0; 8];
+        bytes.iter_mut().zip(left.by_ref()).for_each(|(to, byte)| *to = byte);
+        u64::from_ne_bytes(bytes)
+    };
+    let (claim, since) = (number(), number());
+    let held = HeldAt { claim, since, gone: left.next() == Some(1) };
     let mut text = Text::root();
     for which in ALL_PATHS {
         let mut length = 0;
@@ -275,7 +388,10 @@ pub fn enter(mut left: impl Iterator<Item = u8>) {
             Ok(length)
         });
         if length != 0 && read.is_ok() {
-            mine().write(&[(which, text.bytes())]);
+            match which {
+                Which::Cwd => mine().set_cwd(text.bytes(), held),
+                _ => mine().write(&[(which, text.bytes())]),
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::vload;
 /// Processes that execute something at the same time.
 const MOST: usize = 64;
 /// Three paths, each with its zero.
-const ROOM: usize = 3 * LONGEST;
+const ROOM: usize = 3 * LONGEST + 17;
 
 /// What one process has left.
 #[repr(C)]

@@ -6,6 +6,7 @@
 pub mod fs;
 pub mod handover;
 pub mod known;
+pub mod moves;
 pub mod permission;
 pub mod proc;
 pub mod text;
@@ -33,6 +34,8 @@ pub enum Found {
     Place(usize),
     /// A link of `/proc` to a place that the kernel knows by this path, so long.
     RealPlace(usize),
+    /// A link of `/proc` to an open file of a layer's, which has no name any more: its descriptor.
+    Nameless(i32),
     /// A link of `/proc` to something that has no path: the kernel alone can follow it.
     Opaque,
     /// Anything else.
@@ -134,6 +137,8 @@ pub struct Place {
     pub slash: bool,
     /// What the last name was.
     pub last: Last,
+    /// The descriptor that it ended at, of an open file that has no name.
+    pub nameless: Option<i32>,
 }
 
 /// Where a walk begins, and what it cannot leave.

@@ -102,6 +102,16 @@ impl Text {
         self.bytes().rsplit(|&byte| byte == b'/').next().unwrap_or_default()
     }
 
+    /// What it is when `from`, which it is or is below, is `to`. None when it is not, or gets too long.
+    pub fn moved(&self, from: &[u8], to: &[u8]) -> Option<Self> {
+        let rest = self.bytes().strip_prefix(from).filter(|_| self.is_within(from))?;
+        let mut moved = Self::of(to).ok()?;
+        if let Some(names) = rest.strip_prefix(b"/") {
+            moved.push(names).ok()?;
+        }
+        Some(moved)
+    }
+
     /// Whether this is `directory` or below it; `""` is the root.
     pub fn is_within(&self, directory: &[u8]) -> bool {
         is_within(self.bytes(), directory)

@@ -21,7 +21,7 @@ use crate::vload::system;
 pub const CWD: usize = nr::AT_FDCWD as usize;
 
 /// What ends the text of a link of `/proc` to a file without a name (`d_path`, fs/d_path.c).
-const DELETED: &[u8] = b" (deleted)";
+pub const DELETED: &[u8] = b" (deleted)";
 
 /// The tree as one call sees it.
 pub struct Tree<'a> {
@@ -110,10 +110,17 @@ impl<'a> Tree<'a> {
     #[inline(never)]
     fn look_proc(&self, path: &Text, link: Link, to: &mut [u8; LONGEST]) -> Result<Found> {
         let mut text = Text::root();
-        if known_place(link, &mut text)? {
-            let path = text.bytes();
-            to[..path.len()].copy_from_slice(path);
-            return Ok(Found::Place(path.len()));
+        if let Some(gone) = known_place(link, &mut text)? {
+            return match link {
+                // Nothing has its name, so it is found by itself.
+                Link::Descriptor(fd) if gone => Ok(Found::Nameless(fd)),
+                _ if gone => Err(Errno::NOENT),
+                _ => {
+                    let path = text.bytes();
+                    to[..path.len()].copy_from_slice(path);
+                    Ok(Found::Place(path.len()))
+                }
+            };
         }
         let length = match readlink(self.real(path)?, to) {
             // It was no link at all.
@@ -131,16 +138,18 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// The canonical path of what a link of `/proc` jumps to, where the kernel does not know it. Whether that is so.
-pub fn known_place(link: Link, to: &mut Text) -> Result<bool> {
+/// The canonical path of what a link of `/proc` jumps to, where the kernel does not know it: whether nothing has that name
+/// any more. None where the kernel knows it.
+pub fn known_place(link: Link, to: &mut Text) -> Result<Option<bool>> {
+    let fs = fs::mine();
     match link {
-        Link::Cwd => Ok(fs::mine().read(Which::Cwd, to)),
-        Link::Root => Ok(fs::mine().read(Which::Root, to)),
-        Link::Descriptor(fd) => match crate::descriptor::find(fd) {
-            Some(held) => to.set(held?.path().to_bytes()).map(|()| true),
-            None => Ok(false),
-        },
-        Link::Other => Ok(false),
+        Link::Cwd => Ok(fs.read(Which::Cwd, to).then(|| fs.is_gone())),
+        Link::Root => Ok(fs.read(Which::Root, to).then_some(false)),
+        Link::Descriptor(fd) => {
+            let held = crate::descriptor::find(fd).transpose()?;
+            Ok(held.map(|held| held.path(to).gone))
+        }
+        Link::Other => Ok(None),
     }
 }
 

@@ -19,6 +19,7 @@ struct Walk<'a, B: Below> {
     /// Who owns the place where the walk began, once that is known.
     device: Option<Option<(u32, u64)>>,
     touched: bool,
+    nameless: Option<i32>,
     links: u32,
 }
 
@@ -46,8 +47,18 @@ pub fn resolve<B: Below>(
     let root = if how.in_root { start.base } else { start.root };
     // The kernel's idea of what is beneath a virtual base is another one.
     let touched = start.is_virtual && (how.beneath || how.in_root);
-    let mut walk =
-        Walk { below, how, start, root, done, owner: None, device: None, touched, links: 0 };
+    let mut walk = Walk {
+        below,
+        how,
+        start,
+        root,
+        done,
+        owner: None,
+        device: None,
+        touched,
+        nameless: None,
+        links: 0,
+    };
     let walked = walk.run(path);
     let touched = walk.touched;
     match walked {
@@ -101,7 +112,8 @@ impl<B: Below> Walk<'_, B> {
                 }
             }
         }
-        Ok(Place { owner: self.owner, touched: self.touched, slash, last })
+        let (owner, touched, nameless) = (self.owner, self.touched, self.nameless);
+        Ok(Place { owner, touched, slash, last, nameless })
     }
 
     /// Appends a name. The kernel finds out by itself whether a real directory can be searched when it is asked for what
@@ -153,6 +165,15 @@ impl<B: Below> Walk<'_, B> {
                 self.done.set(&text[..length])?;
                 self.arrive()?;
                 Ok(Step::On)
+            }
+            Found::Nameless(fd) => {
+                self.magic()?;
+                self.touched = true;
+                if !end {
+                    return Err(Stop::Error(Errno::NOENT));
+                }
+                self.nameless = Some(fd);
+                Ok(Step::Handed)
             }
             Found::RealPlace(length) if !end => {
                 self.magic()?;

@@ -9,17 +9,18 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The programs, each with its groups of calls.
-const GROUPS: [(&str, &[&str]); 7] = [
+const GROUPS: [(&str, &[&str]); 8] = [
     ("opens.c", &["open", "open-badly", "open-within"]),
     ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
     ("names.c", &["mkdir", "rmdir", "unlink", "link", "symlink", "rename", "mknod"]),
     ("known.c", &["stat", "access", "chmod", "chown", "utimens", "statfs", "xattr"]),
     ("folders.c", &["getdents", "chdir"]),
     ("handles.c", &["dup", "inherit", "send", "named", "lock", "ready", "execute"]),
+    ("moved.c", &["open-moved", "long-moved", "cwd-moved", "nameless", "to-and-fro"]),
     ("rare.c", &["rare-flags", "only-to-look-at", "attributes-at", "two-paths", "in-root"]),
 ];
 /// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.
-const OF_NAMES: [&str; 2] = ["chdir", "named"];
+const OF_NAMES: [&str; 6] = ["chdir", "named", "open-moved", "long-moved", "cwd-moved", "nameless"];
 /// A file system in memory: what a tmpfs says of itself `memfs` says too.
 const MEMORY: &str = "/dev/shm";
 

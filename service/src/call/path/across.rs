@@ -34,12 +34,19 @@ enum Wanted {
 pub fn refusal(asked: &Asked<'_>, sides: [Side<'_>; 2]) -> Errno {
     let is_link = asked.described.service() == Some(Service::Link);
     let [first, second] = sides;
-    let checked = first
-        .look(asked, 0, if is_link { Wanted::File } else { Wanted::Directory })
-        .and_then(|()| second.look(asked, 1, Wanted::Directory));
-    match checked {
+    let wanted = if is_link { Wanted::File } else { Wanted::Directory };
+    match first.look(asked, 0, wanted) {
         Err(error) => error,
-        Ok(()) if is_link && second.look(asked, 1, Wanted::File).is_ok() => Errno::EXIST,
+        Ok(()) if is_link => refusal_of(asked, second),
+        Ok(()) => second.look(asked, 1, Wanted::Directory).err().unwrap_or(Errno::XDEV),
+    }
+}
+
+/// The same of an open file, which is to get a name on another file system.
+pub fn refusal_of(asked: &Asked<'_>, side: Side<'_>) -> Errno {
+    match side.look(asked, 1, Wanted::Directory) {
+        Err(error) => error,
+        Ok(()) if side.look(asked, 1, Wanted::File).is_ok() => Errno::EXIST,
         Ok(()) => Errno::XDEV,
     }
 }

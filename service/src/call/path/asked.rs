@@ -182,12 +182,17 @@ impl From {
             if path.bytes().is_empty() {
                 return Ok(Where::Open(held));
             }
-            base.set(held.path().to_bytes())?;
+            if held.path(&mut base).gone {
+                return Err(Errno::NOENT);
+            }
         } else if !(at_cwd && self.is_programs() && fs::mine().read(Which::Cwd, &mut base)) {
             anchor = Some(if at_cwd { CWD } else { self.directory as usize });
             if real_base(self.directory, roots.kernel, &mut base).is_err() {
                 return Ok(Where::Kernel(false));
             }
+        }
+        if anchor.is_none() && at_cwd && fs::mine().is_gone() {
+            return Err(Errno::NOENT);
         }
         // An empty path that may be one is the directory itself.
         if path.bytes().is_empty() {
@@ -228,6 +233,9 @@ impl From {
             Err(Stop::Kernel) => return Ok(Where::Kernel(false)),
             Err(Stop::Error(error)) => return Err(error),
         };
+        if let Some(fd) = place.nameless {
+            return descriptor::find(fd).ok_or(Errno::NOENT)?.map(Where::Open);
+        }
         match place.owner {
             Some(owner) => Ok(Where::Claimed(Spot { target: tree.target(owner)?, place })),
             None if place.touched => {

@@ -8,12 +8,12 @@ use vload_module::abi::service::{Node, ServiceOperations, Stat, StatFs};
 use vload_module::{Errno, Result};
 
 use super::asked::{Asked, Spot};
-use super::{Answer, extended, times};
+use super::{Answer, extended, open, times};
 use crate::call::{change, layout};
 use crate::claim::target::{is_directory, is_link};
 use crate::descriptor::{Held, Subject};
 use crate::path::permission::{Credentials, WRITE};
-use crate::path::tree::known_place;
+use crate::path::tree::{DELETED, known_place};
 use crate::path::{LONGEST, Text, proc};
 use crate::vload;
 
@@ -130,14 +130,15 @@ pub fn readlink(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
 #[inline(never)]
 pub fn readlink_of_proc(asked: &mut Asked<'_>, path: &mut Text) -> Result<Answer> {
     let Some(link) = proc::link(path.bytes()) else { return Ok(Answer::System) };
-    if !known_place(link, path)? {
-        return Ok(Answer::System);
-    }
+    let Some(gone) = known_place(link, path)? else { return Ok(Answer::System) };
     let (to, room) = room(asked)?;
     let shown = path.bytes();
     let length = shown.len().min(room);
     vload::put_bytes(to, &shown[..length])?;
-    Ok(Answer::Here(length))
+    let behind = if gone { DELETED } else { b"" };
+    let behind = &behind[..behind.len().min(room - length)];
+    vload::put_bytes(to + length, behind)?;
+    Ok(Answer::Here(length + behind.len()))
 }
 
 /// `chmod`, `fchmodat`, `fchmodat2`.
@@ -189,20 +190,20 @@ pub fn truncate(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
 }
 
 /// `statfs`, `statfs64`.
-pub fn statfs(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
+pub fn statfs(asked: &Asked<'_>, subject: &impl Subject, claim: u32) -> Result<usize> {
     let (form, to) = form(asked);
-    spot.stat(path)?;
+    subject.stat()?;
     let mut known = StatFs::default();
     let at = &raw mut known;
-    let answered = spot.target.ask(path, |operations, node| {
+    let answered = subject.ask_node(Errno::NOSYS, |operations, node| {
         // SAFETY: the node and the structure are valid for the call.
-        Some(c_long::from(unsafe { (operations.statfs?)(node, at) }))
+        Some(unsafe { (operations.statfs?)(node, at) })
     });
     match answered {
         Err(Errno::NOSYS) => {}
         other => drop(other?),
     }
-    layout::put_statfs(form, to, &known, spot.target.claim.number)?;
+    layout::put_statfs(form, to, &known, claim)?;
     Ok(0)
 }
 
@@ -221,7 +222,8 @@ impl Spot {
     }
 }
 
-/// A call on an open file of a layer's: with `AT_EMPTY_PATH`, or without a path.
+/// A call on an open file of a layer's: with `AT_EMPTY_PATH`, without a path, or by a link of `/proc` to one that has
+/// no name.
 pub fn of_open(asked: &mut Asked<'_>, held: &Held) -> Result<usize> {
     match asked.described.service() {
         Some(Service::Stat) => {
@@ -241,6 +243,9 @@ pub fn of_open(asked: &mut Asked<'_>, held: &Held) -> Result<usize> {
         // Only a link that is open to be looked at can be read without a path.
         Some(Service::Readlink) if is_link(held.stat()?.mode) => readlink(asked, held),
         Some(Service::Readlink) => Err(Errno::NOENT),
+        Some(Service::Open) => open::reopen(asked, held),
+        Some(Service::Truncate) => truncate(asked, held),
+        Some(Service::Statfs) => statfs(asked, held, held.claim()),
         Some(Service::Getxattr) => extended::get(asked, held),
         Some(Service::Setxattr) => extended::set(asked, held),
         Some(Service::Listxattr) => extended::list(asked, held),

@@ -5,9 +5,11 @@ use vload_module::{Errno, Result};
 
 use super::Answer;
 use super::asked::{Asked, Where};
+use crate::claim;
 use crate::claim::target::is_directory;
-use crate::descriptor;
-use crate::path::fs::{self, Which};
+use crate::descriptor::{self, Held, Subject};
+use crate::path::fs::{self, HeldAt, Which};
+use crate::path::moves;
 use crate::path::permission::{Credentials, EXECUTE, SYS_CHROOT};
 use crate::path::tree::append;
 use crate::path::{Final, How, Text, is_within};
@@ -30,6 +32,7 @@ pub fn chdir(asked: &mut Asked<'_>) -> Result<Answer> {
         return change_to_open(asked);
     }
     let mut path = Text::root();
+    let since = moves::now();
     match asked.locate(0, How::to(Final::Follow), &mut path)? {
         Where::Kernel(_) => Ok(then(asked, &[(Which::Cwd, b"")])),
         Where::Real => {
@@ -42,10 +45,11 @@ pub fn chdir(asked: &mut Asked<'_>) -> Result<Answer> {
                 return Err(Errno::NOTDIR);
             }
             spot.target.permit(&path, &known, EXECUTE)?;
-            fs::mine().write(&[(Which::Cwd, path.bytes())]);
+            let claim = spot.target.claim.epoch;
+            fs::mine().set_cwd(path.bytes(), HeldAt { claim, since, gone: false });
             Ok(Answer::Here(0))
         }
-        Where::Open(_) => Err(Errno::NOENT),
+        Where::Open(held) => enter(&held),
     }
 }
 
@@ -54,13 +58,23 @@ fn change_to_open(asked: &mut Asked<'_>) -> Result<Answer> {
     let Some(held) = descriptor::find(asked.call.arguments[0] as i32) else {
         return Ok(then(asked, &[(Which::Cwd, b"")]));
     };
-    let held = held?;
+    enter(&held?)
+}
+
+/// Makes an open directory the working directory.
+fn enter(held: &Held) -> Result<Answer> {
     let known = held.stat()?;
     if !is_directory(known.mode) {
         return Err(Errno::NOTDIR);
     }
-    Credentials::effective().check(&known, EXECUTE)?;
-    fs::mine().write(&[(Which::Cwd, held.path().to_bytes())]);
+    held.permit(&known, EXECUTE)?;
+    let since = moves::now();
+    let mut path = Text::root();
+    let gone = held.path(&mut path).gone;
+    let mut room = [0; claim::LONGEST];
+    let now = claim::table().and_then(|table| table.now(held.claim(), &mut room));
+    let claim = now.map_or(0, |(claim, _)| claim.epoch);
+    fs::mine().set_cwd(path.bytes(), HeldAt { claim, since, gone });
     Ok(Answer::Here(0))
 }
 
@@ -104,6 +118,9 @@ pub fn getcwd(asked: &mut Asked<'_>) -> Result<Answer> {
     let (mut cwd, mut root) = (Text::root(), Text::root());
     if !fs.read(Which::Cwd, &mut cwd) {
         return Ok(Answer::System);
+    }
+    if fs.is_gone() {
+        return Err(Errno::NOENT);
     }
     let [to, room, ..] = asked.call.arguments;
     let rooted = fs.read(Which::Root, &mut root) && !root.is_root();

@@ -6,6 +6,7 @@
 mod across;
 mod asked;
 mod attributes;
+mod changing;
 mod extended;
 mod folder;
 mod mount;
@@ -28,7 +29,7 @@ use vload_module::{Errno, Result};
 use crate::claim;
 use crate::claim::target::raw;
 use crate::framework;
-use crate::path::{Final, How, Text, umask};
+use crate::path::{Final, How, Text, fs, moves, umask};
 use crate::vload;
 use asked::{Asked, Spot, Where};
 use attributes::Found;
@@ -59,6 +60,7 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
         }
         _ => {}
     }
+    fs::mine().follow();
     let mut asked = Asked { call, described, limit };
     if described.name() == "fsopen" {
         return mount::open_type(&mut asked);
@@ -74,23 +76,21 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
     if !is_any_virtual() && described.service() != Some(Service::Mount) {
         return leaving.map(|_leaving| vload::next(asked.call));
     }
-    let answered = match described.service() {
-        Some(Service::Rename) => names::rename(&mut asked),
-        Some(Service::Link) => names::link(&mut asked),
-        Some(Service::Mount) => mount::mount(&mut asked),
-        Some(Service::Umount) => mount::umount(&mut asked),
-        Some(Service::Chdir) => folder::chdir(&mut asked),
-        Some(Service::Chroot) => folder::chroot(&mut asked),
-        Some(Service::Getcwd) => folder::getcwd(&mut asked),
-        Some(Service::Exec) => program::execute(&mut asked),
-        _ => {
-            asked.path(0)?;
-            one_path(&mut asked)
-        }
-    };
+    let changes = moves::changes();
+    let mut answered = answer(&mut asked);
+    // While a directory gets another name, what is in it may be found by neither: it is looked for once more, with
+    // all names as they are.
+    let is_lost = matches!(answered, Err(Errno::NOENT)) && moves::have_changed(changes);
+    if is_lost && described.service() != Some(Service::Exec) {
+        answered = moves::alone(|_| {
+            fs::mine().follow();
+            answer(&mut asked)
+        });
+    }
     let result = match answered {
         Ok(Answer::Here(value)) => value as c_long,
         Ok(Answer::System) => vload::next(asked.call),
+        Ok(Answer::Elsewhere) => return None,
         Err(error) => raw(Err(error)),
     };
     // An exec that comes back has failed: what was left is taken back.
@@ -99,6 +99,22 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
         claim::table().inspect(|table| table.change());
     }
     Some(result)
+}
+
+/// Finds what a call is about, and does it.
+fn answer(asked: &mut Asked<'_>) -> Result<Answer> {
+    match asked.described.service() {
+        Some(Service::Rename) => names::rename(asked),
+        Some(Service::Link) => names::link(asked),
+        Some(Service::Mount) => mount::mount(asked),
+        Some(Service::Umount) => mount::umount(asked),
+        Some(Service::Chdir) => folder::chdir(asked),
+        Some(Service::Chroot) => folder::chroot(asked),
+        Some(Service::Getcwd) => folder::getcwd(asked),
+        Some(Service::Exec) => program::execute(asked),
+        _ if asked.path(0).is_none() => Ok(Answer::Elsewhere),
+        _ => one_path(asked),
+    }
 }
 
 /// Whether another place may be found by the same path after a call: a link or a mount has been made.
@@ -114,6 +130,8 @@ pub enum Answer {
     Here(usize),
     /// The system, as the call is now.
     System,
+    /// It is no call with a path.
+    Elsewhere,
 }
 
 /// How a call's one path is walked, and what is done there.
@@ -128,7 +146,9 @@ fn operation(asked: &Asked<'_>) -> Result<(How, Operation)> {
         Some(Service::Chown) => (end, found!(attributes::chown)),
         Some(Service::Utimens) => (end, found!(times::utimens)),
         Some(Service::Truncate) => (end, found!(attributes::truncate)),
-        Some(Service::Statfs) => (end, attributes::statfs),
+        Some(Service::Statfs) => (end, |asked, spot, path| {
+            attributes::statfs(asked, &Found { spot, path }, spot.target.claim.number)
+        }),
         Some(Service::Getxattr) => (end, found!(extended::get)),
         Some(Service::Setxattr) => (end, found!(extended::set)),
         Some(Service::Listxattr) => (end, found!(extended::list)),

@@ -8,8 +8,9 @@ use vload_module::{Errno, Result};
 
 use super::across::Side;
 use super::asked::{Asked, Spot, Where};
-use super::{Answer, across, only, real, valid};
+use super::{Answer, across, changing, only, real, valid};
 use crate::claim::target::is_directory;
+use crate::descriptor::Held;
 use crate::path::{Final, How, LONGEST, Last, Text, umask};
 use crate::vload;
 
@@ -89,9 +90,11 @@ pub fn unlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> 
     if is_directory(known.mode) {
         return Err(Errno::ISDIR);
     }
-    spot.ask(path, Errno::PERM, |operations, node| {
-        // SAFETY: the node is valid for the call.
-        Some(c_long::from(unsafe { (operations.unlink?)(node) }))
+    changing::remove(spot, path, false, || {
+        spot.ask(path, Errno::PERM, |operations, node| {
+            // SAFETY: the node is valid for the call.
+            Some(c_long::from(unsafe { (operations.unlink?)(node) }))
+        })
     })
 }
 
@@ -108,9 +111,11 @@ pub fn rmdir(_: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     if !is_directory(known.mode) {
         return Err(Errno::NOTDIR);
     }
-    spot.ask(path, Errno::PERM, |operations, node| {
-        // SAFETY: the node is valid for the call.
-        Some(c_long::from(unsafe { (operations.rmdir?)(node) }))
+    changing::remove(spot, path, true, || {
+        spot.ask(path, Errno::PERM, |operations, node| {
+            // SAFETY: the node is valid for the call.
+            Some(c_long::from(unsafe { (operations.rmdir?)(node) }))
+        })
     })
 }
 
@@ -134,7 +139,7 @@ fn two(
             Where::Kernel(_) => {}
             Where::Real => sides[number] = Side::Real(paths[number]),
             Where::Claimed(spot) => claimed[number] = Some(spot),
-            // An open file without a name can be given none.
+            // It is no name.
             Where::Open(_) => return Err(Errno::NOENT),
         }
     }
@@ -167,6 +172,13 @@ pub fn link(asked: &mut Asked<'_>) -> Result<Answer> {
     let flags = asked.at_flags();
     let end = if flags & nr::AT_SYMLINK_FOLLOW != 0 { Final::Follow } else { Final::Leave };
     let (mut old, mut new) = (Text::root(), Text::root());
+    // An open file can be given a name by its descriptor.
+    if flags & (nr::AT_EMPTY_PATH | nr::AT_SYMLINK_FOLLOW) != 0
+        && let Ok(Where::Open(held)) = asked.locate(0, How::to(end), &mut old)
+    {
+        valid::check(asked)?;
+        return link_open(asked, &held, &mut new).map(Answer::Here);
+    }
     match two(asked, [end, Final::Name], &mut old, &mut new)? {
         None => Ok(real(asked)),
         Some((from, to)) => {
@@ -183,6 +195,27 @@ pub fn link(asked: &mut Asked<'_>) -> Result<Answer> {
             .map(Answer::Here)
         }
     }
+}
+
+/// Gives an open file a name.
+fn link_open(asked: &mut Asked<'_>, held: &Held, new: &mut Text) -> Result<usize> {
+    let to = match asked.locate(1, How::to(Final::Name), new)? {
+        Where::Claimed(spot) if spot.target.claim.number == held.claim() => spot,
+        Where::Claimed(spot) => return Err(across::refusal_of(asked, Side::Claimed(&spot, new))),
+        Where::Real => return Err(across::refusal_of(asked, Side::Real(new))),
+        Where::Kernel(_) => return Err(across::refusal_of(asked, Side::Kernel)),
+        Where::Open(_) => return Err(Errno::NOENT),
+    };
+    to.may_make(new, false)?;
+    if is_directory(held.stat()?.mode) {
+        return Err(Errno::PERM);
+    }
+    held.ask_node(Errno::PERM, |operations, node| {
+        let other = to.node(new);
+        // SAFETY: both nodes are valid for the call.
+        Some(unsafe { (operations.link?)(node, &other) })
+    })?;
+    Ok(0)
 }
 
 /// `rename`, `renameat`, `renameat2`.
@@ -261,9 +294,11 @@ fn move_name(flags: u32, (from, old): (&Spot, &Text), (to, new): (&Spot, &Text))
     if there.is_some() && old.bytes() == new.bytes() {
         return Ok(0);
     }
-    from.ask(old, Errno::PERM, |operations, node| {
-        let other = to.node(new);
-        // SAFETY: both nodes are valid for the call.
-        Some(c_long::from(unsafe { (operations.rename?)(node, &other, flags) }))
+    changing::rename((from, old), (to, new), flags & EXCHANGE != 0, || {
+        from.ask(old, Errno::PERM, |operations, node| {
+            let other = to.node(new);
+            // SAFETY: both nodes are valid for the call.
+            Some(c_long::from(unsafe { (operations.rename?)(node, &other, flags) }))
+        })
     })
 }

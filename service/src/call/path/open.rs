@@ -5,9 +5,10 @@ use vload_module::abi::service::Stat;
 use vload_module::{Errno, Result};
 
 use super::asked::{Asked, Spot};
+use super::attributes::Found;
 use super::names::masked;
 use crate::claim::target::{is_directory, is_link};
-use crate::descriptor;
+use crate::descriptor::{self, Held, Subject};
 use crate::path::permission::{Credentials, EXECUTE, READ, WRITE};
 use crate::path::{Final, How, Last, Text};
 use crate::vload;
@@ -129,13 +130,33 @@ pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     }
     match spot.target.stat(path) {
         Ok(known) if flags & TMPFILE != 0 => may_make_in(spot, path, &known, flags)?,
-        Ok(known) => may_open(spot, path, &known, flags)?,
+        Ok(known) => may_open(&Found { spot, path }, &known, flags)?,
         Err(Errno::NOENT) if flags & nr::O_CREAT != 0 => spot.may_add(path)?,
         Err(error) => return Err(error),
     }
     let mode = if flags & (nr::O_CREAT | TMPFILE) != 0 { masked(given.mode as u32) } else { 0 };
-    let opened = descriptor::open(&spot.target.service, &spot.node(path), flags, mode)?;
+    let (node, named) = (spot.node(path), spot.target.named(path));
+    let opened = descriptor::open(&spot.target.service, &node, named, flags, mode)?;
+    if flags & TMPFILE != 0
+        && let Some(Ok(held)) = descriptor::find(opened)
+    {
+        held.has_no_name()?;
+    }
     Ok(opened as usize)
+}
+
+/// An open file of a layer's that has no name is opened once more, by a link of `/proc`.
+pub fn reopen(asked: &Asked<'_>, held: &Held) -> Result<usize> {
+    let mut flags = given(asked)?.flags as u32;
+    if flags & nr::O_PATH != 0 {
+        flags &= nr::O_PATH | nr::O_DIRECTORY | nr::O_NOFOLLOW | nr::O_CLOEXEC;
+    }
+    let known = held.stat()?;
+    if flags & TMPFILE != 0 {
+        return Err(Errno::NOTDIR);
+    }
+    may_open(held, &known, flags)?;
+    held.reopen(flags & !nr::O_CREAT).map(|fd| fd as usize)
 }
 
 /// Whether a file without a name may be made in a directory (`do_tmpfile`, fs/namei.c).
@@ -153,7 +174,7 @@ fn may_make_in(spot: &Spot, path: &Text, known: &Stat, flags: u32) -> Result<()>
 }
 
 /// Whether a file that is there may be opened (`may_open`, fs/namei.c).
-fn may_open(spot: &Spot, path: &Text, known: &Stat, flags: u32) -> Result<()> {
+fn may_open(subject: &impl Subject, known: &Stat, flags: u32) -> Result<()> {
     if flags & (nr::O_CREAT | nr::O_EXCL) == nr::O_CREAT | nr::O_EXCL {
         return Err(Errno::EXIST);
     }
@@ -179,7 +200,7 @@ fn may_open(spot: &Spot, path: &Text, known: &Stat, flags: u32) -> Result<()> {
     if known.mode & nr::S_IFMT == nr::S_IFSOCK {
         return Err(Errno::NXIO);
     }
-    spot.target.permit(path, known, wanted)?;
+    subject.permit(known, wanted)?;
     if flags & nr::O_NOATIME != 0 && !Credentials::effective().owns(known) {
         return Err(Errno::PERM);
     }

@@ -57,7 +57,7 @@ pub fn execute(asked: &mut Asked<'_>) -> Result<Answer> {
             open(&spot.target, &path)?
         }
         Where::Open(held) => {
-            path.set(held.path().to_bytes())?;
+            held.path(&mut path);
             Opened::Virtual(held, None)
         }
     };
@@ -97,7 +97,7 @@ fn open(target: &Target, path: &Text) -> Result<Opened> {
     target.permit(path, &known, EXECUTE)?;
     // Whether it may be read does not matter: it is the module that gives its content.
     let flags = nr::O_RDONLY | nr::O_CLOEXEC;
-    let fd = descriptor::open(&target.service, &target.node(path), flags, 0)?;
+    let fd = descriptor::open(&target.service, &target.node(path), target.named(path), flags, 0)?;
     Ok(match descriptor::find(fd) {
         Some(held) => Opened::Virtual(held?, Some(fd)),
         None => Opened::Real(fd),

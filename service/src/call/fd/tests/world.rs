@@ -221,7 +221,9 @@ impl World {
             whole: whole.as_ptr(),
             file: core::ptr::null_mut(),
         };
-        descriptor::open(&self.service, &node, flags as u32, 0o600).map_err(|error| error.0)
+        let name = descriptor::Name { behind: 8, gone: false };
+        let named = descriptor::Named { whole: whole.to_bytes(), name };
+        descriptor::open(&self.service, &node, named, flags as u32, 0o600).map_err(|error| error.0)
     }
 
     /// How many files the module has open, and has closed.
