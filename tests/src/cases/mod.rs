@@ -14,6 +14,7 @@ mod exec;
 mod i686;
 mod identity;
 mod layers;
+mod library;
 mod modules;
 mod mounts;
 mod options;
@@ -59,6 +60,7 @@ pub fn all() -> Vec<Case> {
         programs::cases,
         servers::cases,
         service::cases,
+        library::cases,
         mounts::cases,
         authors::cases,
         session::cases,
