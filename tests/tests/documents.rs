@@ -92,7 +92,9 @@ fn architecture_names_the_folders_of_the_runtime() {
 fn links_lead_somewhere() {
     let limits = root().join("docs/limits.md");
     let debugging = root().join("docs/debugging.md");
-    for document in [root().join("README.md"), root().join("ARCHITECTURE.md"), limits, debugging] {
+    let modules = root().join("docs/modules.md");
+    let top = ["README.md", "ARCHITECTURE.md"].map(|name| root().join(name));
+    for document in top.into_iter().chain([limits, debugging, modules]) {
         let text = fs::read_to_string(&document).expect("the document can be read");
         let folder = document.parent().expect("a folder");
         for link in found(r"\]\(([^)]+)\)", &text) {

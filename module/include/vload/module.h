@@ -66,7 +66,9 @@ struct vload_module {
 
 /* How every module is declared. */
 #ifdef __cplusplus
-#define VLOAD_MODULE extern "C" __attribute__((visibility("default"), used)) const struct vload_module vload_module
+/* A declaration, so that the definition is no `extern` with an initialiser, which compilers warn of. */
+extern __attribute__((visibility("default"))) const struct vload_module vload_module;
+#define VLOAD_MODULE const struct vload_module vload_module
 #else
 #define VLOAD_MODULE __attribute__((visibility("default"), used)) const struct vload_module vload_module
 #endif

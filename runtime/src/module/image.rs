@@ -50,10 +50,11 @@ pub fn judge<'a>(file: &'a [u8], offers: &dyn Offers) -> Result<Plan<'a>, Refusa
     }
     let prepared = lay_out(&elf)?;
     look_at_dynamic(&elf)?;
+    let module = symbols::address(&elf, abi::SYMBOL.as_bytes()).ok_or(Refusal::NoModule)?;
     let mut plan =
         Plan { prepared, relocations: Vec::new(), wants: Some(Vec::new()), keys: b"", elf };
     plan.relocate(offers)?;
-    plan.read_module()?;
+    plan.read_module(module)?;
     plan.place();
     super::instructions::judge(&plan.elf)?;
     Ok(plan)
@@ -214,9 +215,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Reads what the image says of itself.
-    fn read_module(&mut self) -> Result<(), Refusal<'a>> {
-        let at = symbols::address(&self.elf, abi::SYMBOL.as_bytes()).ok_or(Refusal::NoModule)?;
+    /// Reads what the image says of itself, at `at`.
+    fn read_module(&mut self, at: u64) -> Result<(), Refusal<'a>> {
         let bytes = self.elf.slice(at, size_of::<Module>() as u64);
         let bytes = bytes.ok_or(Refusal::Field("it is not in the file"))?;
         let number = |field| u64_at(bytes, field).unwrap_or(0);

@@ -92,7 +92,7 @@ fn folders(bench: &Bench<'_>) -> Result<()> {
 
 /// What is found by a name and is no module is refused with words, wherever it is named.
 fn no_module(bench: &Bench<'_>) -> Result<()> {
-    let refused: [(&str, &str, &str); 6] = [
+    let refused: [(&str, &str, &str); 7] = [
         // The library that enters processes is beside the program, and so is what services rest on.
         ("vload", "cp $(dirname {vload})/libvload.so prefix/lib/vload", "/libvload.so: it "),
         ("service", ":", "/libvload_service.so: it is no module, but what services rest on"),
@@ -102,6 +102,13 @@ fn no_module(bench: &Bench<'_>) -> Result<()> {
             "plain",
             "echo 'int x;' >x.c; cc -shared -nostdlib -o prefix/bin/libplain.so x.c",
             "/libplain.so: it exports no 'vload_module'",
+        ),
+        // Nothing is exported, so the table of symbols has no end that its hash table tells.
+        (
+            "hidden",
+            "echo 'int puts(const char *); int x(void) { return puts(\"\"); }' >x.c; \
+             cc $({vload} cflags) -o prefix/bin/hidden.so x.c",
+            "/hidden.so: it exports no 'vload_module'",
         ),
         (
             "closed",

@@ -27,6 +27,7 @@ mod signals;
 mod stack;
 mod text;
 mod trace;
+mod tutorial;
 mod vdso;
 mod watch;
 
@@ -63,6 +64,7 @@ pub fn all() -> Vec<Case> {
         library::cases,
         mounts::cases,
         authors::cases,
+        tutorial::cases,
         session::cases,
         shared::cases,
         host::cases,

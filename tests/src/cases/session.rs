@@ -6,18 +6,25 @@ use crate::needs::{Need, PATH};
 use crate::programs::Build;
 use crate::terminal::Terminal;
 use anyhow::{Result, ensure};
-use std::fs;
-use std::path::Path;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let case = |name: &str| Case::new(format!("session/{name}")).plain_only().needs_program("bash");
-    vec![
-        case("chapter-four")
+    let chapter = |name: &str| {
+        case(name)
             .build(Build::cxx("simple_read.cpp"))
             .needs(Need::Root)
             .seconds(60)
-            .check(chapter_four),
+            .check(chapter_four)
+    };
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    vec![
+        chapter("chapter-four"),
+        // "Additional permissions" it takes none.
+        chapter("chapter-four-of-nobody").needs_program("setpriv").within(&nobody),
     ]
 }
 
@@ -25,18 +32,30 @@ pub fn cases() -> Vec<Case> {
 fn shell(bench: &Bench<'_>) -> Result<Terminal> {
     let folder = bench.folder();
     fs::create_dir_all(&folder)?;
+    fs::set_permissions(&folder, Permissions::from_mode(0o777))?;
     let tools = bench.machine.work.join("bin");
     let home = bench.machine.work.join("home");
     let words = ["{vload}", "bash", "--norc", "--noprofile", "--noediting", "-i"];
-    let words: Vec<String> = words.iter().map(|word| bench.word(word)).collect();
+    let mut wrapped = bench.case.wrapper.clone();
+    wrapped.extend(words.map(|word| bench.word(word)));
     let path = format!("{}:{PATH}", tools.display());
     let variables = [("PATH", path.as_str()), ("HOME", &home.display().to_string())];
-    Terminal::start(&words, &variables, &folder, bench.case.timeout)
+    Terminal::start(&wrapped, &variables, &folder, bench.case.timeout)
 }
 
-/// What the system outside has of what the modules give.
-fn outside() -> [bool; 3] {
-    ["/unreal", "/dev/useless", "/hello"].map(|path| Path::new(path).exists())
+/// Outside, natively and in another session, there is nothing of what the modules give.
+fn nothing_outside(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.word("{vload}");
+    for words in [&["ls", "/unreal"], &["cat", "/dev/useless"], &["cat", "/hello"]] {
+        for host in [&[][..], &[vload.as_str()]] {
+            let line: Vec<&str> = host.iter().chain(words).copied().collect();
+            let output = Command::new(line[0]).args(&line[1..]).env("LC_ALL", "C").output()?;
+            let errors = String::from_utf8_lossy(&output.stderr);
+            let absent = errors.contains("No such file or directory");
+            ensure!(!output.status.success() && absent, "outside, {line:?} says {errors:?}");
+        }
+    }
+    Ok(())
 }
 
 fn chapter_four(bench: &Bench<'_>) -> Result<()> {
@@ -64,7 +83,8 @@ fn chapter_four(bench: &Bench<'_>) -> Result<()> {
     ensure!(shell.types("ls /unreal/unreal")?.contains(gone), "it mirrors itself");
     // 4.4: the device.
     ensure!(shell.types("vload insmod useless")?.is_empty(), "insmod says something");
-    shell.types("echo 'Hello UMView!' > /dev/useless")?;
+    let said = shell.types("echo 'Hello UMView!' > /dev/useless")?;
+    ensure!(said.is_empty(), "the device does not take it: {said}");
     let said = shell.types(&read)?;
     ensure!(said == "Hello UMView!\n", "the C++ program reads {said:?}");
     shell.types("bash -c 'echo \"from another process\" > /dev/useless'")?;
@@ -78,7 +98,7 @@ fn chapter_four(bench: &Bench<'_>) -> Result<()> {
     for name in ["unreal", "useless", "hello"] {
         ensure!(list.lines().any(|line| line.starts_with(name)), "no {name} in {list}");
     }
-    ensure!(outside() == [false; 3], "outside, there is {:?}", outside());
+    nothing_outside(bench)?;
     // 4.4.1.
     for (name, path) in
         [("hello", "/hello"), ("unreal", "/unreal/tmp"), ("useless", "/dev/useless")]
