@@ -55,6 +55,17 @@ pub const NAMES: &[&str] = &[
     "sendfile64",
     "copy_file_range",
     "splice",
+    "poll",
+    "ppoll",
+    "ppoll_time64",
+    "select",
+    "_newselect",
+    "pselect6",
+    "pselect6_time64",
+    "epoll_ctl",
+    "epoll_wait",
+    "epoll_pwait",
+    "epoll_pwait2",
 ];
 
 const fn count() -> usize {

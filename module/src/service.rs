@@ -181,6 +181,12 @@ impl Layer<'_> {
         Errno::check(result).map(|number| number as u32)
     }
 
+    /// A file of the layer's may have become ready otherwise than by a call on one: who waits asks again.
+    pub fn wake(self) -> Result<()> {
+        // SAFETY: the layer is one.
+        Errno::check(unsafe { abi::vload_wake(self.as_raw()) }).map(drop)
+    }
+
     /// Takes a claim away.
     pub fn unclaim(self, claim: u32) -> Result<()> {
         // SAFETY: the layer is one.

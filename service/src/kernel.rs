@@ -55,8 +55,8 @@ pub fn fcntl(fd: i32, command: u32, argument: usize) -> Result<usize> {
     unsafe { call(FCNTL, [fd as usize, command as usize, argument]) }
 }
 
-/// A fresh description of the file behind `fd`, opened with `flags`; `ENXIO` where there is no `/proc`.
-pub fn reopen(fd: i32, flags: u32) -> Result<i32> {
+/// Does something with the link of `/proc` to the file behind `fd`.
+pub fn with_link<R>(fd: i32, act: impl FnOnce(&core::ffi::CStr) -> Result<R>) -> Result<R> {
     const FOLDER: &[u8] = b"/proc/self/fd/";
     let mut path = [0u8; 32];
     path[..FOLDER.len()].copy_from_slice(FOLDER);
@@ -71,8 +71,15 @@ pub fn reopen(fd: i32, flags: u32) -> Result<i32> {
     for (place, digit) in path[FOLDER.len()..].iter_mut().zip(digits[..length].iter().rev()) {
         *place = *digit;
     }
-    // SAFETY: the path ends with a zero.
-    let opened = unsafe { call(nr::__NR_openat, [CWD, path.as_ptr() as usize, flags as usize, 0]) };
+    act(core::ffi::CStr::from_bytes_until_nul(&path).map_err(|_| Errno::NXIO)?)
+}
+
+/// A fresh description of the file behind `fd`, opened with `flags`; `ENXIO` where there is no `/proc`.
+pub fn reopen(fd: i32, flags: u32) -> Result<i32> {
+    let opened = with_link(fd, |path| {
+        // SAFETY: the path ends with a zero.
+        unsafe { call(nr::__NR_openat, [CWD, path.as_ptr() as usize, flags as usize, 0]) }
+    });
     match opened {
         Ok(fd) => Ok(fd as i32),
         Err(Errno::MFILE) => Err(Errno::MFILE),

@@ -127,7 +127,9 @@ struct vload_service {
     int64_t (*lseek)(struct vload_file *, int64_t offset, int whence);
     /* The argument is the program's: a value, or an address for vload_get and vload_put. */
     long (*ioctl)(struct vload_file *, uint32_t request, uintptr_t argument);
-    /* Which of POLLIN, POLLOUT, POLLERR, POLLHUP hold now. NULL: reading and writing are possible. */
+    /* Which of POLLIN, POLLOUT, POLLERR, POLLHUP hold now. NULL: reading and writing are possible. It is asked again after each
+     * read, write, ioctl and close of a layer that has it, and after vload_wake. Of a VLOAD_STREAM whose read or write gives
+     * -EAGAIN the framework waits for it, unless O_NONBLOCK is set. */
     int (*poll)(struct vload_file *);
     int (*fsync)(struct vload_file *, int data_only);
     int (*allocate)(struct vload_file *, int mode, int64_t offset, int64_t length);
@@ -172,6 +174,8 @@ struct vload_service {
 /* Claims a canonical absolute path: the claim's number. Done in init, it holds for the whole session wherever the layer
  * does; in mount, in the view of who mounts. The newest claim of a path wins. */
 int vload_claim_path(struct vload_layer *, const char *path, unsigned flags, uint64_t private_word);
+/* A file of the layer's may have become ready otherwise than by a call on one: who waits asks poll again. */
+int vload_wake(struct vload_layer *);
 /* Takes a claim away. */
 int vload_unclaim(struct vload_layer *, uint32_t claim);
 

@@ -202,7 +202,9 @@ pub struct ServiceOperations {
     pub lseek: Option<unsafe extern "C" fn(*mut File, offset: i64, whence: c_int) -> i64>,
     /// The argument is the program's: a value, or an address for `vload_get` and `vload_put`.
     pub ioctl: Option<unsafe extern "C" fn(*mut File, request: u32, argument: usize) -> c_long>,
-    /// Which of `POLLIN`, `POLLOUT`, `POLLERR`, `POLLHUP` hold now. Without it, reading and writing are possible.
+    /// Which of `POLLIN`, `POLLOUT`, `POLLERR`, `POLLHUP` hold now. Without it, reading and writing are possible. It is asked
+    /// again after each `read`, `write`, `ioctl` and `close` of a layer that has it, and after [`vload_wake`]. Of a [`FILE_STREAM`] whose `read` or `write`
+    /// gives `-EAGAIN` the framework waits for it, unless `O_NONBLOCK` is set.
     pub poll: Option<unsafe extern "C" fn(*mut File) -> c_int>,
     /// Everything is stored; `data_only` as in `fdatasync`.
     pub fsync: Option<unsafe extern "C" fn(*mut File, data_only: c_int) -> c_int>,
@@ -365,6 +367,8 @@ unsafe extern "C" {
         flags: u32,
         private: u64,
     ) -> c_int;
+    /// A file of the layer's may have become ready otherwise than by a call on one: who waits asks `poll` again.
+    pub fn vload_wake(layer: *mut Layer) -> c_int;
     /// Takes a claim away.
     pub fn vload_unclaim(layer: *mut Layer, claim: u32) -> c_int;
 }

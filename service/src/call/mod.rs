@@ -6,4 +6,5 @@ pub mod fd;
 pub mod layout;
 pub mod numbers;
 pub mod path;
-mod poll;
+pub mod poll;
+mod time;

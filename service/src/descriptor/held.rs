@@ -109,6 +109,22 @@ impl Subject for Held {
 }
 
 impl Held {
+    /// The open file that is record `number` for the `generation`th time, if it still is.
+    pub fn of(number: u32, generation: u32) -> Option<Self> {
+        let records = super::records()?;
+        let record = records.get(number)?;
+        let is_open = record.state.load(Ordering::Acquire) == OPEN
+            && record.generation.load(Ordering::Relaxed) == generation
+            && placeholder::is_held(number) == Ok(true);
+        let service = layers::find(record.layer.load(Ordering::Relaxed))?;
+        is_open.then_some(Self { records, number, service })
+    }
+
+    /// How often its record had been used.
+    pub fn generation(&self) -> u32 {
+        self.record().generation.load(Ordering::Relaxed)
+    }
+
     /// What is known of it in the session.
     pub fn record(&self) -> &'static Record {
         self.records.get(self.number).unwrap_or_else(|| unreachable!("found by `get`"))

@@ -16,7 +16,7 @@ mod placeholder;
 mod record;
 mod unasked;
 
-use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use vload_module::abi::service::core_side::vload_hold;
 
@@ -78,6 +78,21 @@ pub fn note_process_locks() {
 /// Whether any process may have one.
 pub fn has_process_locks() -> bool {
     records().is_some_and(|records| records.process_locks.load(Ordering::Acquire) != 0)
+}
+
+/// The count of those who wait for files, in the session.
+pub fn waiters<R>(act: impl FnOnce(&AtomicU32) -> R) -> Option<R> {
+    records().map(|records| act(&records.waiters))
+}
+
+/// How much has been written to files whose module says when they are ready.
+pub fn written() -> u32 {
+    records().map_or(0, |records| records.written.load(Ordering::Acquire))
+}
+
+/// More has been.
+pub fn count_written() {
+    records().inspect(|records| _ = records.written.fetch_add(1, Ordering::AcqRel));
 }
 
 /// How many more files can be open, and how many of them with a long path.

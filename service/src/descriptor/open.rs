@@ -15,6 +15,7 @@ use vload_module::{Errno, Result};
 use super::path::Name;
 use super::placeholder;
 use super::record::{FREE, OPEN, OPENING, Record, Records, TAKEN};
+use crate::call::poll;
 use crate::kernel;
 use crate::layers::{self, Service};
 
@@ -212,6 +213,9 @@ fn ask_to_close(record: &Record, service: &Service) {
     if let Some(close) = service.operations.close {
         // SAFETY: as above. There is nobody to tell an error.
         let _ = service.ask(|| c_long::from(unsafe { close(file) }));
+    }
+    if service.operations.poll.is_some() {
+        poll::wake();
     }
 }
 

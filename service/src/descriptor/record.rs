@@ -70,6 +70,10 @@ pub struct Records {
     hand: AtomicU32,
     /// Whether a process has ever taken a lock on a range for itself: 1.
     pub process_locks: AtomicU32,
+    /// How many threads wait for files whose module says when they are ready.
+    pub waiters: AtomicU32,
+    /// Counts what is written to such files.
+    pub written: AtomicU32,
     _reserved: u32,
     records: [Record; MOST],
     /// Where their paths lie.

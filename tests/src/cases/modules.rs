@@ -2,11 +2,12 @@
 
 use crate::arch::Arch;
 use crate::case::Case;
-use crate::execute::{Bench, Outcome};
+use crate::compare::difference;
+use crate::execute::{Bench, Host, Outcome};
 use crate::needs::find_program;
 use crate::programs::Build;
 use crate::runner::sources;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,6 +31,10 @@ pub fn cases() -> Vec<Case> {
         case("views").check(views),
         // A descriptor of a virtual file is opened through /proc.
         case("views-of-services").not_under(&["bwrap", "foreign-proc", "no-proc"]).check(services),
+        case("waits")
+            .build(Build::c("awaits.c"))
+            .not_under(&["bwrap", "foreign-proc", "no-proc"])
+            .check(waits),
         case("faults").check(faults),
         case("file-is-replaced").check(replaced),
         case("at-once").check(at_once),
@@ -128,6 +133,20 @@ fn services(bench: &Bench<'_>) -> Result<()> {
          cat /hello 2>/dev/null || echo none",
     )?;
     expect(&outcome, "Hello UMView!\nHello UMView!\nkept\nnone\n")
+}
+
+/// A module says when its file is ready: that is waited for as for a pipe, together with pipes of the kernel's.
+fn waits(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "pipe.c", "pipe.so", &[])?;
+    let (program, pipe) = (bench.word("{1}"), bench.word("{dir}/fifo"));
+    let native = bench.run_command(Host::Native, &[&program, &pipe])?;
+    ensure!(native.success(), "natively: {}, {}", native.end, native.error_text());
+    let layer = kept(bench).join("pipe.so").display().to_string();
+    let outcome = bench.vload_alone(&["-m", &layer, &program, "/vpipe"])?;
+    match difference(&[], &native, &outcome) {
+        Some(found) => bail!("{found}"),
+        None => Ok(()),
+    }
 }
 
 fn refused(bench: &Bench<'_>) -> Result<()> {

@@ -9,6 +9,7 @@ use vload_module::abi::Call;
 use vload_module::{Errno, Result};
 
 use super::{lock, transfer};
+use crate::call::poll;
 use crate::descriptor::Held;
 use crate::vload;
 
@@ -81,6 +82,7 @@ pub fn control(held: &Held, call: &mut Call) -> Result<usize> {
         // SAFETY: the file is the one that is asked about; the module reaches the argument as the program's memory.
         Some(unsafe { (operations.ioctl?)(file, request as u32, argument) })
     });
+    poll::used(held, true);
     match asked {
         Err(Errno::NOSYS | Errno::NOTTY) if request as u32 == ioctl::FIONREAD => {
             waiting(held, argument)

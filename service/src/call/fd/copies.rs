@@ -6,11 +6,13 @@ use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 
 use super::lock;
+use crate::call::poll;
 use crate::descriptor;
 use crate::vload;
 
 /// A call that closes `fd`.
 pub fn close(call: &mut Call, fd: i32) -> Option<c_long> {
+    poll::closed(fd as u32, fd as u32);
     let held = descriptor::find(fd)?.ok()?;
     // What the process has locked it has no more, with the first descriptor of the file that it closes; the file must
     // be asked while it is open.
@@ -39,6 +41,7 @@ pub fn close_range(call: &mut Call) -> Option<c_long> {
         return None;
     }
     let [first, last, ..] = call.arguments;
+    poll::closed(first as u32, last as u32);
     let result = descriptor::closing(first as u32, last as u32, || vload::next(call));
     if result == 0 {
         descriptor::reclaim();

@@ -21,6 +21,7 @@ use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 use vload_module::{Errno, Result};
 
+use crate::call::poll;
 use crate::descriptor::{self, Held};
 use crate::vload;
 use listing::Form;
@@ -96,6 +97,17 @@ const HELD: &[(&str, Answer)] = &[
     ("sendfile64", Any(|call| between::send(call, true).map(raw))),
     ("copy_file_range", Any(|call| between::copy(call).map(raw))),
     ("splice", Any(|call| splice::splice(call).map(raw))),
+    ("poll", Any(poll::poll)),
+    ("ppoll", Any(poll::poll)),
+    ("ppoll_time64", Any(poll::poll)),
+    ("select", Any(poll::select)),
+    ("_newselect", Any(poll::select)),
+    ("pselect6", Any(poll::select)),
+    ("pselect6_time64", Any(poll::select)),
+    ("epoll_ctl", Any(poll::control)),
+    ("epoll_wait", Any(poll::wait)),
+    ("epoll_pwait", Any(poll::wait)),
+    ("epoll_pwait2", Any(poll::wait)),
 ];
 
 /// The calls that bring descriptors from elsewhere: they count wherever there is a service layer.
@@ -147,7 +159,8 @@ const fn rows() -> [u8; NUMBERS] {
 
 static ROWS: [u8; NUMBERS] = rows();
 
-fn raw(result: Result<usize>) -> c_long {
+/// A result as the program gets it.
+pub fn raw(result: Result<usize>) -> c_long {
     match result {
         Ok(value) => value as c_long,
         Err(error) => -c_long::from(error.0),

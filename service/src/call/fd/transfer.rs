@@ -6,7 +6,7 @@ use linux_raw_sys::general as nr;
 use vload_module::{Errno, Result};
 
 use super::span::Span;
-use crate::call::buffer;
+use crate::call::{buffer, poll};
 use crate::descriptor::Held;
 use crate::kernel;
 
@@ -94,8 +94,13 @@ fn read_at(held: &Held, span: &mut Span, start: i64) -> Result<usize> {
             let count = match result {
                 Ok(count) if count as usize > wanted => return partly(done, Errno::IO),
                 Ok(count) => count as usize,
+                Err(Errno::AGAIN) if waits(held, done) => {
+                    poll::wait_for(held, nr::POLLIN)?;
+                    continue;
+                }
                 Err(error) => return partly(done, error),
             };
+            poll::used(held, false);
             let put = span.put(&buffer[..count]);
             done += put;
             if put < count {
@@ -107,6 +112,12 @@ fn read_at(held: &Held, span: &mut Span, start: i64) -> Result<usize> {
         }
         Ok(done)
     })
+}
+
+/// Whether a call waits that would have to: until its module says that it need not any more.
+fn waits(held: &Held, done: usize) -> bool {
+    let is_told = held.is_stream() && held.operations().poll.is_some();
+    is_told && done == 0 && held.flags() & nr::O_NONBLOCK == 0
 }
 
 /// What a call that could not do all gives.
@@ -171,6 +182,7 @@ fn write_at(held: &Held, span: &mut Span, start: i64) -> Result<usize> {
         let mut done = 0;
         while span.left() != 0 || (is_stream && done == 0) {
             let wanted = span.left().min(buffer.len());
+            let before = span.clone();
             let got = span.get(&mut buffer[..wanted]);
             if got == 0 && wanted != 0 {
                 return partly(done, Errno::FAULT);
@@ -184,8 +196,14 @@ fn write_at(held: &Held, span: &mut Span, start: i64) -> Result<usize> {
             let count = match result {
                 Ok(count) if count as usize > got => return partly(done, Errno::IO),
                 Ok(count) => count as usize,
+                Err(Errno::AGAIN) if waits(held, done) => {
+                    poll::wait_for(held, nr::POLLOUT)?;
+                    span.clone_from(&before);
+                    continue;
+                }
                 Err(error) => return partly(done, error),
             };
+            poll::used(held, true);
             done += count;
             if count < got || got < wanted || is_stream {
                 break;

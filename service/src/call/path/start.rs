@@ -5,6 +5,7 @@ use core::ffi::c_long;
 use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 
+use crate::call::poll;
 use crate::claim::target::raw;
 use crate::descriptor;
 use crate::path::{fs, known};
@@ -31,6 +32,7 @@ pub fn start(call: &mut Call, name: &str) -> c_long {
     let result = vload::next(call);
     if result == 0 && !has(nr::CLONE_VM) {
         descriptor::forked();
+        poll::forked();
     }
     fs::started(result < 0, has(nr::CLONE_VFORK) && result > 0);
     result

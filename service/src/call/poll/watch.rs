@@ -1,0 +1,108 @@
+//! How a process that waits hears that something has been done with a file of a layer's, by whichever process.
+//!
+//! Who waits watches the file that placeholders are opened from (inotify(7)), and who has done something opens it once
+//! more. Each watch has a queue of its own, so nobody takes another's news.
+
+use core::ffi::{c_int, c_long};
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use linux_raw_sys::general as nr;
+use vload_module::abi::Layer;
+use vload_module::abi::service::core_side::vload_wait;
+use vload_module::{Errno, Result};
+
+use super::ready;
+use crate::descriptor::{self, Held};
+use crate::kernel;
+
+/// The watch lies where programs do not look.
+const AWAY: usize = 200;
+/// `IN_OPEN` (linux/inotify.h).
+const IN_OPEN: usize = 0x20;
+
+/// Becomes ready when something is done with a file of a layer's.
+pub struct Watch(i32);
+
+impl Watch {
+    /// From now on. `ENOMEM` where the kernel has no room for one.
+    pub fn new() -> Result<Self> {
+        Self::with(nr::O_NONBLOCK)
+    }
+
+    fn with(flags: u32) -> Result<Self> {
+        let flags = (nr::O_CLOEXEC | flags) as usize;
+        // SAFETY: no memory is passed.
+        let made = unsafe { kernel::call(nr::__NR_inotify_init1, [flags]) };
+        let low = made.map_err(|_| Errno::NOMEM)? as i32;
+        let high = kernel::fcntl(low, nr::F_DUPFD_CLOEXEC, AWAY);
+        let watch = Self(high.map_or(low, |fd| fd as i32));
+        if watch.0 != low {
+            kernel::close(low);
+        }
+        kernel::with_link(kernel::placeholders()?, |path| {
+            let arguments = [watch.0 as usize, path.as_ptr() as usize, IN_OPEN];
+            // SAFETY: the path ends with a zero.
+            unsafe { kernel::call(nr::__NR_inotify_add_watch, arguments) }
+        })
+        .map_err(|_| Errno::NOMEM)?;
+        descriptor::waiters(|waiters| waiters.fetch_add(1, Ordering::AcqRel));
+        Ok(watch)
+    }
+
+    /// Its descriptor.
+    pub fn fd(&self) -> i32 {
+        self.0
+    }
+
+    /// Takes the news.
+    pub fn drain(&self) {
+        let mut news = [0u8; 512];
+        let arguments = [self.0 as usize, news.as_mut_ptr() as usize, news.len()];
+        // SAFETY: the room is as long as it says.
+        while unsafe { kernel::call(nr::__NR_read, arguments) }.is_ok() {}
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        kernel::close(self.0);
+        descriptor::waiters(|waiters| waiters.fetch_sub(1, Ordering::AcqRel));
+    }
+}
+
+/// Whether anybody waits. One who was killed while he did is counted for good.
+fn is_waited_for() -> bool {
+    descriptor::waiters(|waiters: &AtomicU32| waiters.load(Ordering::Acquire)).unwrap_or(0) != 0
+}
+
+/// Something has been done with a file: who waits looks again.
+pub fn wake() {
+    if is_waited_for()
+        && let Ok(fd) = kernel::placeholders().and_then(|fd| kernel::reopen(fd, nr::O_RDONLY))
+    {
+        kernel::close(fd);
+    }
+}
+
+/// `vload_wake`.
+///
+/// # Safety
+/// None is needed: the layer is not looked at.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vload_wake(_: *mut Layer) -> c_int {
+    wake();
+    0
+}
+
+/// Waits until one of `events` holds of a file. What waits is a read, so that a signal ends it, or has it begin anew, as it
+/// does a read of the program's (signal(7)).
+pub fn wait_for(held: &Held, events: u32) -> Result<()> {
+    let watch = Watch::with(0)?;
+    while ready(held) & (events | super::ALWAYS) == 0 {
+        let mut news = [0u8; 512];
+        let arguments = [watch.0 as usize, news.as_mut_ptr() as usize, news.len(), 0, 0, 0];
+        // SAFETY: the room is as long as it says.
+        Errno::check(unsafe { vload_wait(nr::__NR_read as c_long, &arguments) })?;
+    }
+    Ok(())
+}
