@@ -158,7 +158,7 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         // Pending signals are the parent's (fork(2)).
         block.pending.forget();
         view::PROGRAM.forked();
-        super::traced::forget();
+        block.traced = false;
         block.dispatch = super::Dispatch::OFF;
         POOL.keep_only(block);
         arch::forked();

@@ -7,6 +7,8 @@ use core::ffi::CStr;
 use super::check::{self, Found};
 use super::resumed::{OPTIONS, PRIVATE_ARGUMENTS, Resumed};
 use super::spill;
+use super::traced;
+use crate::abi::Entry;
 use crate::arch::{self, ABORTED};
 use crate::layer::Call;
 use crate::log::Line;
@@ -60,13 +62,16 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
     }
     let program = view::behind(request.dirfd, path.to_bytes());
     let path = program.as_ref().map_or(path, view::Replacement::path);
+    if traced::is_left(call.block) {
+        return Ok(traced::execute(call, request.dirfd, path, request.flags));
+    }
     if crate::adopt::is_adopted() && own.exe.get() < 0 {
         // The process was adopted without the program `vload` at hand.
-        return native(call, &request, path);
+        return Ok(native(call, path));
     }
     let found = check::program(&request, path)?;
     match found {
-        Found::Native => native(call, &request, path),
+        Found::Native => Ok(native(call, path)),
         Found::File { fd, inaccessible } => {
             let result = resume(call, &request, path, fd, inaccessible);
             if fd >= 0 {
@@ -78,21 +83,24 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
 }
 
 /// Executes the program without vload: `--plain`, or a format that only the kernel knows.
-fn native(call: &mut Call<'_>, request: &ExecRequest, path: &CStr) -> Result<isize> {
+fn native(call: &mut Call<'_>, path: &CStr) -> isize {
     crate::log!(Warn, "{path:?}: not covered: executed without vload");
-    let own = call.descriptors();
-    let mark = |on| {
-        for slot in own.all() {
-            if slot.get() >= 0 {
-                // A descriptor that is not there any more needs no mark.
-                let _ = sys::set_close_on_exec(slot.get(), on);
-            }
-        }
-    };
-    mark(true);
-    let result = execute(call, request.dirfd, path, (request.argv, request.envp), request.flags);
-    mark(false);
-    Ok(result)
+    traced::mark(call.descriptors(), true);
+    let result = as_it_came(call, path);
+    traced::mark(call.descriptors(), false);
+    result
+}
+
+/// Makes the call with `path`, and else as it came. What vload has changed of the process's signals is what the
+/// target believes of them meanwhile.
+pub fn as_it_came(call: &mut Call<'_>, path: &CStr) -> isize {
+    let at = usize::from(call.entry == Entry::Native && call.number == nr::__NR_execveat as usize);
+    let given = core::mem::replace(&mut call.args[at], path.as_ptr() as usize);
+    signal::hand_on(call.block, true);
+    let result = call.pass();
+    signal::hand_on(call.block, false);
+    call.args[at] = given;
+    result
 }
 
 /// Executes vload again.
@@ -182,6 +190,7 @@ fn run(
         _ => (sys::CWD, own_name(&mut name), 0),
     };
     watch::report();
+    traced::unmark(call.descriptors());
     signal::hand_on(call.block, true);
     let vectors = (vector.as_ptr() as usize, envp);
     let result = execute(call, dirfd, path, vectors, flags);

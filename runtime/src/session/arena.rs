@@ -13,7 +13,7 @@ use crate::trace::counters::Counters;
 use crate::view::OWN;
 
 /// "vload" and the version of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x05");
+const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x06");
 /// Bytes of the file, the first that it can have: sparse, so that only what is used takes memory. What was
 /// a layer's is never given to another one, because a process may still be in a call of it.
 const SIZES: [u64; 3] = [8 << 40, 16 << 30, 64 << 20];
@@ -84,6 +84,8 @@ pub fn counters() -> Option<&'static Counters> {
 pub enum Told {
     /// That a program has lost its privilege.
     Privilege = 1,
+    /// That a process is traced by its parent.
+    Traced = 2,
 }
 
 /// Whether the caller is the first of the session to tell a person this.

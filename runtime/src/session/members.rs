@@ -1,4 +1,5 @@
-//! Which program each process of the session runs: what `/proc/PID/exe` of another one shall show.
+//! Which program each process of the session runs: what `/proc/PID/exe` of another one shall show; and which
+//! process traces it.
 //!
 //! A process writes its own entry, by one store. An entry whose process has died is overwritten by
 //! the next process of that number, and believed only while that process still runs vload's file
@@ -21,9 +22,17 @@ const READY: u32 = 2;
 /// The table, as it lies in the session's memory. All zero bytes are an empty one.
 #[repr(C)]
 pub struct Members {
-    /// The process's number in the high half, its program's place plus one in the low one.
-    pids: [AtomicU64; PIDS],
+    processes: [Process; PIDS],
     paths: [Path; PATHS],
+}
+
+/// What is known of a process. Both words have its number in the high half.
+#[repr(C)]
+struct Process {
+    /// The place of its program plus one in the low half.
+    program: AtomicU64,
+    /// The number of the process that has attached itself to it in the low half.
+    tracer: AtomicU64,
 }
 
 #[repr(C)]
@@ -79,7 +88,23 @@ impl Members {
     /// Notes that process `pid` runs the program at `place`.
     pub fn note(&self, pid: i32, place: u32) {
         let entry = (pid as u64) << 32 | u64::from(place + 1);
-        self.pids[pid as usize % PIDS].store(entry, Ordering::Release);
+        self.process(pid).program.store(entry, Ordering::Release);
+    }
+
+    fn process(&self, pid: i32) -> &Process {
+        &self.processes[pid as usize % PIDS]
+    }
+
+    /// Notes that `tracer` has attached itself to the thread `tid`; 0 that it has let go of it.
+    pub fn note_tracer(&self, tid: i32, tracer: i32) {
+        let entry = (tid as u64) << 32 | tracer as u64;
+        self.process(tid).tracer.store(entry, Ordering::Release);
+    }
+
+    /// The process that has attached itself to the thread `tid`, or 0.
+    pub fn tracer_of(&self, tid: i32) -> i32 {
+        let entry = self.process(tid).tracer.load(Ordering::Acquire);
+        if (entry >> 32) as i32 == tid { entry as i32 } else { 0 }
     }
 
     /// The path at a place that [`Members::place_of`] gave.
@@ -90,7 +115,7 @@ impl Members {
 
     /// The path of the program that process `pid` was last known to run.
     pub fn program_of(&self, pid: i32) -> Option<&[u8]> {
-        let entry = self.pids[pid as usize % PIDS].load(Ordering::Acquire);
+        let entry = self.process(pid).program.load(Ordering::Acquire);
         if (entry >> 32) as i32 != pid {
             return None;
         }
@@ -129,6 +154,17 @@ mod tests {
         members.paths[0].state.store(FILLING, Ordering::Relaxed);
         let place = members.place_of(b"/bin/true").expect("there is room");
         assert_eq!(place, 1);
+    }
+
+    #[test]
+    fn a_tracer_is_found_until_it_lets_go() {
+        let members = empty();
+        assert_eq!(members.tracer_of(100), 0);
+        members.note_tracer(100, 99);
+        assert_eq!(members.tracer_of(100), 99);
+        assert_eq!(members.tracer_of(100 + PIDS as i32), 0);
+        members.note_tracer(100, 0);
+        assert_eq!(members.tracer_of(100), 0);
     }
 
     #[test]

@@ -18,6 +18,12 @@ pub fn getpid() -> i32 {
     unsafe { call(nr::__NR_getpid, []) }.map_or(0, |id| id as i32)
 }
 
+/// `getppid(2)`.
+pub fn getppid() -> i32 {
+    // SAFETY: no arguments.
+    unsafe { call(nr::__NR_getppid, []) }.map_or(0, |id| id as i32)
+}
+
 /// `exit_group(2)`.
 pub fn exit(status: i32) -> ! {
     let args = [status as usize, 0, 0, 0, 0, 0];

@@ -67,6 +67,8 @@ pub struct Block {
     pub ownership: Ownership,
     /// The thread is the first of a process that shares another's memory, and not told to the layers yet.
     pub new_process: bool,
+    /// The thread has asked to be traced by its parent.
+    pub traced: bool,
     /// The code of a module's that the thread is in.
     pub guard: AtomicPtr<crate::module::Guard>,
     /// The faults of such code are not blocked in this thread (`signal::open_faults`).

@@ -250,6 +250,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).dispatch = Dispatch::OFF;
         (*block).handlers_cleared = false;
         (*block).new_process = false;
+        (*block).traced = false;
         (*block).guard = AtomicPtr::new(null_mut());
         (*block).faults_open = AtomicBool::new(false);
         (*block).layer_words = [const { AtomicUsize::new(0) }; LAYERS];

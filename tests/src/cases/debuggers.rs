@@ -1,9 +1,11 @@
-//! A debugger that is attached to a process under vload finds what it finds natively.
+//! A debugger that is attached to a process under vload finds what it finds natively; and one that runs under vload
+//! itself sees of what it starts what it sees natively.
 
-use crate::case::Case;
+use crate::case::{Case, Rule};
 use crate::execute::{Bench, Host};
 use crate::programs::Build;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use std::fs;
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
@@ -15,7 +17,94 @@ pub fn cases() -> Vec<Case> {
             .seconds(120)
             .plain_only()
             .never_confined(),
+        Case::new("debuggers/tracers")
+            .build(Build::c("tracers.c"))
+            .build(Build::c("small.c"))
+            .run(&["{0}", "fork", "{1}"])
+            .never_bounced()
+            .not_under(FOREIGN),
+        // Where sites trap natively too, the child of a vfork stops before its exec for ever.
+        Case::new("debuggers/tracers-vfork")
+            .build(Build::c("tracers.c"))
+            .build(Build::c("small.c"))
+            .run(&["{0}", "vfork", "{1}"])
+            .plain_only()
+            .never_bounced(),
+        Case::new("debuggers/traced-natively")
+            .build(Build::c("tracers.c"))
+            .build(Build::c("small.c"))
+            .run(&["{0}", "vfork", "{1}"])
+            .check(natively)
+            .plain_only()
+            .never_confined(),
+        Case::new("debuggers/traced-message")
+            .needs_program("script")
+            .needs_program("strace")
+            .check(message)
+            .plain_only()
+            .never_confined(),
+        // Numbers of processes, addresses and random bytes are not what is compared.
+        Case::new("debuggers/strace")
+            .needs_program("strace")
+            .shell(
+                "strace -f -o calls /bin/sh -c 'cd /; exec /bin/echo x' && \
+                 sed 's/0x[0-9a-f]*/ADDRESS/g; s/\\(\\\\x[0-9a-f]*\\)\\{8\\}/BYTES/; s/^[0-9]* *//; \
+                 s/^\\(set_tid_address.* = \\|get[a-z]*id() *= \\)[0-9]*$/\\1ID/' calls",
+            )
+            .rule(Rule::Replace(r"(process |waitpid\()\d+", "PID"))
+            .never_bounced()
+            .not_under(FOREIGN),
+        Case::new("debuggers/gdb-runs")
+            .needs_program("gdb")
+            .build(Build::c_with("attached.c", "debug", &["-g", "-O0"]))
+            .run(&["gdb", "-nx", "-batch", "-iex", "set debuginfod enabled off", "-x", "commands", "{0}"])
+            .given(
+                "commands",
+                0o644,
+                "break inner\nrun\nbt\ninfo sharedlibrary\np $_siginfo.si_signo\nfinish\n",
+            )
+            .rule(Rule::Replace(r"(process|lwp|LWP) [\d.]+", "PID"))
+            .rule(Rule::Replace(r"/proc/\d+", "/proc/PID"))
+            .rule(Rule::Replace("0x[0-9a-f]{8,}", "ADDRESS"))
+            .seconds(60)
+            // gdb waits in a vfork (as above).
+            .plain_only()
+            .never_bounced()
+            .not_under(FOREIGN),
     ]
+}
+
+/// What needs a `/proc` that knows the process by its own number.
+const FOREIGN: &[&str] = &["foreign-proc"];
+
+/// The log says what has run natively, and that is what was traced: not what the tracer starts afterwards.
+fn natively(bench: &Bench<'_>) -> Result<()> {
+    let outcome = bench.vload(&["--log", "log"])?;
+    ensure!(outcome.success(), "{}{}", outcome.text(), outcome.error_text());
+    let log = fs::read_to_string(bench.folder().join("log")).context("no log")?;
+    let left = log.lines().filter(|line| line.contains("because its parent traces it")).count();
+    ensure!(left == 1, "{left} programs ran natively:\n{log}");
+    Ok(())
+}
+
+/// It is said on a terminal, once in a session, when a layer waits for the calls; else nowhere but in the log.
+fn message(bench: &Bench<'_>) -> Result<()> {
+    const SAID: &str = "no layer hears of it";
+    let vload = bench.word("{vload}");
+    let count = |options: &str| -> Result<usize> {
+        let strace = "strace -o /dev/null /bin/true";
+        let line = format!("{vload} {options} sh -c '{strace}; {strace}'");
+        let outcome = bench.run_command(Host::Native, &["script", "-qec", &line, "/dev/null"])?;
+        ensure!(outcome.success(), "{}{}", outcome.text(), outcome.error_text());
+        Ok(outcome.text().matches(SAID).count())
+    };
+    let (layered, bare) = (count("-m forward")?, count("")?);
+    ensure!(layered == 1 && bare == 0, "said {layered} times, and {bare} without a layer");
+    let script = "strace -o /dev/null /bin/true";
+    let outcome =
+        bench.run_command(Host::Words(&[&vload, "-m", "forward"]), &["sh", "-c", script])?;
+    ensure!(outcome.success() && outcome.error_text().is_empty(), "{}", outcome.error_text());
+    Ok(())
 }
 
 /// Starts what its arguments say, waits until it has written a line, and lets gdb look at it twice:
