@@ -18,6 +18,7 @@ use crate::auxv::{
     AT_BASE, AT_ENTRY, AT_EXECFD, AT_PHDR, AT_PHENT, AT_PHNUM, AT_SYSINFO, AT_SYSINFO_EHDR,
 };
 use crate::client;
+use crate::debugger;
 use crate::executable_stack;
 use crate::find;
 use crate::identity::{self, Addresses};
@@ -143,6 +144,11 @@ pub fn run(target: Target<'_>) -> ! {
         executable_stack::make(built.sp);
     }
     identity::set_name(&execfn, PROGRAM.path());
+    if let Some(headers) = debugger::headers(&resolved.elf, &program) {
+        for pair in auxv.iter_mut().filter(|pair| pair[0] as u32 == AT_PHDR) {
+            pair[1] = headers;
+        }
+    }
     identity::set_memory_map(&built, &auxv, &addresses(&resolved.elf, &program, &interp, random));
     enter(built.sp, start)
 }

@@ -20,6 +20,7 @@ mod bisect;
 mod check;
 mod client;
 mod command;
+mod debugger;
 mod doctor;
 mod entry;
 mod executable_stack;

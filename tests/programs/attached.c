@@ -5,6 +5,11 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#ifdef ROOM
+/* Read-only data, which lies between the program headers and the dynamic section. */
+const char room[ROOM] = {1};
+#endif
+
 __attribute__((noinline)) static void inner(void)
 {
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);

@@ -189,13 +189,19 @@ pub fn call(call: &mut Call<'_>) -> isize {
         PPOLL => signal::wait_masked(call, MaskArgument::Pointer(3)),
         EPOLL_PWAIT | EPOLL_PWAIT2 => signal::wait_masked(call, MaskArgument::Pointer(4)),
         PSELECT6 | IO_PGETEVENTS => signal::wait_masked(call, MaskArgument::Structure(5)),
-        own::MMAP => guard::mmap(call, &mut text::mmap),
+        own::MMAP => {
+            view::debugger::look();
+            guard::mmap(call, &mut text::mmap)
+        }
         PRLIMIT64 => view::limit(call),
         number if number == own::FCNTL as usize => view::fcntl(call),
         number => match own::legacy(number) {
             Some(kind) => legacy(call, kind),
             None => view::maps::call(call)
-                .or_else(|| guard::call(call, &mut text::on_mappings))
+                .or_else(|| {
+                    view::debugger::look();
+                    guard::call(call, &mut text::on_mappings)
+                })
                 .unwrap_or_else(|| call.pass()),
         },
     }

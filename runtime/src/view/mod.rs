@@ -1,5 +1,6 @@
 //! What the target sees of itself: which descriptors are not its own, which file it is.
 
+pub mod debugger;
 mod descriptors;
 mod exe;
 mod hidden;

@@ -1,0 +1,65 @@
+//! Program headers and a dynamic section for a debugger that knows the process alone
+//! ([`runtime::view::debugger`] says what it looks for).
+//!
+//! Debuggers compare the headers in memory with those of the file that they are given, and take where they lie
+//! for where the program does. So the copy is the same byte for byte, and has a dynamic section at the distance
+//! at which the program has its own. What lies between the two is not mapped.
+
+use core::mem::size_of;
+
+use linux_raw_sys::elf::{Elf_Phdr, PT_DYNAMIC, PT_PHDR};
+use runtime::image::Elf;
+use runtime::memory::{guard, read_words};
+use runtime::process;
+use runtime::sys;
+use runtime::view::debugger;
+
+use crate::map::Mapped;
+
+/// The address of the copy. `None` for a program without a `PT_PHDR` or dynamic section, as a static one: in that
+/// nothing leads a debugger anywhere. Without memory to spare it does without as well.
+pub fn headers(elf: &Elf, program: &Mapped) -> Option<usize> {
+    const MOST: usize = 64;
+    /// No program is as long; what is between is mapped for a moment.
+    const LONGEST: usize = 1 << 30;
+    const WORD: usize = size_of::<usize>();
+    let size = usize::from(elf.header.phnum) * size_of::<Elf_Phdr>();
+    let first = elf.phdr_vaddr as usize;
+    let mut words = [0usize; MOST * size_of::<Elf_Phdr>() / WORD];
+    let words = words.get_mut(..size / WORD)?;
+    read_words(first.wrapping_add(program.bias), words).ok()?;
+    // SAFETY: as many words as that number of headers has, and any words are a header.
+    let headers = unsafe {
+        core::slice::from_raw_parts(words.as_ptr().cast::<Elf_Phdr>(), elf.header.phnum.into())
+    };
+    let find = |kind: u32| headers.iter().find(|header| header.p_type == kind);
+    if find(PT_PHDR)?.p_vaddr != first {
+        return None;
+    }
+    let dynamic = find(PT_DYNAMIC)?;
+    let (at, length) = (dynamic.p_vaddr, dynamic.p_memsz);
+    let distance = at.checked_sub(first).filter(|distance| *distance < LONGEST)?;
+    if distance < size || !(2 * WORD..LONGEST).contains(&length) {
+        return None;
+    }
+    let page = process::page_size();
+    let whole = (distance + length).next_multiple_of(page);
+    let start = sys::map_anonymous(whole).ok()?;
+    let list = debugger::begin(program.bias, at.wrapping_add(program.bias), length);
+    // SAFETY: the mapping is ours alone; the headers end before `distance`, and the section has room for the entry.
+    unsafe {
+        (start as *mut usize).copy_from_nonoverlapping(words.as_ptr(), words.len());
+        let entry = (start + distance) as *mut [usize; 2];
+        entry.write_unaligned([debugger::DT_DEBUG, list]);
+    }
+    let (before, behind) = (size.next_multiple_of(page), distance & !(page - 1));
+    if before < behind {
+        // SAFETY: nothing is there.
+        unsafe { sys::munmap(start + before, behind - before) };
+        guard::own(start, before);
+        guard::own(start + behind, whole - behind);
+    } else {
+        guard::own(start, whole);
+    }
+    Some(start)
+}
