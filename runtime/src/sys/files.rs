@@ -33,6 +33,15 @@ pub fn file_system(fd: i32) -> Result<usize> {
     Ok(status[0])
 }
 
+/// `ioctl(2)`.
+///
+/// # Safety
+/// What the command reads and writes at `argument` must be memory for that.
+pub unsafe fn ioctl(fd: i32, command: usize, argument: usize) -> Result<usize> {
+    // SAFETY: the caller's promise.
+    unsafe { call(nr::__NR_ioctl, [fd as usize, command, argument]) }
+}
+
 /// `lseek(2)`.
 pub fn seek(fd: i32, offset: u64, from: u32) -> Result<u64> {
     // SAFETY: no memory is passed.

@@ -84,6 +84,10 @@ pub fn cases() -> Vec<Case> {
         Case::new("identity/maps-static")
             .build(Build::c_with("maps.c", "static", &["-static", "-pthread"]))
             .not_under(OTHERS),
+        Case::new("identity/queries")
+            .build(Build::c("queries.c"))
+            .rule(Rule::Replace(r"size [0-9a-f]+000 page 4096 '\[stack\]'", "[stack]"))
+            .not_under(OTHERS),
         Case::new("identity/maps-of-another")
             .shell(
                 // It has copied a line, so it is all there.

@@ -8,6 +8,7 @@ mod buffer;
 mod filter;
 mod line;
 mod numa;
+mod query;
 mod read;
 mod remote;
 mod rollup;

@@ -8,7 +8,7 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use super::buffer::Buffer;
-use super::{Kind, content, kind_of};
+use super::{Kind, content, kind_of, query};
 use crate::arch;
 use crate::layer::{self, Call, Class};
 use crate::memory::{copy_out, read_words};
@@ -190,16 +190,12 @@ pub fn call(call: &mut Call<'_>) -> Option<isize> {
         PREADV | PREADV2 => {
             serve(claim, fd, kind, Some(offset()), &mut pieces(second, call.args[2]))
         }
-        // As on a kernel that does not know the question.
-        IOCTL if second & 0xffff == PROCMAP_QUERY => Err(Errno::NOTTY),
+        IOCTL if second & 0xffff == query::COMMAND => query::answer(fd, second, call.args[2], kind),
         IOCTL => return None,
         // Not every file can be spliced: programs then read it.
         _ => Err(Errno::INVAL),
     }))
 }
-
-/// Kind and number of `PROCMAP_QUERY` (linux/fs.h).
-const PROCMAP_QUERY: usize = (b'f' as usize) << 8 | 17;
 
 /// The elements of a vector. One that cannot be read is an address at which nothing is.
 fn pieces(vector: usize, count: usize) -> impl Iterator<Item = (usize, usize)> {
