@@ -87,7 +87,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("identity/queries")
             .build(Build::c("queries.c"))
             .rule(Rule::Replace(r"size [0-9a-f]+000 page 4096 '\[stack\]'", "[stack]"))
-            .not_under(OTHERS),
+            .not_under(&["deny-process-vm", "foreign-proc"]),
         Case::new("identity/maps-of-another")
             .shell(
                 // It has copied a line, so it is all there.
