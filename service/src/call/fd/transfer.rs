@@ -116,8 +116,10 @@ fn read_at(held: &Held, span: &mut Span, start: i64) -> Result<usize> {
 
 /// Whether a call waits that would have to: until its module says that it need not any more.
 fn waits(held: &Held, done: usize) -> bool {
-    let is_told = held.is_stream() && held.operations().poll.is_some();
-    is_told && done == 0 && held.flags() & nr::O_NONBLOCK == 0
+    held.is_stream()
+        && done == 0
+        && held.flags() & nr::O_NONBLOCK == 0
+        && poll::says_when_ready(held)
 }
 
 /// What a call that could not do all gives.

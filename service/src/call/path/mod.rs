@@ -60,6 +60,8 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
         }
         _ => {}
     }
+    // Before the working directory is looked at, so that no change is missed in between.
+    let changes = moves::changes();
     fs::mine().follow();
     let mut asked = Asked { call, described, limit };
     if described.name() == "fsopen" {
@@ -76,7 +78,6 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
     if !is_any_virtual() && described.service() != Some(Service::Mount) {
         return leaving.map(|_leaving| vload::next(asked.call));
     }
-    let changes = moves::changes();
     let mut answered = answer(&mut asked);
     // While a directory gets another name, what is in it may be found by neither: it is looked for once more, with
     // all names as they are.

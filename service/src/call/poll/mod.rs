@@ -30,16 +30,24 @@ const ABORTED: c_long = -512;
 
 /// The open file behind a descriptor, if its module says when that is ready.
 fn asked_about(fd: i32) -> Option<Held> {
-    descriptor::find(fd)?.ok().filter(|held| held.operations().poll.is_some())
+    descriptor::find(fd)?.ok().filter(says_when_ready)
+}
+
+/// Whether a file's module says when it is ready.
+pub fn says_when_ready(held: &Held) -> bool {
+    ask(held) != Err(Errno::NOSYS)
+}
+
+fn ask(held: &Held) -> Result<i64> {
+    held.ask(Errno::NOSYS, |operations, file| {
+        // SAFETY: the file is the one that is asked about.
+        Some(unsafe { (operations.poll?)(file) }.into())
+    })
 }
 
 /// What holds of a file now.
 fn ready(held: &Held) -> u32 {
-    let asked = held.ask(Errno::IO, |operations, file| {
-        // SAFETY: the file is the one that is asked about.
-        Some(unsafe { (operations.poll?)(file) }.into())
-    });
-    asked.map_or(nr::POLLERR, |events| events as u32)
+    ask(held).map_or(nr::POLLERR, |events| events as u32)
 }
 
 /// Something has been read from a file, or written to it: who waits for it may go on.

@@ -98,11 +98,18 @@ pub unsafe extern "C" fn vload_wake(_: *mut Layer) -> c_int {
 /// does a read of the program's (signal(7)).
 pub fn wait_for(held: &Held, events: u32) -> Result<()> {
     let watch = Watch::with(0)?;
-    while ready(held) & (events | super::ALWAYS) == 0 {
+    loop {
+        let now = ready(held);
+        if now & events != 0 {
+            return Ok(());
+        }
+        // It will not be any more, and its module has nothing else to say.
+        if now & super::ALWAYS != 0 {
+            return Err(Errno::AGAIN);
+        }
         let mut news = [0u8; 512];
         let arguments = [watch.0 as usize, news.as_mut_ptr() as usize, news.len(), 0, 0, 0];
         // SAFETY: the room is as long as it says.
         Errno::check(unsafe { vload_wait(nr::__NR_read as c_long, &arguments) })?;
     }
-    Ok(())
 }
