@@ -1,5 +1,6 @@
 //! Where a module's name is looked for, and what `lsmod` says of what was found.
 
+use super::modules::expect;
 use crate::case::Case;
 use crate::execute::{Bench, Host, Outcome};
 use anyhow::{Context, Result, ensure};
@@ -54,12 +55,6 @@ END
 
 fn run(bench: &Bench<'_>, lines: &[&str]) -> Result<Outcome> {
     bench.run_command(Host::Native, &["/bin/sh", "-ec", &lines.join("\n")])
-}
-
-fn expect(outcome: &Outcome, stdout: &str) -> Result<()> {
-    let (text, errors) = (outcome.text(), outcome.error_text());
-    ensure!(text == stdout, "{text:?} and not {stdout:?}; errors: {errors:?}");
-    Ok(())
 }
 
 /// The user's folder comes first, then the one of the installation, then that of the program; each by `-m`, and the

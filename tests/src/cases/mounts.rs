@@ -1,5 +1,6 @@
 //! File systems that modules have the types of, mounted by `vload mount` and by the system's `mount`.
 
+use super::modules::expect;
 use crate::case::Case;
 use crate::execute::{Bench, Host, Outcome};
 use crate::needs::Need;
@@ -28,12 +29,6 @@ pub fn cases() -> Vec<Case> {
 fn inside(bench: &Bench<'_>, lines: &[&str]) -> Result<Outcome> {
     let script = lines.join("\n").replace("vload ", "{vload} ");
     bench.vload_alone(&["-m", "memfs", "sh", "-c", &script])
-}
-
-fn expect(outcome: &Outcome, stdout: &str) -> Result<()> {
-    let (text, errors) = (outcome.text(), outcome.error_text());
-    ensure!(text == stdout, "{text:?} and not {stdout:?}; errors: {errors:?}");
-    Ok(())
 }
 
 fn verbs(bench: &Bench<'_>) -> Result<()> {
