@@ -283,7 +283,7 @@ pub fn prepare() {
         (*block).ownership = Ownership::First;
         // An exec leaves no alternate stack, and no SS_DISABLE either (begin_new_exec, fs/exec.c).
         (*block).altstack = AltStack { flags: 0, ..AltStack::NONE };
-        (*block).tid.store(sys::gettid(), Ordering::Relaxed);
+        (*block).is_first_thread(sys::gettid());
         let (stack, size) = (*block).signal_stack;
         resident::bind_thread_block(block).and_then(|()| {
             match sys::set_kernel_altstack(stack, size) {
@@ -311,7 +311,7 @@ fn enter(sp: usize, start: usize) -> ! {
     // SAFETY: the block is the one we run on, and this the only thread.
     let first = unsafe { &mut *block };
     // The parent of `trace -c` has another number.
-    first.tid.store(sys::gettid(), Ordering::Relaxed);
+    first.is_first_thread(sys::gettid());
     signal::adopt_inherited(first);
     watch::arm_first(first);
     layer::tell(Event::Enter, first);

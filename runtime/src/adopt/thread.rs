@@ -44,7 +44,7 @@ unsafe fn bind(block: *mut Block, altstack: AltStack, mask: u64) -> Result<()> {
         let first = tid == sys::getpid();
         (*block).ownership = if first { Ownership::First } else { Ownership::Process };
         (*block).altstack = altstack;
-        (*block).tid.store(tid, Ordering::Relaxed);
+        (*block).is_thread_of(sys::getpid(), tid);
         (*block).blocked.set_from(mask);
         arch::keep_thread_register(&*block);
         if watch::is_on() {

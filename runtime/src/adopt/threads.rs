@@ -13,7 +13,7 @@ use crate::arch::{self, Context, SigInfo};
 use crate::signal;
 use crate::sys::{self, Errno, Result};
 use crate::text;
-use crate::thread::others::{self, State};
+use crate::thread::others::{self, State, Thread};
 
 /// 1 while threads shall wait.
 static STOPPED: AtomicU32 = AtomicU32::new(0);
@@ -92,18 +92,19 @@ fn waits(tid: i32) -> bool {
 /// Whether the thread is blocked in a system call, or is no more. One that the kernel holds elsewhere, in a
 /// page fault for instance, goes on where it was.
 fn is_in_call(tid: i32) -> bool {
-    matches!(others::state(tid), State::InCall | State::Gone)
+    matches!(others::state(Thread::own(tid)), State::InCall | State::Gone)
 }
 
 /// Sends the thread a signal of which the resident always hears, and which it does not block.
 fn ask(tid: i32) -> bool {
-    let Some(signal) = others::blocked(tid).and_then(|blocked| signal::heard(blocked, &SIGHAND))
+    let thread = Thread::own(tid);
+    let Some(signal) = others::blocked(thread).and_then(|blocked| signal::heard(blocked, &SIGHAND))
     else {
         return false;
     };
-    let info = arch::queued_info(signal, sys::getpid(), mark());
+    let info = arch::queued_info(signal, thread.process, mark());
     // A thread that has ended meanwhile is not listed any more.
-    sys::queue_signal_to(tid, signal, &info).is_ok()
+    sys::queue_signal_to(thread.process, tid, signal, &info).is_ok()
 }
 
 /// What the signal carries: nobody else has a reason to send this address.

@@ -153,7 +153,7 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
     }
     if result == 0 {
         let block = &mut *call.block;
-        block.tid.store(sys::gettid(), Ordering::Relaxed);
+        block.is_first_thread(sys::gettid());
         block.ownership = Ownership::First;
         // Pending signals are the parent's (fork(2)).
         block.pending.forget();
@@ -250,6 +250,7 @@ fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
         child.sighand = &raw const child.private.sighand;
     }
     child.new_process = !has(CLONE_THREAD);
+    child.process.store(parent.process.load(Ordering::Relaxed), Ordering::Relaxed);
     child.take_layer_words(parent);
     child.handlers_cleared = flags & CLONE_CLEAR_SIGHAND != 0;
     child.descriptors = parent.descriptors;
@@ -268,7 +269,12 @@ fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
 pub unsafe extern "C" fn vload_child_start(_regs: &mut CallRegs, block: &mut Block) {
     // SAFETY: the block is this thread's until it exits.
     let bound = unsafe { arch::bind_thread_block(block) };
-    block.tid.store(sys::gettid(), Ordering::Relaxed);
+    let tid = sys::gettid();
+    match block.new_process {
+        true => block.is_first_thread(tid),
+        // Its starter's process: `prepare`.
+        false => block.is_thread_of(block.process.load(Ordering::Relaxed), tid),
+    }
     let stacked = sys::set_kernel_altstack(block.signal_stack.0, block.signal_stack.1);
     let stacked = stacked.is_ok() || !sys::can_set_kernel_altstack();
     if bound.is_err() || !stacked {

@@ -96,6 +96,7 @@ fn native(call: &mut Call<'_>, path: &CStr) -> isize {
 pub fn as_it_came(call: &mut Call<'_>, path: &CStr) -> isize {
     let at = usize::from(call.entry == Entry::Native && call.number == nr::__NR_execveat as usize);
     let given = core::mem::replace(&mut call.args[at], path.as_ptr() as usize);
+    watch::leave(call.block);
     signal::hand_on(call.block, true);
     let result = call.pass();
     signal::hand_on(call.block, false);
@@ -191,6 +192,7 @@ fn run(
     };
     watch::report();
     traced::unmark(call.descriptors());
+    watch::leave(call.block);
     signal::hand_on(call.block, true);
     let vectors = (vector.as_ptr() as usize, envp);
     let result = execute(call, dirfd, path, vectors, flags);

@@ -7,6 +7,7 @@ use crate::memory::User;
 use crate::sys;
 use crate::text;
 use crate::thread::Block;
+use crate::watch;
 
 /// Leaves through the frame at the caller's stack pointer. Comes back only with [`ABORTED`].
 pub fn rt_sigreturn(block: &mut Block, regs: &CallRegs) -> isize {
@@ -16,6 +17,7 @@ pub fn rt_sigreturn(block: &mut Block, regs: &CallRegs) -> isize {
     if super::is_held(block) {
         return ABORTED;
     }
+    watch::arm_leaving(block);
     // Only a frame that is wholly there can be looked at; a bad one the kernel punishes.
     let readable = len <= 1024
         && (at..at + len).step_by(8).all(|word| {

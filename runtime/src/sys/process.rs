@@ -1,6 +1,6 @@
 //! Processes, threads, signals.
 
-use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use super::{Result, call};
 use linux_raw_sys::general as nr;
@@ -106,10 +106,15 @@ pub fn queue_process_signal(signal: i32, info: &crate::arch::SigInfo) -> Result<
     unsafe { call(nr::__NR_rt_sigqueueinfo, args) }.map(drop)
 }
 
-/// `rt_tgsigqueueinfo(2)`: sends a thread of the calling process a signal with `info`.
-pub fn queue_signal_to(tid: i32, signal: i32, info: &crate::arch::SigInfo) -> Result<()> {
+/// `rt_tgsigqueueinfo(2)`: sends thread `tid` of a process a signal with `info`.
+pub fn queue_signal_to(
+    process: i32,
+    tid: i32,
+    signal: i32,
+    info: &crate::arch::SigInfo,
+) -> Result<()> {
     let at = core::ptr::from_ref(info) as usize;
-    let args = [getpid() as usize, tid as usize, signal as usize, at];
+    let args = [process as usize, tid as usize, signal as usize, at];
     // SAFETY: the kernel reads the siginfo.
     unsafe { call(nr::__NR_rt_tgsigqueueinfo, args) }.map(drop)
 }
@@ -448,4 +453,25 @@ pub fn is_own_thread(id: i32) -> bool {
     let pid = getpid();
     // SAFETY: no memory is passed; signal 0 is not sent (kill(2)).
     id == pid || id > 0 && unsafe { call(nr::__NR_tgkill, [pid as usize, id as usize, 0]) }.is_ok()
+}
+
+/// Whether thread `id`, of whatever process, shares the caller's memory. `ESRCH`: there is none.
+pub fn shares_memory(id: i32) -> Result<bool> {
+    const KCMP_VM: usize = 1;
+    let args = [getpid() as usize, id as usize, KCMP_VM, 0, 0];
+    // SAFETY: no memory is passed (kcmp(2)).
+    match unsafe { call(nr::__NR_kcmp, args) } {
+        Ok(differs) => Ok(differs == 0),
+        Err(super::Errno::SRCH) => Err(super::Errno::SRCH),
+        // Kernels can be without it (CONFIG_KCMP), and the filters of containers forbid it where they allow to read:
+        // a process with memory of its own has not what is written just now.
+        Err(_) => {
+            static WRITTEN: AtomicUsize = AtomicUsize::new(0);
+            let time = monotonic().unwrap_or(0) as usize;
+            WRITTEN.store(time, Ordering::SeqCst);
+            let mut seen = [0usize];
+            read_process(id, WRITTEN.as_ptr() as usize, &mut seen)?;
+            Ok(seen == [time])
+        }
+    }
 }

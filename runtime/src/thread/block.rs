@@ -35,10 +35,15 @@ pub struct Block {
     pub exit_mask: u64,
     /// The mask with which the call has waited, when a signal has ended it.
     pub temporary_mask: Option<u64>,
+    /// Not 0: the thread is in the resident, and leaves it by way of `must_arm`. Kept where threads can be
+    /// watched.
+    pub at_work: AtomicU32,
     /// The state of the block in its pool: 0 free, 1 in use.
     pub state: AtomicU32,
-    /// The thread's id.
+    /// The thread's id; 0: it has not started.
     pub tid: AtomicI32,
+    /// Its process's: several processes can share the memory.
+    pub process: AtomicI32,
     /// What leads from the thread's registers to the block.
     pub binding: Binding,
     /// The description of the site whose call a watched thread is making in the gate.
@@ -101,6 +106,17 @@ impl Block {
         // SAFETY: the resident runs on a bound block's stack, which is this thread's alone; what is
         // changed through this is a field that nobody holds a reference to meanwhile.
         unsafe { &mut *arch::thread_block() }
+    }
+
+    /// Notes who the calling thread is: the first of its process.
+    pub fn is_first_thread(&self, tid: i32) {
+        self.is_thread_of(tid, tid);
+    }
+
+    /// Notes who the calling thread is.
+    pub fn is_thread_of(&self, process: i32, tid: i32) {
+        self.process.store(process, Ordering::Relaxed);
+        self.tid.store(tid, Ordering::Release);
     }
 
     /// Gives the layers the words that they have in another thread.

@@ -1,5 +1,6 @@
-//! The other threads of the process: which there are, and what each is doing as far as the kernel says.
+//! The other threads that share our memory: which there are, and what each is doing as far as the kernel says.
 
+use super::POOL;
 use crate::log::Line;
 use crate::sys::{self, Errno, Result};
 use core::ffi::CStr;
@@ -18,6 +19,34 @@ pub enum State {
     Asleep,
     /// The kernel does not say.
     Unknown,
+}
+
+/// A thread that shares our memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Thread {
+    /// Its process: ours, or one that a clone with `CLONE_VM` alone has started.
+    pub process: i32,
+    /// Its own id.
+    pub id: i32,
+}
+
+impl Thread {
+    /// Thread `id` of this process.
+    pub fn own(id: i32) -> Self {
+        Self { process: sys::getpid(), id }
+    }
+
+    /// Whether it is there. If not, its number may be that of one which does not share our memory. An error: the
+    /// kernel does not say.
+    pub fn is_there(self) -> Result<bool> {
+        if self.process == sys::getpid() && sys::is_own_thread(self.id) {
+            return Ok(true);
+        }
+        match sys::shares_memory(self.id) {
+            Err(Errno::SRCH) => Ok(false),
+            known => known,
+        }
+    }
 }
 
 /// Whether `/proc` is that of our own pid namespace.
@@ -43,41 +72,43 @@ pub fn each(visit: &mut dyn FnMut(i32)) -> Result<()> {
 }
 
 /// Reads a file of the thread's folder in `/proc`.
-fn read<'b>(tid: i32, name: &str, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+fn read<'b>(thread: Thread, name: &str, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    let (process, id) = (i64::from(thread.process), i64::from(thread.id));
     let mut line = Line::new();
-    line.text("/proc/self/task/").decimal(i64::from(tid)).text("/").text(name).raw(b"\0");
+    line.text("/proc/").decimal(process).text("/task/").decimal(id);
+    line.text("/").text(name).raw(b"\0");
     let path = CStr::from_bytes_with_nul(line.bytes()).map_err(|_| Errno::INVAL)?;
     let length = sys::read_file(path, buffer)?;
     buffer.get(..length).ok_or(Errno::INVAL)
 }
 
-/// What thread `tid` is doing.
-pub fn state(tid: i32) -> State {
+/// What the thread is doing.
+pub fn state(thread: Thread) -> State {
     if !is_proc_ours() {
         return State::Unknown;
     }
     let mut buffer = [0u8; 256];
-    match read(tid, "syscall", &mut buffer) {
+    match read(thread, "syscall", &mut buffer) {
         Ok(text) if text.starts_with(b"running") => State::Running,
         // So does what has ended and is still to be waited for.
-        Ok(text) if text.starts_with(b"-1") && by_letter(tid) != State::Gone => State::Asleep,
+        Ok(text) if text.starts_with(b"-1") && by_letter(thread) != State::Gone => State::Asleep,
         Ok(text) if text.starts_with(b"-1") => State::Gone,
         Ok(text) if !text.is_empty() => State::InCall,
-        Err(Errno::NOENT | Errno::SRCH) if is_gone(tid) => State::Gone,
+        Err(Errno::NOENT | Errno::SRCH) if is_gone(thread) => State::Gone,
         // Kernels without CONFIG_HAVE_ARCH_TRACEHOOK have no such file.
-        _ => by_letter(tid),
+        _ => by_letter(thread),
     }
 }
 
-fn is_gone(tid: i32) -> bool {
+fn is_gone(thread: Thread) -> bool {
     let mut buffer = [0u8; 64];
-    matches!(read(tid, "stat", &mut buffer), Err(Errno::NOENT | Errno::SRCH))
+    matches!(read(thread, "stat", &mut buffer), Err(Errno::NOENT | Errno::SRCH))
 }
 
 /// By the state letter of `stat` (proc_pid_stat(5)): behind the last parenthesis.
-fn by_letter(tid: i32) -> State {
+fn by_letter(thread: Thread) -> State {
     let mut buffer = [0u8; 256];
-    let Ok(text) = read(tid, "stat", &mut buffer) else { return State::Unknown };
+    let Ok(text) = read(thread, "stat", &mut buffer) else { return State::Unknown };
     let Some(end) = text.iter().rposition(|&byte| byte == b')') else { return State::Unknown };
     match text.get(end + 2) {
         Some(b'R') => State::Running,
@@ -98,10 +129,10 @@ pub struct Call {
     pub pc: usize,
 }
 
-/// The system call in which thread `tid` sleeps; `None` when it is in none.
-pub fn call(tid: i32) -> Option<Call> {
+/// The system call in which the thread sleeps; `None` when it is in none.
+pub fn call(thread: Thread) -> Option<Call> {
     let mut buffer = [0u8; 256];
-    let text = core::str::from_utf8(read(tid, "syscall", &mut buffer).ok()?).ok()?;
+    let text = core::str::from_utf8(read(thread, "syscall", &mut buffer).ok()?).ok()?;
     let mut words = text.split_ascii_whitespace();
     let number = words.next()?.parse().ok()?;
     let address = |word: &str| usize::from_str_radix(word.strip_prefix("0x")?, 16).ok();
@@ -109,21 +140,28 @@ pub fn call(tid: i32) -> Option<Call> {
     Some(Call { number, argument, pc: address(words.last()?)? })
 }
 
-/// The signals that thread `tid` blocks (`SigBlk` of proc_pid_status(5)); `None` when the kernel does not
-/// say.
-pub fn blocked(tid: i32) -> Option<u64> {
+/// The signals that the thread blocks (`SigBlk` of proc_pid_status(5)); `None` when the kernel does not say.
+pub fn blocked(thread: Thread) -> Option<u64> {
     let mut buffer = [0u8; 4096];
-    let text = read(tid, "status", &mut buffer).ok()?;
+    let text = read(thread, "status", &mut buffer).ok()?;
     let line =
         text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"SigBlk:\t"))?;
     u64::from_str_radix(core::str::from_utf8(line).ok()?, 16).ok()
 }
 
-/// Nanoseconds that thread `tid` has run the program's own code. The kernel counts by its clock's ticks
-/// (kernel/time/posix-cpu-timers.c): a difference says that the thread was found there.
-pub fn user_time(tid: i32) -> Option<u64> {
+/// Nanoseconds that the thread has run the program's own code. The kernel counts by its clock's ticks
+/// (kernel/time/posix-cpu-timers.c): a difference says that the thread was found there. Of another process
+/// there is one clock for all its threads.
+pub fn user_time(thread: Thread) -> Option<u64> {
     const CPUCLOCK_VIRT: i32 = 1;
     const CPUCLOCK_PERTHREAD: i32 = 4;
-    sys::clock(((!tid << 3) | CPUCLOCK_PERTHREAD | CPUCLOCK_VIRT) as isize as usize)
-        .map(|time| time as u64)
+    let Thread { process, id } = thread;
+    let which = if process == sys::getpid() {
+        CPUCLOCK_PERTHREAD | CPUCLOCK_VIRT
+    } else if POOL.threads_of(process) == 1 {
+        CPUCLOCK_VIRT
+    } else {
+        return None;
+    };
+    sys::clock(((!id << 3) | which) as isize as usize).map(|time| time as u64)
 }

@@ -216,6 +216,15 @@ impl Pool {
         count == 1
     }
 
+    /// How many threads of the process there are.
+    pub fn threads_of(&self, process: i32) -> usize {
+        let mut count = 0;
+        self.each_in_use(|block| {
+            count += usize::from(block.process.load(Ordering::Relaxed) == process);
+        });
+        count
+    }
+
     /// Calls `visit` with the range of every block's mapping.
     pub fn ranges(&self, visit: &mut dyn FnMut(usize, usize)) {
         let mut node = self.first.load(Ordering::Acquire);
@@ -256,8 +265,10 @@ unsafe fn reset(block: *mut Block) {
         (*block).layer_words = [const { AtomicUsize::new(0) }; LAYERS];
         (*block).inside = AtomicU64::new(0);
         (*block).must_arm = AtomicU32::new(0);
+        (*block).at_work = AtomicU32::new(0);
         (*block).armed = AtomicU32::new(0);
         (*block).tid = AtomicI32::new(0);
+        (*block).process = AtomicI32::new(0);
         (*block).blocked = Blocked::nothing();
         (*block).pending = Pending::none();
     }

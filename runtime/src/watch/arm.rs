@@ -89,6 +89,14 @@ pub unsafe extern "C" fn vload_resident_arm(block: &mut Block) {
     }
 }
 
+/// Arms a thread that leaves the resident by a way that is not the exit code's, with all signals blocked.
+pub fn arm_leaving(block: &Block) {
+    block.at_work.store(0, Ordering::SeqCst);
+    if block.must_arm.load(Ordering::SeqCst) != 0 {
+        arm(block);
+    }
+}
+
 /// Arms a thread that has just been started, in its own resident; its mask is set on the way out.
 pub fn arm_new(block: &mut Block) {
     if is_on() {

@@ -4,7 +4,7 @@
 //! First no thread can enter the kernel any more but armed, or by a call that was begun before: all
 //! stubs are diverted ([`text::divert`]), and the way out of the resident arms. Then each thread is
 //!
-//! - in the resident: it arms itself on its way out;
+//! - in the resident (`Block::at_work`): it arms itself on its way out;
 //! - asleep in a call: it comes back into the resident, or to a diverted stub, which leads there. No
 //!   signal is needed, so the call is not interrupted: many calls are never made again after a signal
 //!   (signal(7));
@@ -12,13 +12,16 @@
 //!   about to sleep in, so it gets one only when its clock of *user* time has moved: then it was found
 //!   in the program's own code after the stubs were diverted, and so is in no call.
 //!
+//! Processes that share our memory (`CLONE_VM` alone) have their threads among the blocks, and are gathered with
+//! ours. One of them may become another program meanwhile, which no signal must reach: [`leave`].
+//!
 //! In an adopted process there are threads that the resident has not met. One that has slept since before
 //! the adoption, in a call that no stub has made, comes back to the program's own code. It is the one that gets
 //! its signal asleep. The kernel makes most calls again by itself, and the handler the others
 //! ([`adopt::arrive`]).
 
 use alloc::vec::Vec;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::arm;
 use crate::adopt;
@@ -27,7 +30,7 @@ use crate::memory::User;
 use crate::signal::{self, SigHand};
 use crate::sys;
 use crate::text;
-use crate::thread::others::{self, State};
+use crate::thread::others::{self, State, Thread};
 use crate::thread::{Block, POOL};
 use linux_raw_sys::general::__NR_rt_sigtimedwait;
 
@@ -47,6 +50,32 @@ const UNCLOCKED: u64 = 20_000_000;
 /// Nanoseconds since some time.
 fn now() -> u64 {
     sys::monotonic().unwrap_or(0) as u64
+}
+
+/// Who calls a thread at this moment, and, in the low half, the thread.
+static CALLING: AtomicU64 = AtomicU64::new(0);
+
+/// The thread of `block`, which is the caller, is about to become another program: what others who share its memory
+/// send arrives before this comes back, and nothing is sent any more, because it is at work.
+pub fn leave(block: &Block) {
+    if !arch::CAN_WATCH {
+        return;
+    }
+    let own = block.tid.load(Ordering::Relaxed);
+    loop {
+        let (caller, called) = split(CALLING.load(Ordering::SeqCst));
+        // Who was killed just there calls nobody.
+        if called != own || sys::shares_memory(caller) != Ok(true) {
+            break;
+        }
+        sys::give_way();
+    }
+    // A signal that was sent is handled at the end of a call.
+    sys::gettid();
+}
+
+fn split(calling: u64) -> (i32, i32) {
+    ((calling >> 32) as i32, calling as i32)
 }
 
 /// What has been found out about a thread.
@@ -91,17 +120,16 @@ impl Gathering<'_> {
             let tid = block.tid.load(Ordering::SeqCst);
             // One that has not started begins by arming itself.
             if !core::ptr::eq(block, self.me) && !arm::is_armed(block) && tid != 0 {
-                // SAFETY: a bound block has its handlers, and they are in its process's memory or ours.
-                let sighand = unsafe { block.sighand.as_ref() };
-                waiting |= !sighand.is_some_and(|sighand| self.is_settled(tid, sighand, true));
+                let process = block.process.load(Ordering::Relaxed);
+                waiting |= !self.is_met_settled(block, Thread { process, id: tid });
             }
         });
         if adopt::is_adopted() {
-            // SAFETY: as above.
+            // SAFETY: a bound block has its handlers, and they are in its process's memory or ours.
             let sighand = unsafe { &*self.me.sighand };
             let listed = others::each(&mut |tid| {
                 if POOL.of_thread(tid).is_none() {
-                    waiting |= !self.is_settled(tid, sighand, false);
+                    waiting |= !self.is_settled(Thread::own(tid), sighand, None);
                 }
             });
             if let Err(error) = listed {
@@ -115,22 +143,48 @@ impl Gathering<'_> {
         waiting
     }
 
-    /// Whether the thread need not be waited for. `met`: the resident has met it.
-    fn is_settled(&mut self, tid: i32, sighand: &SigHand, met: bool) -> bool {
-        match others::state(tid) {
-            State::Gone => true,
-            State::InCall => met || self.is_sleeper_settled(tid, sighand),
-            // A page fault, or stopped in its own code: no call is there to be interrupted.
-            State::Asleep => self.call(tid, sighand, 0, 0) || self.gives_up(tid),
-            State::Running => self.is_running_settled(tid, sighand),
-            State::Unknown => self.is_running_settled(tid, sighand) || self.waited > PATIENCE,
+    /// Whether the thread of `block`, which the resident has met, need not be waited for.
+    fn is_met_settled(&mut self, block: &Block, thread: Thread) -> bool {
+        // What it last did before it was told to arm has reached us after a pause.
+        if self.waited != 0 && block.at_work.load(Ordering::SeqCst) != 0 {
+            return true;
+        }
+        // SAFETY: a bound block has its handlers, and they are in its process's memory or ours.
+        let Some(sighand) = (unsafe { block.sighand.as_ref() }) else { return true };
+        match thread.is_there() {
+            Ok(true) => self.is_settled(thread, sighand, Some(block)),
+            Ok(false) => true,
+            Err(_) => self.gives_up(thread),
         }
     }
 
-    fn is_running_settled(&mut self, tid: i32, sighand: &SigHand) -> bool {
-        // Where the clock cannot be read, the time since the stubs were diverted stands for it.
-        let clock = others::user_time(tid).unwrap_or(self.waited / UNCLOCKED);
-        let seen = self.seen(tid);
+    /// Whether the thread need not be waited for. `block`: it is one that the resident has met.
+    fn is_settled(&mut self, thread: Thread, sighand: &SigHand, block: Option<&Block>) -> bool {
+        match others::state(thread) {
+            State::Gone => true,
+            State::InCall => block.is_some() || self.is_sleeper_settled(thread, sighand),
+            // A page fault, or stopped in its own code: no call is there to be interrupted.
+            State::Asleep => self.call(thread, sighand, block, 0, 0) || self.gives_up(thread),
+            State::Running => {
+                // Where the clock cannot be read, the time since the stubs were diverted stands for it.
+                let clock = others::user_time(thread).unwrap_or(self.waited / UNCLOCKED);
+                self.is_running_settled(thread, sighand, block, clock)
+            }
+            State::Unknown => match others::user_time(thread) {
+                Some(clock) if self.is_running_settled(thread, sighand, block, clock) => true,
+                _ => self.waited > PATIENCE,
+            },
+        }
+    }
+
+    fn is_running_settled(
+        &mut self,
+        thread: Thread,
+        sighand: &SigHand,
+        block: Option<&Block>,
+        clock: u64,
+    ) -> bool {
+        let seen = self.seen(thread);
         if seen.clock == 0 || seen.clock > clock + 1 {
             seen.clock = clock + 1;
             return false;
@@ -138,17 +192,21 @@ impl Gathering<'_> {
         if clock + 1 == seen.clock {
             return false;
         }
-        !self.call(tid, sighand, 0, 0) && self.gives_up(tid)
+        if seen.called {
+            // The block of a thread that was killed can have the number of another.
+            return is_any_armed(thread.id);
+        }
+        !self.call(thread, sighand, block, 0, 0) && self.gives_up(thread)
     }
 
     /// A thread sleeps that the resident has not met.
-    fn is_sleeper_settled(&mut self, tid: i32, sighand: &SigHand) -> bool {
-        let Some(call) = others::call(tid) else { return false };
+    fn is_sleeper_settled(&mut self, thread: Thread, sighand: &SigHand) -> bool {
+        let Some(call) = others::call(thread) else { return false };
         if text::description_at(call.pc).is_some() || arch::image_contains(call.pc) {
             // It comes back to a diverted stub, or is being met.
             return true;
         }
-        if self.seen(tid).called {
+        if self.seen(thread).called {
             // It runs none of its own code before the signal.
             return true;
         }
@@ -157,36 +215,60 @@ impl Gathering<'_> {
             true => User::<u64>::new(call.argument).read().unwrap_or(sys::ALL_SIGNALS),
             false => 0,
         };
-        !self.call(tid, sighand, taken, call.number) && self.gives_up(tid)
+        !self.call(thread, sighand, None, taken, call.number) && self.gives_up(thread)
     }
 
     /// Calls the thread to be armed, once, by a signal that it neither blocks nor takes; a wait that this ends
-    /// is in call `number`. `false` when there is no such signal.
-    fn call(&mut self, tid: i32, sighand: &SigHand, taken: u64, number: usize) -> bool {
-        if self.seen(tid).called {
+    /// is in call `number`. `false` when there is no such signal, or it cannot be sent.
+    fn call(
+        &mut self,
+        thread: Thread,
+        sighand: &SigHand,
+        block: Option<&Block>,
+        taken: u64,
+        number: usize,
+    ) -> bool {
+        if self.seen(thread).called {
             return true;
         }
-        let blocked = others::blocked(tid).unwrap_or(0) | taken;
+        let blocked = others::blocked(thread).unwrap_or(0) | taken;
         let Some(signal) = signal::heard(blocked, sighand) else { return false };
-        let sent = sys::queue_signal_to(tid, signal, &arm::call_to_arm(signal, number));
-        self.seen(tid).called = sent.is_ok();
-        true
+        let me = self.me.tid.load(Ordering::Relaxed);
+        CALLING.store((me as u64) << 32 | thread.id as u64, Ordering::SeqCst);
+        // One that is at work by now arms itself, if it does not become another program.
+        let heard = block.is_some_and(|block| block.at_work.load(Ordering::SeqCst) != 0) || {
+            let info = arm::call_to_arm(signal, number);
+            sys::queue_signal_to(thread.process, thread.id, signal, &info).is_ok()
+        };
+        CALLING.store(0, Ordering::SeqCst);
+        self.seen(thread).called = heard;
+        heard
     }
 
     /// Whether a thread that cannot be called is left.
-    fn gives_up(&self, tid: i32) -> bool {
+    fn gives_up(&self, thread: Thread) -> bool {
         if self.waited > PATIENCE {
-            crate::log!(Warn, "not covered until its next call: thread {tid} blocks all signals");
+            let tid = thread.id;
+            crate::log!(Warn, "not covered until its next call: no signal reaches thread {tid}");
         }
         self.waited > PATIENCE
     }
 
     /// What is known of the thread.
-    fn seen(&mut self, tid: i32) -> &mut Seen {
-        let at = self.seen.iter().position(|seen| seen.tid == tid).unwrap_or_else(|| {
-            self.seen.push(Seen { tid, clock: 0, called: false });
+    fn seen(&mut self, thread: Thread) -> &mut Seen {
+        let at = self.seen.iter().position(|seen| seen.tid == thread.id).unwrap_or_else(|| {
+            self.seen.push(Seen { tid: thread.id, clock: 0, called: false });
             self.seen.len() - 1
         });
         &mut self.seen[at]
     }
+}
+
+/// Whether a thread with this number is armed.
+fn is_any_armed(tid: i32) -> bool {
+    let mut armed = false;
+    POOL.each_in_use(|block| {
+        armed |= block.tid.load(Ordering::SeqCst) == tid && arm::is_armed(block);
+    });
+    armed
 }

@@ -28,9 +28,10 @@ use crate::text;
 use crate::thread::{Block, POOL};
 
 pub use arm::{
-    arm_first, arm_interrupted, arm_new, expect_thread, expect_threads, is_call_to_arm,
-    vload_resident_arm,
+    arm_first, arm_interrupted, arm_leaving, arm_new, expect_thread, expect_threads,
+    is_call_to_arm, vload_resident_arm,
 };
+pub use gather::leave;
 pub use scope::note_growth;
 
 /// `--watch`.

@@ -26,11 +26,27 @@ const WAYS: [&str; 13] = [
     "stacked",
 ];
 
+/// The ways of `sharers.c`, and how many calls of generated code each makes.
+const SHARED: [(&str, usize); 7] = [
+    ("computes", 100),
+    ("sleeps", 100),
+    ("blocks", 100),
+    ("threads", 200),
+    ("maps", 200),
+    ("vforks", 200),
+    ("executes", 0),
+];
+
 fn watched() -> Build {
     Build::c_with("watched.c", "", &["-pthread"])
 }
 
 /// What it writes it executes.
+fn sharers(name: &str) -> Case {
+    Case::new(name).build(Build::c_with("sharers.c", "", &["-pthread"])).not_under(&["mdwe"])
+}
+
+/// So does this.
 fn deaf(name: &str) -> Case {
     Case::new(name).build(Build::c_with("deaf.c", "", &["-pthread"])).not_under(&["mdwe"])
 }
@@ -53,6 +69,9 @@ pub fn cases() -> Vec<Case> {
             counted
         });
     }
+    for (way, _) in SHARED {
+        cases.push(sharers(&format!("watch/shared-{way}")).run(&["{0}", way]));
+    }
     // By strace.
     let proven = |name: &str| {
         Case::new(format!("watch/proven-{name}"))
@@ -72,6 +91,11 @@ pub fn cases() -> Vec<Case> {
             .not_under(FILTERED)
             .not_under(WITHOUT_PROC)
             .check(every_thread),
+        sharers("watch/shared-covered")
+            .plain_only()
+            .not_under(&["deny-user-dispatch"])
+            .not_under(WITHOUT_PROC)
+            .check(every_process),
         // Whether a thread sleeps in its call yet, /proc says.
         Case::new("watch/blocked")
             .build(Build::c_with("blocked.c", "", &["-pthread", "-lrt"]))
@@ -157,6 +181,22 @@ fn every_thread(bench: &Bench<'_>) -> Result<()> {
         let log = fs::read_to_string(bench.folder().join(&log)).context("no log")?;
         let calls = format!("watched calls: {}\n", threads * 100);
         ensure!(log.contains(&calls) && !log.contains("not covered"), "{way}: {log:?}");
+    }
+    Ok(())
+}
+
+/// What processes call that share memory is seen, whichever of them has mapped it.
+fn every_process(bench: &Bench<'_>) -> Result<()> {
+    for (way, calls) in SHARED {
+        let vload = bench.machine.vload.display().to_string();
+        let log = format!("written-{way}");
+        let words = [bench.word("{0}"), way.into()];
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let outcome = bench.run_command(Host::Words(&[&vload, "--log", &log, "--"]), &words)?;
+        ensure!(outcome.success() && outcome.text().ends_with("wrong: 0\n"), "{way}: {outcome:?}");
+        let log = fs::read_to_string(bench.folder().join(&log)).context("no log")?;
+        let calls = format!("watched calls: {calls}\n");
+        ensure!(log.ends_with(&calls) && !log.contains("not covered"), "{way}: {log:?}");
     }
     Ok(())
 }

@@ -176,6 +176,7 @@ vload_found:
     jne     5f
 4:  movq    %rsp, %rdi
     movq    %rsp, %gs:{regs}
+    movl    $1, %gs:{at_work}           # 0 again at the exit
     subq    ${vectors}, %rsp            # stack_top and CallRegs are multiples of 16
     "#,
     save_vectors!(),
@@ -192,6 +193,7 @@ vload_found:
     stack_top = const offset_of!(Block, stack_top),
     spill = const offset_of!(Block, spill),
     regs = const offset_of!(Block, regs),
+    at_work = const offset_of!(Block, at_work),
     flags = const offset_of!(CallRegs, flags),
     vectors = const VECTOR_AREA,
     key = const KEY,

@@ -34,7 +34,8 @@ vload_leave:                            # rsp = vector area
     restore_vectors!(),
     r#"
     addq    ${vectors}, %rsp
-
+    movl    $0, %gs:{at_work}           # before the next look at must_arm: who gathers threads sets that
+                                        # first (watch/gather.rs)
     .hidden vload_exit_start
     .globl vload_exit_start
 vload_exit_start:
@@ -111,6 +112,7 @@ vload_exit_held:
     jump = const offset_of!(Block, jump),
     held = const offset_of!(Block, held_flag),
     must_arm = const offset_of!(Block, must_arm),
+    at_work = const offset_of!(Block, at_work),
     exit_mask_set = const offset_of!(Block, exit_mask_set),
     exit_mask = const offset_of!(Block, exit_mask),
     rip = const offset_of!(CallRegs, rip),
