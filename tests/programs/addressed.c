@@ -316,6 +316,7 @@ static void across_exec(void)
 static void kills(void)
 {
     start(computes);
+    act(number, SIG_DFL, 0, 0);
     sent();
     for (;;)
         pause();
@@ -358,6 +359,24 @@ static void breakpoint(void)
     puts("not reached");
 }
 
+static void *ends_at_once(void *none) { return none; }
+
+/* With a process's first thread glibc takes 33 for itself, and unblocks it: what is set after is kept. */
+static void try_it(const char *name, void (*run)(void))
+{
+    printf("%s\n", name);
+    fflush(stdout);
+    pid_t child = MUST(fork());
+    if (child == 0) {
+        pthread_t first;
+        pthread_create(&first, NULL, ends_at_once, NULL);
+        pthread_join(first, NULL);
+        run();
+        _exit(3);
+    }
+    report(name, child);
+}
+
 int main(int count, char **words)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -370,17 +389,22 @@ int main(int count, char **words)
         printf("after the exec: pending %d, blocked %d\n", pends(), has(blocked));
         return 0;
     }
-    in_one("one blocks it", one_blocks);
-    in_one("it is waited for", is_waited_for);
-    in_one("it is read", is_read);
-    in_one("it is for one thread", is_for_one_thread);
-    in_one("it is ignored", ignored);
-    in_one("in a handler", in_a_handler);
-    in_one("across an exec", across_exec);
-    in_one("it kills", kills);
-    in_one("a filter's", trapped_by_a_filter);
-    in_one("a breakpoint", breakpoint);
-    in_one("all block it", all_block);
-    in_one("it is read by its sender", is_read_by_the_sender);
+    /* Of this one it is known what differs (docs/limits.md): the rest does not. */
+    int is_call = number == 33;
+    void (*go)(const char *, void (*)(void)) = is_call ? try_it : in_one;
+    go("one blocks it", one_blocks);
+    if (!is_call) {
+        in_one("it is waited for", is_waited_for);
+        in_one("it is read", is_read);
+        in_one("all block it", all_block);
+        in_one("it is read by its sender", is_read_by_the_sender);
+    }
+    go("it is for one thread", is_for_one_thread);
+    go("it is ignored", ignored);
+    go("in a handler", in_a_handler);
+    go("across an exec", across_exec);
+    go("it kills", kills);
+    go("a filter's", trapped_by_a_filter);
+    go("a breakpoint", breakpoint);
     return 0;
 }

@@ -25,8 +25,8 @@ pub use tables::{TABLES, fill as fill_table, show_wanted};
 pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};
 pub use trial::record as record_trial;
 pub use wanted::{
-    Class, TABLE, fill_link_page, own_functions, set_class, share, show_everything, want,
-    want_base, want_everything_here,
+    Class, Reason, TABLE, fill_link_page, is_reason, is_reason_gone, own_functions, set_class,
+    share, show_everything, want, want_base, want_everything_here,
 };
 
 use core::sync::atomic::Ordering;

@@ -60,8 +60,18 @@ pub enum Class {
 
 /// The classes that this process is in, a bit each.
 static CLASS_SET: AtomicU32 = AtomicU32::new(0);
-/// Whether every call is wanted here for the process's own sake.
-static EVERYTHING: AtomicBool = AtomicBool::new(false);
+/// Why every call is wanted here for the process's own sake, if it is.
+static EVERYTHING: AtomicU32 = AtomicU32::new(0);
+
+/// A reason to want every call of the process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Reason {
+    /// A thread has asked for a dispatch of its own.
+    Dispatched = 1,
+    /// Only so it is known which threads sleep in a call (`watch/gather.rs`).
+    Asleep = 2,
+}
 /// Whether stubs see every number as wanted.
 static SHOWN: AtomicBool = AtomicBool::new(false);
 /// Whether the tables that are shared are asked.
@@ -157,10 +167,23 @@ pub fn set_class(class: Class, joins: bool) {
 }
 
 /// Wants every call in this process.
-pub fn want_everything_here() {
+pub fn want_everything_here(why: Reason) {
     fill_every();
-    EVERYTHING.store(true, Ordering::SeqCst);
-    lead();
+    if EVERYTHING.fetch_or(why as u32, Ordering::SeqCst) & why as u32 == 0 {
+        lead();
+    }
+}
+
+/// There is not this reason any more.
+pub fn is_reason_gone(why: Reason) {
+    if EVERYTHING.fetch_and(!(why as u32), Ordering::SeqCst) & why as u32 != 0 {
+        lead();
+    }
+}
+
+/// Whether every call is wanted for this reason.
+pub fn is_reason(why: Reason) -> bool {
+    EVERYTHING.load(Ordering::SeqCst) & why as u32 != 0
 }
 
 /// Shows every number as wanted to the stubs, which come to the entry of a watched process with it.
@@ -218,7 +241,7 @@ pub fn lead() {
     let own = (&raw const OWN) as usize;
     loop {
         let class = CLASS_SET.load(Ordering::SeqCst);
-        let table = if EVERYTHING.load(Ordering::SeqCst) {
+        let table = if EVERYTHING.load(Ordering::SeqCst) != 0 {
             (&raw const EVERY) as usize
         } else if SHARED.load(Ordering::SeqCst) {
             tables::at(class as usize).unwrap_or(own)

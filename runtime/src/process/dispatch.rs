@@ -61,7 +61,7 @@ fn change(call: &mut Call<'_>) -> Result<()> {
     };
     arm_for_a_moment(call, mode, selector)?;
     call.block.dispatch = Dispatch { on: true, start, length, selector };
-    layer::want_everything_here();
+    layer::want_everything_here(layer::Reason::Dispatched);
     Ok(())
 }
 

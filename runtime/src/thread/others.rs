@@ -50,7 +50,7 @@ impl Thread {
 }
 
 /// Whether `/proc` is that of our own pid namespace.
-fn is_proc_ours() -> bool {
+pub fn is_proc_ours() -> bool {
     let mut target = [0u8; 24];
     let Ok(name) = sys::readlink(sys::CWD, c"/proc/self", &mut target) else { return false };
     let mut line = Line::new();

@@ -5,9 +5,10 @@ use core::sync::atomic::Ordering;
 
 use super::{is_likely, is_on, scope};
 use crate::arch::{self, Context, SigInfo};
+use crate::layer::{self, Reason};
 use crate::signal::{self, SIGCALL, SIGSYS};
 use crate::sys::{self, Result};
-use crate::thread::{Block, Ownership};
+use crate::thread::{Block, Ownership, others};
 
 // linux/prctl.h
 const PR_SET_SYSCALL_USER_DISPATCH: u32 = 59;
@@ -114,7 +115,14 @@ pub fn arm_first(block: &mut Block) {
 /// The process has several threads, and may come to be watched: none of their masks blocks `SIGCALL` in the
 /// kernel from here on, so each can be called to be armed. `false` if that was so before.
 pub fn expect_threads() -> bool {
-    is_likely() && signal::keep_open(SIGCALL)
+    if !is_likely() || !signal::keep_open(SIGCALL) {
+        return false;
+    }
+    if !is_on() && !others::is_proc_ours() {
+        // Nobody but the resident knows who sleeps in a call.
+        layer::want_everything_here(Reason::Asleep);
+    }
+    true
 }
 
 /// The process of `block`, which is the caller's, is about to have one more thread. `mask` is the target's; gives

@@ -8,9 +8,12 @@
 //! - asleep in a call: it comes back into the resident, or to a diverted stub, which leads there. No
 //!   signal is needed, so the call is not interrupted: many calls are never made again after a signal
 //!   (signal(7));
-//! - running: it is watched until it sleeps or is armed. A signal would end the call that it may be
+//! - running, as far as `/proc` says: it is watched until it sleeps or is armed. A signal would end the call that it may be
 //!   about to sleep in, so it gets one only when its clock of *user* time has moved: then it was found
 //!   in the program's own code after the stubs were diverted, and so is in no call.
+//!
+//! Where there is no `/proc`, nobody says who sleeps in a call of a stub's: so all calls are made in the resident there,
+//! from the second thread on until the process is watched ([`Reason::Asleep`]).
 //!
 //! Processes that share our memory (`CLONE_VM` alone) have their threads among the blocks, and are gathered with
 //! ours. One of them may become another program meanwhile, which no signal must reach: [`leave`].
@@ -26,6 +29,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::arm;
 use crate::adopt;
 use crate::arch;
+use crate::layer::{self, Reason};
 use crate::memory::User;
 use crate::signal::{self, SigHand};
 use crate::sys;
@@ -109,6 +113,7 @@ pub fn gather(me: &Block) {
         sys::sleep(PAUSE);
         gathering.waited = now().saturating_sub(since);
     }
+    layer::is_reason_gone(Reason::Asleep);
     crate::log!(Debug, "watched: {others} other threads after {} us", gathering.waited / 1000);
 }
 
@@ -169,6 +174,13 @@ impl Gathering<'_> {
                 // Where the clock cannot be read, the time since the stubs were diverted stands for it.
                 let clock = others::user_time(thread).unwrap_or(self.waited / UNCLOCKED);
                 self.is_running_settled(thread, sighand, block, clock)
+            }
+            // All calls are made in the resident, and there it is not. The signal that it was sent comes before
+            // what it does next.
+            State::Unknown if layer::is_reason(Reason::Asleep) => {
+                self.waited != 0
+                    && self.call(thread, sighand, block, 0, 0)
+                    && self.waited > PATIENCE
             }
             State::Unknown => match others::user_time(thread) {
                 Some(clock) if self.is_running_settled(thread, sighand, block, clock) => true,

@@ -54,6 +54,12 @@ pub fn cases() -> Vec<Case> {
             .plain_only()
             .not_under(WITHOUT_PROC)
             .on(&[Arch::X86_64]),
+        // By this one threads are called to be watched: what is sent by others goes back to the kernel.
+        Case::new("signals/addressed-call")
+            .build(Build::c_with("addressed.c", "", &["-pthread"]))
+            .run(&["{0}", "33"])
+            .not_under(WITHOUT_PROC)
+            .on(&[Arch::X86_64]),
         Case::new("signals/masks-across-exec")
             .build(Build::c("masks.c"))
             .build(Build::c("target.c"))

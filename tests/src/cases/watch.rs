@@ -86,15 +86,10 @@ pub fn cases() -> Vec<Case> {
     cases.extend([
         deaf("watch/deaf"),
         deaf("watch/deaf-ignored").run(&["{0}", "ignored"]),
-        deaf("watch/deaf-covered")
-            .plain_only()
-            .not_under(FILTERED)
-            .not_under(WITHOUT_PROC)
-            .check(every_thread),
+        deaf("watch/deaf-covered").plain_only().not_under(FILTERED).check(every_thread),
         sharers("watch/shared-covered")
             .plain_only()
             .not_under(&["deny-user-dispatch"])
-            .not_under(WITHOUT_PROC)
             .check(every_process),
         // Whether a thread sleeps in its call yet, /proc says.
         Case::new("watch/blocked")
