@@ -50,7 +50,9 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
     let size = limits.page_align(elf.map_size(limits)) as usize;
     // Room for the stubs behind, so that they are where every process has them; and a gap in any case,
     // so that what runs over the end of its data faults and does not find what is vload's.
-    let room = text::span(fd, &stat).unwrap_or(0).max(size.saturating_add(GAP));
+    let file = text::Prepared::of(fd, &stat);
+    let room = file.as_ref().and_then(text::Prepared::span).unwrap_or(0);
+    let room = room.max(size.saturating_add(GAP));
     let named = elf.kind == Kind::Exec || elf.loads == 0;
     if !named && matches!(place, Place::Anywhere { .. }) && starts_without_file(fd, elf)? {
         // The kernel would take its addresses for absolute ones (elf_load), which nobody may map.
@@ -76,7 +78,7 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
     if named {
         segments.texts.iter().for_each(|text| text::cover(fd, &stat, *text, None));
     } else {
-        let stubs = text::cover_reserved(fd, &stat, &segments.texts, start..end);
+        let stubs = text::cover_reserved(fd, &stat, file, &segments.texts, start..end);
         segments.used.extend(stubs.into_iter().flatten());
         segments.give_back(start..end);
     }

@@ -11,7 +11,7 @@ use core::ffi::CStr;
 use crate::log::Line;
 use crate::process::OPTIONS;
 use crate::sort;
-use crate::sys::{self, Errno, Result};
+use crate::sys::{self, Errno, Result, Stat};
 use linux_raw_sys::general::{
     O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, RLIMIT_FSIZE,
 };
@@ -32,7 +32,7 @@ fn folder() -> Option<i32> {
     let path = CString::new(OPTIONS.values("cache").last()?).ok()?;
     let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     let fd = sys::openat(sys::CWD, &path, flags, 0).ok()?;
-    if is_ours(fd) {
+    if sys::fstat(fd).is_ok_and(|stat| is_ours(&stat)) {
         return Some(fd);
     }
     sys::close(fd);
@@ -40,9 +40,9 @@ fn folder() -> Option<i32> {
 }
 
 /// Whether nobody but the caller can have written it.
-fn is_ours(fd: i32) -> bool {
+fn is_ours(stat: &Stat) -> bool {
     const OTHERS_WRITE: u32 = 0o022;
-    sys::fstat(fd).is_ok_and(|stat| stat.uid == sys::geteuid() && stat.mode & OTHERS_WRITE == 0)
+    stat.mode & OTHERS_WRITE == 0 && stat.uid == sys::geteuid()
 }
 
 fn name(key: &[u64; 6]) -> Line {
@@ -72,9 +72,10 @@ pub fn open(key: &[u64; 6]) -> Option<(i32, usize)> {
     let opened = c_str(&name(key)).and_then(|name| sys::openat(folder, name, flags, 0));
     sys::close(folder);
     let fd = opened.ok()?;
-    let stat = sys::fstat(fd).ok().filter(|stat| stat.is_file() && stat.size != 0);
-    match stat {
-        Some(stat) if is_ours(fd) => Some((fd, stat.size as usize)),
+    match sys::fstat(fd) {
+        Ok(stat) if stat.is_file() && stat.size != 0 && is_ours(&stat) => {
+            Some((fd, stat.size as usize))
+        }
         _ => {
             sys::close(fd);
             None

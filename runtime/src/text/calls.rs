@@ -1,7 +1,7 @@
 //! `mmap(2)` and `munmap(2)` where they concern text.
 
 use super::image;
-use super::place::{self, Mapping, PAGE};
+use super::place::{self, Mapping, PAGE, Prepared};
 use super::region;
 use crate::arch;
 use crate::layer::Call;
@@ -118,7 +118,8 @@ fn unproven(call: &mut Call<'_>, request: &Request) -> isize {
 
 /// The first mapping of a file at an address of the kernel's choice.
 fn first(call: &mut Call<'_>, request: &Request, stat: &Stat) -> isize {
-    let Some(total) = place::span(request.fd, stat) else { return call.pass() };
+    let Some(file) = Prepared::of(request.fd, stat) else { return call.pass() };
+    let Some(total) = file.span() else { return call.pass() };
     let length = request.length.next_multiple_of(PAGE);
     if total <= length || total > length + (64 << 20) {
         return call.pass();
@@ -137,7 +138,7 @@ fn first(call: &mut Call<'_>, request: &Request, stat: &Stat) -> isize {
         unsafe { sys::munmap(start, total) };
         return result;
     }
-    place::fill_reserved(request.fd, stat, start, start + length, start + total);
+    place::fill_reserved(file, start, start + length, start + total);
     result
 }
 

@@ -17,7 +17,7 @@ pub use calls::{mmap, munmap};
 pub use divert::divert;
 pub use image::{UNTOUCHED, plan_of, set_shapes, shapes};
 pub use pieces::PRIVATE_PAGES;
-pub use place::{Mapping, cover, cover_reserved, span};
+pub use place::{Mapping, Prepared, cover, cover_reserved};
 pub use protect::on_mappings;
 pub use region::{
     Trapped, description_at, each_link_page, each_stub_range, is_resumable, leave_stub, lock,

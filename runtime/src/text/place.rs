@@ -38,11 +38,25 @@ pub struct Mapping {
     pub prot: u32,
 }
 
-/// How much address space the file takes with its stubs, link page and islands, from its first
-/// segment on; `None` when there is nothing to patch.
-pub fn span(fd: i32, stat: &Stat) -> Option<usize> {
-    let opened = open(image_of(fd, stat, None).ok()?).ok()?;
-    usize::try_from(opened.view.end().checked_sub(first_page(fd)?)?).ok()
+/// A file's image with its stubs where they belong, opened before the file is mapped.
+pub struct Prepared {
+    opened: Opened,
+    /// The page of the file's lowest address.
+    first: u64,
+}
+
+impl Prepared {
+    /// The file's; `None` when there is nothing to patch.
+    pub fn of(fd: i32, stat: &Stat) -> Option<Self> {
+        let opened = open(image_of(fd, stat, None).ok()?).ok()?;
+        Some(Self { opened, first: first_page(fd)? })
+    }
+
+    /// How much address space the file takes with its stubs, link page and islands, from its first
+    /// segment on.
+    pub fn span(&self) -> Option<usize> {
+        usize::try_from(self.opened.view.end().checked_sub(self.first)?).ok()
+    }
 }
 
 /// Whether the file calls any of these bytes of its own text.
@@ -66,12 +80,10 @@ fn first_page(fd: i32) -> Option<u64> {
 
 /// Puts the stubs and islands of a file whose first segment is at `start` into the reserved rest
 /// from `used` to `end`, and gives back what is not needed of it.
-pub fn fill_reserved(fd: i32, stat: &Stat, start: usize, used: usize, end: usize) {
-    let filled = image_of(fd, stat, None).map_err(|_| Errno::NOENT).and_then(|image| {
-        let opened = open(image)?;
-        let Some(bias) = first_page(fd).map(|page| start.wrapping_sub(page as usize)) else {
-            return Err(Errno::NOEXEC);
-        };
+pub fn fill_reserved(file: Prepared, start: usize, used: usize, end: usize) {
+    let Prepared { opened, first } = file;
+    let bias = start.wrapping_sub(first as usize);
+    let fill = || {
         let stubs = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
         if stubs < used || (opened.view.end() as usize).wrapping_add(bias) > end {
             return Err(Errno::EXIST);
@@ -80,7 +92,8 @@ pub fn fill_reserved(fd: i32, stat: &Stat, start: usize, used: usize, end: usize
         let taken = code_ranges(&opened.view, bias);
         enter(opened, bias)?;
         Ok(taken)
-    });
+    };
+    let filled = fill();
     let mut free = used;
     let taken = filled.unwrap_or_default();
     for next in taken.into_iter().chain(core::iter::once(end..end)) {
@@ -99,7 +112,7 @@ pub fn fill_reserved(fd: i32, stat: &Stat, start: usize, used: usize, end: usize
 pub fn cover(fd: i32, stat: &Stat, mapping: Mapping, block: Option<&Block>) {
     executable::note(mapping.start, mapping.start + mapping.length);
     let name = format_args!("file {:#x}:{}", stat.dev, stat.ino);
-    if cover_with(&name, mapping, &|stubs| image_of(fd, stat, stubs)).is_err() {
+    if cover_with(&name, mapping, None, &|stubs| image_of(fd, stat, stubs)).is_err() {
         let place = mapping.start..mapping.start + mapping.length;
         watch::demand(block, Some(place), format_args!("{name} at {:#x}", mapping.start));
     }
@@ -110,6 +123,7 @@ pub fn cover(fd: i32, stat: &Stat, mapping: Mapping, block: Option<&Block>) {
 pub fn cover_reserved(
     fd: i32,
     stat: &Stat,
+    file: Option<Prepared>,
     mappings: &[Mapping],
     reserved: Range<usize>,
 ) -> Option<Vec<Range<usize>>> {
@@ -117,8 +131,7 @@ pub fn cover_reserved(
     mappings.iter().for_each(|mapping| {
         executable::note(mapping.start, mapping.start + mapping.length);
     });
-    let opened = image_of(fd, stat, None).ok().and_then(|image| open(image).ok());
-    let placed = opened.and_then(|opened| {
+    let placed = file.and_then(|Prepared { opened, .. }| {
         let bias = mappings.iter().find_map(|mapping| bias(&opened.view, *mapping))?;
         Some((opened, bias))
     });
@@ -154,18 +167,19 @@ pub fn cover_reserved(
 /// Something of a text cannot be proven, or could not be replaced.
 pub struct Uncovered;
 
-/// The same for any image: `image` makes it, with its stubs where they belong or at an address.
+/// The same for any image: `image` makes it, with its stubs where they belong or at an address. `known`: what is
+/// added to its addresses, if that is known before, and they belong right behind the mapping.
 pub fn cover_with(
     name: &dyn Display,
     mapping: Mapping,
+    known: Option<usize>,
     image: &dyn Fn(Option<u64>) -> Result<Image, Missing>,
 ) -> Result<(), Uncovered> {
-    let covered = match attempt(mapping, None, image) {
-        // Something is where the stubs belong: they go elsewhere.
-        Err(Errno::EXIST | Errno::NOMEM) => {
-            near(mapping).and_then(|stubs| attempt(mapping, Some(stubs), image))
+    let covered = match known {
+        Some(bias) if !is_unused(mapping.start + mapping.length, PAGE) => {
+            elsewhere(mapping, bias, image)
         }
-        other => other,
+        _ => where_they_belong(mapping, image),
     };
     match covered {
         Ok(true) => Ok(()),
@@ -214,11 +228,10 @@ fn is_unused(start: usize, length: usize) -> bool {
     at == start
 }
 
-/// Gives whether all of the mapping is proven. `stubs`: where they shall be instead of where they
-/// belong.
-fn attempt(
+/// Makes the image with its stubs where they belong, or elsewhere when something is there. Gives whether all of
+/// the mapping is proven.
+fn where_they_belong(
     mapping: Mapping,
-    stubs: Option<usize>,
     image: &dyn Fn(Option<u64>) -> Result<Image, Missing>,
 ) -> sys::Result<bool> {
     let made = match image(None) {
@@ -227,16 +240,30 @@ fn attempt(
             return Ok(missing == Missing::Nothing && mapping.prot & PROT_WRITE == 0);
         }
     };
-    let mut opened = open(made)?;
+    let opened = open(made)?;
     let Some(bias) = bias(&opened.view, mapping) else {
         // No page of it changes.
         return Ok(!opened.view.refused().any(|refused| refused.reason.is_watched()));
     };
-    if let Some(at) = stubs {
-        let vaddr = (at as u64).wrapping_sub(bias as u64);
-        let Ok(made) = image(Some(vaddr)) else { return Err(Errno::NOMEM) };
-        opened = open(made)?;
+    match put(opened, bias, mapping) {
+        Err(Errno::EXIST | Errno::NOMEM) => elsewhere(mapping, bias, image),
+        other => other,
     }
+}
+
+/// The same with the stubs elsewhere, within reach.
+fn elsewhere(
+    mapping: Mapping,
+    bias: usize,
+    image: &dyn Fn(Option<u64>) -> Result<Image, Missing>,
+) -> sys::Result<bool> {
+    let stubs = (near(mapping)? as u64).wrapping_sub(bias as u64);
+    let Ok(made) = image(Some(stubs)) else { return Err(Errno::NOMEM) };
+    put(open(made)?, bias, mapping)
+}
+
+/// Puts the image in place. Gives whether all of the mapping is proven.
+fn put(opened: Opened, bias: usize, mapping: Mapping) -> sys::Result<bool> {
     let proven = is_proven(&opened.view, bias, mapping);
     let start = (opened.view.stub_vaddr() as usize).wrapping_add(bias);
     if region::at(start).is_some() {

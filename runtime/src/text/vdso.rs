@@ -31,7 +31,8 @@ pub fn cover_vdso(base: usize) {
     };
     let mapping =
         Mapping { start: base, length: bytes.len(), offset: 0, prot: PROT_READ | PROT_EXEC };
-    if place::cover_with(&"the vDSO", mapping, &|stubs| image(bytes, stubs)).is_err() {
+    // Its addresses begin at 0, and what the kernel has put it next to is behind it.
+    if place::cover_with(&"the vDSO", mapping, Some(base), &|stubs| image(bytes, stubs)).is_err() {
         watch::demand(None, None, format_args!("the vDSO"));
     }
 }
