@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::fmt::{self, Write};
 
+use runtime::arch;
 use runtime::module::control::{self, Listed};
 use runtime::sys::{self, Result};
 use vload_module::abi::SERVICE;
@@ -70,6 +71,10 @@ fn one(json: &mut Json<'_>, layer: &Listed, now: u64) {
     json.key("view").number(u64::from(layer.view));
     json.key("users").number(u64::from(layer.users));
     let some = (layer.claims != u32::MAX).then_some(layer.claims);
+    json.key("keeps").array(|json| {
+        let bits = (0..u64::BITS).filter(|bit| layer.keeps >> bit & 1 != 0);
+        bits.for_each(|bit| json.string(arch::component(bit)));
+    });
     json.key("claims").optional(some, |json, claims| json.number(u64::from(claims)));
 }
 

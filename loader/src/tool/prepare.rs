@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
+use runtime::arch;
 use runtime::layer::modules;
 use runtime::layer::spec::Spec;
 use runtime::module::{Offered, judge};
@@ -67,6 +68,11 @@ fn of_any(vectors: &Vectors, own: &CStr, spec: Spec<'_>) -> Result<Made, String>
     let framework = framework(vectors, own, &name);
     let exported = framework.as_ref().map(|(file, _)| &file[..]);
     let plan = judge(&file, &Offered(exported)).map_err(|refusal| said(&refusal))?;
+    if !arch::can_keep(plan.prepared.vectors) {
+        return Err(said(
+            &"it uses vector registers that cannot be kept for the program on this machine; compile it without AVX and x87",
+        ));
+    }
     let known = |key: &[u8]| plan.keys.split(|&byte| byte == b',').any(|known| known == key);
     if let Some(key) = spec.keys().find(|key| !known(key)) {
         return Err(match plan.keys {

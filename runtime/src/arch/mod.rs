@@ -3,11 +3,15 @@
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 #[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
+mod all_kept;
+#[cfg(any(target_arch = "aarch64", target_arch = "riscv64"))]
 pub mod by_pointer;
 #[cfg(target_pointer_width = "64")]
 mod clone64;
 mod context;
 mod copy;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+mod extended;
 #[cfg(any(test, not(target_arch = "x86_64")))]
 pub mod functionless;
 mod gate;

@@ -18,7 +18,7 @@ use crate::sys::{self, Errno, Result};
 pub const CONTROL: usize = 0x564c;
 
 /// The version of all this.
-pub const VERSION: usize = 1;
+pub const VERSION: usize = 2;
 
 /// Whether there is a session, of this [`VERSION`]: the number of the caller's view.
 pub const INFO: usize = 0;
@@ -49,6 +49,8 @@ pub struct Listed {
     pub users: u32,
     /// How many places it has claimed, or calls; `u32::MAX`: all calls.
     pub claims: u32,
+    /// What of the vector state is kept around its code, as bits of [`KEPT`](crate::arch::KEPT).
+    pub keeps: u64,
     /// Its name, and zeros.
     pub name: [u8; 32],
     /// What it does, and zeros.
@@ -136,6 +138,7 @@ fn lsmod(call: &mut Call<'_>) -> Result<usize> {
                 view: record.view.0,
                 users: if service { framework::users(record.epoch) } else { 0 },
                 claims: if service { framework::claims(record.epoch) } else { record.wants },
+                keeps: record.flags >> 32,
                 name: [0; 32],
                 description: [0; 128],
                 arguments: [0; 128],

@@ -8,7 +8,7 @@ use core::ffi::c_void;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering, compiler_fence};
 
-use crate::arch::{self, Context, Guarded, SigInfo};
+use crate::arch::{self, Context, Guarded, Kept, SigInfo};
 use crate::layer::{Call, Layer, Next};
 use crate::log::{self, Line};
 use crate::thread::Block;
@@ -33,6 +33,8 @@ pub struct Guard {
     told: AtomicBool,
     /// The locks that the code holds.
     locks: UnsafeCell<Locks>,
+    /// What its vector state was that the code may change.
+    vectors: Kept,
     /// A call below had no effect because a signal came first.
     aborted: AtomicBool,
     below: *mut Guard,
@@ -64,6 +66,7 @@ pub unsafe fn run(
         running: AtomicBool::new(false),
         told: AtomicBool::new(false),
         locks: UnsafeCell::new(Locks::none()),
+        vectors: Kept::none(),
         aborted: AtomicBool::new(false),
         below: block.guard.load(Ordering::Relaxed),
     };
@@ -71,7 +74,11 @@ pub unsafe fn run(
     block.guard.store((&raw const guard).cast_mut(), Ordering::Relaxed);
     guard.set_running(true);
     // SAFETY: the caller's promise.
-    let result = unsafe { arch::guarded(function, argument, &guard.kept) };
+    let call = || unsafe { arch::guarded(function, argument, &guard.kept) };
+    let result = match layer.raw().image.map_or(0, |image| image.vectors) {
+        0 => call(),
+        touched => arch::keeping(touched, &guard.vectors, call),
+    };
     guard.set_running(false);
     // SAFETY: the code that takes them has returned, or been left.
     unsafe { &mut *guard.locks.get() }.give_up();
@@ -107,7 +114,9 @@ impl Guard {
     /// Makes the call that the module has asked for, in which a fault is not the module's.
     pub fn leave(&self, call: impl FnOnce() -> isize) -> isize {
         self.set_running(false);
+        let lent = self.vectors.lend();
         let result = call();
+        self.vectors.end(lent);
         self.aborted.fetch_or(result == arch::ABORTED, Ordering::Relaxed);
         self.set_running(true);
         result

@@ -56,7 +56,7 @@ pub fn judge<'a>(file: &'a [u8], offers: &dyn Offers) -> Result<Plan<'a>, Refusa
     plan.relocate(offers)?;
     plan.read_module(module)?;
     plan.place();
-    super::instructions::judge(&plan.elf)?;
+    plan.prepared.vectors = super::instructions::judge(&plan.elf)?;
     Ok(plan)
 }
 

@@ -38,7 +38,7 @@ pub fn load(
         name: text(&prepared.name),
         description: text(&prepared.description),
         kind,
-        flags: prepared.flags,
+        flags: prepared.flags | prepared.vectors << 32,
         image: store(bytes, prepared)?,
         arguments,
         area: prepared.area,

@@ -35,6 +35,8 @@ pub struct Image {
     /// The array of its constructors.
     constructors: &'static [extern "C" fn()],
     constructed: AtomicBool,
+    /// The vector state that its code touches, as bits of [`arch::KEPT`](crate::arch::KEPT).
+    pub vectors: u64,
     /// What it says of itself.
     pub module: &'static Module,
     /// What it is to the list of layers.
@@ -71,7 +73,7 @@ fn map(stored: Stored, before: Option<&'static Image>) -> Result<Image> {
     let prepared = unsafe { Prepared::at(table) };
     let mapped = place(file, stored.offset + prepared.start, prepared, table);
     let (offset, module, constructors) = (stored.offset, prepared.module, prepared.constructors);
-    let (key, length) = (prepared.key, prepared.span as usize);
+    let (key, length, vectors) = (prepared.key, prepared.span as usize, prepared.vectors);
     // SAFETY: what follows does not look at it.
     unsafe { sys::munmap(table, stored.length) };
     let start = mapped?;
@@ -88,7 +90,18 @@ fn map(stored: Stored, before: Option<&'static Image>) -> Result<Image> {
     };
     let raw = describe(module);
     let constructed = AtomicBool::new(false);
-    Ok(Image { key, offset, start, length, constructors, constructed, module, raw, before })
+    Ok(Image {
+        key,
+        offset,
+        start,
+        length,
+        constructors,
+        constructed,
+        vectors,
+        module,
+        raw,
+        before,
+    })
 }
 
 /// Maps the pieces and relocates them.

@@ -105,6 +105,8 @@ pub struct Prepared {
     pub pieces: [Piece; SEGMENTS],
     /// The module's flags.
     pub flags: u64,
+    /// The vector state that its code touches, as bits of `arch::KEPT`.
+    pub vectors: u64,
     /// Bytes of session memory that each layer of it has.
     pub area: u64,
     /// `abi::RAW`, `abi::SERVICE` or `abi::FRAMEWORK`.
@@ -130,6 +132,7 @@ impl Prepared {
         numbers: 0,
         pieces: [Piece { start: 0, end: 0, flags: 0 }; SEGMENTS],
         flags: 0,
+        vectors: 0,
         area: 0,
         kind: 0,
         name: [0; NAME],

@@ -37,6 +37,8 @@ pub enum Refusal<'a> {
     Relocation(u32),
     /// It enters the kernel by itself at this address.
     Instruction(u64),
+    /// It touches vector state at this address that nothing keeps.
+    Vectors(u64),
 }
 
 impl fmt::Display for Refusal<'_> {
@@ -73,6 +75,13 @@ impl fmt::Display for Refusal<'_> {
             }
             Self::Instruction(address) => {
                 return write!(f, "it enters the kernel at {address:#x}; use vload_system");
+            }
+            Self::Vectors(address) => {
+                return write!(
+                    f,
+                    "it uses registers at {address:#x} that vload does not keep for the program (AMX, SVE or SME); \
+                     compile it without"
+                );
             }
         };
         write!(f, "{before}{}{behind}", name.escape_ascii())

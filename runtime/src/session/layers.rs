@@ -43,7 +43,7 @@ pub struct NewLayer<'a> {
     pub description: &'a [u8],
     /// `RAW`, `SERVICE` or `FRAMEWORK`.
     pub kind: Kind,
-    /// The module's flags.
+    /// The module's flags, and in the upper half what of the vector state its code touches.
     pub flags: u64,
     /// Where its image is.
     pub image: Stored,

@@ -36,6 +36,12 @@ pub fn cases() -> Vec<Case> {
             .not_under(&["bwrap", "foreign-proc", "no-proc"])
             .check(waits),
         case("faults").check(faults),
+        Case::new("modules/vectors")
+            .build(Build::c_with("extended.c", "", &["-pthread"]))
+            .run(&["{0}"])
+            .plain_only()
+            .on(&[Arch::X86_64, Arch::I686])
+            .check(vectors),
         case("file-is-replaced").check(replaced),
         case("at-once").check(at_once),
         Case::new("modules/table").build(vkern).run(&["{0}"]).plain_only().check(table),
@@ -93,7 +99,7 @@ pub(super) fn inside(bench: &Bench<'_>, options: &[&str], line: &str) -> Result<
 /// Says the line, what was expected, and what came.
 pub(super) fn expect(outcome: &Outcome, stdout: &str) -> Result<()> {
     let (text, errors) = (outcome.text(), outcome.error_text());
-    ensure!(text == stdout, "{text:?} and not {stdout:?}; errors: {errors:?}");
+    ensure!(text == stdout, "{text:?} and not {stdout:?}; {}, errors: {errors:?}", outcome.end);
     Ok(())
 }
 
@@ -247,6 +253,40 @@ fn faults(bench: &Bench<'_>) -> Result<()> {
     let layer = format!("{}/faulty.so:how=lock", kept(bench).display());
     let outcome = bench.vload_alone(&["-m", &layer, "{0}", "2"])?;
     expect(&outcome, "errno 5\n77\n")?;
+    Ok(())
+}
+
+/// What a module's code changes of the vector state is as it was after the call, in a thread that a signal has found
+/// in the code and in the signal's frame; and is kept only for images that change it.
+fn vectors(bench: &Bench<'_>) -> Result<()> {
+    let processor = fs::read_to_string("/proc/cpuinfo")?;
+    let has = |flag: &str| processor.split_whitespace().any(|word| word == flag);
+    let avx512 = ["avx", "avx512-masks", "avx512-high", "avx512-more"];
+    let cases: [(&str, &str, &[&str], &[&str]); 7] = [
+        ("bare", "", &[], &[]),
+        ("computes", "sse2", &["-DCOMPUTES", "-msse2", "-mfpmath=sse"], &["mxcsr"]),
+        ("x87", "fpu", &["-DX87"], &["x87"]),
+        ("mmx", "mmx", &["-DMMX"], &["x87"]),
+        ("avx", "avx", &["-DAVX"], &["avx", "avx512-high"]),
+        ("avx512", "avx512f", &["-DAVX512"], &avx512),
+        ("both", "avx", &["-DAVX", "-DX87"], &["x87", "avx", "avx512-high"]),
+    ];
+    for (name, flag, options, keeps) in cases {
+        if !flag.is_empty() && !has(flag) {
+            continue;
+        }
+        let file = format!("{name}.so");
+        module(bench, "vectors.c", &file, options)?;
+        let layer = format!("./{file}");
+        let outcome = inside(bench, &["-m", &layer], "parent signal; vload lsmod --json >list")?;
+        expect(
+            &outcome,
+            "answered: 0\nafter the call: kept\nafter the signal: kept\nin its frame: kept\n",
+        )
+        .with_context(|| name.to_string())?;
+        let list: serde_json::Value = serde_json::from_slice(&fs::read(kept(bench).join("list"))?)?;
+        ensure!(list[0]["keeps"] == serde_json::json!(keeps), "{name}: {list}");
+    }
     Ok(())
 }
 

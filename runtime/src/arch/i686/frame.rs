@@ -11,11 +11,13 @@
 //!        x87 state as fsave has it         112, then vector state (64-byte aligned)
 //! ```
 
+use core::arch::asm;
 use core::mem::{offset_of, size_of};
 
 use super::call_regs::CallRegs;
 use super::context::{DIRECTION_TRAP_RESUME, FSAVE, LEGACY_AREA, SigContext, UContext};
 use super::{Context, KernelAction, SigInfo, vdso};
+use crate::arch::extended;
 
 /// `struct rt_sigframe_ia32`.
 #[repr(C)]
@@ -192,6 +194,8 @@ impl OldFrame {
 /// A signal that arrived while the resident ran: its frame, kept until the call ends.
 #[repr(C, align(64))]
 pub struct Extended {
+    /// So that what is behind the fsave area is a multiple of 64, as `xsave` wants it.
+    pad: [u8; 64 - FSAVE % 64],
     vectors: [u8; VECTOR_ROOM],
     info: SigInfo,
     context: UContext,
@@ -223,7 +227,8 @@ impl Extended {
 
     /// The kept context with the caller's state instead of the resident's: general registers from
     /// `regs`, and the vector registers that the resident saved beside them. The upper halves and
-    /// the x87 are the target's already, because nothing in the resident touches them.
+    /// the x87 are the target's, because nothing in the resident touches them; those that a module's
+    /// code may have changed are in place again, and taken from there.
     pub fn as_caller(&mut self, regs: &CallRegs) -> Context {
         let mut context = Context(&raw mut self.context);
         context.take_regs(regs);
@@ -236,6 +241,10 @@ impl Extended {
         unsafe {
             let saved = regs.vectors();
             let image = self.vectors.as_mut_ptr();
+            if len > LEGACY_AREA && extended::take_back(image.add(FSAVE)) {
+                // The kernel takes the x87's words from here (arch/x86/kernel/fpu/signal.c, __fpu_restore_sig).
+                asm!("fnsave [{0}]", "frstor [{0}]", in(reg) image, options(nostack));
+            }
             core::ptr::copy_nonoverlapping(saved, image.add(XMM), 128);
             core::ptr::copy_nonoverlapping(saved.add(128), image.add(MXCSR), 4);
             if len > LEGACY_AREA {

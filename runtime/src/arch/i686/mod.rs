@@ -25,6 +25,7 @@ mod ticks;
 pub mod vdso;
 
 pub use super::context::Context;
+pub use super::extended::{KEPT, Kept, can_keep, component, keeping};
 pub use super::gate::{
     ABORTED, WindowAddresses, enter_target, exit_thread, forward, forwarded, gate_range,
     own_call_done, sigreturn, syscall, syscall_unasked,

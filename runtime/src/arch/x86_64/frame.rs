@@ -14,6 +14,7 @@ use core::mem::size_of;
 use super::call_regs::CallRegs;
 use super::context::{DIRECTION_TRAP_RESUME, LEGACY_AREA, UContext};
 use super::{Context, KernelAction, SigInfo};
+use crate::arch::extended;
 
 // The places of the SSE state in the legacy area (struct fxregs_state, arch/x86/include/asm/fpu/types.h).
 const MXCSR: usize = 24;
@@ -124,8 +125,9 @@ impl Extended {
     }
 
     /// The kept context with the caller's state instead of the resident's: general registers from
-    /// `regs`, and the vector registers that the resident saved beside them. The upper halves are
-    /// the target's already, because nothing in the resident touches them.
+    /// `regs`, and the vector registers that the resident saved beside them. The upper halves are the
+    /// target's, because nothing in the resident touches them; those that a module's code may have changed
+    /// are in place again, and taken from there.
     pub fn as_caller(&mut self, regs: &CallRegs) -> Context {
         let mut context = Context(&raw mut self.context);
         context.take_regs(regs);
@@ -134,6 +136,9 @@ impl Extended {
         unsafe {
             let saved = regs.vectors();
             let image = self.vectors.as_mut_ptr();
+            if context.vector_len() > LEGACY_AREA {
+                let _ = extended::take_back(image);
+            }
             core::ptr::copy_nonoverlapping(saved, image.add(XMM), 256);
             core::ptr::copy_nonoverlapping(saved.add(256), image.add(MXCSR), 4);
             if context.vector_len() > LEGACY_AREA {

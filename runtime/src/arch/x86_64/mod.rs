@@ -24,6 +24,7 @@ mod watch;
 
 pub use super::clone64::clone_vm;
 pub use super::context::Context;
+pub use super::extended::{KEPT, Kept, can_keep, component, keeping};
 pub use super::gate::{
     ABORTED, WindowAddresses, enter_target, exit_thread, forward, forwarded, gate_range,
     own_call_done, syscall, syscall_unasked,

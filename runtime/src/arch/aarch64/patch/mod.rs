@@ -68,5 +68,16 @@ pub fn meaning(kind: u32) -> Meaning {
     }
 }
 
+/// What of the vector state an instruction touches that the entry does not save: the registers of SVE and
+/// SME, which have groups of their own (Arm ARM, C4.1), and which nothing keeps.
+pub fn vectors(bytes: &[u8]) -> u64 {
+    let word = decode::word(bytes).unwrap_or(0);
+    match word >> 25 & 0xf {
+        0b0010 => 1,
+        0b0000 => u64::from(word >> 31),
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,8 @@ mod rewrite;
 mod scan;
 #[path = "../../x86_64/patch/shapes.rs"]
 mod shapes;
+#[path = "../../x86_64/patch/vectors.rs"]
+mod vectors;
 
 pub use crate::arch::functionless::{
     FUNCTION_HEAD, FUNCTIONS, calls_register, can_move_branch, emit_fixed, emit_function,
@@ -25,6 +27,7 @@ pub use jumps::{Distance, address_operand, distance_jump, is_named_jump};
 pub use rewrite::rewrite;
 pub use scan::{candidates, references, short_branch};
 pub use shapes::{apply, number_before};
+pub use vectors::vectors;
 
 use goblin::elf::header::EM_386;
 use goblin::elf::reloc::{

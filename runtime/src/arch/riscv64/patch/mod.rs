@@ -125,5 +125,11 @@ pub fn rewrite(site: &Site, _stub: u64, write: &mut dyn FnMut(u64, &[u8])) -> Op
     Some(())
 }
 
+/// What of the vector state an instruction touches that must be kept: none, because the vector registers are
+/// anything after a system call (Documentation/arch/riscv/vector.rst), and the entry saves the others.
+pub fn vectors(_bytes: &[u8]) -> u64 {
+    0
+}
+
 #[cfg(test)]
 mod tests;

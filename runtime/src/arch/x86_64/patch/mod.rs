@@ -18,7 +18,7 @@
 //! | `has_skipped_prefix` | whether programs jump behind the instruction's first byte |
 //! | `is_relative_relocation` | whether a relocation's addend is an address of the file |
 //! | `meaning` | what a relocation of a shared object asks for |
-//! | `beyond_saved` | what an instruction needs that the entry does not save |
+//! | `vectors` | what of the vector state an instruction touches that the entry does not save, as bits of [`KEPT`](crate::arch::KEPT) |
 //! | `number_before` | the call number that the code before a site fixes |
 //! | `apply` | one shape for one site, if it fits |
 //! | `emit` | the stub of a site |
@@ -41,6 +41,7 @@ mod motion;
 mod rewrite;
 mod scan;
 mod shapes;
+mod vectors;
 mod vsyscall;
 
 pub use super::decode::decode;
@@ -50,6 +51,7 @@ pub use jumps::{Distance, address_operand, distance_jump, is_named_jump};
 pub use rewrite::rewrite;
 pub use scan::{candidates, references, short_branch};
 pub use shapes::{apply, number_before};
+pub use vectors::vectors;
 pub use vsyscall::{
     calls_register, emit_fixed, fixed_addresses, fixed_load, keeps_register, rewrite_load,
 };
@@ -60,6 +62,7 @@ use goblin::elf64::reloc::{
     R_X86_64_RELATIVE,
 };
 
+use super::LONG_MODE;
 use crate::patch::Meaning;
 
 /// The machine that files for this processor name.

@@ -6,6 +6,7 @@ mod function;
 mod proof;
 mod shapes;
 mod snapshot;
+mod vectors;
 mod vsyscall;
 
 use crate::patch::tests::file::{File, TEXT};
