@@ -9,6 +9,7 @@
 //! ```text
 //! cargo xtask fuzz --runs 5000000
 //! cargo xtask fuzz --target patch --runs 500000
+//! cargo xtask fuzz --target module --runs 5000000
 //! ```
 //!
 //! which is `cargo run --release --manifest-path fuzz/Cargo.toml --bin NAME -- -runs=N` with the
@@ -16,5 +17,6 @@
 //! All take libFuzzer's options, such as a folder to keep the corpus in, after `--`.
 
 pub mod elf;
+pub mod module;
 pub mod patch;
 pub mod text;

@@ -12,6 +12,8 @@ mod layer;
 pub mod raw;
 pub mod service;
 
+use core::fmt::{self, Write};
+
 pub use errno::{Errno, Result};
 pub use layer::{Layer, Locked, Shared, get, put};
 /// The kernel's numbers and structures.
@@ -19,9 +21,30 @@ pub use linux_raw_sys as linux;
 
 /// What a module's panic handler does: the fault is reported with the layer's name, and the call ends.
 pub fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
-    let text = info.message().as_str().unwrap_or("panic");
+    let mut said = Said { text: [0; 256], length: 0 };
+    // What there is no room for is not said.
+    let _ = match info.location() {
+        Some(at) => write!(said, "panic at {}:{}: {}", at.file(), at.line(), info.message()),
+        None => write!(said, "panic: {}", info.message()),
+    };
     // SAFETY: the text is valid for its length.
-    unsafe { abi::offered::vload_panic(text.as_ptr().cast(), text.len()) }
+    unsafe { abi::offered::vload_panic(said.text.as_ptr().cast(), said.length) }
+}
+
+/// What a module says of its fault, without a heap.
+struct Said {
+    text: [u8; 256],
+    length: usize,
+}
+
+impl Write for Said {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = &mut self.text[self.length..];
+        let length = text.len().min(room.len());
+        room[..length].copy_from_slice(&text.as_bytes()[..length]);
+        self.length += length;
+        if length < text.len() { Err(fmt::Error) } else { Ok(()) }
+    }
 }
 
 /// What an image without a standard library must define.

@@ -18,6 +18,8 @@ void _start(void) {
     call(1, "Hola VKern!");
     if (call(39, 0) == -38)
         call(1, "no getpid");
+    if (call(-2, 0) == -38)
+        call(1, "no -2");
 #endif
     interrupt(1, "This syscall is managed by vkern");
     if (interrupt(20, 0) == -38)

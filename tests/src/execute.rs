@@ -161,6 +161,14 @@ impl Bench<'_> {
         self.run_command(Host::Words(&[&vload]), words)
     }
 
+    /// Runs `words` by vload in the case's mode.
+    pub fn vload_in_mode(&self, words: &[&str]) -> Result<Outcome> {
+        let vload = self.machine.vload.display().to_string();
+        let mut host = vec![vload.as_str()];
+        host.extend(self.mode.options.iter().map(String::as_str));
+        self.run_command(Host::Words(&host), words)
+    }
+
     /// Runs `words` once, in a folder made anew.
     pub fn run_command(&self, host: Host<'_>, words: &[&str]) -> Result<Outcome> {
         let folder = self.folder();

@@ -1,6 +1,7 @@
 //! `cargo xtask fuzz`: the fuzz targets in `fuzz/`.
 
 use crate::arch::Arch;
+use crate::build;
 use crate::command::{self, succeed};
 use anyhow::Result;
 use clap::Args;
@@ -29,8 +30,11 @@ const COVERAGE: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
 
 /// Builds a fuzz target and gives it `--runs` inputs.
 pub fn fuzz(options: &Options) -> Result<()> {
+    // The modules that vload comes with are what one target begins with.
+    let vload = build::vload(Arch::X86_64, false, false)?;
     let mut cargo = command::cargo();
     cargo
+        .env("VLOAD_FUZZ_MODULES", vload.with_file_name(""))
         .env("RUSTFLAGS", COVERAGE)
         // Artefacts with instrumentation and without would replace one another.
         .env("CARGO_TARGET_DIR", command::target_dir().join("fuzz"))

@@ -150,6 +150,12 @@ fn comparison(options: &Options, arch: Arch, vload: &Path) -> Result<Tally> {
     let mut programs = command::cargo();
     programs.args(["build", "--quiet", "--package", "vload-tests", "--bins"]);
     command::succeed(&mut programs)?;
+    if arch == Arch::X86_64 {
+        // The module of the tests that is written in Rust, which vload finds beside itself.
+        let mut module = command::cargo();
+        module.args(["build", "--quiet", "--release", "--package", "vload-faulty"]);
+        command::succeed(&mut module)?;
+    }
     let mut cargo = command::cargo();
     cargo.args(["run", "--quiet", "--package", "vload-tests", "--bin", "compare", "--"]);
     cargo.arg("--vload").arg(vload).args(["--arch", arch.name()]);

@@ -82,7 +82,7 @@ enum {
 
 /* A system call of the program's on its way through the layers. */
 struct vload_call {
-    uintptr_t number; /* as the program gave it */
+    uintptr_t number; /* as the program gave it: a negative one is (uintptr_t)-1, and so on */
     uintptr_t arguments[6];
     uint32_t entry;
     uint32_t reserved;

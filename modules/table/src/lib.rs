@@ -72,7 +72,7 @@ fn write(layer: Layer<'_>, to: usize, mut text: &[u8]) -> Result<(), Errno> {
 fn refuse(layer: Layer<'_>, number: usize, entry: u32) -> c_long {
     let mut digits = [0; 20];
     let mut at = digits.len();
-    let mut rest = number;
+    let mut rest = number.cast_signed().unsigned_abs();
     loop {
         at -= 1;
         digits[at] = b'0' + (rest % 10) as u8;
@@ -81,8 +81,9 @@ fn refuse(layer: Layer<'_>, number: usize, entry: u32) -> c_long {
             break;
         }
     }
+    let sign: &[u8] = if number.cast_signed() < 0 { b"-" } else { b"" };
     let by: &[u8] = if entry == INT80 { b" (int $0x80)\n" } else { b"\n" };
-    for text in [b"table: there is no call ", &digits[at..], by] {
+    for text in [b"table: there is no call ", sign, &digits[at..], by] {
         if write(layer, ERROR, text).is_err() {
             break;
         }

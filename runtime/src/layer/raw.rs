@@ -51,7 +51,11 @@ impl Wants {
     pub fn has(self, entry: Entry, number: usize) -> bool {
         match self {
             Self::Every => true,
-            Self::Numbers(numbers) => entry == Entry::Native && numbers.contains(&number),
+            // The kernel looks at no more of a number, and what a module calls -1 has more bits.
+            Self::Numbers(numbers) => {
+                entry == Entry::Native
+                    && numbers.iter().any(|&wanted| wanted as u32 == number as u32)
+            }
         }
     }
 }

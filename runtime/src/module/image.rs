@@ -132,6 +132,11 @@ pub fn export(file: &[u8], name: &[u8]) -> Option<u64> {
 }
 
 impl<'a> Plan<'a> {
+    /// The words that depend on where things are mapped.
+    pub fn relocations(&self) -> &[Relocation] {
+        &self.relocations
+    }
+
     /// Bytes that [`write`](Self::write) writes.
     pub fn length(&self) -> usize {
         (self.prepared.start + self.prepared.span) as usize

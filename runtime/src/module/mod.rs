@@ -20,5 +20,5 @@ pub use image::{Offers, Plan, export, judge};
 pub use load::load;
 pub use offered::Offered;
 pub use place::{Image, executed, fini, raw_of};
-pub use prepared::{Base, Prepared};
+pub use prepared::{Base, Prepared, Relocation};
 pub use refusal::Refusal;

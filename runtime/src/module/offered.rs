@@ -112,7 +112,10 @@ unsafe extern "C" fn vload_next(_: *mut abi::Layer, passed: *mut abi::Call) -> c
     };
     // SAFETY: the module's own.
     let passed = unsafe { &*passed };
-    (call.number, call.args) = (passed.number, passed.arguments);
+    call.args = passed.arguments;
+    if passed.number != super::place::shown(call.number) {
+        call.number = passed.number;
+    }
     guard.leave(|| next.call(call)) as c_long
 }
 

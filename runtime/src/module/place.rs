@@ -298,6 +298,12 @@ fn construct(layer: &'static Layer) -> Result<&'static Image> {
     Ok(image)
 }
 
+/// The number of a call as a module has it. The kernel takes an `int`, and a negative one is to be such in the module's
+/// words.
+pub fn shown(number: usize) -> usize {
+    u32::try_from(number).map_or(number, |number| number as i32 as isize as usize)
+}
+
 /// A call of the set that the module wants.
 fn call(call: &mut Call<'_>, next: Next) -> isize {
     struct Asked(
@@ -320,7 +326,7 @@ fn call(call: &mut Call<'_>, next: Next) -> isize {
         Entry::Compat => abi::INT80,
         Entry::X32 => abi::X32,
     };
-    let passed = abi::Call::new(call.number, call.args, entry);
+    let passed = abi::Call::new(shown(call.number), call.args, entry);
     let mut asked = Asked(operations.call, handle(layer), passed);
     let asked = (&raw mut asked).cast();
     let block: *const Block = call.block;
