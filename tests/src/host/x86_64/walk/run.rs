@@ -92,7 +92,7 @@ const BREAKPOINT: i32 = 0x80;
 const MET: i32 = 4;
 const TRAP_BIT: u64 = 1 << (libc::SIGTRAP - 1);
 /// How long a run may go on after its signal.
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the run is at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
