@@ -180,6 +180,12 @@ int main(void)
                get() == (uint64_t)other);
         write_base(area);
     }
+    printf("signals blocked, leading nowhere: %d", set((void *)0x7000));
+    int none = open("/dev/null", O_RDONLY);
+    printf(" %d get %lx", none >= 0 && close(none) == 0, get());
+    sigset_t blocked;
+    sigprocmask(SIG_BLOCK, NULL, &blocked);
+    printf(" blocked %d, set %d\n", sigismember(&blocked, SIGSEGV), set(area));
     sigprocmask(SIG_SETMASK, &before, NULL);
 
     pthread_t threads[8];

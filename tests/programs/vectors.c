@@ -9,8 +9,10 @@ static void handler(int signal)
     (void)signal;
     unsigned short control;
     unsigned mxcsr;
+    uint64_t upper[4];
     __asm__ volatile("fnstcw %0; stmxcsr %1" : "=m"(control), "=m"(mxcsr));
-    started_badly += control != 0x37f || mxcsr != 0x1f80;
+    __asm__ volatile("vmovdqu %%ymm15, %0" : "=m"(upper));
+    started_badly += control != 0x37f || mxcsr != 0x1f80 || (upper[0] | upper[1] | upper[2] | upper[3]) != 0;
     __asm__ volatile("vpcmpeqd %%ymm0, %%ymm0, %%ymm0; vmovdqa %%ymm0, %%ymm7\n\t"
                      "vmovdqa %%ymm0, %%ymm15; vzeroupper" ::: "xmm0", "xmm7", "xmm15");
     syscall(SYS_close, -1);

@@ -78,6 +78,11 @@ impl Build {
         Build { source, compiler: Compiler::Cxx, flags: &[], suffix: "" }
     }
 
+    /// The same with flags.
+    pub const fn cxx_with(source: &'static str, flags: &'static [&'static str]) -> Self {
+        Build { source, compiler: Compiler::Cxx, flags, suffix: "" }
+    }
+
     /// A Go program.
     pub const fn go(source: &'static str) -> Self {
         Build { source, compiler: Compiler::Go, flags: &[], suffix: "go" }

@@ -52,10 +52,7 @@ fn version(lines: &mut Vec<Line>) {
 
 /// Whether calls are missing that a kernel of this version has: both clone3 (5.3) and rseq (4.18).
 fn is_emulated(release: &[u8]) -> bool {
-    let mut numbers = release.split(|byte| !byte.is_ascii_digit()).map(|digits| {
-        digits.iter().fold(0u32, |sum, digit| sum.wrapping_mul(10) + u32::from(digit - b'0'))
-    });
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let version = sys::version_of(release);
     let missing = |number| match number {
         nr::__NR_clone3 => attempt(|| call(nr::__NR_clone3, [0; 6])),
         _ => attempt(|| call(nr::__NR_rseq, [0; 6])),

@@ -15,6 +15,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
 use super::thread_pointer;
+use crate::memory::{Mutex, MutexGuard};
 use crate::sys;
 use crate::thread::{Block, POOL};
 
@@ -25,7 +26,7 @@ pub const SLOT_BITS: usize = 10;
 pub static SLOTS: [AtomicPtr<Block>; 1 << SLOT_BITS] =
     [const { AtomicPtr::new(null_mut()) }; 1 << SLOT_BITS];
 
-static LOCK: spin::Mutex<()> = spin::Mutex::new(());
+static LOCK: Mutex<()> = Mutex::new(());
 
 /// No thread pointer: it is not aligned.
 const NO_KEY: u64 = !0;
@@ -54,8 +55,14 @@ fn slot(key: u64) -> &'static AtomicPtr<Block> {
 }
 
 /// Keeps the bindings as they are. A fork does, for the child's sake.
-pub fn hold_bindings() -> spin::MutexGuard<'static, ()> {
+pub fn hold_bindings() -> MutexGuard<'static, ()> {
     LOCK.lock()
+}
+
+/// Gives them back in the stead of a fork that sleeps, and hears of it (`memory/lock.rs`).
+pub fn release_bindings() {
+    // SAFETY: the sleeper holds the lock, and forgets that it does.
+    unsafe { LOCK.force_unlock() };
 }
 
 /// The calling thread's block is `block`, which its thread pointer did not tell.

@@ -10,6 +10,9 @@ const STATX: usize = nr::__NR_statx as usize;
 const SETRLIMIT: usize = nr::__NR_setrlimit as usize;
 const NEWFSTATAT: usize = nr::__NR_newfstatat as usize;
 
+/// The kernel whose `rt_sigreturn` restores the alternate stack before the registers: none does.
+pub const ALTSTACK_FIRST: (u32, u32) = (u32::MAX, 0);
+
 /// Whether `number` is `dup2`: there is only `dup3`.
 pub fn is_dup2(_number: usize) -> bool {
     false

@@ -44,6 +44,8 @@ mod unwatched;
 mod ways_out;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+mod xstate;
 
 // What patches the text of another processor is tested on every one.
 #[cfg(all(test, not(target_arch = "aarch64")))]

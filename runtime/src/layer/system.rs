@@ -33,6 +33,7 @@ numbers! {
     EXECVEAT = __NR_execveat;
     CLONE = __NR_clone;
     CLONE3 = __NR_clone3;
+    UNSHARE = __NR_unshare;
     EXIT = __NR_exit;
     EXIT_GROUP = __NR_exit_group;
     RT_SIGACTION = __NR_rt_sigaction;
@@ -76,6 +77,7 @@ pub const WANTED: &[usize] = &[
     EXECVEAT,
     CLONE,
     CLONE3,
+    UNSHARE,
     EXIT,
     EXIT_GROUP,
     RT_SIGACTION,
@@ -161,6 +163,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
             process::exec(call, process::ExecRequest { dirfd, path, argv, envp, flags })
         }
         CLONE | CLONE3 => process::clone(call),
+        UNSHARE => view::unshare(call),
         EXIT => process::exit(call),
         EXIT_GROUP => process::exit_group(call),
         RT_SIGACTION => {
@@ -251,6 +254,8 @@ pub enum Legacy {
 pub enum Compat {
     /// The native call of this number, with the same arguments.
     Same(usize),
+    /// That of this number, `clone(2)` or `clone3(2)`.
+    Clone(usize),
     /// `execve(2)` with 32-bit vectors.
     Exec,
 }
@@ -286,6 +291,7 @@ fn compat(call: &mut Call<'_>) -> isize {
             call.entry = Entry::Native;
             self::call(call)
         }
+        Some(Compat::Clone(number)) => process::clone_compat(call, number),
         Some(Compat::Exec) => {
             let [path, argv, envp, ..] = call.args;
             process::exec_compat(call, path, argv, envp)

@@ -8,7 +8,7 @@ use core::ptr::{NonNull, null_mut};
 
 use linked_list_allocator::Heap as List;
 
-use super::guard;
+use super::{Mutex, guard};
 use crate::sys;
 
 /// Pieces of at least this many bytes are mappings of their own.
@@ -18,7 +18,7 @@ const REGION: usize = 1024 * 1024;
 const PAGE: usize = 4096;
 
 /// The region for small pieces. A fork takes this lock, so that the child's copy is whole.
-pub static LOCK: spin::Mutex<List> = spin::Mutex::new(List::empty());
+pub static LOCK: Mutex<List> = Mutex::new(List::empty());
 
 /// The global allocator of the resident.
 pub struct Heap;

@@ -5,10 +5,11 @@
 
 use core::sync::atomic::Ordering;
 
+use crate::abi::Entry;
 use crate::arch::{self, ABORTED, CallRegs};
 use crate::layer::raw::Event;
 use crate::layer::{self, Call};
-use crate::memory::{HEAP_LOCK, User, read_words};
+use crate::memory::{self, HEAP_LOCK, User, read_words};
 use crate::session::Kept;
 use crate::signal;
 use crate::sys::{self, Errno};
@@ -65,11 +66,33 @@ const STACK: usize = 1;
 
 /// The calls that start processes and threads.
 pub fn clone(call: &mut Call<'_>) -> isize {
-    let mut request = match read(call) {
-        Ok(Some(request)) => request,
-        Ok(None) => return call.pass(),
-        Err(error) => return sys::raw(Err(refusal(error))),
-    };
+    match read(call) {
+        Ok(Some(request)) => start(call, request),
+        Ok(None) => call.pass(),
+        Err(error) => sys::raw(Err(refusal(error))),
+    }
+}
+
+/// The same by the 32-bit entry, as the native call `number`. There `CLONE_SETTLS` sets a segment (`set_new_tls`,
+/// arch/x86/kernel/process.c), which no native call does: such a child is not followed.
+pub fn clone_compat(call: &mut Call<'_>, number: usize) -> isize {
+    let asked = (call.number, call.entry, call.args);
+    (call.number, call.entry) = (number, Entry::Native);
+    if number == nr::__NR_clone as usize {
+        // CONFIG_CLONE_BACKWARDS, which i386 has: the thread pointer comes before the child's word.
+        call.args.swap(3, 4);
+    }
+    match read(call) {
+        Ok(Some(request)) if request.flags & u64::from(CLONE_SETTLS) == 0 => start(call, request),
+        _ => {
+            (call.number, call.entry, call.args) = asked;
+            call.pass()
+        }
+    }
+}
+
+/// Starts what was asked for.
+fn start(call: &mut Call<'_>, mut request: Request) -> isize {
     if request.number == nr::__NR_clone3 as usize {
         request.args[0] = request.structure.as_ptr() as usize;
     }
@@ -137,19 +160,29 @@ fn refusal(error: Errno) -> Errno {
 
 /// A child with a copy of our memory: the next lines run in both.
 fn copy(call: &mut Call<'_>, request: &Request) -> isize {
+    // SAFETY: a bound block has its handlers.
+    let sighand = unsafe { &*call.block.sighand };
+    let handlers = sighand.version();
     let mut list = Kept::none();
     let is_held = layer::refresh::hold(&mut list);
-    let result = {
-        // The child must find these free, and what they guard whole. Who has the texts' lock may use
-        // the heap, so the heap's comes second.
-        let _texts = text::lock();
-        let _heap = HEAP_LOCK.lock();
-        let _bindings = arch::hold_bindings();
-        // SAFETY: the child has its own copy of all memory and starts where we are.
-        unsafe { arch::forward(request.number, &request.args, call.block) }
-    };
-    if is_held {
-        layer::refresh::release(&mut list, result == 0);
+    // The child must find these free, and what they guard whole. Who has the texts' lock may use
+    // the heap, so the heap's comes second.
+    let locks = (text::lock(), HEAP_LOCK.lock(), arch::hold_bindings());
+    let sleeps = request.flags & u64::from(CLONE_VFORK) != 0 && is_held;
+    let number = if sleeps { memory::fall_asleep() } else { 0 };
+    // SAFETY: the child has its own copy of all memory and starts where we are.
+    let result = unsafe { arch::forward(request.number, &request.args, call.block) };
+    if result == 0 {
+        memory::forked();
+    }
+    if result != 0 && sleeps && !memory::wake_up(number) {
+        core::mem::forget(locks);
+        layer::refresh::was_released(&mut list);
+    } else {
+        drop(locks);
+        if is_held {
+            layer::refresh::release(&mut list, result == 0);
+        }
     }
     if result == 0 {
         let block = &mut *call.block;
@@ -158,14 +191,13 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         // Pending signals are the parent's (fork(2)).
         block.pending.forget();
         view::PROGRAM.forked();
+        view::together();
         block.traced = false;
         block.dispatch = super::Dispatch::OFF;
         POOL.keep_only(block);
         arch::forked();
         watch::after_fork(block);
-        // SAFETY: a bound block has its handlers.
-        let sighand = unsafe { &*block.sighand };
-        sighand.after_fork();
+        sighand.after_fork(handlers);
         if request.flags & CLONE_CLEAR_SIGHAND != 0 {
             sighand.clear();
         }
@@ -243,7 +275,9 @@ fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
     child.sighand = parent.sighand;
     if !has(CLONE_SIGHAND) {
         // SAFETY: a bound block has its handlers.
-        child.private.sighand.copy_from(unsafe { &*parent.sighand });
+        let theirs = unsafe { &*parent.sighand };
+        child.copied_handlers = Some((theirs, theirs.version()));
+        child.private.sighand.copy_from(theirs);
         if flags & CLONE_CLEAR_SIGHAND != 0 {
             child.private.sighand.forget_handlers();
         }
@@ -285,6 +319,12 @@ pub unsafe extern "C" fn vload_child_start(_regs: &mut CallRegs, block: &mut Blo
     }
     if block.handlers_cleared {
         signal::keep_all_ours(block);
+    }
+    if let Some((theirs, version)) = block.copied_handlers
+        && theirs.version() != version
+    {
+        // Another thread has changed one, before the kernel made its copy or after.
+        block.private.sighand.tell_kernel();
     }
     watch::arm_new(block);
     let event = if block.new_process { Event::Process } else { Event::Thread };

@@ -15,7 +15,7 @@ mod resumed;
 pub mod spill;
 mod traced;
 
-pub use clone::{clone, vload_child_start};
+pub use clone::{clone, clone_compat, vload_child_start};
 pub use configure::configure;
 pub use dispatch::{Course, Dispatch, judge as judge_dispatch};
 pub use exec::{ExecRequest, exec, exec_compat};

@@ -7,6 +7,7 @@ use core::sync::atomic::Ordering;
 
 use super::journal::Journal;
 use super::robust::{Robust, Word};
+use crate::memory;
 use crate::signal;
 use crate::sys::{self, Result};
 use crate::thread::Block;
@@ -125,6 +126,7 @@ impl Lock {
                     .is_ok();
             if still {
                 slept = WAITERS;
+                memory::take_over();
                 sys::wait_while_shared(word, marked, PATIENCE);
             }
         }
@@ -146,10 +148,20 @@ impl Lock {
 
     /// Gives the lock back, with all that was changed.
     pub fn give_back(&self, kept: &mut Kept) {
+        self.release();
+        self.was_released(kept);
+    }
+
+    /// Makes the lock free, whose holder hears of it by [`Lock::was_released`].
+    pub fn release(&self) {
         self.journal.commit();
         if self.word.value.swap(0, Ordering::Release) & WAITERS != 0 {
             sys::wake_one_shared(&self.word.value);
         }
+    }
+
+    /// The lock is not the caller's any more.
+    pub fn was_released(&self, kept: &mut Kept) {
         kept.list.end();
         kept.open_signals();
     }

@@ -83,9 +83,12 @@ impl Action {
 pub struct SigHand {
     version: AtomicU32,
     actions: UnsafeCell<[Action; SIGNALS]>,
+    /// The signal that a writer is about to change, or 0, and what it makes of it: a fork copies it half done.
+    changing: AtomicU32,
+    next: UnsafeCell<Action>,
 }
 
-// SAFETY: `actions` is read and written under the protocol of `version`.
+// SAFETY: `actions` is read and written under the protocol of `version`, `next` written by who has made it odd.
 unsafe impl Sync for SigHand {}
 
 impl SigHand {
@@ -94,6 +97,8 @@ impl SigHand {
         Self {
             version: AtomicU32::new(0),
             actions: UnsafeCell::new([Action::NOTHING_SET; SIGNALS]),
+            changing: AtomicU32::new(0),
+            next: UnsafeCell::new(Action::NOTHING_SET),
         }
     }
 
@@ -118,10 +123,16 @@ impl SigHand {
     fn set<T>(&self, signal: i32, action: Action, change: impl FnOnce() -> Result<T>) -> Result<T> {
         let index = (signal - 1) as usize % SIGNALS;
         self.locked(|| {
-            let result = change()?;
-            // SAFETY: the odd version keeps other writers out and makes readers try again.
-            unsafe { (&raw mut (*self.actions.get())[index]).write_volatile(action) };
-            Ok(result)
+            // SAFETY: the odd version keeps other writers out.
+            unsafe { self.next.get().write_volatile(action) };
+            self.changing.store(signal as u32, Ordering::Release);
+            let result = change();
+            if result.is_ok() {
+                // SAFETY: the odd version keeps other writers out and makes readers try again.
+                unsafe { (&raw mut (*self.actions.get())[index]).write_volatile(action) };
+            }
+            self.changing.store(0, Ordering::Release);
+            result
         })
     }
 
@@ -196,10 +207,37 @@ impl SigHand {
         }
     }
 
-    /// After a fork: a writer in another thread of the parent does not exist here.
-    pub fn after_fork(&self) {
-        let version = self.version.load(Ordering::Relaxed);
-        self.version.store((version + 1) & !1, Ordering::Release);
+    /// How often it has been changed: what a clone asks before and after.
+    pub fn version(&self) -> u32 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// In the child of a fork, which `before` was the version of: another thread of the parent may have been at a
+    /// change, and the kernel copies its handlers before the memory. What was begun is ended, and what the
+    /// kernel does is what this says.
+    pub fn after_fork(&self, before: u32) {
+        let version = self.version();
+        if version & 1 != 0 {
+            let signal = self.changing.load(Ordering::Acquire) as usize;
+            if signal != 0 {
+                // SAFETY: the process has one thread; the writer had set `next` before it said which.
+                unsafe {
+                    let next = self.next.get().read_volatile();
+                    (&raw mut (*self.actions.get())[(signal - 1) % SIGNALS]).write_volatile(next);
+                }
+            }
+            self.version.store(version + 1, Ordering::Release);
+        }
+        if self.version() != before {
+            self.tell_kernel();
+        }
+    }
+
+    /// Tells the kernel of every signal what this says.
+    pub fn tell_kernel(&self) {
+        for signal in (1..=SIGNALS as i32).filter(|&signal| UNBLOCKABLE & bit(signal) == 0) {
+            let _infallible = self.own(signal);
+        }
     }
 
     /// Records that an ignored signal was inherited.

@@ -6,8 +6,15 @@ use crate::arch::{self, ABORTED, CallRegs, Context};
 use crate::memory::User;
 use crate::sys;
 use crate::text;
-use crate::thread::Block;
+use crate::thread::{AltStack, Block};
 use crate::watch;
+
+/// The stack pointer by which the kernel judges whether the alternate stack may change: that of the context, or
+/// that of the handler where the stack is restored first.
+fn judged_at(stack: &AltStack, handler: usize, context: usize) -> usize {
+    let differ = stack.enabled() && stack.holds(handler) != stack.holds(context);
+    if differ && sys::kernel_version() >= arch::numbers::ALTSTACK_FIRST { handler } else { context }
+}
 
 /// Leaves through the frame at the caller's stack pointer. Comes back only with [`ABORTED`].
 pub fn rt_sigreturn(block: &mut Block, regs: &CallRegs) -> isize {
@@ -27,7 +34,8 @@ pub fn rt_sigreturn(block: &mut Block, regs: &CallRegs) -> isize {
     if readable {
         // SAFETY: the context was readable a moment ago and belongs to this thread's stack.
         let mut context = unsafe { Context::new(at) };
-        altstack::restore(&mut block.altstack, context.sp(), context.altstack());
+        let sp = judged_at(&block.altstack, regs.sp(), context.sp());
+        altstack::restore(&mut block.altstack, sp, context.altstack());
         context.set_altstack(block.signal_stack.0, 0, block.signal_stack.1);
         context.set_pc(text::resume_pc(context.pc()));
         block.blocked.set_from(context.mask());

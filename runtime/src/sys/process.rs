@@ -24,6 +24,25 @@ pub fn getppid() -> i32 {
     unsafe { call(nr::__NR_getppid, []) }.map_or(0, |id| id as i32)
 }
 
+/// `uname(2)`: the first two numbers of the kernel's version; 0 where a filter keeps it from us.
+pub fn kernel_version() -> (u32, u32) {
+    /// The fields of `struct new_utsname` (linux/utsname.h), and which of them is the release.
+    const FIELD: usize = 65;
+    const RELEASE: usize = 2;
+    let mut names = [0u8; 6 * FIELD];
+    // SAFETY: the kernel writes as many bytes as the structure has.
+    let asked = unsafe { call(nr::__NR_uname, [names.as_mut_ptr() as usize]) };
+    asked.map_or((0, 0), |_| version_of(&names[RELEASE * FIELD..]))
+}
+
+/// The first two numbers of a release.
+pub fn version_of(release: &[u8]) -> (u32, u32) {
+    let mut numbers = release.split(|byte| !byte.is_ascii_digit()).map(|digits| {
+        digits.iter().fold(0u32, |sum, digit| sum.wrapping_mul(10) + u32::from(digit - b'0'))
+    });
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
 /// `exit_group(2)`.
 pub fn exit(status: i32) -> ! {
     let args = [status as usize, 0, 0, 0, 0, 0];

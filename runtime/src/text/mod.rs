@@ -20,7 +20,7 @@ pub use pieces::PRIVATE_PAGES;
 pub use place::{Mapping, Prepared, cover, cover_reserved};
 pub use protect::on_mappings;
 pub use region::{
-    Trapped, description_at, each_link_page, each_stub_range, is_resumable, leave_stub, lock,
-    resume_pc, shown_pc, site_at, site_behind, trap_at,
+    Trapped, description_at, each_link_page, each_stub_range, force_unlock, is_resumable,
+    leave_stub, lock, resume_pc, shown_pc, site_at, site_behind, trap_at,
 };
 pub use vdso::{MARK as VDSO, cover_vdso, replace};

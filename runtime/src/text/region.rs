@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use crate::arch::{Context, SigInfo};
-use crate::memory;
+use crate::memory::{self, Mutex, MutexGuard};
 use crate::patch::{BlobView, Entry as Way, Shape, SiteDesc, SiteRecord};
 use crate::signal;
 use crate::trial::{self, Place};
@@ -82,11 +82,20 @@ static TABLE: [Entry; REGIONS] = [const {
 }; REGIONS];
 /// One more than the last entry that was ever used.
 static USED: AtomicUsize = AtomicUsize::new(0);
-static LOCK: spin::Mutex<()> = spin::Mutex::new(());
+static LOCK: Mutex<()> = Mutex::new(());
 
 /// Keeps the table as it is: writers hold it, and so does a fork, for the child's sake.
-pub fn lock() -> spin::MutexGuard<'static, ()> {
+pub fn lock() -> MutexGuard<'static, ()> {
     LOCK.lock()
+}
+
+/// Gives the lock back in the stead of who holds it.
+///
+/// # Safety
+/// The holder must know.
+pub unsafe fn force_unlock() {
+    // SAFETY: the caller's promise.
+    unsafe { LOCK.force_unlock() };
 }
 
 fn live() -> impl Iterator<Item = (&'static Entry, &'static Region)> {

@@ -88,6 +88,8 @@ pub struct Block {
     pub dispatch: Dispatch,
     /// The seccomp filters of the thread.
     pub filters: Chain,
+    /// The handlers that the thread's own were copied from, and how often they had been changed.
+    pub copied_handlers: Option<(&'static SigHand, u32)>,
     /// The clone that made the thread reset all handlers (`CLONE_CLEAR_SIGHAND`).
     pub handlers_cleared: bool,
     /// Memory that a child which shares ours took for its exec: start and length. Its parent gives

@@ -258,6 +258,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).filters = Chain::none();
         (*block).dispatch = Dispatch::OFF;
         (*block).handlers_cleared = false;
+        (*block).copied_handlers = None;
         (*block).new_process = false;
         (*block).traced = false;
         (*block).guard = AtomicPtr::new(null_mut());

@@ -4,13 +4,14 @@
 //! numbers are what they would be natively. A `close` of one is `EBADF`; a `dup2` onto one moves it
 //! out of the way first.
 
-use core::sync::atomic::{AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use super::{PROGRAM, maps};
 use crate::layer::Call;
 use crate::sort;
 use crate::sys::{self, Errno, Result};
-use linux_raw_sys::general::{F_DUPFD, F_DUPFD_CLOEXEC, RLIMIT_NOFILE};
+use crate::thread::POOL;
+use linux_raw_sys::general::{CLONE_FILES, F_DUPFD, F_DUPFD_CLOEXEC, RLIMIT_NOFILE};
 
 /// `CLOSE_RANGE_UNSHARE` (linux/close_range.h).
 const CLOSE_RANGE_UNSHARE: usize = 2;
@@ -60,6 +61,31 @@ pub const OWN_DESCRIPTORS: usize = 5;
 /// ([`crate::thread::PrivateTables`]).
 pub static OWN: Descriptors = Descriptors::none();
 
+/// Threads of this process have tables of their own, in which vload's numbers are the same as long as none is
+/// moved.
+static APART: AtomicBool = AtomicBool::new(false);
+
+/// The process is a copy with one thread, and so with one table.
+pub fn together() {
+    APART.store(false, Ordering::Relaxed);
+}
+
+/// The calling thread has been given a copy of its table.
+fn part() {
+    if !POOL.has_one_thread() {
+        APART.store(true, Ordering::Relaxed);
+    }
+}
+
+/// `unshare(2)`.
+pub fn unshare(call: &mut Call<'_>) -> isize {
+    let result = call.pass();
+    if result == 0 && call.args[0] & CLONE_FILES as usize != 0 {
+        part();
+    }
+    result
+}
+
 impl Descriptors {
     /// None yet.
     pub const fn none() -> Self {
@@ -92,6 +118,9 @@ impl Descriptors {
     /// Moves those that lie within the soft limit out of it, as far as the hard one has room for them.
     fn keep_above(&self) {
         let Ok(limit) = sys::limit(RLIMIT_NOFILE) else { return };
+        if APART.load(Ordering::Relaxed) {
+            return;
+        }
         for slot in self.all() {
             let fd = slot.get();
             if fd >= 0
@@ -112,6 +141,9 @@ impl Descriptors {
     fn make_room(&self, fd: i32) -> Result<()> {
         for slot in self.all() {
             if slot.get() == fd && fd >= 0 {
+                if APART.load(Ordering::Relaxed) {
+                    return Err(Errno::BADF);
+                }
                 // The number is free from then on, so that a call that fails leaves nothing there.
                 slot.set(move_away(fd)?);
             }
@@ -215,7 +247,11 @@ pub fn close_range(call: &mut Call<'_>) -> isize {
     let mut keep: [u32; OWN_DESCRIPTORS] = own.all().map(|slot| slot.get() as u32);
     sort::by(&mut keep, |a, b| a < b);
     if first > last || !keep.iter().any(|fd| (first..=last).contains(fd)) {
-        return call.pass();
+        let result = call.pass();
+        if result == 0 && flags & CLOSE_RANGE_UNSHARE != 0 {
+            part();
+        }
+        return result;
     }
     let mut flags = flags;
     let mut from = first;
@@ -236,6 +272,9 @@ pub fn close_range(call: &mut Call<'_>) -> isize {
                 return result;
             }
             // The table is its own after the first time.
+            if flags & CLOSE_RANGE_UNSHARE != 0 {
+                part();
+            }
             flags &= !CLOSE_RANGE_UNSHARE;
         }
         match end {

@@ -11,7 +11,7 @@ mod procfs;
 
 pub use descriptors::{
     Descriptors, OWN, OWN_DESCRIPTORS, PRLIMIT64, Slot, close, close_range, duplicate_onto, fcntl,
-    hide, limit, move_away,
+    hide, limit, move_away, together, unshare,
 };
 pub use exe::{Replacement, behind, open, open_how, readlink, stat};
 pub use hidden::is_named;

@@ -3,8 +3,12 @@
 use crate::arch::Arch;
 use crate::case::Case;
 use crate::execute::{Bench, Host};
+use crate::needs::Need;
 use crate::programs::Build;
 use anyhow::{Result, ensure};
+
+/// Mounts the control groups on the folder that is its name, if it may, and executes its arguments.
+const MOUNTED: &str = r#"mount -t cgroup2 none "$0" 2>/dev/null; exec "$@""#;
 
 /// A trace that may not be written does not end the program.
 fn traced_below_limits(bench: &Bench<'_>) -> Result<()> {
@@ -43,6 +47,26 @@ pub fn cases() -> Vec<Case> {
         Case::new("calls/spawn-static").build(static_c("spawn.c")),
         Case::new("calls/spawn-musl").build(Build::musl("spawn.c", "musl", &[])),
         Case::new("calls/vfork").build(Build::c("vforks.c")).on(&[Arch::X86_64, Arch::I686]),
+        Case::new("calls/vfork-with-threads")
+            .build(Build::c_with("vforking.c", "", &["-pthread"]))
+            .on(&[Arch::X86_64, Arch::I686])
+            .seconds(60),
+        Case::new("calls/tables-apart")
+            .build(Build::c_with("apart.c", "", &["-pthread"]))
+            .on(&[Arch::X86_64, Arch::I686]),
+        Case::new("calls/tables-apart-by-close-range")
+            .build(Build::c_with("apart.c", "", &["-pthread"]))
+            .run(&["{0}", "close_range"]),
+        // Where nothing may be mounted, the folder is none of a control group, and all calls are refused.
+        Case::new("calls/clone-into-cgroup")
+            .build(Build::c("grouped.c"))
+            .prepare("mkdir groups")
+            .run(&["{0}", "groups"])
+            .within(&["unshare", "--mount", "sh", "-c", MOUNTED, "groups"])
+            .needs(Need::Root)
+            .plain_only(),
+        Case::new("calls/sequences").build(Build::c("sequences.c")),
+        Case::new("calls/sequences-static").build(static_c("sequences.c")),
         Case::new("calls/clone").build(Build::c("clones.c")).on(&[Arch::X86_64, Arch::I686]),
         Case::new("calls/gs-base").build(Build::c_with("gsbase.c", "", &["-pthread"])),
         Case::new("calls/gs-base-static").build(static_c("gsbase.c")),

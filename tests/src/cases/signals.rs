@@ -39,6 +39,16 @@ pub fn cases() -> Vec<Case> {
         Case::new("signals/deaths").build(Build::c("deaths.c")).on(X86).exits(200),
         Case::new("signals/deaths-static").build(static_c("deaths.c")).exits(200),
         Case::new("signals/faults").build(Build::c("faults.c")).on(X86),
+        Case::new("signals/handlers-at-a-fork")
+            .build(Build::c_with("handlers.c", "", &["-pthread"]))
+            .on(X86)
+            .seconds(60),
+        Case::new("signals/returns").build(Build::c("returns.c")),
+        Case::new("signals/returns-static").build(static_c("returns.c")),
+        Case::new("signals/unwinds").build(Build::cxx_with(
+            "unwinds.cpp",
+            &["-rdynamic", "-fnon-call-exceptions", "-fasynchronous-unwind-tables"],
+        )),
         Case::new("signals/together").build(Build::c("together.c")).on(X86),
         Case::new("signals/together-static").build(static_c("together.c")),
         Case::new("signals/masks").build(Build::c("masks.c")).on(X86),

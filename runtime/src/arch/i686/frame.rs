@@ -250,6 +250,8 @@ impl Extended {
             if len > LEGACY_AREA {
                 let present = image.add(LEGACY_AREA) as *mut u64;
                 present.write_unaligned(present.read_unaligned() | COMPONENT_SSE);
+                // The kernel has made the frame by XSAVE. What the caller had is in it.
+                crate::arch::xstate::start_handler();
             }
         }
         context

@@ -50,7 +50,7 @@ pub use siginfo::{
 };
 pub use thread::{
     Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
-    hold_bindings, lend_thread_register, restore_thread_register, thread_block,
+    hold_bindings, lend_thread_register, release_bindings, restore_thread_register, thread_block,
 };
 
 /// What a compiler of modules in C is told besides what all are: programs of 64 bits are what it makes by default,

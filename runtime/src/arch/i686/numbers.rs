@@ -12,6 +12,9 @@ pub use crate::arch::one_way_in::{compat_maps, is_x32_exec, native_of_compat};
 pub const FSTATAT: u32 = nr::__NR_fstatat64;
 /// See [`FSTATAT`].
 pub type RawStat = nr::stat64;
+/// The kernel whose `rt_sigreturn` restores the alternate stack before the registers: none does.
+pub const ALTSTACK_FIRST: (u32, u32) = (u32::MAX, 0);
+
 /// The `sigreturn` of seccomp's strict mode (asm/seccomp.h).
 pub const STRICT_SIGRETURN: u32 = nr::__NR_sigreturn;
 /// `fcntl` (`fcntl64` on 32-bit machines).

@@ -21,7 +21,7 @@ mod thread;
 pub use super::all_kept::{KEPT, Kept, can_keep, component, keeping};
 pub use super::by_pointer::{
     Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
-    hold_bindings, lend_thread_register, restore_thread_register, thread_block,
+    hold_bindings, lend_thread_register, release_bindings, restore_thread_register, thread_block,
 };
 pub use super::clone64::clone_vm;
 pub use super::context::Context;

@@ -144,6 +144,8 @@ impl Extended {
             if context.vector_len() > LEGACY_AREA {
                 let present = image.add(LEGACY_AREA) as *mut u64;
                 present.write(present.read() | COMPONENT_SSE);
+                // The kernel has made the frame by XSAVE. What the caller had is in it.
+                crate::arch::xstate::start_handler();
             }
         }
         context

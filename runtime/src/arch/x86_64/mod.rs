@@ -52,7 +52,7 @@ pub use lost::escape_of_fault;
 pub use patch::divert;
 pub use thread::{
     Binding, bind_thread_block, block_without_call, expect_child, forked, hold_bindings,
-    lend_thread_register, restore_thread_register, thread_block,
+    lend_thread_register, release_bindings, restore_thread_register, thread_block,
 };
 pub use watch::{CAN_WATCH, dispatched_compat, watched_at, watched_entries};
 

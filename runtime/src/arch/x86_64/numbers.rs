@@ -23,6 +23,10 @@ const ARCH_PRCTL: usize = nr::__NR_arch_prctl as usize;
 const X32_EXECVE: usize = 520;
 const X32_BIT: usize = 0x4000_0000;
 
+/// The kernel whose `rt_sigreturn` restores the alternate stack before the registers (arch/x86/kernel/signal_64.c:
+/// "x86/pkeys: Restore altstack access in sigreturn()").
+pub const ALTSTACK_FIRST: (u32, u32) = (6, 12);
+
 /// Whether `number` is the x32 `execve`.
 pub fn is_x32_exec(number: usize) -> bool {
     number == X32_BIT | X32_EXECVE
@@ -88,9 +92,11 @@ pub fn native_of_compat(number: usize) -> Option<Compat> {
         6 => Compat::Same(nr::__NR_close as usize),
         11 => Compat::Exec,
         63 => Compat::Same(DUP2),
+        120 => Compat::Clone(nr::__NR_clone as usize),
         190 => Compat::Same(VFORK),
         252 => Compat::Same(nr::__NR_exit_group as usize),
         330 => Compat::Same(nr::__NR_dup3 as usize),
+        435 => Compat::Clone(nr::__NR_clone3 as usize),
         _ => return None,
     })
 }

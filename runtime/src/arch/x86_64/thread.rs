@@ -13,6 +13,7 @@ use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use super::syscall;
 use crate::layer::Call;
 use crate::memory::User;
+use crate::signal;
 use crate::sys;
 use crate::thread::Block;
 use linux_raw_sys::general::__NR_arch_prctl;
@@ -73,6 +74,9 @@ pub struct BindingsHeld;
 pub fn hold_bindings() -> BindingsHeld {
     BindingsHeld
 }
+
+/// Gives them back in the stead of a fork that sleeps.
+pub fn release_bindings() {}
 
 /// The process is a copy, with one thread: no other is on its way to its block.
 pub fn forked() {
@@ -225,6 +229,10 @@ fn set_own(block: &Block, base: u64) -> sys::Result<usize> {
     block.binding.set(base);
     if DIRECT.load(Ordering::Relaxed) == 0 {
         UNSURE.store(1, Ordering::Relaxed);
+    }
+    if base != 0 && User::<u64>::new((base as usize).wrapping_add(KEY)).read().is_err() {
+        // The entry's look at it is a fault, which kills while it is blocked.
+        signal::open_faults(block);
     }
     Ok(0)
 }
