@@ -115,6 +115,44 @@ static void parent_death(void)
     exit(0);
 }
 
+/* The parent that dies is the thread. */
+static int told[2];
+static void *has_child(void *argument)
+{
+    pid_t *child = argument;
+    int ready[2];
+    MUST(pipe(ready));
+    *child = MUST(fork());
+    if (*child == 0) {
+        sigset_t set;
+        siginfo_t info;
+        sigemptyset(&set);
+        sigaddset(&set, SIGUSR1);
+        sigprocmask(SIG_BLOCK, &set, NULL);
+        prctl(PR_SET_PDEATHSIG, SIGUSR1);
+        MUST(write(ready[1], "x", 1));
+        int got = sigwaitinfo(&set, &info);
+        MUST(write(told[1], &got, sizeof got));
+        _exit(0);
+    }
+    char byte;
+    MUST(read(ready[0], &byte, 1));
+    return NULL;
+}
+static void thread_death(void)
+{
+    pthread_t id;
+    pid_t child;
+    int got = 0;
+    MUST(pipe(told));
+    MUST(pthread_create(&id, NULL, has_child, &child));
+    pthread_join(id, NULL);
+    MUST(read(told[0], &got, sizeof got));
+    say("signal", got);
+    waitpid(child, NULL, 0);
+    exit(0);
+}
+
 static void subreaper(void)
 {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -139,6 +177,16 @@ static void barriers(void)
     say("query", syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0) > 0);
     say("register", syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
     say("barrier", syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+    static const struct {
+        int registers, barrier;
+    } all[] = {{MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, MEMBARRIER_CMD_GLOBAL_EXPEDITED},
+               {MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE},
+               {MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ}};
+    for (unsigned index = 0; index < sizeof all / sizeof *all; index++) {
+        say("before", syscall(SYS_membarrier, all[index].barrier, 0, 0) == -1 ? errno : 0);
+        say("register", syscall(SYS_membarrier, all[index].registers, 0, 0) == -1 ? errno : 0);
+        say("after", syscall(SYS_membarrier, all[index].barrier, 0, 0) == -1 ? errno : 0);
+    }
     exit(0);
 }
 
@@ -320,6 +368,7 @@ int main(void)
     in_one("exec by another thread", exec_by_another);
     in_one("robust list", robust_list);
     in_one("parent's death", parent_death);
+    in_one("parent thread's death", thread_death);
     in_one("subreaper", subreaper);
     in_one("barriers", barriers);
     in_one("keys", keys);
