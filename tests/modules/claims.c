@@ -14,18 +14,18 @@ enum { UNKNOWN = 0x12345, LENGTH = 0x564c000, ENOMEM = 12, X32 = 0x40000000 };
 static long call(struct vload_layer *layer, struct vload_call *call) {
 #ifdef MORE
     long result = vload_next(layer, call);
-    return result == 9000 ? 9001 : result;
+    return result == 9000000 ? 9000001 : result;
 #else
     if (call->entry == VLOAD_INT80)
         /* getpid(2) of 32-bit programs. */
-        return call->number == 20 ? 9020 : vload_next(layer, call);
+        return call->number == 20 ? 9000020 : vload_next(layer, call);
     if (call->entry == VLOAD_X32)
-        return call->number == X32 + 39 ? 9039 : vload_next(layer, call);
+        return call->number == X32 + 39 ? 9000039 : vload_next(layer, call);
     switch (call->number) {
     case (uintptr_t)-1:
-        return 9999;
+        return 9009999;
     case UNKNOWN:
-        return 9000;
+        return 9000000;
     case MAP:
         if (call->arguments[1] == LENGTH)
             return -ENOMEM;

@@ -11,7 +11,8 @@
 static void say(const char *name, long result) {
     if (result == -1)
         printf("%s: %s\n", name, strerrorname_np(errno));
-    else if (result >= 9000 && result < 10000)
+    /* No process has such a number. */
+    else if (result >= 9000000)
         printf("%s: %ld\n", name, result);
     else
         printf("%s: real\n", name);

@@ -345,11 +345,11 @@ fn claims(bench: &Bench<'_>) -> Result<()> {
     let wide = bench.machine.arch == Arch::X86_64;
     let executes = matches!(bench.machine.arch, Arch::X86_64 | Arch::I686);
     for (layers, unknown, every) in [
-        (&["every.so"][..], 9000, true),
-        (&["listed.so"], 9000, false),
-        (&["listed.so", "more.so"], 9001, false),
-        (&["more.so", "every.so"], 9000, true),
-        (&["every.so", "more.so"], 9001, true),
+        (&["every.so"][..], 9_000_000, true),
+        (&["listed.so"], 9_000_000, false),
+        (&["listed.so", "more.so"], 9_000_001, false),
+        (&["more.so", "every.so"], 9_000_000, true),
+        (&["every.so", "more.so"], 9_000_001, true),
     ] {
         let files = layers.iter().map(|name| format!("{}/{name}", kept(bench).display()));
         let files: Vec<String> = files.collect();
@@ -364,11 +364,11 @@ fn claims(bench: &Bench<'_>) -> Result<()> {
                 "int 0x80: real\nanother by int 0x80: real\nx32: ENOSYS\nanother by x32: ENOSYS\n"
             }
             (true, true) => {
-                "int 0x80: 9020\nanother by int 0x80: real\nx32: 9039\nanother by x32: ENOSYS\n"
+                "int 0x80: 9000020\nanother by int 0x80: real\nx32: 9000039\nanother by x32: ENOSYS\n"
             }
         };
         let expected = format!(
-            "-1: 9999\n-2: ENOSYS\nunknown: {unknown}\ngetppid: real\nmmap: ENOMEM\n\
+            "-1: 9009999\n-2: ENOSYS\nunknown: {unknown}\ngetppid: real\nmmap: ENOMEM\n\
              mmap of another length: real\n{entries}{}",
             if executes { "executed again\nthe child: 0\n" } else { "" }
         );
