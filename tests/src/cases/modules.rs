@@ -4,7 +4,7 @@ use crate::arch::Arch;
 use crate::case::Case;
 use crate::compare::difference;
 use crate::execute::{Bench, Host, Outcome};
-use crate::needs::find_program;
+use crate::needs::{Need, find_program};
 use crate::programs::Build;
 use crate::runner::sources;
 use anyhow::{Context, Result, bail, ensure};
@@ -33,6 +33,7 @@ pub fn cases() -> Vec<Case> {
         // A descriptor of a virtual file is opened through /proc.
         case("views-of-services").not_under(NO_PROC).check(services),
         case("waits").build(Build::c("awaits.c")).not_under(NO_PROC).check(waits),
+        case("under").needs(Need::Root).needs_program("mount").not_under(NO_PROC).check(under),
         in_every_mode("faults").build(Build::c("parent.c")).everywhere().check(faults),
         case("faults-elsewhere").check(faults_elsewhere),
         case("faults-of-services").not_under(NO_PROC).check(faults_of_services),
@@ -162,6 +163,21 @@ fn waits(bench: &Bench<'_>) -> Result<()> {
         Some(found) => bail!("{found}"),
         None => Ok(()),
     }
+}
+
+/// A file that lies in what one module has mounted is the source of what another mounts on the same place (UMView, section
+/// 6.9): what a layer itself asks for is what was there before it.
+fn under(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "under.c", "under.so", &[])?;
+    let options = ["-m", "memfs", "-m", "./under.so"];
+    let outcome = inside(
+        bench,
+        &options,
+        "rm -rf here; mkdir here; here=$PWD/here; cd /; mount -t memfs none $here; echo below >$here/source; \
+         mount -t under $here/source $here; cat $here/file; cat $here/source 2>/dev/null || echo covered; \
+         echo more >>$here/file; umount $here; cat $here/source; umount $here; ls $here; echo over",
+    )?;
+    expect(&outcome, "below\ncovered\nbelow\nmore\nover\n")
 }
 
 fn refused(bench: &Bench<'_>) -> Result<()> {
