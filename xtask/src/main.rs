@@ -14,6 +14,7 @@ mod modules;
 mod run;
 mod setup;
 mod soak;
+mod soak_modules;
 mod standalone;
 mod test;
 

@@ -1,8 +1,8 @@
 //! `cargo xtask soak`: random work on processes, threads and signals, whose own checker finds what is lost,
-//! doubled or left behind (`tests/soak`).
+//! doubled or left behind (`tests/soak`); and on the modules of a session (`soak_modules.rs`).
 
 use crate::arch::Arch;
-use crate::{build, command};
+use crate::{build, command, soak_modules};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs;
@@ -13,12 +13,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Options of `cargo xtask soak`.
 #[derive(Args)]
 pub struct Options {
-    /// How long, under vload
+    /// How long, under vload: processes as long as modules
     #[arg(long, default_value_t = 10)]
     minutes: u64,
     /// What the random work begins with; another one each time if it is not given
     #[arg(long)]
     seed: Option<u64>,
+    /// Only one part
+    #[arg(long)]
+    part: Option<Part>,
+}
+
+/// What the work is about.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Processes, threads and signals
+    Processes,
+    /// Modules in a session
+    Modules,
 }
 
 /// The faults that the program can put in (`enum spoil` of soak.h) and that it finds itself.
@@ -44,12 +56,22 @@ pub fn soak(options: &Options) -> Result<()> {
     let vload = build::vload(Arch::X86_64, false, false)?;
     let folder = command::target_dir().join("soak");
     fs::create_dir_all(&folder)?;
-    let program = compile(&folder)?;
     let clock = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let seed = options.seed.unwrap_or(clock);
     let seconds = options.minutes * 60;
     println!("seed {seed}");
+    if options.part != Some(Part::Processes) {
+        soak_modules::soak(&vload, &folder, seed, seconds)?;
+    }
+    if options.part != Some(Part::Modules) {
+        processes(&vload, &folder, seed, seconds)?;
+    }
+    println!("no finding in {} minutes", options.minutes);
+    Ok(())
+}
 
+fn processes(vload: &Path, folder: &Path, seed: u64, seconds: u64) -> Result<()> {
+    let program = compile(folder)?;
     let soak = Soak { program, seed, counts: folder.join("counts") };
     println!("natively: {}", soak.clean(&[], (seconds / 10).clamp(10, 60))?);
     for (index, fault) in FAULTS.iter().enumerate() {
@@ -68,7 +90,6 @@ pub fn soak(options: &Options) -> Result<()> {
     let text = soak.clean(&layers, seconds - seconds / 2)?;
     println!("under vload -m forward: {text}");
     println!("counted by a layer: {}", soak.agrees(&text)?);
-    println!("no finding in {} minutes", options.minutes);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use super::list::{self, Layer};
 use super::modules;
 use super::raw::Raw;
+use super::ring;
 use super::wanted;
 use vload_module::abi::FRAMEWORK;
 
@@ -91,7 +92,8 @@ pub fn release_for_another() {
 }
 
 fn follow() {
-    let mut present = 0u64;
+    let bits = |layer: &Layer| layer.bit();
+    let (before, mut present) = (list::loaded().map(bits).sum::<u64>(), 0u64);
     // What service layers rest on comes before them, whatever its place in time.
     session::effective(session::view(), &mut |record| {
         if record.kind == FRAMEWORK {
@@ -104,6 +106,10 @@ fn follow() {
         if layer.raw().is_service {
             module::framework::forget(layer.epoch());
         }
+    }
+    let mut new = list::loaded().filter(|layer| before & layer.bit() == 0);
+    if ring::may_be_there() && new.any(|layer| ring::is_hidden_from(layer.raw())) {
+        ring::report();
     }
     if wanted::is_alone() {
         wanted::lead();

@@ -5,9 +5,13 @@
 //! (`kernel.io_uring_disabled`), for aio `EAGAIN` (`fs.aio-max-nr`). Layers that only look do not count:
 //! for them a ring is no more hidden than from strace.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use super::raw::Raw;
 use super::{Call, layers};
 use crate::abi::Entry;
 use crate::log::Line;
+use crate::module;
 use crate::sys::{self, Errno};
 use linux_raw_sys::general as nr;
 
@@ -67,9 +71,11 @@ const AIO: &[u32] = &[
 
 /// Whether a layer gives one of the calls a meaning.
 fn is_claimed(calls: &[u32]) -> bool {
-    layers().map(super::Layer::raw).any(|raw| {
-        !raw.only_looks && calls.iter().any(|&call| raw.wants.has(Entry::Native, call as usize))
-    })
+    layers().any(|layer| gives_meaning(layer.raw(), calls))
+}
+
+fn gives_meaning(raw: &Raw, calls: &[u32]) -> bool {
+    !raw.only_looks && calls.iter().any(|&call| raw.wants.has(Entry::Native, call as usize))
 }
 
 /// `io_uring_setup(2)`.
@@ -78,7 +84,16 @@ pub fn io_uring_setup(call: &mut Call<'_>) -> isize {
         crate::log!(Info, "io_uring_setup: refused: a layer claims what a ring could reach");
         return sys::raw(Err(Errno::PERM));
     }
+    MADE.store(true, Ordering::Relaxed);
     call.pass()
+}
+
+/// The program has asked for a ring.
+static MADE: AtomicBool = AtomicBool::new(false);
+
+/// Whether the process may have a ring: one that another program has executed begins without, as they are close-on-exec.
+pub fn may_be_there() -> bool {
+    MADE.load(Ordering::Relaxed) || !module::is_executed()
 }
 
 /// `io_setup(2)`.
@@ -90,11 +105,20 @@ pub fn io_setup(call: &mut Call<'_>) -> isize {
     call.pass()
 }
 
+/// Whether a ring could make a call to which the layer gives a meaning.
+pub fn is_hidden_from(raw: &Raw) -> bool {
+    gives_meaning(raw, RING)
+}
+
 /// Says of every ring that the session's first program inherits that layers do not hear of it.
 pub fn report_inherited() {
-    if !is_claimed(RING) {
-        return;
+    if is_claimed(RING) {
+        report();
     }
+}
+
+/// Says of every ring of the process that layers do not hear of it.
+pub fn report() {
     let flags = nr::O_RDONLY | nr::O_DIRECTORY | nr::O_CLOEXEC;
     let Ok(folder) = sys::openat(sys::CWD, c"/proc/self/fd", flags, 0) else { return };
     let listed = sys::list(folder, &mut |name| {

@@ -26,13 +26,12 @@ const ROOM: usize = 3 * LONGEST + 17;
 /// What one process has left.
 #[repr(C)]
 struct Left {
-    /// The process; 0 for none.
-    process: AtomicU32,
+    /// The process, and in the high half when it began (the low bits of that); 0 for none.
+    owner: AtomicU64,
     /// Whether it is all there.
     ready: AtomicU32,
-    /// When the process began.
-    began: AtomicU64,
     length: AtomicU32,
+    _pad: u32,
     /// Whether it has virtual files open.
     holds: AtomicU32,
     bytes: [AtomicU8; ROOM],
@@ -50,13 +49,13 @@ pub struct Leaving<'a>(&'a Left);
 impl Left {
     fn clear(&self) {
         self.ready.store(0, Ordering::Relaxed);
-        self.process.store(0, Ordering::Release);
+        self.owner.store(0, Ordering::Release);
     }
+}
 
-    fn is_of(&self, process: u32, began: u64) -> bool {
-        self.process.load(Ordering::Acquire) == process
-            && self.began.load(Ordering::Relaxed) == began
-    }
+/// What names a process for as long as the machine runs.
+fn owner(process: u32, began: u64) -> u64 {
+    began << 32 | u64::from(process)
 }
 
 impl Drop for Leaving<'_> {
@@ -73,9 +72,8 @@ impl Table {
             return Ok(None);
         }
         let process = vload::process();
-        let began = began(process);
-        let left = self.take(process).ok_or(Errno::AGAIN)?;
-        left.began.store(began, Ordering::Relaxed);
+        let left = self.take(owner(process, status(process).0)).ok_or(Errno::AGAIN)?;
+        left.ready.store(0, Ordering::Relaxed);
         left.holds.store(u32::from(holds), Ordering::Relaxed);
         let mut length = 0;
         fs::leave(&mut |bytes| {
@@ -89,17 +87,19 @@ impl Table {
         Ok(Some(Leaving(left)))
     }
 
-    fn take(&self, process: u32) -> Option<&Left> {
+    fn take(&self, own: u64) -> Option<&Left> {
         let take = |left: &&Left| {
-            left.process.compare_exchange(0, process, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            left.owner.compare_exchange(0, own, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
         self.all.iter().find(take).or_else(|| {
             // One that is not ready is being filled by a process that is alive, or was left by a dead one.
             for left in &self.all {
-                let owner = left.process.load(Ordering::Acquire);
-                let moment = left.began.load(Ordering::Relaxed);
-                if began(owner) != moment && left.is_of(owner, moment) {
-                    left.clear();
+                let theirs = left.owner.load(Ordering::Acquire);
+                let (began, has_ended) = status(theirs as u32);
+                if has_ended || owner(theirs as u32, began) != theirs {
+                    // Somebody else may have done so, and a third have taken it.
+                    let (from, to) = (Ordering::AcqRel, Ordering::Relaxed);
+                    let _ = left.owner.compare_exchange(theirs, 0, from, to);
                 }
             }
             self.all.iter().find(take)
@@ -108,12 +108,13 @@ impl Table {
 
     /// Takes what the program before this one has left.
     pub fn enter(&self) {
-        if self.all.iter().all(|left| left.process.load(Ordering::Acquire) == 0) {
+        let owned = |left: &Left| left.owner.load(Ordering::Acquire);
+        if self.all.iter().all(|left| owned(left) == 0) {
             return;
         }
         let process = vload::process();
-        let began = began(process);
-        for left in self.all.iter().filter(|left| left.is_of(process, began)) {
+        let own = owner(process, status(process).0);
+        for left in self.all.iter().filter(|left| owned(left) == own) {
             if left.ready.load(Ordering::Acquire) != 0 {
                 if left.holds.load(Ordering::Relaxed) != 0 {
                     descriptor::hold();
@@ -126,8 +127,9 @@ impl Table {
     }
 }
 
-/// When a process began, in the clock's ticks since the machine's start (proc_pid_stat(5)): 0 where that cannot be known.
-fn began(process: u32) -> u64 {
+/// When a process began, in the clock's ticks since the machine's start (proc_pid_stat(5)), and whether it has ended since:
+/// 0 where nothing can be known of it, which is so of one that nobody waits for any more.
+fn status(process: u32) -> (u64, bool) {
     const BEFORE: &[u8] = b"/proc/";
     const BEHIND: &[u8] = b"/stat";
     let mut name = [0; BEFORE.len() + 10 + BEHIND.len() + 1];
@@ -136,24 +138,27 @@ fn began(process: u32) -> u64 {
     let parts = [BEFORE, digits, BEHIND];
     let bytes = parts.into_iter().flatten();
     name.iter_mut().zip(bytes).for_each(|(to, &byte)| *to = byte);
-    let Ok(name) = CStr::from_bytes_until_nul(&name) else { return 0 };
+    let Ok(name) = CStr::from_bytes_until_nul(&name) else { return (0, false) };
     let mut text = [0u8; 1024];
     let flags = (nr::O_RDONLY | nr::O_CLOEXEC) as usize;
     // SAFETY: the path ends with a zero.
     let opened = unsafe { kernel::call(nr::__NR_openat, [CWD, name.as_ptr() as usize, flags, 0]) };
-    let Ok(fd) = opened else { return 0 };
+    let Ok(fd) = opened else { return (0, false) };
     let length =
         // SAFETY: the room is as long as it says.
         unsafe { kernel::call(nr::__NR_read, [fd, text.as_mut_ptr() as usize, text.len()]) };
     kernel::close(fd as i32);
-    length.ok().and_then(|length| parse(text.get(..length)?)).unwrap_or(0)
+    length.ok().and_then(|length| parse(text.get(..length)?)).unwrap_or((0, false))
 }
 
-/// The twenty-second field. The second is a name in parentheses, which may have any.
-fn parse(stat: &[u8]) -> Option<u64> {
+/// Of the twenty-second field, of the third and of the twentieth: a process has ended whose state is `Z` or `X`, unless it
+/// has more threads than the first. The second field is a name in parentheses, which may have any.
+fn parse(stat: &[u8]) -> Option<(u64, bool)> {
     let behind = stat.iter().rposition(|&byte| byte == b')')? + 2;
-    let field = stat.get(behind..)?.split(|&byte| byte == b' ').nth(19)?;
-    core::str::from_utf8(field).ok()?.parse().ok()
+    let fields = || stat.get(behind..).map(|rest| rest.split(|&byte| byte == b' '));
+    let number = |which| core::str::from_utf8(fields()?.nth(which)?).ok()?.parse::<u64>().ok();
+    let has_ended = matches!(fields()?.next()?, b"Z" | b"X") && number(17)? <= 1;
+    Some((number(19)?, has_ended))
 }
 
 #[cfg(test)]
@@ -166,12 +171,37 @@ mod tests {
     fn the_moment_of_a_process() {
         assert_eq!(
             parse(b"7 (a) b) (c) S 1 7 7 0 -1 0 1 2 3 4 5 6 7 8 20 0 1 0 4711 9\n"),
-            Some(4711)
+            Some((4711, false))
         );
         assert_eq!(parse(b"7 (a) S 1"), None);
-        let own = began(std::process::id());
-        assert!(own != 0 && own == began(std::process::id()));
-        assert_eq!(began(u32::MAX), 0);
+        // The first thread has ended, and another has not.
+        let ended = b"7 (a) Z 1 7 7 0 -1 0 1 2 3 4 5 6 7 8 20 0 2 0 4711 9\n";
+        assert_eq!(parse(ended), Some((4711, false)));
+        let own = status(std::process::id());
+        assert!(own.0 != 0 && !own.1 && own == status(std::process::id()));
+        assert_eq!(status(u32::MAX), (0, false));
+    }
+
+    #[test]
+    fn room_of_killed_processes_is_used_again_before_somebody_has_waited_for_them() {
+        let table: Box<Table> =
+            // SAFETY: all bytes zero are an empty table.
+            unsafe { Box::from_raw(alloc_zeroed(Layout::new::<Table>()).cast()) };
+        let mut child = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("cat starts");
+        let its = owner(child.id(), status(child.id()).0);
+        for _ in 0..MOST {
+            assert!(table.take(its).is_some());
+        }
+        assert!(table.take(7).is_none(), "it is alive");
+        child.kill().expect("it is killed");
+        while !status(child.id()).1 {
+            std::thread::yield_now();
+        }
+        assert!(table.take(7).is_some());
+        child.wait().expect("it has ended");
     }
 
     #[test]
@@ -181,8 +211,7 @@ mod tests {
             unsafe { Box::from_raw(alloc_zeroed(Layout::new::<Table>()).cast()) };
         for number in 0..MOST as u32 {
             // Numbers that no process has (`PID_MAX_LIMIT`).
-            let left = table.take((1 << 23) + number).unwrap();
-            left.began.store(3, Ordering::Relaxed);
+            assert!(table.take(owner((1 << 23) + number, 3)).is_some());
         }
         assert!(table.take(7).is_some());
     }

@@ -38,6 +38,12 @@ pub fn cases() -> Vec<Case> {
             .check(left_open)
             .seconds(120),
         case("left-mounted").not_under(WITHOUT_PROC).check(left_mounted),
+        case("in-use").not_under(WITHOUT_PROC).check(in_use),
+        case("rings").build(Build::c("ring.c")).check(rings).never_confined(),
+        case("agreed").check(agreed).seconds(120),
+        case("full-of-layers").check(full_of_layers).seconds(120),
+        // There views are never free again.
+        case("full-of-views").not_under(WITHOUT_PROC).check(full_of_views).seconds(120),
     ]
 }
 
@@ -153,4 +159,99 @@ fn left_mounted(bench: &Bench<'_>) -> Result<()> {
          vload -m hello sh -c 'ls here'; ls here; vload rmmod memfs; echo $?",
     )?;
     expect(&outcome, "mounted\n0\n")
+}
+
+/// A module is in use while a process has a file of it open, also one that has inherited it, and no longer, however the
+/// process ends.
+fn in_use(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(
+        bench,
+        &[],
+        "vload insmod useless; mkfifo ready go; \
+         sh -c 'exec 5</dev/useless; echo >ready; read x <go' & \
+         read x <ready; vload lsmod | tail -n 1 | cut -c23-34; \
+         vload rmmod useless || echo refused; kill -9 $!; wait; \
+         vload lsmod | tail -n 1 | cut -c23-34; vload rmmod useless && echo removed; \
+         vload insmod useless; sh -c 'exec 5</dev/useless; echo >ready; read x <go' & read x <ready; \
+         vload rmmod useless || echo refused; echo >go; wait; vload rmmod useless && echo removed",
+    )?;
+    let held = "    1      1\nrefused\n";
+    expect(&outcome, &format!("{held}    0      1\nremoved\nrefused\nremoved\n"))?;
+    ensure!(
+        outcome.error_text().contains("rmmod: useless: it is in use"),
+        "{}",
+        outcome.error_text()
+    );
+    Ok(())
+}
+
+/// Eight processes load and remove modules of three names at the same time: which are there in the end is what the answers
+/// that they have had say.
+fn agreed(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let outcome = inside(
+        bench,
+        &[],
+        "for i in 1 2 3; do sed \"s/parent/layer$i/g\" parent.so >l$i.so; done; \
+         work() { for i in 1 2 3 2 3 1 3 1 2; do \
+           case $((($1 + i) % 2)) in \
+             0) vload insmod ./l$i.so 2>/dev/null && echo + layer$i;; \
+             1) vload rmmod layer$i 2>/dev/null && echo - layer$i;; \
+           esac; \
+           vload insmod ./l$i.so 2>/dev/null && echo + layer$i; \
+         done; }; \
+         for one in 1 2 3 4 5 6 7 8; do work $one & done; wait; \
+         vload lsmod | tail -n +2 | cut -d ' ' -f 1 | sed 's/^/= /'",
+    )?;
+    let text = outcome.text();
+    let count = |line: String| text.lines().filter(|other| *other == line).count();
+    for name in ["layer1", "layer2", "layer3"] {
+        let [loaded, removed, left] = ["+", "-", "="].map(|what| count(format!("{what} {name}")));
+        ensure!(
+            loaded > 0 && left <= 1,
+            "{name} was loaded {loaded} times and is there {left} times"
+        );
+        ensure!(loaded == removed + left, "{name}: {text}; errors: {}", outcome.error_text());
+    }
+    Ok(())
+}
+
+/// One layer too many is refused in words, and there is room for it when another is gone.
+fn full_of_layers(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let outcome = inside(
+        bench,
+        &[],
+        "i=1; while vload insmod ./parent.so pid=$i; do i=$((i + 1)); done; echo $i; \
+         vload rmmod parent; vload insmod ./parent.so; parent 1; vload insmod ./parent.so pid=1717; parent 1",
+    )?;
+    expect(&outcome, "65\n4242\n4242\n")?;
+    let errors = outcome.error_text();
+    ensure!(errors.matches("the session has no room for it").count() == 2, "{errors}");
+    Ok(())
+}
+
+/// One view too many is refused in words, and there is room for it when the others are gone.
+fn full_of_views(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let vload = bench.word("{vload}");
+    let nest = format!("{vload} -m ./parent.so:pid=$1 sh ./nest $(($1 + 1)) || echo full at $1\n");
+    fs::write(kept(bench).join("nest"), nest)?;
+    let outcome = inside(bench, &[], "sh ./nest 1; vload -m ./parent.so parent 1; parent 1")?;
+    expect(&outcome, "full at 64\n4242\nreal\n")?;
+    let errors = outcome.error_text();
+    ensure!(errors.matches("the session has no room for a view").count() == 1, "{errors}");
+    Ok(())
+}
+
+/// A ring that a process has when a module is loaded goes around it, which is said; and it can have no other one.
+fn rings(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(bench, &[], "{1} 'vload insmod hello'")?;
+    expect(&outcome, "done\n")?;
+    let errors = outcome.error_text();
+    let said = "vload: descriptor 77 is an io_uring: what goes through it, no module hears of\n";
+    ensure!(errors == said, "{errors}");
+    Ok(())
 }

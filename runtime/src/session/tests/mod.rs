@@ -469,6 +469,13 @@ fn what_layers_want_is_in_the_tables() {
         assert_eq!(shown(), [1, 0, 1]);
         take_out(ROOT, "a").expect("it is there");
         assert_eq!(shown(), [1, 0, 1], "another layer wants them");
+        // More than a record lists: every call comes, which does no harm.
+        let many: Vec<usize> = (2000..2040).collect();
+        insert(ROOT, &NewLayer { wants: Some(&many), ..new("many", "") }, None, &mut |_| Ok(()))
+            .expect("room");
+        assert_eq!((shown(), byte(2039)), ([1, 1, 1], 1));
+        take_out(ROOT, "many").expect("it is there");
+        assert_eq!((shown(), byte(2039)), ([1, 0, 1], 0));
         let (inner, _) = new_view(ROOT, OWN.session.get()).expect("room");
         insert(inner, &NewLayer { wants: None, ..new("every", "") }, None, &mut |_| Ok(()))
             .expect("room");

@@ -5,6 +5,7 @@ use crate::case::Case;
 use crate::execute::{Bench, End, Host};
 use crate::programs::Build;
 use anyhow::{Context, Result, ensure};
+use std::process::Command;
 
 /// What is walked: the name of a window in `tests/programs/walked.c`, and every how many points a
 /// signal is sent in an ordinary run.
@@ -47,6 +48,20 @@ const SIGNALS: &[(&str, &str, &[&str])] = &[
     ("segv", "11", &[]),
 ];
 
+/// In what a process of a session is killed (`tests/programs/killed.c`), before every how many of its instructions in an
+/// ordinary run, and whether others see afterwards that it was done.
+const KILLS: &[(&str, &str, bool)] = &[
+    ("insmod", "250", true),
+    ("rmmod", "250", true),
+    ("view", "150", false),
+    ("open", "70", false),
+    ("write", "70", true),
+    ("create", "90", true),
+    ("rename", "90", true),
+    ("unlink", "90", true),
+    ("rmdir", "90", true),
+];
+
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let walked = Build::c_with("walked.c", "static", &["-static", "-no-pie"]);
@@ -67,10 +82,30 @@ pub fn cases() -> Vec<Case> {
             cases.push(if shapes { case } else { case.plain_only() });
         }
     }
+    let killed = Build::c_with("killed.c", "static", &["-static", "-no-pie"]);
+    for (what, stride, shows) in KILLS {
+        let words = ["--distinct", "--stride", stride, "--killed", "before\ngoes on"];
+        let after = ["--killed", "after\ngoes on"];
+        let words = words.iter().chain(after.iter().filter(|_| *shows));
+        let file = format!("{{work}}/prepared-{what}");
+        let words: Vec<&str> = words.chain(&["--", "{0}", what, &file]).copied().collect();
+        let case = Case::new(format!("walk/killed-{what}")).build(killed).run(&words);
+        cases.push(case.seconds(900).check(kill).plain_only().never_bounced().never_confined());
+    }
     cases
 }
 
-/// What the walk finds under vload is among what it finds natively.
+/// What a killed process leaves is whole, and the session goes on. The last word is a file for what is loaded.
+fn kill(bench: &Bench<'_>) -> Result<()> {
+    let file = bench.case.command.last().context("no file")?;
+    let words = ["{0}", "--begin", "useless", "memfs:path=/vload-killed", "hello", "--", file];
+    let words = words.map(|word| bench.word(word));
+    let prepared = Command::new(bench.machine.tool("vload-tool")).args(words).status()?;
+    ensure!(prepared.success(), "vload-tool: {prepared}");
+    walk(bench)
+}
+
+/// What the walk finds is what it may find: natively, if nothing else is said.
 fn walk(bench: &Bench<'_>) -> Result<()> {
     let vload = bench.machine.vload.display().to_string();
     let program = bench.machine.tool("walk");

@@ -8,8 +8,10 @@ use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-/// Walks a program natively and under vload and compares what a signal at each instruction does.
+/// Walks a program natively and under vload and compares what a signal at each instruction does; or, with `--killed`, only
+/// under vload, and kills at each.
 #[derive(Parser)]
 struct Options {
     /// The vload under test
@@ -33,6 +35,9 @@ struct Options {
     /// An unstripped build of the same vload, for its symbols
     #[arg(long)]
     symbols: Option<PathBuf>,
+    /// Kill, and expect one of the outputs that are given so, each of which must come
+    #[arg(long)]
+    killed: Vec<String>,
     /// Print every outcome
     #[arg(long)]
     verbose: bool,
@@ -43,7 +48,9 @@ struct Options {
 
 /// Reads the command line, walks, and tells what was found.
 pub fn main() -> ExitCode {
-    match compare(&Options::parse()) {
+    let options = Options::parse();
+    let holds = if options.killed.is_empty() { compare(&options) } else { kill(&options) };
+    match holds {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -53,23 +60,69 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// The program's words under vload.
+fn hosted(options: &Options) -> Vec<OsString> {
+    let vload = options.vload.clone().into_os_string();
+    let own = [vload].into_iter().chain(options.with.iter().map(OsString::from));
+    own.chain(["--".into()]).chain(options.command.iter().cloned()).collect()
+}
+
+fn share(options: &Options) -> Share {
+    Share { first: options.first, stride: options.stride.max(1), distinct: options.distinct }
+}
+
+/// Whether a program that is killed at any instruction leaves what it may leave.
+fn kill(options: &Options) -> Result<bool> {
+    stay_on_one_processor();
+    let mut walker = walker(options, &hosted(options))?;
+    walker.signals = vec![libc::SIGKILL];
+    (walker.limit, walker.hurries) = (Duration::from_secs(120), true);
+    let found = walk(&mut walker, share(options))?;
+    if options.verbose {
+        show("under vload", &found, &walker.places);
+    }
+    let shown = |outcome: &Outcome| format!("{}: {}", outcome.end, outcome.output.trim_end());
+    let wanted: Vec<String> =
+        options.killed.iter().map(|output| format!("exit 0: {output}")).collect();
+    let mut holds = wanted.contains(&shown(&found.undisturbed));
+    if !holds {
+        println!("not expected, where nothing is killed: {}", found.undisturbed);
+    }
+    for (outcome, places) in &found.outcomes {
+        if !wanted.contains(&shown(outcome)) {
+            holds = false;
+            println!("not expected, at {} of {} points: {outcome}", places.len(), found.points);
+            name(places, &walker.places);
+        }
+    }
+    let seen: BTreeSet<String> =
+        found.outcomes.keys().chain([&found.undisturbed]).map(shown).collect();
+    for outcome in wanted.iter().filter(|outcome| !seen.contains(*outcome)) {
+        holds = false;
+        println!("never: {outcome}");
+    }
+    println!("killed at {} points, {} outcomes", found.points, found.outcomes.len());
+    Ok(holds)
+}
+
+/// Prints some of the places.
+fn name(at: &[u64], places: &Places) {
+    for place in at.iter().collect::<BTreeSet<_>>().iter().take(20) {
+        println!("    {}", places.name(**place));
+    }
+}
+
 /// Whether everything that happens under vload happens natively too.
 fn compare(options: &Options) -> Result<bool> {
     stay_on_one_processor();
     let native = options.command.clone();
-    let mut hosted = vec![options.vload.clone().into_os_string()];
-    hosted.extend(options.with.iter().map(OsString::from));
-    hosted.push("--".into());
-    hosted.extend(native.iter().cloned());
 
     let mut walker = walker(options, &native)?;
     let natively = walk(&mut walker, Share::ALL).context("natively")?;
     let possible: BTreeSet<&Outcome> =
         natively.outcomes.keys().chain([&natively.undisturbed]).collect();
-    let mut walker = self::walker(options, &hosted)?;
-    let (first, stride) = (options.first, options.stride.max(1));
-    let share = Share { first, stride, distinct: options.distinct };
-    let under = walk(&mut walker, share).context("under vload")?;
+    let mut walker = self::walker(options, &hosted(options))?;
+    let under = walk(&mut walker, share(options)).context("under vload")?;
     if options.verbose {
         show("native", &natively, &walker.places);
         show("under vload", &under, &walker.places);
@@ -84,9 +137,7 @@ fn compare(options: &Options) -> Result<bool> {
         if !possible.contains(outcome) {
             holds = false;
             println!("not native, at {} of {} points: {outcome}", places.len(), under.points);
-            for place in places.iter().collect::<BTreeSet<_>>().iter().take(20) {
-                println!("    {}", walker.places.name(**place));
-            }
+            name(places, &walker.places);
         }
     }
     println!(

@@ -46,6 +46,10 @@ pub struct Walker {
     pub signals: Vec<i32>,
     /// What lies where.
     pub places: Places,
+    /// How long a run may go on.
+    pub limit: Duration,
+    /// An instruction that repeats itself is one point.
+    pub hurries: bool,
     kinds: HashMap<u64, Kind>,
     /// The points of the run that nothing disturbed.
     track: Vec<Point>,
@@ -77,6 +81,8 @@ enum Kind {
     /// `popfq`, after which the kernel takes the trap flag for the program's own
     /// (enable_single_step, arch/x86/kernel/step.c).
     PopFlags,
+    /// `rep movsb` and its like, of two bytes: each time is a step.
+    Repeats,
 }
 
 /// Marks in the program (`tests/programs/walked.c`): `nopl 0x564c57NN(%rax)` behind a breakpoint.
@@ -144,7 +150,8 @@ impl Walker {
     ) -> Self {
         let traps = signals.contains(&libc::SIGTRAP);
         let (kinds, track) = (HashMap::new(), Vec::new());
-        Walker { argv, environment, signals, places, kinds, track, traps }
+        let (limit, hurries) = (LIMIT, false);
+        Walker { argv, environment, signals, places, limit, hurries, kinds, track, traps }
     }
 
     /// The first point of each address that the run without a signal has come to.
@@ -211,6 +218,7 @@ impl Walker {
             [0x0f, 0x05, ..] | [0xcd, 0x80, ..] => Kind::Call,
             [0x9c, ..] => Kind::PushFlags,
             [0x9d, ..] => Kind::PopFlags,
+            [0xf3, 0xa4 | 0xa5 | 0xaa | 0xab, ..] if self.hurries => Kind::Repeats,
             _ => Kind::Plain,
         };
         self.kinds.insert(pc, kind);
@@ -223,11 +231,12 @@ impl State<'_> {
     fn follow(&mut self) -> Result<String> {
         let start = Instant::now();
         let mut asleep = 0;
-        arm(LIMIT);
+        let limit = self.walker.limit;
+        arm(limit);
         loop {
             let in_call = matches!(self.phase, Phase::Walk(_)) && self.stepping == Kind::Call;
             let Some((tid, event)) = tracee::next(!in_call)? else {
-                if start.elapsed() >= LIMIT {
+                if start.elapsed() >= limit {
                     return Ok("hung".into());
                 }
                 let Phase::Walk(tid) = self.phase else { continue };
@@ -353,6 +362,7 @@ impl State<'_> {
             tracee::set_breakpoint(tid, None)?;
             tracee::forget_breakpoint(tid)?;
             self.phase = Phase::Walk(tid);
+            self.stepping = Kind::Plain;
             return self.at_point(tid);
         }
         if !walked {
@@ -454,6 +464,13 @@ impl State<'_> {
             if self.lent {
                 tracee::set_mask(tid, mask & !TRAP_BIT)?;
             }
+        }
+        if self.stepping == Kind::Repeats {
+            // Behind it the walk goes on.
+            tracee::set_breakpoint(tid, Some(tracee::pc(tid)? + 2))?;
+            self.phase = Phase::Seek(tid, 0);
+            self.blocked = false;
+            return self.resume(tid, Go::On, 0);
         }
         self.resume(tid, Go::Step, 0)
     }
