@@ -2,7 +2,7 @@
 
 use core::ffi::c_long;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use linux_raw_sys::general as nr;
 use vload_module::abi::offered;
@@ -82,6 +82,28 @@ pub fn thread() -> u32 {
 pub fn process() -> u32 {
     // SAFETY: no memory is passed.
     unsafe { system(nr::__NR_getpid, [0; 6]) }.unwrap_or(1) as u32
+}
+
+/// The process whose descriptors the framework's memory tells of; 0 where no other has that memory.
+static OWNER: AtomicU32 = AtomicU32::new(0);
+
+/// A process is about to be started that has this memory, and descriptors of its own.
+pub fn lend() {
+    if OWNER.load(Ordering::Acquire) == 0 {
+        // Whoever was first has said the same.
+        let _ = OWNER.compare_exchange(0, process(), Ordering::AcqRel, Ordering::Acquire);
+    }
+}
+
+/// Whether this process has another's memory, and descriptors that it tells nothing of.
+pub fn is_borrowed() -> bool {
+    let owner = OWNER.load(Ordering::Acquire);
+    owner != 0 && owner != process()
+}
+
+/// The process has just been forked: its memory is its own.
+pub fn own() {
+    OWNER.store(0, Ordering::Release);
 }
 
 /// Lets another thread run, which this one waits for.

@@ -1,18 +1,36 @@
 /* A pipe of 16 bytes at /vpipe, one for all processes of the session. What cannot be read or written yet can be waited for. */
 #include <vload/module.h>
 
-enum { ROOM = 16, LOCK = 0, EAGAIN = 11, S_IFIFO = 0010000, POLLIN = 1, POLLOUT = 4 };
+enum { ROOM = 16, LOCK = 0, EAGAIN = 11, S_IFIFO = 0010000, POLLIN = 1, POLLOUT = 4, POLLHUP = 16, O_ACCMODE = 3 };
 
 struct kept {
-    uint64_t first, length;
+    uint64_t first, length, writers;
     char bytes[ROOM];
 };
 
+/* Counts who has it open to write. */
+static int count(struct vload_layer *layer, int more)
+{
+    struct kept *kept = vload_area(layer);
+    int error = vload_lock(layer, LOCK);
+    if (error < 0)
+        return error;
+    vload_change(layer, &kept->writers, kept->writers + more);
+    vload_unlock(layer, LOCK);
+    return 0;
+}
+
 static int pipe_open(const struct vload_node *node, int flags, uint32_t mode, struct vload_file *file)
 {
-    (void)node, (void)flags, (void)mode;
+    (void)node, (void)mode;
     file->is = VLOAD_STREAM | VLOAD_UNMAPPED;
-    return 0;
+    file->private_word = (flags & O_ACCMODE) != 0;
+    return file->private_word ? count(file->layer, 1) : 0;
+}
+
+static int pipe_close(struct vload_file *file)
+{
+    return file->private_word ? count(file->layer, -1) : 0;
 }
 
 static long pipe_read(struct vload_file *file, void *to, size_t length, int64_t offset)
@@ -51,7 +69,9 @@ static long pipe_write(struct vload_file *file, const void *from, size_t length,
 static int pipe_poll(struct vload_file *file)
 {
     struct kept *kept = vload_area(file->layer);
-    return (kept->length != 0 ? POLLIN : 0) | (kept->length < ROOM ? POLLOUT : 0);
+    int writes = file->private_word != 0;
+    return (kept->length != 0 ? POLLIN : 0) | (writes && kept->length < ROOM ? POLLOUT : 0) |
+           (kept->writers == 0 ? POLLHUP : 0);
 }
 
 static int pipe_stat(const struct vload_node *node, struct vload_stat *known)
@@ -71,7 +91,7 @@ static int pipe_init(struct vload_layer *layer)
 }
 
 static const struct vload_service operations = {
-    .open = pipe_open, .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .stat = pipe_stat,
+    .open = pipe_open, .close = pipe_close, .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .stat = pipe_stat,
 };
 
 VLOAD_MODULE = {

@@ -347,6 +347,54 @@ static void sent(void)
     close(ends[1]);
 }
 
+/* What a process closes that has its parent's memory stays open for the parent. */
+static void lent(void)
+{
+    int watch = MUST(epoll_create1(0));
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = 6};
+    MUST(epoll_ctl(watch, EPOLL_CTL_ADD, in, &event));
+    pid_t child = vfork();
+    if (child == 0) {
+        syscall(SYS_close_range, 3u, ~0u, 0);
+        _exit(0);
+    }
+    ended(child);
+    child = writer(out);
+    wait_for_one(watch, 60000);
+    ended(child);
+    take(in);
+    close(watch);
+}
+
+/* The last who writes is killed. */
+static void hung_up(const char *path)
+{
+    int opened[2];
+    MUST(pipe(opened));
+    close(in);
+    close(out);
+    in = MUST(open(path, O_RDONLY | O_NONBLOCK));
+    pid_t child = MUST(fork());
+    if (child == 0) {
+        close(in);
+        MUST(open(path, O_WRONLY));
+        MUST(write(opened[1], "o", 1));
+        for (;;)
+            pause();
+    }
+    char byte;
+    CHECK(MUST(read(opened[0], &byte, 1)) == 1);
+    struct pollfd all[] = {{in, POLLIN, 0}, {real[0], POLLIN, 0}};
+    told("open", poll(all, 2, 0));
+    pid_t killer = MUST(fork());
+    if (killer == 0)
+        _exit(kill(child, SIGKILL));
+    told("until nobody writes", poll(all, 2, 60000));
+    printf("  %x %x\n", all[0].revents, all[1].revents);
+    ended(killer);
+    MUST(waitpid(child, 0, 0));
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2)
@@ -362,5 +410,7 @@ int main(int argc, char **argv)
     epolls();
     blocks();
     sent();
+    lent();
+    hung_up(argv[1]);
     return 0;
 }

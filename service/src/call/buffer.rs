@@ -32,6 +32,11 @@ fn take() -> Option<Large> {
     SLOTS.iter().find(|slot| !slot.taken.swap(true, Ordering::Acquire)).map(Large)
 }
 
+/// The process has just been forked, and has none of the threads that had one.
+pub fn forked() {
+    SLOTS.iter().for_each(|slot| slot.taken.store(false, Ordering::Relaxed));
+}
+
 /// Calls `work` with a buffer for `wanted` bytes, or for as many as there is room for.
 pub fn with<R>(wanted: usize, work: impl FnOnce(&mut [u8]) -> R) -> R {
     let mut small = [0u8; 4096];

@@ -50,7 +50,10 @@ impl Limit {
 
     /// Milliseconds; negative ones are for ever.
     pub fn milliseconds(count: i32) -> Self {
-        let end = u32::try_from(count).ok().map(|count| now().saturating_add(count.into()));
+        // The part of one that the clock does not show has gone already.
+        let begun = i64::from(count != 0);
+        let end =
+            u32::try_from(count).ok().map(|count| now().saturating_add(begun + i64::from(count)));
         Self::new(Form::Milliseconds(end), 0)
     }
 
@@ -104,6 +107,13 @@ impl Limit {
             Form::Milliseconds(None) | Form::Never => 0,
             _ => self.wide.as_mut_ptr() as usize,
         };
+    }
+
+    /// A wait has ended with an error: what is left is told where a signal has ended it.
+    pub fn ended(&self, error: Errno) {
+        if error == Errno::INTR {
+            self.give_back();
+        }
     }
 
     /// Tells the program what is left, as the kernel does: where it cannot be told nobody minds

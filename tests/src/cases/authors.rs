@@ -20,7 +20,7 @@ pub fn cases() -> Vec<Case> {
             .check(new_in_c),
         rust(case("new-rust")).seconds(600).check(new_in_rust),
         case("new-refuses").given("there", 0o644, "mine").check(refused),
-        case("next-steps").check(next_steps),
+        case("next-steps").needs_program("make").needs_program("cc").check(next_steps),
         case("cflags").needs_program("cc").check(flags),
         case("nothing-beside").check(nothing_beside),
     ]

@@ -155,7 +155,7 @@ fn left_mounted(bench: &Bench<'_>) -> Result<()> {
         bench,
         &[],
         "vload insmod memfs; mkdir here; \
-         vload -m hello sh -c 'mount -t memfs none here && echo mounted >here/file; cat here/file; kill -9 $$'; \
+         vload -m hello sh -c 'vload mount -t memfs none here && echo mounted >here/file; cat here/file; kill -9 $$'; \
          vload -m hello sh -c 'ls here'; ls here; vload rmmod memfs; echo $?",
     )?;
     expect(&outcome, "mounted\n0\n")

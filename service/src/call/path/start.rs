@@ -5,7 +5,7 @@ use core::ffi::c_long;
 use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 
-use crate::call::poll;
+use crate::call::{buffer, poll};
 use crate::claim::target::raw;
 use crate::descriptor;
 use crate::path::{fs, known};
@@ -29,8 +29,13 @@ pub fn start(call: &mut Call, name: &str) -> c_long {
     if let Err(error) = fs::starting(has(nr::CLONE_VM) && !has(nr::CLONE_FS)) {
         return raw(Err(error));
     }
+    if has(nr::CLONE_VM) && !has(nr::CLONE_FILES) {
+        vload::lend();
+    }
     let result = vload::next(call);
     if result == 0 && !has(nr::CLONE_VM) {
+        vload::own();
+        buffer::forked();
         descriptor::forked();
         poll::forked();
     }

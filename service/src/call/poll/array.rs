@@ -3,8 +3,8 @@
 use core::ffi::c_long;
 
 use linux_raw_sys::general as nr;
-use vload_module::Result;
 use vload_module::abi::Call;
+use vload_module::{Errno, Result};
 
 use super::{ALWAYS, Watch, asked_about, ready, waited};
 use crate::call::buffer;
@@ -27,11 +27,12 @@ pub fn poll(call: &mut Call) -> Option<c_long> {
     }
     let original = (call.number, call.arguments);
     let result = buffer::with((count + 1) * SIZE, |bytes| {
-        // Two threads that wait at once may have to make do with less.
-        if bytes.len() < (count + 1) * SIZE { None } else { Some(wait(call, at, count, bytes)) }
+        // Where too many threads wait for many, as where the kernel has no memory.
+        let is_room = bytes.len() >= (count + 1) * SIZE;
+        if is_room { wait(call, at, count, bytes) } else { Err(Errno::NOMEM) }
     });
     (call.number, call.arguments) = original;
-    result.map(super::super::fd::raw)
+    Some(super::super::fd::raw(result))
 }
 
 fn entry(at: usize, index: usize) -> Result<nr::pollfd> {
@@ -75,7 +76,7 @@ fn wait(call: &mut Call, at: usize, count: usize, bytes: &mut [u8]) -> Result<us
         put(bytes, count, &news);
         (call.arguments[0], call.arguments[1]) = (bytes.as_mut_ptr() as usize, count + 1);
         limit.apply(call, 2, found != 0);
-        let ready = waited(vload::next(call), round)?;
+        let ready = waited(vload::next(call), round).inspect_err(|&error| limit.ended(error))?;
         let has_news = revents(bytes, count) != 0;
         let ready = ready - usize::from(has_news);
         if found + ready != 0 || !has_news {

@@ -70,7 +70,7 @@ pub fn forked() {
 
 /// Descriptors have been closed: what was asked for by sets among them is forgotten.
 pub fn closed(first: u32, last: u32) {
-    if COUNT.load(Ordering::Acquire) == 0 {
+    if COUNT.load(Ordering::Acquire) == 0 || vload::is_borrowed() {
         return;
     }
     with(|all| {
@@ -158,7 +158,7 @@ fn change(held: &Held, (set, fd): (i32, i32), operation: u32, from: usize) -> Re
             _ => Err(Errno::INVAL),
         }
     })?;
-    // Who waits for the set by now waits for this too.
+    // Who waits for the set by now waits for this too, if it had a module's file before.
     super::wake();
     Ok(changed)
 }

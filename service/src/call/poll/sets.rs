@@ -123,7 +123,7 @@ fn rounds(
             *argument = set.as_mut_ptr() as usize;
         }
         limit.apply(call, 4, found != 0);
-        let ready = waited(vload::next(call), round)?;
+        let ready = waited(vload::next(call), round).inspect_err(|&error| limit.ended(error))?;
         let has_news = ready != 0 && has(&sets[0], news);
         let ready = ready - usize::from(has_news);
         if found + ready != 0 || !has_news {

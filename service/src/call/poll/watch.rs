@@ -4,7 +4,7 @@
 //! more. Each watch has a queue of its own, so nobody takes another's news.
 
 use core::ffi::{c_int, c_long};
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering, fence};
 
 use linux_raw_sys::general as nr;
 use vload_module::abi::Layer;
@@ -13,12 +13,14 @@ use vload_module::{Errno, Result};
 
 use super::ready;
 use crate::descriptor::{self, Held};
-use crate::kernel;
+use crate::{kernel, vload};
 
 /// The watch lies where programs do not look.
 const AWAY: usize = 200;
 /// `IN_OPEN` (linux/inotify.h).
 const IN_OPEN: usize = 0x20;
+/// `IN_CLOSE_WRITE`: the last descriptor of a placeholder has gone. What is opened to wake is not opened to write.
+const IN_CLOSE_WRITE: usize = 0x8;
 
 /// Becomes ready when something is done with a file of a layer's.
 pub struct Watch(i32);
@@ -35,17 +37,18 @@ impl Watch {
         let made = unsafe { kernel::call(nr::__NR_inotify_init1, [flags]) };
         let low = made.map_err(|_| Errno::NOMEM)? as i32;
         let high = kernel::fcntl(low, nr::F_DUPFD_CLOEXEC, AWAY);
+        // Before what can fail: what is dropped is counted down.
+        descriptor::waiters(|waiters| waiters.fetch_add(1, Ordering::SeqCst));
         let watch = Self(high.map_or(low, |fd| fd as i32));
         if watch.0 != low {
             kernel::close(low);
         }
         kernel::with_link(kernel::placeholders()?, |path| {
-            let arguments = [watch.0 as usize, path.as_ptr() as usize, IN_OPEN];
+            let arguments = [watch.0 as usize, path.as_ptr() as usize, IN_OPEN | IN_CLOSE_WRITE];
             // SAFETY: the path ends with a zero.
             unsafe { kernel::call(nr::__NR_inotify_add_watch, arguments) }
         })
         .map_err(|_| Errno::NOMEM)?;
-        descriptor::waiters(|waiters| waiters.fetch_add(1, Ordering::AcqRel));
         Ok(watch)
     }
 
@@ -59,20 +62,41 @@ impl Watch {
         let mut news = [0u8; 512];
         let arguments = [self.0 as usize, news.as_mut_ptr() as usize, news.len()];
         // SAFETY: the room is as long as it says.
-        while unsafe { kernel::call(nr::__NR_read, arguments) }.is_ok() {}
+        while let Ok(length) = unsafe { kernel::call(nr::__NR_read, arguments) } {
+            look_at(&news[..length]);
+        }
+    }
+}
+
+/// Looks at news, each a `struct inotify_event` without a name. A process that ends closes nothing itself: that
+/// nobody has a file open any more is found here, by who waits for what its module says then.
+fn look_at(news: &[u8]) {
+    let is_close = |event: &[u8]| {
+        let mask = u32::from_ne_bytes([event[4], event[5], event[6], event[7]]);
+        mask as usize & IN_CLOSE_WRITE != 0
+    };
+    if !news.chunks_exact(16).any(is_close) {
+        return;
+    }
+    // The kernel tells of a close right before it gives the lock back (`__fput`, fs/file_table.c).
+    for _ in 0..8 {
+        descriptor::reclaim();
+        vload::let_others_run();
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         kernel::close(self.0);
-        descriptor::waiters(|waiters| waiters.fetch_sub(1, Ordering::AcqRel));
+        descriptor::waiters(|waiters| waiters.fetch_sub(1, Ordering::SeqCst));
     }
 }
 
 /// Whether anybody waits. One who was killed while he did is counted for good.
 fn is_waited_for() -> bool {
-    descriptor::waiters(|waiters: &AtomicU32| waiters.load(Ordering::Acquire)).unwrap_or(0) != 0
+    // What was done is seen by who is counted later.
+    fence(Ordering::SeqCst);
+    descriptor::waiters(|waiters: &AtomicU32| waiters.load(Ordering::SeqCst)).unwrap_or(0) != 0
 }
 
 /// Something has been done with a file: who waits looks again.
@@ -110,6 +134,7 @@ pub fn wait_for(held: &Held, events: u32) -> Result<()> {
         let mut news = [0u8; 512];
         let arguments = [watch.0 as usize, news.as_mut_ptr() as usize, news.len(), 0, 0, 0];
         // SAFETY: the room is as long as it says.
-        Errno::check(unsafe { vload_wait(nr::__NR_read as c_long, &arguments) })?;
+        let length = Errno::check(unsafe { vload_wait(nr::__NR_read as c_long, &arguments) })?;
+        look_at(&news[..length as usize]);
     }
 }
