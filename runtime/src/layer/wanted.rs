@@ -240,8 +240,10 @@ pub fn set_loaded(wants: impl Fn(usize) -> bool, owns: impl Fn(u32) -> bool) {
 pub fn lead() {
     let own = (&raw const OWN) as usize;
     loop {
-        let class = CLASS_SET.load(Ordering::SeqCst);
-        let table = if EVERYTHING.load(Ordering::SeqCst) != 0 {
+        let state = || (CLASS_SET.load(Ordering::SeqCst), EVERYTHING.load(Ordering::SeqCst));
+        let seen = state();
+        let (class, every) = seen;
+        let table = if every != 0 {
             (&raw const EVERY) as usize
         } else if SHARED.load(Ordering::SeqCst) {
             tables::at(class as usize).unwrap_or(own)
@@ -251,8 +253,8 @@ pub fn lead() {
         TABLE.store(table as *mut AtomicU8, Ordering::SeqCst);
         text::each_link_page(fill_link_page);
         POOL.each(|block| block.wanted_table.store(table, Ordering::Relaxed));
-        // Another thread may have led them to the table of the classes before.
-        if class == CLASS_SET.load(Ordering::SeqCst) {
+        // Another thread may have led them to the table that was right before.
+        if seen == state() {
             return;
         }
     }

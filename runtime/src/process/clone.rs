@@ -274,7 +274,8 @@ fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
     child.filters.copy_from(&parent.filters);
     child.sighand = parent.sighand;
     if !has(CLONE_SIGHAND) {
-        // SAFETY: a bound block has its handlers.
+        // SAFETY: a bound block has its handlers. They are a static's or in a block, and blocks are never unmapped: where
+        // they are somebody else's by the time at which the child asks for their version, it tells the kernel in vain.
         let theirs = unsafe { &*parent.sighand };
         child.copied_handlers = Some((theirs, theirs.version()));
         child.private.sighand.copy_from(theirs);

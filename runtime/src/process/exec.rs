@@ -95,7 +95,11 @@ fn native(call: &mut Call<'_>, path: &CStr) -> isize {
 /// target believes of them meanwhile.
 pub fn as_it_came(call: &mut Call<'_>, path: &CStr) -> isize {
     let at = usize::from(call.entry == Entry::Native && call.number == nr::__NR_execveat as usize);
-    let given = core::mem::replace(&mut call.args[at], path.as_ptr() as usize);
+    let given = call.args[at];
+    // An `int $0x80` has no room for an address of ours: its path stays as it came, too.
+    if call.entry != Entry::Compat {
+        call.args[at] = path.as_ptr() as usize;
+    }
     watch::leave(call.block);
     signal::hand_on(call.block, true);
     let result = call.pass();

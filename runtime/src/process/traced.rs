@@ -5,7 +5,7 @@
 //! prepares for the exec at once, and one whose parent has taken hold of it finds that out from the session's
 //! memory. The exec is then made as the program has made it, and the kernel says what is wrong with it.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 
 use super::check;
 use crate::layer::{self, Call};
@@ -19,9 +19,6 @@ const PTRACE_TRACEME: usize = 0;
 const PTRACE_ATTACH: usize = 16;
 const PTRACE_DETACH: usize = 17;
 const PTRACE_SEIZE: usize = 0x4206;
-
-/// vload's descriptors are close-on-exec: here, or in a process whose memory this one began with.
-static MARKED: AtomicBool = AtomicBool::new(false);
 
 /// `ptrace(2)`.
 pub fn ptrace(call: &mut Call<'_>) -> isize {
@@ -82,7 +79,7 @@ pub fn execute(call: &mut Call<'_>, dirfd: i32, path: &core::ffi::CStr, flags: u
 
 /// Makes vload's descriptors close-on-exec, or undoes that.
 pub fn mark(own: &view::Descriptors, on: bool) {
-    MARKED.store(on, Ordering::Relaxed);
+    own.marked.store(on, Ordering::Relaxed);
     for slot in own.all() {
         if slot.get() >= 0 {
             // A descriptor that is not there any more needs no mark.
@@ -93,7 +90,7 @@ pub fn mark(own: &view::Descriptors, on: bool) {
 
 /// Before vload is executed again, which needs its descriptors.
 pub fn unmark(own: &view::Descriptors) {
-    if MARKED.load(Ordering::Relaxed) {
+    if own.marked.load(Ordering::Relaxed) {
         mark(own, false);
     }
 }

@@ -488,9 +488,15 @@ pub fn shares_memory(id: i32) -> Result<bool> {
             static WRITTEN: AtomicUsize = AtomicUsize::new(0);
             let time = monotonic().unwrap_or(0) as usize;
             WRITTEN.store(time, Ordering::SeqCst);
-            let mut seen = [0usize];
-            read_process(id, WRITTEN.as_ptr() as usize, &mut seen)?;
-            Ok(seen == [time])
+            loop {
+                let before = WRITTEN.load(Ordering::SeqCst);
+                let mut seen = [0usize];
+                read_process(id, WRITTEN.as_ptr() as usize, &mut seen)?;
+                // Another thread may write meanwhile.
+                if before == WRITTEN.load(Ordering::SeqCst) {
+                    break Ok(seen == [before]);
+                }
+            }
         }
     }
 }

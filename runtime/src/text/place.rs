@@ -258,7 +258,12 @@ fn elsewhere(
     image: &dyn Fn(Option<u64>) -> Result<Image, Missing>,
 ) -> sys::Result<bool> {
     let stubs = (near(mapping)? as u64).wrapping_sub(bias as u64);
-    let Ok(made) = image(Some(stubs)) else { return Err(Errno::NOMEM) };
+    let made = match image(Some(stubs)) {
+        Ok(made) => made,
+        // As `where_they_belong` has it.
+        Err(Missing::Nothing) => return Ok(mapping.prot & PROT_WRITE == 0),
+        Err(Missing::Unproven) => return Err(Errno::NOMEM),
+    };
     put(open(made)?, bias, mapping)
 }
 

@@ -52,6 +52,8 @@ pub struct Descriptors {
     pub log: Slot,
     /// What descriptors of virtual files are opened from ([`crate::session::placeholders`]).
     pub placeholders: Slot,
+    /// They are close-on-exec in this table.
+    pub marked: AtomicBool,
 }
 
 /// How many there are.
@@ -70,9 +72,10 @@ pub fn together() {
     APART.store(false, Ordering::Relaxed);
 }
 
-/// The calling thread has been given a copy of its table.
-fn part() {
-    if !POOL.has_one_thread() {
+/// The calling thread has been given a copy of its table. A child in our memory that has a table of its own has
+/// numbers of its own, too.
+fn part(call: &Call<'_>) {
+    if core::ptr::eq(call.descriptors(), &raw const OWN) && !POOL.has_one_thread() {
         APART.store(true, Ordering::Relaxed);
     }
 }
@@ -81,7 +84,7 @@ fn part() {
 pub fn unshare(call: &mut Call<'_>) -> isize {
     let result = call.pass();
     if result == 0 && call.args[0] & CLONE_FILES as usize != 0 {
-        part();
+        part(call);
     }
     result
 }
@@ -95,6 +98,7 @@ impl Descriptors {
             trace: Slot::new(),
             log: Slot::new(),
             placeholders: Slot::new(),
+            marked: AtomicBool::new(false),
         }
     }
 
@@ -108,6 +112,7 @@ impl Descriptors {
         for (mine, theirs) in self.all().into_iter().zip(other.all()) {
             mine.set(theirs.get());
         }
+        self.marked.store(other.marked.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Whether `fd` is one of them.
@@ -249,7 +254,7 @@ pub fn close_range(call: &mut Call<'_>) -> isize {
     if first > last || !keep.iter().any(|fd| (first..=last).contains(fd)) {
         let result = call.pass();
         if result == 0 && flags & CLOSE_RANGE_UNSHARE != 0 {
-            part();
+            part(call);
         }
         return result;
     }
@@ -273,7 +278,7 @@ pub fn close_range(call: &mut Call<'_>) -> isize {
             }
             // The table is its own after the first time.
             if flags & CLOSE_RANGE_UNSHARE != 0 {
-                part();
+                part(call);
             }
             flags &= !CLOSE_RANGE_UNSHARE;
         }

@@ -1,6 +1,7 @@
 //! vload's descriptors as closed ones: to calls that name them by number or in `/proc/PID/fd`.
 
 use core::ffi::{CStr, c_char};
+use core::mem::offset_of;
 
 use super::identity::{path_of, pid_in_proc};
 use super::{Descriptors, OWN, OWN_DESCRIPTORS, maps, procfs};
@@ -122,7 +123,8 @@ fn of(call: &Call<'_>, pid: i32) -> [i32; OWN_DESCRIPTORS] {
     }
     let Some(peer) = maps::peer(pid) else { return [-1; OWN_DESCRIPTORS] };
     let mut numbers = [-1i32; OWN_DESCRIPTORS];
-    const { assert!(size_of::<Descriptors>() == size_of::<[i32; OWN_DESCRIPTORS]>()) };
+    // The numbers lie at the beginning.
+    const { assert!(offset_of!(Descriptors, marked) == size_of::<[i32; OWN_DESCRIPTORS]>()) };
     match peer.read((&raw const OWN).addr(), &mut numbers) {
         Ok(()) => numbers,
         Err(_) => [-1; OWN_DESCRIPTORS],
