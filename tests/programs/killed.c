@@ -57,6 +57,7 @@ static void with_useless(void)
     CHECK(insmod(FIRST, "") == 0);
     keep(USELESS, "old", O_WRONLY);
 }
+static int held = -1;
 static void with_tree(void)
 {
     with_useless();
@@ -64,6 +65,9 @@ static void with_tree(void)
     keep(TREE "/one", "1", O_WRONLY | O_CREAT);
     keep(TREE "/two", "2", O_WRONLY | O_CREAT);
     CHECK(mkdir(TREE "/folder", 0700) == 0);
+    /* So that names are changed under their lock, and what has happened is noted. */
+    held = MUST(open(TREE "/one", O_RDONLY));
+    CHECK(chdir(TREE) == 0);
 }
 
 static void do_insmod(void) { insmod(FIRST, ""); }
@@ -194,6 +198,10 @@ int main(int argc, char **argv)
     }
     waitpid(pid, NULL, 0);
     in_another(look);
+    if (held >= 0) {
+        close(held);
+        CHECK(chdir("/") == 0);
+    }
     in_another(go_on);
     puts("goes on");
     return 0;
