@@ -45,6 +45,11 @@ pub fn cases() -> Vec<Case> {
             .check(natively)
             .plain_only()
             .never_confined(),
+        Case::new("debuggers/traced-spawns")
+            .build(Build::c("traced-spawns.c"))
+            .run(&["{0}", "/bin/true"])
+            .plain_only()
+            .never_bounced(),
         Case::new("debuggers/traced-message")
             .needs_program("script")
             .needs_program("strace")

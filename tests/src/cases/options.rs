@@ -1,7 +1,8 @@
 //! vload's own command line.
 
+use crate::arch::Arch;
 use crate::case::Case;
-use crate::confinement::WITHOUT_PROC;
+use crate::confinement::{FILTERED, WITHOUT_PROC};
 use crate::execute::{Bench, End, Host};
 use crate::needs::Need;
 use crate::programs::Build;
@@ -17,6 +18,12 @@ pub fn cases() -> Vec<Case> {
         case("log").run(&["/bin/echo", "x"]).check(log),
         case("log-limits").shell("/bin/true; echo x | cat; exit 7").check(log_limits),
         case("log-reader-gone").run(&["/bin/sh"]).check(log_reader_gone),
+        case("plain-by-int80")
+            .on(&[Arch::X86_64])
+            .build(Build::c_with("exec80.c", "low", &["-no-pie"]))
+            .run(&["{0}", "/bin/echo"])
+            .not_under(FILTERED)
+            .check(plain_by_int80),
         case("plain").shell("/bin/true; /bin/echo x; /bin/true").check(plain),
         // Which file, and the resident's text, is seen in /proc.
         case("untouched")
@@ -188,6 +195,15 @@ fn traced(bench: &Bench<'_>, options: &[&str], part: &str) -> Result<usize> {
     ensure!(outcome.success() && outcome.text() == "x\n", "{}", outcome.error_text());
     let text = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
     Ok(text.lines().filter(|line| line.contains(part)).count())
+}
+
+/// What is executed natively by `int $0x80` has its path in the low half of the address space.
+fn plain_by_int80(bench: &Bench<'_>) -> Result<()> {
+    let native = bench.run(Host::Native)?;
+    ensure!(native.success(), "natively: {}", native.end);
+    let plain = bench.vload(&["--plain", "echo", "--"])?;
+    ensure!(native == plain, "{}, {:?} and {:?}", plain.end, native.text(), plain.text());
+    Ok(())
 }
 
 /// A program of `--plain` is not followed; what comes after it is.
