@@ -58,7 +58,10 @@ pub fn cases() -> Vec<Case> {
         cases.push(initial(name, build));
     }
     for (name, build) in linkings("bss.c") {
-        cases.push(bss(name, build).on(arches_of(name)));
+        // The heap of a static-pie on i686 may meet a mapping soon (docs/limits.md).
+        let mut arches = arches_of(name).to_vec();
+        arches.retain(|arch| (name, *arch) != ("static-pie", Arch::I686));
+        cases.push(bss(name, build).on(&arches));
     }
     for (name, build) in musl_linkings("bss.c") {
         cases.push(bss(name, build));
