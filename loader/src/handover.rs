@@ -201,13 +201,11 @@ fn map_all(
     random: bool,
     vdso: Option<usize>,
 ) -> sys::Result<(Mapped, Option<Mapped>, usize)> {
-    // What has no interp lies among the mappings, unless it asks for an alignment that these do not
-    // have (load_elf_binary).
-    let in_program_area =
-        resolved.interp.is_some() || resolved.elf.load_align(limits) > limits.page_size;
+    // What has no interp lies among the mappings, however it is aligned (load_elf_binary, since Linux 6.10), and
+    // the program area is its heap's alone.
+    let in_program_area = resolved.interp.is_some();
     // Then no image is among the mappings, for the vDSO to lie below it.
-    let is_alone =
-        resolved.interp.is_none() && (in_program_area || resolved.elf.kind == Kind::Exec);
+    let is_alone = resolved.interp.is_none() && resolved.elf.kind == Kind::Exec;
     let kernels = vdso.filter(|_| !is_alone).and_then(vdso::below_us).unwrap_or(0..0);
     let among = Place::Anywhere { below: kernels.len() };
     let place = if in_program_area { Place::Program { random } } else { among };

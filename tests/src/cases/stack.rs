@@ -58,10 +58,7 @@ pub fn cases() -> Vec<Case> {
         cases.push(initial(name, build));
     }
     for (name, build) in linkings("bss.c") {
-        // The heap of a static-pie on i686 may meet a mapping soon (docs/limits.md).
-        let mut arches = arches_of(name).to_vec();
-        arches.retain(|arch| (name, *arch) != ("static-pie", Arch::I686));
-        cases.push(bss(name, build).on(&arches));
+        cases.push(bss(name, build).on(arches_of(name)));
     }
     for (name, build) in musl_linkings("bss.c") {
         cases.push(bss(name, build));
@@ -71,6 +68,7 @@ pub fn cases() -> Vec<Case> {
     let below = |name: &str, build| {
         Case::new(format!("stack/below-{name}")).build(build).on(&[Arch::X86_64, Arch::I686])
     };
+    let aligned = Build::c_with("heap.c", "static-pie", &["-static-pie", "-fPIE"]);
     let aslr = |name: &str| {
         Case::new(format!("stack/aslr-{name}"))
             .needs(Need::File("/proc/self/exe"))
@@ -107,6 +105,7 @@ pub fn cases() -> Vec<Case> {
             .run(&["{0}"])
             .everywhere(),
         below("static-pie", alone),
+        Case::new("stack/heap-static-pie").build(aligned).on(&[Arch::X86_64, Arch::I686]),
         below("interp", Build::c("below.c")),
         below("interp-no-pie", Build::c_with("below.c", "no-pie", &["-no-pie"])),
         below("no-randomisation", alone).within(&["setarch", "-R"]),
