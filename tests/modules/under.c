@@ -1,5 +1,6 @@
 /* A file system of one file, "file", which is what the source of the mount is. The source is looked for when the file is opened, by the layers and
-   mounts that are older than this one: it may lie in the very place that is mounted over (UMView, section 6.9). */
+   mounts that are older than this one: it may lie in the very place that is mounted over (UMView, section 6.9). As "over" it has
+   "memfs" mounted there first. */
 #include <asm/unistd.h>
 #include <vload/module.h>
 
@@ -45,12 +46,18 @@ static int under_mount(const struct vload_mount *mount)
     if (length >= ROOM)
         return -ENOENT;
     memcpy(vload_area(mount->layer), mount->source, length + 1);
+    if (mount->kind[0] == 'o') {
+        uintptr_t arguments[6] = {(uintptr_t)"none", (uintptr_t)mount->target, (uintptr_t)"memfs", 0, 0, 0};
+        long mounted = vload_system(mount->layer, __NR_mount, arguments);
+        if (mounted < 0)
+            return (int)mounted;
+    }
     int claim = vload_claim_path(mount->layer, mount->target, 0, 0);
     return claim < 0 ? claim : 0;
 }
 
 static const struct vload_service operations = {
-    .open = under_open, .stat = under_stat, .mount = under_mount, .types = "under",
+    .open = under_open, .stat = under_stat, .mount = under_mount, .types = "under,over",
 };
 
 VLOAD_MODULE = {

@@ -1,8 +1,12 @@
 /* Waits for a pipe that has the path which is named, and for pipes of the kernel's in the same calls. */
 #include "check.h"
+#include <dirent.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -366,6 +370,94 @@ static void lent(void)
     close(watch);
 }
 
+/* Every number is taken that a set of the usual size has; then sets that are larger. */
+static void crowded(void)
+{
+    enum { MANY = 1100, WORDS = 64 };
+    struct rlimit limit;
+    MUST(getrlimit(RLIMIT_NOFILE, &limit));
+    if (limit.rlim_cur < 2 * MANY) {
+        if (limit.rlim_max < 2 * MANY)
+            return;
+        limit.rlim_cur = 2 * MANY;
+        MUST(setrlimit(RLIMIT_NOFILE, &limit));
+    }
+    while (MUST(fcntl(real[0], F_DUPFD, 100)) < MANY)
+        ;
+    struct timeval none = {0, 0};
+    int most = (in > out ? in : out) + 1;
+    set_both();
+    FD_CLR(real[0], &readable);
+    told("among many", select(most, &readable, &writable, 0, &none));
+    show_both();
+    pid_t child = writer(out);
+    set_both();
+    FD_CLR(real[0], &readable);
+    told("until it is written to", select(most, &readable, 0, 0, 0));
+    show_both();
+    ended(child);
+    int high = MUST(fcntl(in, F_DUPFD, MANY));
+    unsigned long wide[WORDS] = {0};
+    CHECK(high < (int)sizeof wide * 8);
+    wide[high / (8 * sizeof *wide)] = 1ul << high % (8 * sizeof *wide);
+    told("behind them", select(high + 1, (fd_set *)wide, 0, 0, 0));
+    printf("  %d\n", wide[high / (8 * sizeof *wide)] == 1ul << high % (8 * sizeof *wide));
+    take(in);
+    told("no more", select(high + 1, (fd_set *)wide, 0, 0, &none));
+    printf("  %d\n", wide[high / (8 * sizeof *wide)] == 0);
+    MUST(syscall(SYS_close_range, 100u, ~0u, 0));
+}
+
+static _Atomic pid_t waiting;
+
+static void *wait_alone(void *unused)
+{
+    (void)unused;
+    waiting = (pid_t)syscall(SYS_gettid);
+    struct pollfd one = {in, POLLIN, 0};
+    told("another thread waits", poll(&one, 1, -1));
+    return 0;
+}
+
+/* The call that a thread sleeps in; 0 while it runs. */
+static long sleeps_in(pid_t thread)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread);
+    FILE *file = fopen(path, "r");
+    CHECK(file);
+    long number = 0;
+    int found = fscanf(file, "%ld", &number);
+    fclose(file);
+    return found == 1 ? number : 0;
+}
+
+/* A child has the descriptors of its parent, and none that belong to what another thread of that does. */
+static void forked_meanwhile(void)
+{
+    pthread_t thread;
+    CHECK(pthread_create(&thread, 0, wait_alone, 0) == 0);
+    for (long number = 0; number != SYS_poll && number != SYS_ppoll;) {
+        sched_yield();
+        number = waiting != 0 ? sleeps_in(waiting) : 0;
+    }
+    fflush(stdout);
+    pid_t child = MUST(fork());
+    if (child == 0) {
+        int count = 0;
+        DIR *all = opendir("/proc/self/fd");
+        while (all && readdir(all))
+            count++;
+        printf("  a child has %d\n", count);
+        fflush(stdout);
+        _exit(0);
+    }
+    ended(child);
+    ended(writer(out));
+    CHECK(pthread_join(thread, 0) == 0);
+    take(in);
+}
+
 /* The last who writes is killed. */
 static void hung_up(const char *path)
 {
@@ -411,6 +503,8 @@ int main(int argc, char **argv)
     blocks();
     sent();
     lent();
+    crowded();
+    forked_meanwhile();
     hung_up(argv[1]);
     return 0;
 }

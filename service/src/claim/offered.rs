@@ -1,7 +1,7 @@
 //! What the framework offers service modules: to claim, and to let go.
 
 use core::ffi::{CStr, c_char, c_int, c_long};
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use vload_module::abi::Layer;
 use vload_module::abi::offered::{vload_lock, vload_unlock};
@@ -16,10 +16,19 @@ use crate::vload;
 /// The lock of the table of claims.
 const LOCK: u32 = 0;
 
-/// The thread in which a module is being asked to mount something, so that what it claims is a mount's.
-static MOUNTING: AtomicU32 = AtomicU32::new(0);
-/// What that thread mounts on is no directory.
-static ON_FILE: AtomicBool = AtomicBool::new(false);
+/// Threads that can mount at a time; more wait for one of them.
+const MOUNTS: usize = 64;
+
+/// The threads in which a module is being asked to mount something, so that what it claims is a mount's. Each is its
+/// number, shifted, and [`ON_FILE`]; 0 for none.
+static MOUNTING: [AtomicU64; MOUNTS] = [const { AtomicU64::new(0) }; MOUNTS];
+/// What a thread mounts on is no directory.
+const ON_FILE: u64 = 1;
+
+/// What a thread mounts, if it does.
+fn mount_of(thread: u32) -> Option<&'static AtomicU64> {
+    MOUNTING.iter().find(|slot| slot.load(Ordering::Acquire) >> 1 == u64::from(thread))
+}
 
 /// Does something with the table that no other thread of the session does at the same time.
 pub fn alone<T>(what: impl FnOnce(&Table) -> Result<T>) -> Result<T> {
@@ -32,22 +41,31 @@ pub fn alone<T>(what: impl FnOnce(&Table) -> Result<T>) -> Result<T> {
     done
 }
 
-/// Calls a module's `mount`: what it claims in this thread is mounted. On what is no directory no tree can be.
+/// Calls a module's `mount`: what it claims in this thread is mounted. On what is no directory no tree can be. A module may
+/// have an older one mount something meanwhile.
 pub fn mounting<T>(on_file: bool, what: impl FnOnce() -> T) -> T {
     let thread = vload::thread();
-    // Two threads that mount at once wait for one another.
-    while MOUNTING.compare_exchange(0, thread, Ordering::AcqRel, Ordering::Relaxed).is_err() {
-        vload::let_others_run();
-    }
-    ON_FILE.store(on_file, Ordering::Relaxed);
+    let word = u64::from(thread) << 1 | u64::from(on_file);
+    let take = |slot: &&AtomicU64| {
+        slot.compare_exchange(0, word, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    };
+    let (slot, outer) = match mount_of(thread) {
+        Some(slot) => (slot, slot.swap(word, Ordering::AcqRel)),
+        None => loop {
+            match MOUNTING.iter().find(take) {
+                Some(slot) => break (slot, 0),
+                None => vload::let_others_run(),
+            }
+        },
+    };
     let done = what();
-    MOUNTING.store(0, Ordering::Release);
+    slot.store(outer, Ordering::Release);
     done
 }
 
 /// A copy of the process: no other thread of it mounts anything.
 pub fn forked() {
-    MOUNTING.store(0, Ordering::Relaxed);
+    MOUNTING.iter().for_each(|slot| slot.store(0, Ordering::Relaxed));
 }
 
 /// `vload_claim_path`.
@@ -63,10 +81,10 @@ pub unsafe extern "C" fn vload_claim_path(
 ) -> c_int {
     // SAFETY: the caller's promise.
     let path = unsafe { CStr::from_ptr(path) }.to_bytes();
-    let mounted = MOUNTING.load(Ordering::Acquire);
-    let mounted = mounted != 0 && mounted == vload::thread();
+    let mount = mount_of(vload::thread()).map(|slot| slot.load(Ordering::Relaxed));
+    let mounted = mount.is_some();
     // As `graft_tree` has it (fs/namespace.c).
-    if mounted && flags & CLAIM_EXACT == 0 && ON_FILE.load(Ordering::Relaxed) {
+    if flags & CLAIM_EXACT == 0 && mount.is_some_and(|mount| mount & ON_FILE != 0) {
         return raw(Err(Errno::NOTDIR)) as c_int;
     }
     let claimed = layers::of(layer).ok_or(Errno::INVAL).and_then(|service| {

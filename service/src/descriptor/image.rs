@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use vload_module::{Errno, Result};
 
-use super::Held;
+use super::{Held, Temporary};
 use crate::call::buffer;
 use crate::kernel;
 use crate::path::Text;
@@ -14,24 +14,19 @@ const NAME: usize = 250;
 
 /// A copy of `length` bytes of a file from `offset` on, or of as many as there are: a descriptor that is closed by an
 /// exec. The copy has the file's name.
-pub fn image(held: &Held, offset: i64, length: u64) -> Result<i32> {
+pub fn image(held: &Held, offset: i64, length: u64) -> Result<Temporary> {
     let size = held.stat()?.size.saturating_sub(offset as u64).min(length);
     // To write behind the limit would be a signal.
     if kernel::file_size_limit().is_some_and(|limit| size > limit) {
         return Err(Errno::NOMEM);
     }
     let fd = named_file(held)?;
-    match fill(held, fd, offset, size) {
-        Ok(()) => Ok(fd),
-        Err(error) => {
-            kernel::close(fd);
-            Err(error)
-        }
-    }
+    fill(held, fd.fd(), offset, size)?;
+    Ok(fd)
 }
 
 #[inline(never)]
-fn named_file(held: &Held) -> Result<i32> {
+fn named_file(held: &Held) -> Result<Temporary> {
     let mut path = Text::root();
     held.path(&mut path);
     let name = path.name();
@@ -39,7 +34,7 @@ fn named_file(held: &Held) -> Result<i32> {
     let mut room = [0; NAME];
     room[..name.len()].copy_from_slice(name);
     let name = CStr::from_bytes_until_nul(&room).unwrap_or_default();
-    kernel::memory_file(name).map_err(|_| Errno::NOMEM)
+    Temporary::make(|| kernel::memory_file(name)).map_err(|_| Errno::NOMEM)
 }
 
 fn fill(held: &Held, fd: i32, offset: i64, size: u64) -> Result<()> {

@@ -14,6 +14,7 @@ mod path;
 mod pin;
 mod placeholder;
 mod record;
+pub mod temporary;
 mod unasked;
 
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
@@ -25,10 +26,11 @@ use crate::vload;
 pub use held::{Held, Subject, find};
 pub use image::image;
 pub use names::{is_any_open, lost, moved};
-pub use open::{Named, open, reclaim, users};
+pub use open::{Named, open, open_for_now, reclaim, users};
 pub use path::Name;
 pub use pin::{closing, forked, use_of};
 pub use record::Records;
+pub use temporary::Temporary;
 
 static RECORDS: AtomicPtr<Records> = AtomicPtr::new(core::ptr::null_mut());
 

@@ -13,8 +13,8 @@ use vload_module::abi::service::{File, Node, OPENED_REAL};
 use vload_module::{Errno, Result};
 
 use super::path::Name;
-use super::placeholder;
 use super::record::{FREE, OPEN, OPENING, Record, Records, TAKEN};
+use super::{Temporary, placeholder};
 use crate::call::poll;
 use crate::kernel;
 use crate::layers::{self, Service};
@@ -43,16 +43,28 @@ pub fn open(
     flags: u32,
     mode: u32,
 ) -> Result<i32> {
+    open_for_now(service, node, named, flags, mode).map(Temporary::keep)
+}
+
+/// The same for the framework itself.
+pub fn open_for_now(
+    service: &Service,
+    node: &Node,
+    named: Named<'_>,
+    flags: u32,
+    mode: u32,
+) -> Result<Temporary> {
     let records = super::records().ok_or(Errno::NXIO)?;
     for _ in 0..LOOKED_AT {
         if let Some(number) = records.next_in_turn() {
             reclaim_if_left(records, number);
         }
     }
-    let fd = placeholder::open(flags & nr::O_CLOEXEC != 0)?;
-    let opened = take(records, fd).and_then(|number| {
-        let opened = fill(records, number, service, (node, named), (flags, mode));
-        let placed = opened.and_then(|real| match real {
+    let opened = placeholder::open(flags & nr::O_CLOEXEC != 0)?;
+    let fd = opened.fd();
+    take(records, fd).and_then(|number| {
+        let filled = fill(records, number, service, (node, named), (flags, mode));
+        let placed = filled.and_then(|real| match real {
             Some(real) => replace(fd, real, flags & nr::O_CLOEXEC),
             None => {
                 let record = records.get(number).ok_or(Errno::IO)?;
@@ -61,23 +73,15 @@ pub fn open(
                 Ok(())
             }
         });
-        match (&opened, &placed) {
+        match (&filled, &placed) {
             (Ok(None), Ok(())) => {}
             (Ok(None), Err(_)) => drop(close(records, number)),
             _ => free(records, number),
         }
         placed
-    });
-    match opened {
-        Ok(()) => {
-            super::hold();
-            Ok(fd)
-        }
-        Err(error) => {
-            kernel::close(fd);
-            Err(error)
-        }
-    }
+    })?;
+    super::hold();
+    Ok(opened)
 }
 
 /// A record for the description of `fd`, whose lock it has from now on.
@@ -227,10 +231,9 @@ pub fn reclaim_if_left(records: &Records, number: u32) {
     // Where no descriptor can be had, somebody else finds it.
     let Ok(fd) = placeholder::open(true) else { return };
     let is_used = |record: &Record| record.state.load(Ordering::Acquire) != FREE;
-    if kernel::lock_byte(fd, number).is_ok() && records.get(number).is_some_and(is_used) {
+    if kernel::lock_byte(fd.fd(), number).is_ok() && records.get(number).is_some_and(is_used) {
         close(records, number);
     }
-    kernel::close(fd);
 }
 
 /// Descriptors have been closed: files that nobody has open any more are, too.

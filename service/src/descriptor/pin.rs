@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use linux_raw_sys::general::F_DUPFD_CLOEXEC;
 use vload_module::{Errno, Result};
 
-use super::{Held, held};
+use super::{Held, held, temporary};
 use crate::{kernel, vload};
 
 /// Calls that can be noted; more at a time go on as before, without.
@@ -93,6 +93,8 @@ fn keep(slot: &Slot, fd: i32) {
     if slot.copy.load(Ordering::SeqCst) != 0 {
         return;
     }
+    // A process that is copied meanwhile finds the copy in the slot.
+    let _alone = temporary::alone();
     let copied =
         kernel::fcntl(fd, F_DUPFD_CLOEXEC, AWAY).or_else(|_| kernel::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     let Ok(copy) = copied else { return };
@@ -107,13 +109,14 @@ fn keep(slot: &Slot, fd: i32) {
     }
 }
 
-/// The process has just been forked, and has none of the threads whose calls are noted here.
-pub fn forked() {
+/// The process has just been forked, and has none of the threads whose calls are noted here. `copied` says whether it has
+/// copies of their descriptors.
+pub fn forked(copied: bool) {
     CLOSING.store(0, Ordering::SeqCst);
     for slot in &SLOTS {
         slot.fd.store(0, Ordering::SeqCst);
         let copy = slot.copy.swap(0, Ordering::SeqCst) - 1;
-        if copy >= 0 {
+        if copy >= 0 && copied {
             kernel::close(copy);
         }
     }

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use linux_raw_sys::general::{O_CLOEXEC, O_RDWR, SEEK_CUR, SEEK_SET};
 use vload_module::Result;
 
+use super::Temporary;
 use crate::kernel;
 
 /// The highest bits of a placeholder's position: no file of a file system is that long, so that descriptors of
@@ -43,8 +44,9 @@ pub fn identify(fd: i32) -> Option<(u32, u32)> {
 }
 
 /// A fresh description at the lowest free number.
-pub fn open(close_on_exec: bool) -> Result<i32> {
-    kernel::reopen(kernel::placeholders()?, O_RDWR | if close_on_exec { O_CLOEXEC } else { 0 })
+pub fn open(close_on_exec: bool) -> Result<Temporary> {
+    let file = kernel::placeholders()?;
+    Temporary::make(|| kernel::reopen(file, O_RDWR | if close_on_exec { O_CLOEXEC } else { 0 }))
 }
 
 /// Makes it stand for a record.

@@ -172,7 +172,8 @@ impl Log {
         let lengths = [from.len() as u16, to.len() as u16].map(u16::to_ne_bytes);
         let end = self.end.load(Ordering::Relaxed);
         let next = end + (HEAD + from.len() + to.len()) as u64;
-        self.begin.store(next.saturating_sub(ROOM as u64), Ordering::Relaxed);
+        // One who was killed may have written over more than this will.
+        self.begin.fetch_max(next.saturating_sub(ROOM as u64), Ordering::Relaxed);
         fence(Ordering::Release);
         let head = claim.to_ne_bytes().into_iter().chain([kind]);
         let bytes = head.chain(lengths.into_iter().flatten());

@@ -177,7 +177,15 @@ fn under(bench: &Bench<'_>) -> Result<()> {
          mount -t under $here/source $here; cat $here/file; cat $here/source 2>/dev/null || echo covered; \
          echo more >>$here/file; umount $here; cat $here/source; umount $here; ls $here; echo over",
     )?;
-    expect(&outcome, "below\ncovered\nbelow\nmore\nover\n")
+    expect(&outcome, "below\ncovered\nbelow\nmore\nover\n")?;
+    // One has another mount something while it is asked to mount itself: both are mounts, one on top of the other.
+    let outcome = inside(
+        bench,
+        &options,
+        "cd $PWD/here; here=$PWD; echo real >source; cd /; mount -t over /dev/null $here; ls -A $here/file; umount $here; \
+         echo text >$here/file; ls $here; umount $here; ls $here; umount $here 2>/dev/null || echo over",
+    )?;
+    expect(&outcome, &format!("{}/file\nfile\nsource\nover\n", kept(bench).join("here").display()))
 }
 
 fn refused(bench: &Bench<'_>) -> Result<()> {

@@ -10,7 +10,7 @@ use vload_module::{Errno, Result};
 
 use core::sync::atomic::Ordering;
 
-use crate::descriptor::{Held, image};
+use crate::descriptor::{Held, Temporary, image};
 use crate::{kernel, vload};
 
 const PAGE: usize = 4096;
@@ -40,12 +40,10 @@ pub fn map(held: &Held, call: &mut Call, offset: i64) -> Result<usize> {
     let mut copy = image(held, offset, length as u64)?;
     if (flags & TYPE) as u32 != nr::MAP_PRIVATE {
         // So that it cannot be made writable later either.
-        let to_read = kernel::reopen(copy, nr::O_RDONLY | nr::O_CLOEXEC);
-        kernel::close(copy);
-        copy = to_read.map_err(|_| Errno::NODEV)?;
+        let to_read = || kernel::reopen(copy.fd(), nr::O_RDONLY | nr::O_CLOEXEC);
+        copy = Temporary::make(to_read).map_err(|_| Errno::NODEV)?;
     }
-    (call.arguments[4], call.arguments[5]) = (copy as usize, 0);
+    (call.arguments[4], call.arguments[5]) = (copy.fd() as usize, 0);
     let result = vload::next(call);
-    kernel::close(copy);
     Errno::check(result).map(|_| result as usize)
 }

@@ -7,7 +7,7 @@ use super::asked::{Asked, From, Where};
 use super::{Answer, real};
 use crate::claim::Target;
 use crate::claim::target::is_directory;
-use crate::descriptor::{self, Held};
+use crate::descriptor::{self, Held, Temporary};
 use crate::kernel;
 use crate::path::permission::EXECUTE;
 use crate::path::{Final, How, LONGEST, Rest, Text};
@@ -20,8 +20,8 @@ const HEAD: usize = 256;
 
 /// What is executed.
 enum Program {
-    /// A descriptor of a file's content, to be closed again.
-    Content(i32),
+    /// A descriptor of a file's content.
+    Content(Temporary),
     /// A script: what its first line says is in the buffer.
     Script,
 }
@@ -65,27 +65,25 @@ pub fn execute(asked: &mut Asked<'_>) -> Result<Answer> {
     let [argv, envp] = [asked.call.arguments[at + 1], asked.call.arguments[at + 2]];
     let mut line = [0; HEAD];
     match opened.program(&mut line)? {
-        Program::Content(fd) => Ok(start(asked, fd, argv, envp)),
+        Program::Content(content) => Ok(start(asked, &content, argv, envp)),
         Program::Script => script(asked, &path, &line, argv, envp),
     }
 }
 
 /// Has the system execute what is behind a descriptor. If it comes back it has failed.
-fn start(asked: &mut Asked<'_>, fd: i32, argv: usize, envp: usize) -> Answer {
+fn start(asked: &mut Asked<'_>, content: &Temporary, argv: usize, envp: usize) -> Answer {
     asked.call.number = nr::__NR_execveat as usize;
     asked.call.arguments =
-        [fd as usize, c"".as_ptr() as usize, argv, envp, nr::AT_EMPTY_PATH as usize, 0];
-    let result = vload::next(asked.call);
-    kernel::close(fd);
-    Answer::Here(result as usize)
+        [content.fd() as usize, c"".as_ptr() as usize, argv, envp, nr::AT_EMPTY_PATH as usize, 0];
+    Answer::Here(vload::next(asked.call) as usize)
 }
 
 /// A file that was opened to be executed.
 enum Opened {
     /// One of a layer's, and the descriptor that was made for this; none when it is the program's own.
-    Virtual(Held, Option<i32>),
+    Virtual(Held, Option<Temporary>),
     /// A real one, which a module has opened.
-    Real(i32),
+    Real(Temporary),
 }
 
 /// Opens a program, as far as it may be executed.
@@ -97,10 +95,11 @@ fn open(target: &Target, path: &Text) -> Result<Opened> {
     target.permit(path, &known, EXECUTE)?;
     // Whether it may be read does not matter: it is the module that gives its content.
     let flags = nr::O_RDONLY | nr::O_CLOEXEC;
-    let fd = descriptor::open(&target.service, &target.node(path), target.named(path), flags, 0)?;
-    Ok(match descriptor::find(fd) {
-        Some(held) => Opened::Virtual(held?, Some(fd)),
-        None => Opened::Real(fd),
+    let (node, named) = (target.node(path), target.named(path));
+    let opened = descriptor::open_for_now(&target.service, &node, named, flags, 0)?;
+    Ok(match descriptor::find(opened.fd()) {
+        Some(held) => Opened::Virtual(held?, Some(opened)),
+        None => Opened::Real(opened),
     })
 }
 
@@ -108,28 +107,26 @@ impl Opened {
     /// What it is: its content for the kernel, or a script, whose first line goes to `line`.
     fn program(self, line: &mut [u8; HEAD]) -> Result<Program> {
         match self {
-            Opened::Real(fd) => {
-                let arguments = [fd as usize, line.as_mut_ptr() as usize, line.len(), 0, 0, 0];
+            Opened::Real(content) => {
+                let arguments =
+                    [content.fd() as usize, line.as_mut_ptr() as usize, line.len(), 0, 0, 0];
                 // SAFETY: the room is as long as it says.
                 let length = unsafe { vload::system(nr::__NR_pread64, arguments) };
                 match length {
-                    Ok(length) if line[..length].starts_with(b"#!") => {
-                        kernel::close(fd);
-                        Ok(Program::Script)
-                    }
+                    Ok(length) if line[..length].starts_with(b"#!") => Ok(Program::Script),
                     // What cannot be read is for the kernel to judge.
-                    _ => Ok(Program::Content(fd)),
+                    _ => Ok(Program::Content(content)),
                 }
             }
-            Opened::Virtual(held, fd) => {
+            Opened::Virtual(held, opened) => {
                 let program = read(&held, &mut line[..], 0).and_then(|length| {
                     match line[..length].starts_with(b"#!") {
                         true => Ok(Program::Script),
                         false => descriptor::image(&held, 0, u64::MAX).map(Program::Content),
                     }
                 });
-                if let Some(fd) = fd {
-                    kernel::close(fd);
+                if let Some(opened) = opened {
+                    drop(opened);
                     descriptor::left(held.number);
                 }
                 program
@@ -194,7 +191,7 @@ fn script(
             Where::Open(_) => return Err(Errno::NOENT),
         };
         match opened.program(&mut line)? {
-            Program::Content(fd) => return Ok(start(asked, fd, vector.start(), envp)),
+            Program::Content(content) => return Ok(start(asked, &content, vector.start(), envp)),
             Program::Script => {}
         }
     }

@@ -13,7 +13,7 @@ use vload_module::{Errno, Result};
 
 use super::{ALWAYS, Watch, asked_about, ready, waited};
 use crate::call::time::Limit;
-use crate::descriptor::{self, Held};
+use crate::descriptor::{self, Held, Temporary};
 use crate::{kernel, vload};
 
 /// Files that a process can have in its sets.
@@ -86,12 +86,11 @@ pub fn closed(first: u32, last: u32) {
 fn check_set(set: i32) -> Result<()> {
     // What is not in a set cannot be taken from it.
     // SAFETY: no memory is passed.
-    let other = unsafe { kernel::call(nr::__NR_eventfd2, [0, nr::O_CLOEXEC as usize]) };
-    let other = other.map_err(|_| Errno::NOMEM)?;
-    let arguments = [set as usize, nr::EPOLL_CTL_DEL as usize, other, 0];
+    let make = || unsafe { kernel::call(nr::__NR_eventfd2, [0, nr::O_CLOEXEC as usize]) };
+    let other = Temporary::make(|| make().map(|fd| fd as i32)).map_err(|_| Errno::NOMEM)?;
+    let arguments = [set as usize, nr::EPOLL_CTL_DEL as usize, other.fd() as usize, 0];
     // SAFETY: no memory is passed.
     let taken = unsafe { kernel::call(nr::__NR_epoll_ctl, arguments) };
-    kernel::close(other as i32);
     match taken {
         Err(Errno::NOENT) | Ok(_) => Ok(()),
         Err(error) => Err(error),

@@ -7,27 +7,62 @@ use vload_module::abi::Call;
 use vload_module::{Errno, Result};
 
 use super::{Watch, asked_about, ready, waited};
+use crate::call::buffer;
 use crate::call::time::Limit;
 use crate::vload;
 
-/// Words of a set.
-const WORDS: usize = 1024 / BITS;
+const WORD: usize = size_of::<usize>();
 const BITS: usize = usize::BITS as usize;
+/// How many sets there are in [`Sets`].
+const SETS: usize = 10;
 /// Descriptors that can be waited for so; where there are more, virtual ones are held to be ready.
-const MOST: usize = WORDS * BITS;
+const MOST: usize = buffer::LARGE / (SETS * WORD) * BITS;
 
-type Set = [usize; WORDS];
-
-fn has(set: &Set, fd: usize) -> bool {
-    set[fd / BITS] >> (fd % BITS) & 1 != 0
+/// Bytes of a set of so many descriptors (`FDS_BYTES`, linux/poll.h).
+fn bytes_for(count: usize) -> usize {
+    count.div_ceil(BITS) * WORD
 }
 
-fn clear(set: &mut Set, fd: usize) {
-    set[fd / BITS] &= !(1 << (fd % BITS));
+// A set has descriptor 8 in the lowest bit of its second byte: that is how words lie on the processors there are.
+fn has(set: &[u8], fd: usize) -> bool {
+    set[fd / 8] >> (fd % 8) & 1 != 0
 }
 
-fn add(set: &mut Set, fd: usize) {
-    set[fd / BITS] |= 1 << (fd % BITS);
+fn clear(set: &mut [u8], fd: usize) {
+    set[fd / 8] &= !(1 << (fd % 8));
+}
+
+fn add(set: &mut [u8], fd: usize) {
+    set[fd / 8] |= 1 << (fd % 8);
+}
+
+/// Sets of equal length.
+#[derive(Default)]
+struct Sets<'a> {
+    /// What the program waits for: to read, to write, and what is exceptional.
+    wanted: [&'a mut [u8]; 3],
+    /// Those of files whose module is asked.
+    asked: &'a mut [u8],
+    /// What holds of these.
+    holding: [&'a mut [u8]; 3],
+    /// What the kernel is given, and gives.
+    given: [&'a mut [u8]; 3],
+}
+
+impl<'a> Sets<'a> {
+    /// Empty ones of so many bytes. `ENOMEM` where the room is too small.
+    fn within(room: &'a mut [u8], length: usize) -> Result<Self> {
+        let room = room.get_mut(..SETS * length).ok_or(Errno::NOMEM)?;
+        room.fill(0);
+        let mut parts = room.chunks_exact_mut(length);
+        let mut next = |_| parts.next().unwrap_or_default();
+        Ok(Self {
+            wanted: core::array::from_fn(&mut next),
+            asked: next(0),
+            holding: core::array::from_fn(&mut next),
+            given: core::array::from_fn(&mut next),
+        })
+    }
 }
 
 /// What makes a descriptor readable and writable (`POLLIN_SET`, `POLLOUT_SET`, `POLLEX_SET`).
@@ -49,94 +84,100 @@ pub fn select(call: &mut Call) -> Option<c_long> {
     result.map(super::super::fd::raw)
 }
 
-/// The sets of the program.
-fn given(at: [usize; 3], bytes: usize) -> Result<[Set; 3]> {
-    let mut sets = [[0; WORDS]; 3];
-    for (set, at) in sets.iter_mut().zip(at).filter(|(_, at)| *at != 0) {
-        for (index, word) in set[..bytes / size_of::<usize>()].iter_mut().enumerate() {
-            *word = vload::get(at.wrapping_add(index * size_of::<usize>()))?;
+/// Whether a file is in the program's sets whose module is asked.
+fn is_any_asked(places: [usize; 3], count: usize) -> Result<bool> {
+    for index in 0..count.div_ceil(BITS) {
+        let mut word = 0;
+        for at in places.into_iter().filter(|at| *at != 0) {
+            word |= vload::get::<usize>(at.wrapping_add(index * WORD))?;
+        }
+        let numbers = (0..BITS).filter(|bit| word >> bit & 1 != 0).map(|bit| index * BITS + bit);
+        if numbers.take_while(|fd| *fd < count).any(|fd| asked_about(fd as i32).is_some()) {
+            return Ok(true);
         }
     }
-    Ok(sets)
+    Ok(false)
 }
 
 fn wait(call: &mut Call, is_wide: bool) -> Option<Result<usize>> {
     let [count, first, second, third, timeout, _] = call.arguments;
     let count = count as i32 as usize;
-    if count > MOST {
-        return None;
-    }
-    let (places, bytes) = ([first, second, third], count.div_ceil(BITS) * size_of::<usize>());
-    let wanted = given(places, bytes).ok()?;
-    let mut asked = [0; WORDS];
-    for fd in 0..count {
-        if wanted.iter().any(|set| has(set, fd)) && asked_about(fd as i32).is_some() {
-            add(&mut asked, fd);
-        }
-    }
-    if asked == [0; WORDS] {
+    let places = [first, second, third];
+    if count > MOST || is_any_asked(places, count) != Ok(true) {
         return None;
     }
     let limit = if is_wide { Limit::wide(timeout) } else { Limit::words(timeout) };
     Some(limit.and_then(|mut limit| {
-        let found = rounds(call, count, (&wanted, &asked), &mut limit)?;
-        limit.give_back();
-        for (set, at) in found.1.iter().zip(places).filter(|(_, at)| *at != 0) {
-            for (index, word) in set[..bytes / size_of::<usize>()].iter().enumerate() {
-                vload::put(at.wrapping_add(index * size_of::<usize>()), word)?;
+        let watch = Watch::new()?;
+        // The kernel is given one more descriptor, wherever that lies.
+        let length = bytes_for(count.max(watch.fd() as usize + 1));
+        buffer::with(SETS * length, |room| {
+            let mut sets = Sets::within(room, length)?;
+            let bytes = bytes_for(count);
+            for (set, at) in sets.wanted.iter_mut().zip(places).filter(|(_, at)| *at != 0) {
+                vload::get_bytes(&mut set[..bytes], at)?;
             }
-        }
-        Ok(found.0)
+            let found = rounds(call, count, &watch, &mut sets, &mut limit)?;
+            limit.give_back();
+            for (set, at) in sets.given.iter().zip(places).filter(|(_, at)| *at != 0) {
+                vload::put_bytes(at, &set[..bytes])?;
+            }
+            Ok(found)
+        })
     }))
 }
 
+/// Waits: how many descriptors are in `given` then.
 fn rounds(
     call: &mut Call,
     count: usize,
-    (wanted, asked): (&[Set; 3], &Set),
+    watch: &Watch,
+    sets: &mut Sets<'_>,
     limit: &mut Limit,
-) -> Result<(usize, [Set; 3])> {
-    let watch = Watch::new()?;
+) -> Result<usize> {
     let news = watch.fd() as usize;
-    if news >= MOST {
-        return Err(Errno::NOMEM);
+    for fd in 0..count {
+        if sets.wanted.iter().any(|set| has(set, fd)) && asked_about(fd as i32).is_some() {
+            add(sets.asked, fd);
+        }
     }
     let mut round = 0;
     loop {
-        let mut sets = *wanted;
-        let mut holding = [[0; WORDS]; 3];
         let mut found = 0;
-        for fd in (0..count).filter(|&fd| has(asked, fd)) {
+        for (kind, wanted) in sets.wanted.iter().enumerate() {
+            sets.given[kind].copy_from_slice(wanted);
+            sets.holding[kind].fill(0);
+        }
+        for fd in (0..count).filter(|&fd| has(sets.asked, fd)) {
             // One that was closed since is nobody's.
             let events = asked_about(fd as i32).map_or(0, |held| ready(&held));
-            for kind in 0..KINDS.len() {
-                clear(&mut sets[kind], fd);
-                if has(&wanted[kind], fd) && events & KINDS[kind] != 0 {
-                    add(&mut holding[kind], fd);
+            for (kind, events_of_kind) in KINDS.into_iter().enumerate() {
+                clear(sets.given[kind], fd);
+                if has(sets.wanted[kind], fd) && events & events_of_kind != 0 {
+                    add(sets.holding[kind], fd);
                     found += 1;
                 }
             }
         }
-        add(&mut sets[0], news);
+        add(sets.given[0], news);
         call.arguments[0] = count.max(news + 1);
-        for (argument, set) in call.arguments[1..4].iter_mut().zip(&mut sets) {
+        for (argument, set) in call.arguments[1..4].iter_mut().zip(&mut sets.given) {
             *argument = set.as_mut_ptr() as usize;
         }
         limit.apply(call, 4, found != 0);
         let ready = waited(vload::next(call), round).inspect_err(|&error| limit.ended(error))?;
-        let has_news = ready != 0 && has(&sets[0], news);
+        let has_news = ready != 0 && has(sets.given[0], news);
         let ready = ready - usize::from(has_news);
         if found + ready != 0 || !has_news {
-            for (kind, set) in sets.iter_mut().enumerate() {
+            clear(sets.given[0], news);
+            for (set, holding) in sets.given.iter_mut().zip(&sets.holding) {
+                // What the kernel was given stays in the sets when nothing holds of it.
                 if ready == 0 {
-                    *set = [0; WORDS];
+                    set.fill(0);
                 }
-                set.iter_mut().zip(holding[kind]).for_each(|(word, more)| *word |= more);
+                set.iter_mut().zip(holding.iter()).for_each(|(byte, more)| *byte |= more);
             }
-            if ready != 0 && has_news {
-                clear(&mut sets[0], news);
-            }
-            return Ok((found + ready, sets));
+            return Ok(found + ready);
         }
         watch.drain();
         round += 1;

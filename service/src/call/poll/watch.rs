@@ -12,7 +12,7 @@ use vload_module::abi::service::core_side::vload_wait;
 use vload_module::{Errno, Result};
 
 use super::ready;
-use crate::descriptor::{self, Held};
+use crate::descriptor::{self, Held, Temporary};
 use crate::{kernel, vload};
 
 /// The watch lies where programs do not look.
@@ -23,7 +23,7 @@ const IN_OPEN: usize = 0x20;
 const IN_CLOSE_WRITE: usize = 0x8;
 
 /// Becomes ready when something is done with a file of a layer's.
-pub struct Watch(i32);
+pub struct Watch(Temporary);
 
 impl Watch {
     /// From now on. `ENOMEM` where the kernel has no room for one.
@@ -33,18 +33,18 @@ impl Watch {
 
     fn with(flags: u32) -> Result<Self> {
         let flags = (nr::O_CLOEXEC | flags) as usize;
-        // SAFETY: no memory is passed.
-        let made = unsafe { kernel::call(nr::__NR_inotify_init1, [flags]) };
-        let low = made.map_err(|_| Errno::NOMEM)? as i32;
-        let high = kernel::fcntl(low, nr::F_DUPFD_CLOEXEC, AWAY);
+        let made = Temporary::make(|| {
+            // SAFETY: no memory is passed.
+            let low = unsafe { kernel::call(nr::__NR_inotify_init1, [flags]) }? as i32;
+            let Ok(high) = kernel::fcntl(low, nr::F_DUPFD_CLOEXEC, AWAY) else { return Ok(low) };
+            kernel::close(low);
+            Ok(high as i32)
+        });
+        let watch = Self(made.map_err(|_| Errno::NOMEM)?);
         // Before what can fail: what is dropped is counted down.
         descriptor::waiters(|waiters| waiters.fetch_add(1, Ordering::SeqCst));
-        let watch = Self(high.map_or(low, |fd| fd as i32));
-        if watch.0 != low {
-            kernel::close(low);
-        }
         kernel::with_link(kernel::placeholders()?, |path| {
-            let arguments = [watch.0 as usize, path.as_ptr() as usize, IN_OPEN | IN_CLOSE_WRITE];
+            let arguments = [watch.fd() as usize, path.as_ptr() as usize, IN_OPEN | IN_CLOSE_WRITE];
             // SAFETY: the path ends with a zero.
             unsafe { kernel::call(nr::__NR_inotify_add_watch, arguments) }
         })
@@ -54,13 +54,13 @@ impl Watch {
 
     /// Its descriptor.
     pub fn fd(&self) -> i32 {
-        self.0
+        self.0.fd()
     }
 
     /// Takes the news.
     pub fn drain(&self) {
         let mut news = [0u8; 512];
-        let arguments = [self.0 as usize, news.as_mut_ptr() as usize, news.len()];
+        let arguments = [self.fd() as usize, news.as_mut_ptr() as usize, news.len()];
         // SAFETY: the room is as long as it says.
         while let Ok(length) = unsafe { kernel::call(nr::__NR_read, arguments) } {
             look_at(&news[..length]);
@@ -87,7 +87,6 @@ fn look_at(news: &[u8]) {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        kernel::close(self.0);
         descriptor::waiters(|waiters| waiters.fetch_sub(1, Ordering::SeqCst));
     }
 }
@@ -102,9 +101,10 @@ fn is_waited_for() -> bool {
 /// Something has been done with a file: who waits looks again.
 pub fn wake() {
     if is_waited_for()
-        && let Ok(fd) = kernel::placeholders().and_then(|fd| kernel::reopen(fd, nr::O_RDONLY))
+        && let Ok(file) = kernel::placeholders()
     {
-        kernel::close(fd);
+        // What it was opened for has been done, or there is no descriptor to be had.
+        let _ = Temporary::make(|| kernel::reopen(file, nr::O_RDONLY));
     }
 }
 
@@ -132,7 +132,7 @@ pub fn wait_for(held: &Held, events: u32) -> Result<()> {
             return Err(Errno::AGAIN);
         }
         let mut news = [0u8; 512];
-        let arguments = [watch.0 as usize, news.as_mut_ptr() as usize, news.len(), 0, 0, 0];
+        let arguments = [watch.fd() as usize, news.as_mut_ptr() as usize, news.len(), 0, 0, 0];
         // SAFETY: the room is as long as it says.
         let length = Errno::check(unsafe { vload_wait(nr::__NR_read as c_long, &arguments) })?;
         look_at(&news[..length as usize]);
