@@ -226,11 +226,10 @@ pub fn write_at(fd: i32, bytes: &[u8], offset: u64) -> Result<usize> {
 /// `ftruncate(2)`.
 pub fn truncate(fd: i32, size: u64) -> Result<()> {
     #[cfg(target_pointer_width = "64")]
-    // SAFETY: no memory is passed.
-    let result = unsafe { call(nr::__NR_ftruncate, [fd as usize, size as usize]) };
+    let (number, words) = (nr::__NR_ftruncate, [fd as usize, size as usize]);
     #[cfg(target_pointer_width = "32")]
+    let (number, words) =
+        (nr::__NR_ftruncate64, [fd as usize, size as usize, (size >> 32) as usize]);
     // SAFETY: no memory is passed.
-    let result =
-        unsafe { call(nr::__NR_ftruncate64, [fd as usize, size as usize, (size >> 32) as usize]) };
-    result.map(drop)
+    unsafe { call(number, words) }.map(drop)
 }

@@ -313,6 +313,26 @@ static void across_exec(void)
     execl(own_path, own_path, own_number, "after", NULL);
 }
 
+/* The same many times over: the other thread may be about to take it. */
+static void across_execs(void)
+{
+    int kept = 0;
+    for (int i = 0; i < 100; i++) {
+        pid_t child = MUST(fork());
+        if (child == 0) {
+            mask(SIG_BLOCK);
+            start(computes);
+            MUST(kill(getpid(), number));
+            execl(own_path, own_path, own_number, "after", "quietly", NULL);
+        }
+        int status;
+        MUST(waitpid(child, &status, 0));
+        kept += status == 0;
+    }
+    printf("kept: %d\n", kept);
+    _exit(0);
+}
+
 static void kills(void)
 {
     start(computes);
@@ -386,6 +406,8 @@ int main(int count, char **words)
     if (count > 2) {
         uint64_t blocked;
         MUST(syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, 8));
+        if (count > 3)
+            return !(pends() && has(blocked));
         printf("after the exec: pending %d, blocked %d\n", pends(), has(blocked));
         return 0;
     }
@@ -403,6 +425,8 @@ int main(int count, char **words)
     go("it is ignored", ignored);
     go("in a handler", in_a_handler);
     go("across an exec", across_exec);
+    if (is_call)
+        go("across execs", across_execs);
     go("it kills", kills);
     go("a filter's", trapped_by_a_filter);
     go("a breakpoint", breakpoint);

@@ -236,9 +236,7 @@ unsafe extern "C" fn vload_guard(
     argument: *mut c_void,
 ) -> c_long {
     // SAFETY: the framework's promise: a service layer, and code of its module's.
-    let result =
-        unsafe { guard::run(Block::own(), layer(handle), epoch, None, function, argument) };
-    result as c_long
+    unsafe { guard::run(Block::own(), layer(handle), epoch, None, function, argument) as c_long }
 }
 
 unsafe extern "C" fn vload_area_size(handle: *mut abi::Layer) -> u64 {

@@ -1,11 +1,11 @@
 //! Images as a compiler makes them, and broken ones.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::string::{String, ToString};
 use std::vec;
 use std::vec::Vec;
+use std::{format, fs};
 
 use super::*;
 
@@ -151,10 +151,10 @@ fn what_cannot_be_a_module_is_refused_with_the_reason() {
     let thread = with("__thread int own; int *other(void) { return &own; }\nstatic long call");
     assert!(refusal("thread", &thread, &["-ftls-model=initial-exec"]).contains("thread-local"));
     assert!(refusal("text", SMALL, &["-Wl,-N"]).contains("writable"));
-    let enters = with("void other(void) { __asm__ volatile(\"syscall\"); }\nstatic long call");
-    if cfg!(target_arch = "x86_64") {
-        assert!(refusal("enters", &enters, &[]).contains("use vload_system"));
-    }
+    let instruction = crate::arch::ENTERS;
+    let enters =
+        format!("void other(void) {{ __asm__ volatile(\"{instruction}\"); }}\nstatic long call");
+    assert!(refusal("enters", &with(&enters), &[]).contains("use vload_system"));
     let start = with("void _init(void) {}\nstatic long call");
     assert!(refusal("start", &start, &["-Wl,-init=_init"]).contains("-nostartfiles"));
     let large =

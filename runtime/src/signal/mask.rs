@@ -10,7 +10,7 @@
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{SIGCALL, SIGSYS, SIGTRAP, bit};
+use super::{SIGCALL, SIGSYS, SIGTRAP, bit, returning};
 use crate::arch::{self, SigInfo};
 use crate::layer::{self, Call, Class};
 use crate::memory::User;
@@ -122,6 +122,9 @@ pub fn hand_on(block: &Block, on: bool) {
         let done = unsafe { sys::signal_mask(how, &raw const set as usize, 0) };
         debug_assert!(done.is_ok());
     }
+    if on && set & bit(SIGCALL) != 0 {
+        returning::take();
+    }
 }
 
 const IGNORED: crate::arch::KernelAction =
@@ -137,10 +140,12 @@ pub fn hold_back(
     mask: &mut u64,
 ) -> bool {
     if believed & open() & bit(signal) == 0 || super::fault::code(info) > 0 {
+        returning::arrived(signal);
         return false;
     }
     if signal == SIGCALL {
         *mask |= bit(SIGCALL);
+        returning::sent(info);
         super::deliver::back_to_kernel(signal, info);
         return true;
     }
@@ -171,6 +176,7 @@ pub fn rt_sigtimedwait(call: &mut Call<'_>) -> isize {
         handed = hand_back(call.block, set);
     }
     let result = call.pass();
+    returning::arrived(result as i32);
     open_again(call.block, handed);
     result
 }

@@ -12,6 +12,7 @@ mod arrive;
 mod deliver;
 mod fault;
 mod mask;
+mod returning;
 mod sigreturn;
 mod temporary;
 

@@ -391,6 +391,12 @@ pub fn wait_for_any() -> Result<(i32, i32)> {
 /// `rt_sigtimedwait(2)`: the signal, and whether the kernel itself sent it. `None` when as many
 /// nanoseconds have passed, or another signal came.
 pub fn wait_for_signal(set: u64, limit: Option<i64>) -> Option<(i32, bool)> {
+    let (signal, info) = wait_for_info(set, limit).ok()?;
+    Some((signal, crate::arch::si_code(&info) > 0))
+}
+
+/// `rt_sigtimedwait(2)`, for as many nanoseconds at most: what has come.
+pub fn wait_for_info(set: u64, limit: Option<i64>) -> Result<(i32, crate::arch::SigInfo)> {
     const SECOND: i64 = 1_000_000_000;
     // The kernel's `timespec` of this call has words of the machine's.
     let time = limit.map(|limit| [(limit / SECOND) as usize, (limit % SECOND) as usize]);
@@ -399,8 +405,8 @@ pub fn wait_for_signal(set: u64, limit: Option<i64>) -> Option<(i32, bool)> {
     let mut info: crate::arch::SigInfo = unsafe { core::mem::zeroed() };
     let args = [&raw const set as usize, &raw mut info as usize, at, 8];
     // SAFETY: the kernel reads the set and the time and fills the siginfo.
-    let signal = unsafe { call(nr::__NR_rt_sigtimedwait, args) }.ok()?;
-    Some((signal as i32, crate::arch::si_code(&info) > 0))
+    let signal = unsafe { call(nr::__NR_rt_sigtimedwait, args) }?;
+    Ok((signal as i32, info))
 }
 
 /// `rt_sigtimedwait(2)` without waiting: `signal` is not pending any more.

@@ -64,6 +64,9 @@ pub const AUDIT_ARCH_COMPAT: u32 = AUDIT_ARCH;
 
 /// Length of the instruction that enters the kernel.
 pub const SYSCALL_INSTRUCTION: usize = 2;
+/// That instruction, as an assembler reads it.
+#[cfg(test)]
+pub const ENTERS: &str = "int $0x80";
 /// Bytes below the caller's stack pointer that stubs and the entry use: a word, and room.
 pub const STACK_USED: usize = 64;
 /// `e_machine` of the files that this build runs.

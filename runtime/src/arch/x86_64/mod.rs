@@ -70,6 +70,9 @@ pub const AUDIT_ARCH_COMPAT: u32 = 0x4000_0003;
 
 /// Length of the instruction that enters the kernel.
 pub const SYSCALL_INSTRUCTION: usize = 2;
+/// That instruction, as an assembler reads it.
+#[cfg(test)]
+pub const ENTERS: &str = "syscall";
 /// Bytes below the caller's stack pointer that stubs and the entry use: none.
 pub const STACK_USED: usize = 0;
 /// `e_machine` of the files that this build runs.

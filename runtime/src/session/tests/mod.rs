@@ -455,9 +455,10 @@ fn what_layers_want_is_in_the_tables() {
         let tables = tables(ROOT).expect("a session has them");
         let start = sys::map_shared(OWN.session.get(), tables.offset, crate::layer::TABLES, false);
         let start = start.expect("mapped");
-        // SAFETY: mapped just now, and as long.
-        let byte =
-            |low: usize| unsafe { &*((start + low) as *const AtomicU8) }.load(Ordering::Relaxed);
+        let byte = |low: usize| {
+            // SAFETY: mapped just now, and as long.
+            unsafe { &*((start + low) as *const AtomicU8) }.load(Ordering::Relaxed)
+        };
         let shown = || [39, 40, 5000].map(byte);
         put_in(ROOT, "early", "").expect("room");
         crate::layer::fill_table(ROOT, 0).expect("filled");
