@@ -28,6 +28,7 @@ pub mod native;
 pub mod needs;
 pub mod predict;
 pub mod programs;
+pub mod repeat;
 pub mod runner;
 pub mod scratch;
 pub mod suite;

@@ -45,6 +45,9 @@ struct Options {
     /// Walk every point of the dangerous windows, not a share
     #[arg(long)]
     full: bool,
+    /// How often a run that failed is made again, to tell what fails from what is unsteady
+    #[arg(long, default_value_t = 0)]
+    again: usize,
     /// How many cases run at once
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -102,6 +105,7 @@ fn compare(options: Options, cases: &[vload_tests::case::Case]) -> anyhow::Resul
         require_all: options.require_all,
         full: options.full,
         jobs: options.jobs,
+        again: options.again,
         keep: options.keep,
     };
     let tally = run(&plan, cases)?;

@@ -5,6 +5,7 @@ use crate::case::{Case, Mode};
 use crate::confinement::Confinement;
 use crate::execute::Machine;
 use crate::programs::Build;
+use crate::repeat::{Settled, TOLERATED, settled};
 use crate::verdict::Round;
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::{BTreeMap, HashMap};
@@ -43,6 +44,8 @@ pub struct Plan {
     pub full: bool,
     /// How many cases run at once.
     pub jobs: usize,
+    /// How often a run that failed is made again (`repeat.rs`).
+    pub again: usize,
     /// The work folder is left behind.
     pub keep: bool,
 }
@@ -54,6 +57,8 @@ pub struct Tally {
     pub passed: usize,
     /// Those that failed.
     pub failed: usize,
+    /// Those that failed once, and not when they were made again.
+    pub unsteady: usize,
     /// By confinement, how many runs were held against a native one, and in how many of these the
     /// program did natively what its case is for.
     pub compared: BTreeMap<&'static str, (usize, usize)>,
@@ -63,9 +68,24 @@ impl Tally {
     fn add(&mut self, other: Tally) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.unsteady += other.unsteady;
         for (name, (runs, worked)) in other.compared {
             let counts = self.compared.entry(name).or_default();
             *counts = (counts.0 + runs, counts.1 + worked);
+        }
+    }
+
+    /// A few that are unsteady are told, more are a failure.
+    fn judge_unsteady(&mut self) {
+        if self.unsteady != 0 {
+            println!(
+                "{} unsteady: each failed once and passed when it was made again",
+                self.unsteady
+            );
+        }
+        if self.unsteady > TOLERATED {
+            println!("FAILED: more than {TOLERATED} are unsteady");
+            self.failed += 1;
         }
     }
 
@@ -116,6 +136,7 @@ pub fn run(plan: &Plan, cases: &[Case]) -> Result<Tally> {
         println!("cannot remove {}: {error}", work.display());
     }
     let mut tally = tally.into_inner().unwrap_or_else(|error| error.into_inner());
+    tally.judge_unsteady();
     tally.judge_confinements(plan.filter.is_none() && plan.suite.is_none());
     Ok(tally)
 }
@@ -271,12 +292,16 @@ fn judge(plan: &Plan, machine: &Machine, binaries: &Binaries, case: &Case) -> Ta
             continue;
         }
         let round = Round { machine, case, binaries: &binaries, confinement };
-        for verdict in round.verdicts(modes) {
+        for verdict in settled(&round, modes, plan.again) {
             let mode = verdict.mode;
             let name = if free { mode } else { format!("{mode} under {}", confinement.name) };
             match verdict.outcome {
-                Ok(()) => tally.passed += 1,
-                Err(error) => failed(name, error),
+                Settled::Passed => tally.passed += 1,
+                Settled::Unsteady(error) => {
+                    println!("UNSTEADY {} [{name}]: {error:#}", case.name);
+                    tally.unsteady += 1;
+                }
+                Settled::Failed(error) => failed(name, error),
             }
             tally.note(confinement.name, verdict.works_natively);
         }

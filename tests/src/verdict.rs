@@ -21,11 +21,11 @@ pub struct Round<'a> {
 }
 
 /// What came of one mode.
-pub struct Verdict {
+pub struct Verdict<Outcome = Result<()>> {
     /// The mode's name.
     pub mode: String,
     /// What was wrong, if anything.
-    pub outcome: Result<()>,
+    pub outcome: Outcome,
     /// Whether the program did natively what the case is for; nothing where it did not run so.
     pub works_natively: Option<bool>,
 }

@@ -34,6 +34,7 @@ fn tally(vload: PathBuf, require_all: bool, case: Case) -> (usize, usize) {
         require_all,
         full: false,
         jobs: 1,
+        again: 0,
         keep: false,
     };
     let Tally { passed, failed, .. } = run(&plan, &[case]).expect("the runner");

@@ -66,6 +66,7 @@ pub fn ci(options: &Options) -> ExitCode {
             mode: None,
             full: false,
             confinement: None,
+            again: 0,
         });
     }
     tally.report()

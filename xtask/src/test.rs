@@ -37,6 +37,10 @@ pub struct Options {
     /// nothing else is said), all, or the name of one confinement, which is then the only place
     #[arg(long)]
     pub confinement: Option<String>,
+    /// How often a run that failed is made again: up to three that pass each time then are named as
+    /// unsteady, and no failure
+    #[arg(long, default_value_t = 0)]
+    pub again: usize,
 }
 
 /// Suites that others wrote.
@@ -177,6 +181,7 @@ fn comparison(options: &Options, arch: Arch, vload: &Path) -> Result<Tally> {
     if options.full {
         cargo.arg("--full");
     }
+    cargo.args(["--again", &options.again.to_string()]);
     last_counts(&mut cargo)
 }
 
