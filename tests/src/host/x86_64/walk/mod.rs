@@ -3,6 +3,7 @@
 //! instruction in turn, natively and under vload. What comes of it under vload must be something that
 //! comes of it natively too.
 
+mod asleep;
 pub mod cases;
 pub mod command;
 mod place;

@@ -1,5 +1,6 @@
 //! One run of a walked program.
 
+use super::asleep::Asleep;
 use super::place::Places;
 use super::tracee::{self, Event, Go};
 use anyhow::{Context, Result, bail, ensure};
@@ -230,7 +231,7 @@ impl State<'_> {
     /// Follows the program to its end.
     fn follow(&mut self) -> Result<String> {
         let start = Instant::now();
-        let mut asleep = 0;
+        let mut asleep = Asleep::new();
         let limit = self.walker.limit;
         arm(limit);
         loop {
@@ -240,16 +241,13 @@ impl State<'_> {
                     return Ok("hung".into());
                 }
                 let Phase::Walk(tid) = self.phase else { continue };
-                if self.entered && tracee::sleeps(tid) && self.others_sleep(tid) {
-                    asleep += 1;
-                    if asleep > 3 && self.slept(tid)? {
-                        return Ok("asleep".into());
-                    }
+                if self.entered && asleep.look(&self.threads) && self.slept(tid)? {
+                    return Ok("asleep".into());
                 }
                 std::thread::yield_now();
                 continue;
             };
-            asleep = 0;
+            asleep.forget();
             if let Event::Ended(status) = event {
                 self.threads.remove(&tid);
                 if tid == self.main {
@@ -292,7 +290,9 @@ impl State<'_> {
         match number {
             libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
                 let child = event_message(tid)? as i32;
-                let group = thread_group(child).unwrap_or(child);
+                let mut groups = self.threads.values();
+                let group = groups.find(|&&pid| tracee::is_thread_of(child, pid)).copied();
+                let group = group.unwrap_or(child);
                 self.threads.insert(child, group);
                 // The child's first stop may be here already; if not, it is waited for, so that it
                 // goes on before anything else does.
@@ -511,10 +511,6 @@ impl State<'_> {
         Ok(true)
     }
 
-    fn others_sleep(&self, tid: i32) -> bool {
-        self.threads.keys().all(|&other| other == tid || tracee::sleeps(other))
-    }
-
     fn inject(&self, tid: i32) {
         let group = self.threads.get(&tid).copied().unwrap_or(tid);
         for &signal in &self.walker.signals {
@@ -558,11 +554,6 @@ fn event_message(tid: i32) -> Result<u64> {
     let result = unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, tid, 0, &raw mut message) };
     ensure!(result == 0, "PTRACE_GETEVENTMSG: {}", std::io::Error::last_os_error());
     Ok(message)
-}
-
-fn thread_group(tid: i32) -> Option<i32> {
-    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok())
 }
 
 /// The first stop of a new thread.

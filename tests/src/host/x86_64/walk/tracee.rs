@@ -7,6 +7,7 @@ use std::io;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr;
+use std::time::Duration;
 
 /// How a traced thread goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -240,7 +241,27 @@ pub fn send(pid: i32, tid: i32, signal: i32) {
     unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, signal) };
 }
 
-/// Whether a thread that was let go sleeps in a system call.
+/// Whether a thread is one of this process's.
+pub fn is_thread_of(tid: i32, pid: i32) -> bool {
+    // SAFETY: no memory is involved; signal 0 is only asked about.
+    unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, 0) == 0 }
+}
+
+/// The processor time that a process has used; none when it is gone.
+pub fn used(pid: i32) -> Option<Duration> {
+    let mut clock = 0;
+    let mut time = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: the clock's number and the time are ours.
+    let known = unsafe {
+        libc::clock_getcpuclockid(pid, &raw mut clock) == 0
+            && libc::clock_gettime(clock, time.as_mut_ptr()) == 0
+    };
+    // SAFETY: all zeros is a time too.
+    let time = unsafe { time.assume_init() };
+    known.then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+/// Whether a thread that was let go sleeps in a system call, as `/proc` says.
 pub fn sleeps(tid: i32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{tid}/stat")) else { return false };
     stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'))
