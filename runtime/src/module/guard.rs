@@ -70,7 +70,9 @@ pub unsafe fn run(
         aborted: AtomicBool::new(false),
         below: block.guard.load(Ordering::Relaxed),
     };
-    crate::signal::open_faults(block);
+    if !block.faults_open.load(Ordering::Relaxed) {
+        crate::signal::open_faults(Block::own());
+    }
     block.guard.store((&raw const guard).cast_mut(), Ordering::Relaxed);
     guard.set_running(true);
     // SAFETY: the caller's promise.

@@ -32,7 +32,7 @@ const FAULTS: u64 =
     bit(SIGSEGV as i32) | bit(SIGBUS as i32) | bit(SIGILL as i32) | bit(SIGFPE as i32);
 
 /// The calling thread is about to run a module's code: its faults arrive.
-pub fn open_faults(block: &Block) {
+pub fn open_faults(block: &mut Block) {
     if block.faults_open.swap(true, Ordering::Relaxed) {
         return;
     }
@@ -43,7 +43,19 @@ pub fn open_faults(block: &Block) {
             super::fault::keep_ours(signal as i32);
         }
     }
-    block.blocked.add(unblock_all(FAULTS) & FAULTS);
+    let_through(block, FAULTS);
+}
+
+/// Lets `set` through to the calling thread, and remembers what the target blocks of it. While a signal is held the
+/// kernel blocks all, and the mask that the thread had then is the target's.
+pub fn let_through(block: &mut Block, set: u64) {
+    // None comes between the look at the mask and that at the block.
+    let before = sys::set_signal_mask(sys::ALL_SIGNALS);
+    let waits = super::is_held(block) || block.exit_mask_set != 0;
+    let target = if waits { block.exit_mask } else { before };
+    block.blocked.add(target & set);
+    block.exit_mask &= !set;
+    sys::set_signal_mask(before & !if waits { set & FAULTS } else { set });
 }
 
 /// Whether `SIGTRAP` was blocked before the thread had a block to remember it in.

@@ -77,17 +77,8 @@ fn arm(block: &Block) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vload_resident_arm(block: &mut Block) {
     arm(block);
-    let sigsys = signal::bit(SIGSYS);
-    if signal::is_held(block) {
-        // All are blocked until the signal is delivered, with this mask.
-        block.blocked.add(block.exit_mask & sigsys);
-        block.exit_mask &= !sigsys;
-    } else if block.exit_mask_set != 0 {
-        block.blocked.add(block.exit_mask & sigsys);
-        block.exit_mask &= !sigsys;
-    } else {
-        block.blocked.add(signal::unblock(SIGSYS) & sigsys);
-    }
+    // Where all are blocked until the exit, so is this one.
+    signal::let_through(block, signal::bit(SIGSYS));
 }
 
 /// Arms a thread that leaves the resident by a way that is not the exit code's, with all signals blocked.

@@ -222,7 +222,7 @@ pub fn arch_prctl(call: &mut Call<'_>) -> isize {
 
 /// The target sets its base: the kernel judges the value, and the thread goes on with the block's
 /// until the exit.
-fn set_own(block: &Block, base: u64) -> sys::Result<usize> {
+fn set_own(block: &mut Block, base: u64) -> sys::Result<usize> {
     set_base(base)?;
     // The entry looks at what gs leads to: gs itself is ours again.
     set_base(core::ptr::from_ref(block) as u64)?;

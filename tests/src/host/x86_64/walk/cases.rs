@@ -38,6 +38,28 @@ const WINDOWS: &[(&str, usize)] = &[
     ("map", 97),
 ];
 
+/// What of `tests/programs/sections.c` is walked, with which option of vload's, and every how many points.
+const SECTIONS: &[(&str, &str, usize)] = &[
+    ("handed-mask", "--watch=always", 23),
+    ("handed-suspend", "--watch=always", 23),
+    ("handed-wait", "--watch=always", 11),
+    ("handed-return", "--watch=always", 23),
+    ("generated", "--watch=auto", 11),
+    ("generated", "--watch=always", 11),
+    ("watch", "--watch=auto", 37),
+    ("gather", "--watch=auto", 50),
+    ("own-gs", "--watch=auto", 11),
+    ("own-gs", "--watch=always", 11),
+    ("take-over", "--watch=auto", 17),
+    ("fork-asleep", "--watch=auto", 23),
+    ("int80", "--watch=auto", 11),
+    ("protect", "--watch=auto", 23),
+    ("unmap", "--watch=auto", 17),
+    ("filter", "--watch=auto", 23),
+    ("close-range", "--watch=auto", 17),
+    ("autodisarm", "--watch=auto", 37),
+];
+
 /// Which signals are sent, by number, and with which flags the program handles them.
 const SIGNALS: &[(&str, &str, &[&str])] = &[
     ("usr1", "10", &[]),
@@ -67,19 +89,20 @@ pub fn cases() -> Vec<Case> {
     let walked = Build::c_with("walked.c", "static", &["-static", "-no-pie"]);
     let mut cases = Vec::new();
     for (window, stride) in WINDOWS {
-        for (name, signals, flags) in SIGNALS {
-            // Every kind of signal in the windows of single calls; the others take long.
-            let stride = if *name == "usr1" { *stride } else { stride * 3 };
-            let stride = stride.to_string();
-            let words =
-                ["--distinct", "--signals", signals, "--stride", &stride, "--", "{0}", window];
-            let words: Vec<&str> = words.into_iter().chain(flags.iter().copied()).collect();
-            let case = Case::new(format!("walk/{window}-{name}")).build(walked).run(&words);
-            // Every run must have the same addresses.
-            let unfit = &["deny-ptrace", "docker", "deny-personality"];
-            let case = case.seconds(600).check(walk).never_bounced().not_under(unfit);
-            let shapes = *name == "usr1" && matches!(*window, "pass" | "slow" | "read");
+        for kind in SIGNALS {
+            let case = walked_case(walked, &format!("walk/{window}"), &[], window, kind, *stride);
+            let shapes = kind.0 == "usr1" && matches!(*window, "pass" | "slow" | "read");
             cases.push(if shapes { case } else { case.plain_only() });
+        }
+    }
+    let sections = Build::c_with("sections.c", "static", &["-static", "-no-pie"]);
+    for (window, option, stride) in SECTIONS {
+        let always = if *option == "--watch=always" { "-watched" } else { "" };
+        let option = format!("--with={option}");
+        for kind in SIGNALS.iter().filter(|kind| matches!(kind.0, "usr1" | "two" | "segv")) {
+            let name = format!("walk/{window}{always}");
+            let case = walked_case(sections, &name, &[&option], window, kind, *stride);
+            cases.push(case.plain_only());
         }
     }
     let killed = Build::c_with("killed.c", "static", &["-static", "-no-pie"]);
@@ -93,6 +116,25 @@ pub fn cases() -> Vec<Case> {
         cases.push(case.seconds(900).check(kill).plain_only().never_bounced().never_confined());
     }
     cases
+}
+
+/// One window under one kind of signal. Every kind goes through the windows, one of them closely.
+fn walked_case(
+    program: Build,
+    name: &str,
+    options: &[&str],
+    window: &str,
+    (kind, signals, flags): &(&str, &str, &[&str]),
+    stride: usize,
+) -> Case {
+    let stride = if *kind == "usr1" { stride } else { stride * 3 }.to_string();
+    let own = ["--distinct", "--signals", signals, "--stride", &stride, "--", "{0}", window];
+    let words: Vec<&str> =
+        options.iter().copied().chain(own).chain(flags.iter().copied()).collect();
+    let case = Case::new(format!("{name}-{kind}")).build(program).run(&words);
+    // Every run must have the same addresses.
+    let unfit = &["deny-ptrace", "docker", "deny-personality"];
+    case.seconds(600).check(walk).never_bounced().not_under(unfit)
 }
 
 /// What a killed process leaves is whole, and the session goes on. The last word is a file for what is loaded.

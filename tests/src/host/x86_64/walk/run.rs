@@ -69,6 +69,8 @@ struct Point {
     blocked: bool,
     /// That holds here, or when the walk came to this address before.
     blind: bool,
+    /// The call that is made there has begun: no breakpoint leads into the kernel.
+    inside: bool,
 }
 
 /// What must be known of an instruction before it is stepped over.
@@ -82,6 +84,8 @@ enum Kind {
     /// `popfq`, after which the kernel takes the trap flag for the program's own
     /// (enable_single_step, arch/x86/kernel/step.c).
     PopFlags,
+    /// `iretq`, for the same reason.
+    Returns,
     /// `rep movsb` and its like, of two bytes: each time is a step.
     Repeats,
 }
@@ -126,6 +130,8 @@ struct State<'a> {
     /// What the walk has come to, in the run that nothing disturbs.
     track: Vec<Point>,
     seen: HashMap<u64, (usize, bool)>,
+    /// How often calls were made before, by the address behind them.
+    calls: HashMap<u64, usize>,
     /// The thread group of each thread that is traced.
     threads: HashMap<i32, i32>,
     /// New threads whose first stop came before the event that names them.
@@ -164,7 +170,7 @@ impl Walker {
     /// The last point up to `point` to which a breakpoint leads.
     fn anchor(&self, point: usize) -> Option<usize> {
         let until = self.track.len().min(point + 1);
-        let leads = |at: &Point| !(self.traps && at.blind) && at.before < 50;
+        let leads = |at: &Point| !at.inside && !(self.traps && at.blind) && at.before < 50;
         self.track.get(1..until)?.iter().rposition(leads).map(|at| at + 1)
     }
 
@@ -181,6 +187,7 @@ impl Walker {
             pc: 0,
             track: Vec::new(),
             seen: HashMap::new(),
+            calls: HashMap::new(),
             threads: HashMap::from([(main, main)]),
             early: HashSet::new(),
             main,
@@ -219,6 +226,7 @@ impl Walker {
             [0x0f, 0x05, ..] | [0xcd, 0x80, ..] => Kind::Call,
             [0x9c, ..] => Kind::PushFlags,
             [0x9d, ..] => Kind::PopFlags,
+            [0x48, 0xcf, ..] => Kind::Returns,
             [0xf3, 0xa4 | 0xa5 | 0xaa | 0xab, ..] if self.hurries => Kind::Repeats,
             _ => Kind::Plain,
         };
@@ -273,7 +281,7 @@ impl State<'_> {
             Event::Ptrace(number) => self.ptrace_event(tid, number),
             Event::Call if self.phase == Phase::Walk(tid) && !self.entered => {
                 self.entered = true;
-                self.resume(tid, Go::Call, 0)
+                self.inside_call(tid)
             }
             Event::Call if self.phase == Phase::Walk(tid) => {
                 self.entered = false;
@@ -446,6 +454,7 @@ impl State<'_> {
             match self.walker.kind(tid, pc)? {
                 Kind::PushFlags => tracee::push_flags(tid)?,
                 Kind::PopFlags => tracee::pop_flags(tid)?,
+                Kind::Returns => tracee::return_far(tid)?,
                 kind => {
                     self.stepping = kind;
                     break;
@@ -480,8 +489,26 @@ impl State<'_> {
         let (before, blind) = self.seen.get(&pc).copied().unwrap_or((0, false));
         let blind = blind || blocked;
         self.seen.insert(pc, (before + 1, blind));
-        self.track.push(Point { pc, before, blocked, blind });
+        self.track.push(Point { pc, before, blocked, blind, inside: false });
         Ok(())
+    }
+
+    /// The walked thread has entered the kernel: what comes now finds it in its call.
+    fn inside_call(&mut self, tid: i32) -> Result<()> {
+        let pc = tracee::pc(tid)?;
+        let point = self.points;
+        self.points += 1;
+        if self.point == Some(point) {
+            self.pc = pc;
+            self.inject(tid);
+            self.phase = Phase::Free;
+            return self.resume(tid, Go::On, 0);
+        }
+        if self.point.is_none() {
+            let before = *self.calls.entry(pc).and_modify(|times| *times += 1).or_insert(0);
+            self.track.push(Point { pc, before, blocked: true, blind: true, inside: true });
+        }
+        self.resume(tid, Go::Call, 0)
     }
 
     /// Blocks `SIGTRAP` again where the thread itself does.
@@ -500,7 +527,8 @@ impl State<'_> {
         let point = self.points;
         self.points += 1;
         if self.point.is_none() {
-            self.track.push(Point { pc: 0, before: usize::MAX, blocked: true, blind: true });
+            let (before, inside) = (usize::MAX, true);
+            self.track.push(Point { pc: 0, before, blocked: true, blind: true, inside });
         }
         if self.point == Some(point) {
             self.pc = 0;
