@@ -170,8 +170,8 @@ impl Walker {
     /// The last point up to `point` to which a breakpoint leads.
     fn anchor(&self, point: usize) -> Option<usize> {
         let until = self.track.len().min(point + 1);
-        let leads = |at: &Point| !at.inside && !(self.traps && at.blind) && at.before < 50;
-        self.track.get(1..until)?.iter().rposition(leads).map(|at| at + 1)
+        let unfit = |at: &Point| at.inside || (self.traps && at.blind) || at.before >= 50;
+        self.track.get(1..until)?.iter().rposition(|at| !unfit(at)).map(|at| at + 1)
     }
 
     /// Runs the program; with a point, sends the signals there.
