@@ -6,7 +6,9 @@ use core::ffi::{c_char, c_int, c_long, c_uint, c_void};
 unsafe extern "C" {
     /// Gives a call to the next layer down, as it is now: the call's result.
     pub fn vload_next(layer: *mut Layer, call: *mut Call) -> c_long;
-    /// A system call that the layer makes for itself, with memory of its own. Only layers that are older than it see it.
+    /// A system call that the layer makes for itself, with memory of its own. Only layers that are older than it see it. One that
+    /// may wait, as `poll(2)`, is not made when a signal has come, and gives -512: whoever hands that up has the program
+    /// make its call again after the handler.
     pub fn vload_system(layer: *mut Layer, number: c_long, arguments: *const [usize; 6]) -> c_long;
 
     /// Reads memory of who made the call: 0 or `-EFAULT`.

@@ -19,6 +19,8 @@ pub struct Call<'a> {
     pub entry: Entry,
     /// What services may answer it: those with a smaller epoch.
     pub limit: u64,
+    /// A signal does not keep it from being made.
+    pub steady: bool,
 }
 
 impl<'a> Call<'a> {
@@ -30,7 +32,7 @@ impl<'a> Call<'a> {
             Entry::Native | Entry::X32 => regs.args(),
             Entry::Compat => regs.compat_args(),
         };
-        Self { number, args, entry, regs, block, limit: u64::MAX }
+        Self { number, args, entry, regs, block, limit: u64::MAX, steady: false }
     }
 
     /// vload's descriptors as numbered in the caller's table.
@@ -46,9 +48,14 @@ impl<'a> Call<'a> {
         // SAFETY: the arguments are the target's, or were put in by a layer that owns what they
         // point to.
         unsafe {
-            match self.entry {
+            let result = match self.entry {
                 Entry::Native | Entry::X32 => arch::forward(self.number, &self.args, self.block),
                 Entry::Compat => arch::forward_compat(self.number, &self.args, self.block),
+            };
+            match result == arch::ABORTED && self.steady {
+                // What is held stays held, and all signals are blocked.
+                true => arch::syscall(self.number, self.args),
+                false => result,
             }
         }
     }

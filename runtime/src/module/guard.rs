@@ -85,9 +85,15 @@ pub unsafe fn run(
     // SAFETY: the code that takes them has returned, or been left.
     unsafe { &mut *guard.locks.get() }.give_up();
     block.guard.store(guard.below, Ordering::Relaxed);
-    if result == arch::ABORTED && !guard.aborted.load(Ordering::Relaxed) {
-        // Of no layer's making: the caller would make the call again, for ever.
-        return crate::sys::raw(Err(crate::sys::Errno::INTR));
+    if result == arch::ABORTED {
+        if !guard.aborted.load(Ordering::Relaxed) {
+            // Of no layer's making: the caller would make the call again, for ever.
+            return crate::sys::raw(Err(crate::sys::Errno::INTR));
+        }
+        // Who has asked the module may hand that up.
+        if let Some(below) = Guard::current(block) {
+            below.aborted.store(true, Ordering::Relaxed);
+        }
     }
     result
 }

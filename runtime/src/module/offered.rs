@@ -12,7 +12,7 @@ use super::guard::{self, Guard};
 use super::image::Offers;
 use super::kernel::{vload_kernel, vload_locks, vload_placeholders, vload_wait};
 use super::prepared::Base;
-use crate::abi::Entry;
+use crate::abi::{Entry, Service, Table, lookup, native_number};
 use crate::arch::CallRegs;
 use crate::layer::{self, Call, Layer};
 use crate::log::{self, Level, Line};
@@ -119,6 +119,68 @@ unsafe extern "C" fn vload_next(_: *mut abi::Layer, passed: *mut abi::Call) -> c
     guard.leave(|| next.call(call)) as c_long
 }
 
+/// Calls without a group that may wait.
+const WAITS: [Option<usize>; 24] = [
+    native_number("futex"),
+    native_number("futex_time64"),
+    native_number("futex_waitv"),
+    native_number("futex_wait"),
+    native_number("pause"),
+    native_number("rt_sigsuspend"),
+    native_number("rt_sigtimedwait"),
+    native_number("rt_sigtimedwait_time64"),
+    native_number("msgsnd"),
+    native_number("msgrcv"),
+    native_number("semop"),
+    native_number("semtimedop"),
+    native_number("semtimedop_time64"),
+    native_number("ipc"),
+    native_number("socketcall"),
+    native_number("mq_timedsend"),
+    native_number("mq_timedreceive"),
+    native_number("splice"),
+    native_number("tee"),
+    native_number("vmsplice"),
+    native_number("sendfile"),
+    native_number("io_getevents"),
+    native_number("io_pgetevents"),
+    native_number("io_uring_enter"),
+];
+
+/// Whether a module's own call comes back by itself. A signal does not end such a one: natively none ends what the
+/// module's part of the program's call stands for, and it may have had an effect already.
+fn never_waits(number: usize, args: &[usize; 6]) -> bool {
+    use linux_raw_sys::general::{
+        __NR_openat, F_OFD_SETLKW, F_SETLKW, O_DIRECTORY, O_NONBLOCK, O_PATH,
+    };
+    let described = u32::try_from(number).ok().and_then(|number| lookup(Table::NATIVE, number));
+    match described.and_then(|described| described.service()) {
+        None => !WAITS.contains(&Some(number)),
+        Some(Service::Fcntl) => !matches!(args[1] as u32, F_SETLKW | F_OFD_SETLKW),
+        Some(Service::Open) if number == __NR_openat as usize => {
+            args[2] as u32 & (O_PATH | O_DIRECTORY | O_NONBLOCK) != 0
+        }
+        Some(service) => !matches!(
+            service,
+            Service::Open
+                | Service::Read
+                | Service::Write
+                | Service::Ioctl
+                | Service::Flock
+                | Service::Poll
+                | Service::EpollWait
+                | Service::Connect
+                | Service::Accept
+                | Service::Send
+                | Service::Recv
+                | Service::Clone
+                | Service::Exec
+                | Service::Wait
+                | Service::Nanosleep
+        ),
+    }
+}
+
 unsafe extern "C" fn vload_system(
     _: *mut abi::Layer,
     number: c_long,
@@ -136,9 +198,10 @@ unsafe extern "C" fn vload_system(
         Some(call) => &mut *call.regs,
         None => &mut none,
     };
-    let entry = Entry::native(number as usize);
     let limit = guard.limit;
-    let mut call = Call { regs, block: Block::own(), number: number as usize, args, entry, limit };
+    let number = number as usize;
+    let (entry, steady) = (Entry::native(number), never_waits(number, &args));
+    let mut call = Call { regs, block: Block::own(), number, args, entry, limit, steady };
     guard.leave(|| layer::pass_below(limit, &mut call)) as c_long
 }
 

@@ -90,7 +90,8 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (window, stride) in WINDOWS {
         for kind in SIGNALS {
-            let case = walked_case(walked, &format!("walk/{window}"), &[], window, kind, *stride);
+            let case =
+                walked_case(walked, &format!("walk/{window}"), &[], &[window], kind, *stride);
             let shapes = kind.0 == "usr1" && matches!(*window, "pass" | "slow" | "read");
             cases.push(if shapes { case } else { case.plain_only() });
         }
@@ -101,9 +102,15 @@ pub fn cases() -> Vec<Case> {
         let option = format!("--with={option}");
         for kind in SIGNALS.iter().filter(|kind| matches!(kind.0, "usr1" | "two" | "segv")) {
             let name = format!("walk/{window}{always}");
-            let case = walked_case(sections, &name, &[&option], window, kind, *stride);
+            let case = walked_case(sections, &name, &[&option], &[window], kind, *stride);
             cases.push(case.plain_only());
         }
+    }
+    for kind in SIGNALS.iter().filter(|kind| matches!(kind.0, "usr1" | "two")) {
+        let options = ["--with=-m", "--with=memfs:path={dir}/tree"];
+        let folder = ["folder", "{dir}/tree"];
+        let case = walked_case(sections, "walk/module", &options, &folder, kind, 199);
+        cases.push(case.prepare("mkdir tree").seconds(900).plain_only());
     }
     let killed = Build::c_with("killed.c", "static", &["-static", "-no-pie"]);
     for (what, stride, shows) in KILLS {
@@ -123,14 +130,13 @@ fn walked_case(
     program: Build,
     name: &str,
     options: &[&str],
-    window: &str,
+    window: &[&str],
     (kind, signals, flags): &(&str, &str, &[&str]),
     stride: usize,
 ) -> Case {
     let stride = if *kind == "usr1" { stride } else { stride * 3 }.to_string();
-    let own = ["--distinct", "--signals", signals, "--stride", &stride, "--", "{0}", window];
-    let words: Vec<&str> =
-        options.iter().copied().chain(own).chain(flags.iter().copied()).collect();
+    let own = ["--distinct", "--signals", signals, "--stride", &stride, "--", "{0}"];
+    let words: Vec<&str> = [options, &own, window, flags].concat();
     let case = Case::new(format!("{name}-{kind}")).build(program).run(&words);
     // Every run must have the same addresses.
     let unfit = &["deny-ptrace", "docker", "deny-personality"];
