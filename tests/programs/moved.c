@@ -1,5 +1,6 @@
 /* Open files and working directories go with their names, and stay when those are gone. */
 #include "variants.h"
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/xattr.h>
 
@@ -128,6 +129,59 @@ static void long_names(void)
         name_of(fd);
     }
     close(fd);
+}
+
+/* Opens what is behind a link in a folder that gets another name and its own back, while nobody has the other end of it open: whoever
+   waits for that hinders nobody who changes names. */
+static void waits_for_another(void)
+{
+    enum { TIMES = 60 };
+    char outside[] = "/dev/shm/vload-fifo-XXXXXX", fifo[64];
+    MUST(mkdtemp(outside) ? 0 : -1);
+    snprintf(fifo, sizeof fifo, "%s/fifo", outside);
+    MUST(mkfifo(fifo, 0600));
+    MUST(mkdir(at("a"), 0755));
+    MUST(symlink(fifo, at("a/link")));
+    volatile struct {
+        int renames, opens;
+    } *round = mmap(0, sizeof *round, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(round != MAP_FAILED);
+    int ready[2];
+    MUST(pipe(ready));
+    fflush(stdout);
+    pid_t child = MUST(fork());
+    if (child == 0) {
+        for (int time = 1; time <= TIMES; time++) {
+            while (round->renames != time)
+                sched_yield();
+            round->opens = time;
+            int fd;
+            while ((fd = open(at("a/link"), O_WRONLY)) < 0)
+                CHECK(errno == ENOENT);
+            MUST(write(ready[1], "x", 1));
+            MUST(close(fd));
+        }
+        _exit(0);
+    }
+    for (int time = 1; time <= TIMES; time++) {
+        /* It opens while the folder has one name and the other. */
+        for (int more = 20; more > 0; more -= round->opens == time) {
+            MUST(rename(at("a"), at("b")));
+            round->renames = time;
+            MUST(rename(at("b"), at("a")));
+        }
+        int fd = MUST(open(fifo, O_RDONLY | O_NONBLOCK));
+        char byte;
+        CHECK(MUST(read(ready[0], &byte, 1)) == 1);
+        MUST(close(fd));
+    }
+    int status;
+    MUST(waitpid(child, &status, 0));
+    printf("waited %d times: %d\n", TIMES, status);
+    close(ready[0]);
+    close(ready[1]);
+    MUST(unlink(fifo));
+    MUST(rmdir(outside));
 }
 
 /* Renames in another process. */
@@ -330,6 +384,7 @@ static void to_and_fro(void)
 int main(int argc, char **argv)
 {
     const struct group groups[] = {{"open-moved", files},      {"long-moved", long_names}, {"cwd-moved", working},
-                                   {"nameless", nameless}, {"to-and-fro", to_and_fro}, {0, 0}};
+                                   {"nameless", nameless}, {"to-and-fro", to_and_fro}, {"awaited", waits_for_another},
+                                   {0, 0}};
     return run_group(argc, argv, groups);
 }

@@ -1,14 +1,17 @@
 /* Eight processes at the same names: each round ends as the kernel lets it end, and what is left adds up. */
 #include "variants.h"
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 
-enum { PROCESSES = 8, ROUNDS = 60 };
+enum { PROCESSES = 8 };
+
+static int rounds = 60;
 
 static struct shared {
     pthread_barrier_t together;
     int results[PROCESSES]; /* 0, or the error number */
-    unsigned long total;
+    volatile int over;
 } *shared;
 
 static const char *own(int who)
@@ -28,7 +31,7 @@ static void race(const char *what, void (*prepare)(void), int (*act)(int who), v
         if (children[who] != 0)
             continue;
         srandom((unsigned)who);
-        for (int round = 0; round < ROUNDS; round++) {
+        for (int round = 0; round < rounds; round++) {
             if (who == 0 && prepare)
                 prepare();
             pthread_barrier_wait(&shared->together);
@@ -367,6 +370,106 @@ static void links_add_up(void)
     }
 }
 
+/* The name that an open file has, behind the folder. */
+static const char *name_of(int fd)
+{
+    static char to[PATH_MAX];
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, to, sizeof to - 1);
+    to[length > 0 ? length : 0] = 0;
+    const char *name = strrchr(to, '/');
+    return name ? name + 1 : to;
+}
+
+/* How many of them try without a pause. */
+enum { TRIERS = 2 };
+
+static void one_place(void)
+{
+    clear(top);
+    file("place", "x");
+    file("other", "x");
+    shared->over = 0;
+}
+
+/* The name is taken from one file, and at once given to another: that one keeps it. The others try until it is given. */
+static int makes_another(int who, int (*take)(void))
+{
+    if (who == 0) {
+        int result = take();
+        shared->over = 1;
+        return result;
+    }
+    for (int was_over = who > TRIERS; !was_over;) {
+        was_over = shared->over;
+        int fd = open(at("place"), O_RDWR | O_CREAT | O_EXCL, 0600);
+        if (fd < 0 && errno == EEXIST) {
+            sched_yield();
+            continue;
+        }
+        CHECK(fd >= 0);
+        while (!shared->over)
+            sched_yield();
+        CHECK(strcmp(name_of(fd), "place") == 0);
+        CHECK(fcntl(fd, F_GETFD) >= 0 && content("place") == '?');
+        return close(fd);
+    }
+    return 0;
+}
+
+static int moves_away(void)
+{
+    return rename(at("place"), at("away"));
+}
+
+static int makes_after_rename(int who)
+{
+    return makes_another(who, moves_away);
+}
+
+static int removes_place(void)
+{
+    return unlink(at("place"));
+}
+
+static int makes_after_unlink(int who)
+{
+    return makes_another(who, removes_place);
+}
+
+/* A name is given from one file to another while others open it: each has the name if its file does. */
+static int opens_either(int who)
+{
+    if (who == 0) {
+        int result = rename(at("other"), at("place"));
+        shared->over = 1;
+        return result;
+    }
+    int kept[32];
+    unsigned count = 0;
+    while (who <= TRIERS && !shared->over) {
+        int fd = MUST(open(at("place"), O_RDONLY));
+        if (count >= 32)
+            close(kept[count % 32]);
+        kept[count++ % 32] = fd;
+    }
+    struct stat now, known;
+    MUST(stat(at("place"), &now));
+    for (unsigned i = 0; i < count && i < 32; i++) {
+        MUST(fstat(kept[i], &known));
+        CHECK(strcmp(name_of(kept[i]), now.st_ino == known.st_ino ? "place" : "place (deleted)") == 0);
+        close(kept[i]);
+    }
+    return 0;
+}
+
+static void all_succeeded(void)
+{
+    for (int who = 0; who < PROCESSES; who++)
+        CHECK(shared->results[who] == 0);
+}
+
 static void races(void)
 {
     pthread_barrierattr_t attributes;
@@ -388,6 +491,10 @@ static void races(void)
     race("rename of folders into each other", folders, nests, all_are_reached);
     race("append", nothing, appends, all_lines_are_there);
     race("all of it", nothing, storms, links_add_up);
+    rounds = 20;
+    race("open where a name was moved away", one_place, makes_after_rename, all_succeeded);
+    race("open where a name was removed", one_place, makes_after_unlink, all_succeeded);
+    race("open while a name is given to another file", one_place, opens_either, all_succeeded);
 }
 
 int main(int argc, char **argv)

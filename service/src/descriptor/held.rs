@@ -16,7 +16,7 @@ use super::record::{OPEN, Record, Records};
 use crate::claim::target::complete;
 use crate::layers::{self, Service};
 use crate::path::text::decimal;
-use crate::path::{Text, permission};
+use crate::path::{Text, moves, permission};
 
 /// An open file behind a descriptor of this process.
 #[derive(Clone, Copy)]
@@ -280,19 +280,26 @@ impl Held {
     /// It was made without a name: what it shows in its stead is its number, in the directory that it was made in.
     #[inline(never)]
     pub fn has_no_name(&self) -> Result<()> {
+        moves::alone(|_| self.name_by_number())
+    }
+
+    #[inline(never)]
+    fn name_by_number(&self) -> Result<()> {
         let mut path = Text::root();
-        let name = self.path(&mut path);
+        let record = self.record();
+        let seen = record.path.seen();
+        let Some(name) = record.path.read_seen(&self.records.paths, seen, &mut path) else {
+            return Ok(());
+        };
         let mut room = [b'#'; 11];
         let mut digits = [0; 10];
         let digits = decimal(self.stat()?.inode as u32, &mut digits);
         room[1..=digits.len()].copy_from_slice(digits);
         path.push(&room[..=digits.len()])?;
         let names = |other: u32, place: u32| self.records.names(other, place);
-        let record = self.record();
         let name = Name { gone: true, ..name };
-        if !record.path.keep(&self.records.paths, self.number, (path.bytes(), name), names) {
-            record.path.lose();
-        }
+        let named = (path.bytes(), name);
+        record.path.change(&self.records.paths, (self.number, seen), named, names);
         Ok(())
     }
 

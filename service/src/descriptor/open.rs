@@ -9,21 +9,26 @@ use core::sync::atomic::Ordering;
 
 use linux_raw_sys::general as nr;
 use vload_module::abi::service::core_side::vload_lives;
-use vload_module::abi::service::{File, Node, OPENED_REAL};
+use vload_module::abi::service::{File, Node, OPENED_REAL, Stat};
 use vload_module::{Errno, Result};
 
 use super::path::Name;
 use super::record::{FREE, OPEN, OPENING, Record, Records, TAKEN};
-use super::{Temporary, placeholder};
+use super::{Temporary, names, placeholder};
 use crate::call::poll;
+use crate::claim::target::complete;
 use crate::kernel;
 use crate::layers::{self, Service};
+use crate::path::moves;
 
 /// How many of those that may have been left behind are looked at when a file is opened.
 const LOOKED_AT: usize = 4;
 
 /// What is kept of the flags that a file is opened with (`do_dentry_open`, fs/open.c).
 const KEPT: u32 = !(nr::O_CREAT | nr::O_EXCL | nr::O_NOCTTY | nr::O_TRUNC | nr::O_CLOEXEC);
+
+/// The flag of `O_TMPFILE` that is no `O_DIRECTORY`.
+pub const TMPFILE: u32 = nr::O_TMPFILE & !nr::O_DIRECTORY;
 
 /// What a file is opened by.
 #[derive(Clone, Copy)]
@@ -60,6 +65,7 @@ pub fn open_for_now(
             reclaim_if_left(records, number);
         }
     }
+    let (since, changes) = (moves::now(), moves::changes());
     let opened = placeholder::open(flags & nr::O_CLOEXEC != 0)?;
     let fd = opened.fd();
     take(records, fd).and_then(|number| {
@@ -69,8 +75,12 @@ pub fn open_for_now(
             None => {
                 let record = records.get(number).ok_or(Errno::IO)?;
                 placeholder::place(fd, number, record.generation.load(Ordering::Relaxed))?;
-                record.state.store(OPEN, Ordering::Release);
-                Ok(())
+                record.state.store(OPEN, Ordering::SeqCst);
+                // One that is made without a name is not at what it was opened by.
+                match moves::have_changed(changes) && flags & TMPFILE == 0 {
+                    true => names::settle(records, number, named, since),
+                    false => Ok(()),
+                }
             }
         });
         match (&filled, &placed) {
@@ -164,7 +174,24 @@ fn fill(
     }
     record.private.store(private, Ordering::Relaxed);
     record.is.store(is, Ordering::Relaxed);
+    let for_name = flags & nr::O_PATH != 0;
+    let at = if for_name { core::ptr::null_mut() } else { file };
+    record.identify(&known(service, &Node { file: at, ..*node }).unwrap_or_default());
     Ok(None)
+}
+
+/// What is known of a file that was just opened; none where its module does not change names.
+fn known(service: &Service, node: &Node) -> Option<Stat> {
+    let operations = service.operations;
+    let changes =
+        operations.rename.is_some() || operations.unlink.is_some() || operations.rmdir.is_some();
+    let stat = operations.stat.filter(|_| changes)?;
+    let mut known = Stat::default();
+    let to = &raw mut known;
+    // SAFETY: the node and the structure are valid for the call.
+    Errno::check(service.ask(|| c_long::from(unsafe { stat(node, to) }))).ok()?;
+    complete(&mut known, node.claim);
+    Some(known)
 }
 
 /// Puts a real descriptor in the place of the one that the program was to get.

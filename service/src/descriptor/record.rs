@@ -5,7 +5,8 @@ use core::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use vload_module::abi::service::File;
 
-use super::path::{Kept, Paths};
+use super::path::Kept;
+use super::places::Paths;
 
 /// Open files that a session can have.
 pub const MOST: usize = 4096;
@@ -41,6 +42,9 @@ pub struct Record {
     pub word: AtomicU64,
     /// Where the next `read` or `write` begins; in a directory, the next entry.
     pub position: AtomicI64,
+    /// The device and the inode of the file, from when it is [`OPEN`] on; 0 where its module has no names that change, or
+    /// no inodes.
+    pub identity: [AtomicU64; 2],
     /// What the module is given while it opens and closes the file.
     pub file: Exclusive<File>,
     /// Its path.

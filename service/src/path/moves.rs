@@ -62,11 +62,9 @@ pub fn now() -> Moment {
     log().map_or(0, |log| log.end.load(Ordering::Acquire))
 }
 
-/// A process is in a claim: what happens to directories must be noted.
-pub fn watch() {
-    if let Some(log) = log() {
-        log.watched.store(1, Ordering::Release);
-    }
+/// A process is in a claim: what happens to directories must be noted. Whether it has not been until now.
+pub fn watch() -> bool {
+    log().is_some_and(|log| log.watched.swap(1, Ordering::SeqCst) == 0)
 }
 
 /// Whether any process may be.
@@ -76,7 +74,7 @@ pub fn is_watched() -> bool {
 
 /// How often names have been changed, and are being.
 pub fn changes() -> u32 {
-    log().map_or(0, |log| log.changes.load(Ordering::Acquire))
+    log().map_or(0, |log| log.changes.load(Ordering::SeqCst))
 }
 
 /// Whether names have been changed since, or are being.
@@ -93,23 +91,42 @@ pub struct Changing(());
 /// Changes names: no other thread of the session does at the same time. A module may ask for another change, of an older
 /// layer's names, while it makes one.
 pub fn alone<T>(what: impl FnOnce(&Changing) -> Result<T>) -> Result<T> {
+    let log = log().ok_or(Errno::IO)?;
+    if HOLDER.load(Ordering::Relaxed) == vload::thread() {
+        return match log.changes.load(Ordering::Relaxed).is_multiple_of(2) {
+            true => log.change(what),
+            false => what(&Changing(())),
+        };
+    }
+    still(|_| log.change(what))
+}
+
+/// Does something while nobody else changes names. It is told whether it may [`let_go`]: not if it is a part of a change.
+pub fn still<T>(what: impl FnOnce(bool) -> Result<T>) -> Result<T> {
     let thread = vload::thread();
     if HOLDER.load(Ordering::Relaxed) == thread {
-        return what(&Changing(()));
+        return what(false);
     }
     let log = log().ok_or(Errno::IO)?;
     // SAFETY: the framework's layer.
     Errno::check(unsafe { vload_lock(vload::framework(), LOCK) })?;
     HOLDER.store(thread, Ordering::Relaxed);
     // One that was killed has left it odd.
-    let before = log.changes.load(Ordering::Relaxed) | 1;
-    log.changes.store(before, Ordering::Release);
-    let done = what(&Changing(()));
-    log.changes.store(before.wrapping_add(1), Ordering::Release);
+    if !log.changes.load(Ordering::Relaxed).is_multiple_of(2) {
+        log.changes.fetch_add(1, Ordering::SeqCst);
+    }
+    let done = what(true);
+    if HOLDER.load(Ordering::Relaxed) == thread {
+        let_go();
+    }
+    done
+}
+
+/// Others may change names again, before what [`still`] does is over: it may have to wait for them.
+pub fn let_go() {
     HOLDER.store(0, Ordering::Relaxed);
     // SAFETY: this thread holds it.
     unsafe { vload_unlock(vload::framework(), LOCK) };
-    done
 }
 
 /// A copy of the process: no other thread of it changes names.
@@ -147,6 +164,12 @@ pub fn follow(path: &mut Text, claim: u64, mut since: Moment, now: Moment) -> Fo
     followed
 }
 
+/// Where in what has happened the next note is. None when there is none before `now`, or this one is lost.
+pub fn next(moment: Moment, now: Moment) -> Option<Moment> {
+    let log = log().filter(|_| moment < now)?;
+    log.step(moment, 0, &mut Text::root(), &mut Followed::Gone)
+}
+
 /// What has become of a directory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Followed {
@@ -159,6 +182,14 @@ pub enum Followed {
 }
 
 impl Log {
+    /// Names are changed meanwhile. The caller holds the lock.
+    fn change<T>(&self, what: impl FnOnce(&Changing) -> Result<T>) -> Result<T> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        let done = what(&Changing(()));
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        done
+    }
+
     fn byte(&self, at: u64) -> &AtomicU8 {
         &self.bytes[(at % ROOM as u64) as usize]
     }

@@ -16,7 +16,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
     ("known.c", &["stat", "access", "chmod", "chown", "utimens", "statfs", "xattr"]),
     ("folders.c", &["getdents", "chdir"]),
     ("handles.c", &["dup", "inherit", "send", "named", "lock", "ready", "execute"]),
-    ("moved.c", &["open-moved", "long-moved", "cwd-moved", "nameless", "to-and-fro"]),
+    ("moved.c", &["open-moved", "long-moved", "cwd-moved", "nameless", "to-and-fro", "awaited"]),
     ("rare.c", &["rare-flags", "only-to-look-at", "attributes-at", "two-paths", "in-root"]),
 ];
 /// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.

@@ -14,6 +14,7 @@ use crate::descriptor::{self, Held};
 use crate::kernel;
 use crate::path::fs::{self, Which};
 use crate::path::known::{Key, Moment};
+use crate::path::moves;
 use crate::path::text::decimal;
 use crate::path::tree::{CWD, Tree, append, is_link, readlink};
 use crate::path::{Final, How, Last, Place, Rest, Start, Stop, Text, resolve};
@@ -27,6 +28,8 @@ pub struct Asked<'a> {
     pub described: &'static abi::Call,
     /// Claims that are older than this are there.
     pub limit: u64,
+    /// Whether nobody can change names: the lock of names is held for this call.
+    pub still: bool,
 }
 
 /// Where a path of a call leads.
@@ -51,6 +54,13 @@ pub struct Spot {
 }
 
 impl Asked<'_> {
+    /// What comes may wait for others, who must be able to change names: a FIFO for who opens its other end.
+    pub fn let_go(&mut self) {
+        if core::mem::take(&mut self.still) {
+            moves::let_go();
+        }
+    }
+
     /// The argument that is of a kind.
     pub fn index_of(&self, kind: impl Fn(Arg) -> bool) -> Option<usize> {
         self.described.args().iter().position(|arg| kind(*arg))

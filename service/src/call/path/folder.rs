@@ -33,7 +33,12 @@ pub fn chdir(asked: &mut Asked<'_>) -> Result<Answer> {
     }
     let mut path = Text::root();
     let since = moves::now();
-    match asked.locate(0, How::to(Final::Follow), &mut path)? {
+    let found = asked.locate(0, How::to(Final::Follow), &mut path)?;
+    // From now on it is noted what happens to directories: to this one it may have happened before.
+    if matches!(found, Where::Claimed(_)) && moves::watch() {
+        return chdir(asked);
+    }
+    match found {
         Where::Kernel(_) => Ok(then(asked, &[(Which::Cwd, b"")])),
         Where::Real => {
             asked.point(0, &path);

@@ -63,7 +63,7 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
     // Before the working directory is looked at, so that no change is missed in between.
     let changes = moves::changes();
     fs::mine().follow();
-    let mut asked = Asked { call, described, limit };
+    let mut asked = Asked { call, described, limit, still: false };
     if described.name() == "fsopen" {
         return mount::open_type(&mut asked);
     }
@@ -81,12 +81,24 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
     let mut answered = answer(&mut asked);
     // While a directory gets another name, what is in it may be found by neither: it is looked for once more, with
     // all names as they are.
-    let is_lost = matches!(answered, Err(Errno::NOENT)) && moves::have_changed(changes);
-    if is_lost && described.service() != Some(Service::Exec) {
-        answered = moves::alone(|_| {
+    let mut since = changes;
+    while matches!(answered, Err(Errno::NOENT))
+        && moves::have_changed(since)
+        && described.service() != Some(Service::Exec)
+    {
+        let mut has_let_go = false;
+        answered = moves::still(|may_let_go| {
+            since = moves::changes();
+            asked.still = may_let_go;
             fs::mine().follow();
-            answer(&mut asked)
+            let answered = answer(&mut asked);
+            has_let_go = may_let_go && !core::mem::take(&mut asked.still);
+            answered
         });
+        // What is missing while nobody changes names is.
+        if !has_let_go {
+            break;
+        }
     }
     let result = match answered {
         Ok(Answer::Here(value)) => value as c_long,
@@ -187,6 +199,7 @@ fn one_path(asked: &mut Asked<'_>) -> Result<Answer> {
 
 /// The system answers a call that names a real place of our finding, now: the path is not there any more afterwards.
 fn real(asked: &mut Asked<'_>) -> Answer {
+    asked.let_go();
     Answer::Here(vload::next(asked.call) as usize)
 }
 

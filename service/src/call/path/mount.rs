@@ -102,6 +102,7 @@ pub fn mount(asked: &mut Asked<'_>) -> Result<Answer> {
     let service = Service { epoch: unsafe { vload_new_epoch() }, ..service };
     // SAFETY: the structure is valid for the call.
     let asking = || service.ask(|| c_long::from(unsafe { operation(&mount) }));
+    asked.let_go();
     match Errno::check(mounting(on_file, asking)) {
         Err(Errno::NOSYS) => Err(Errno::NODEV),
         other => other.map(|_| Answer::Here(0)),

@@ -8,7 +8,7 @@ use super::asked::{Asked, Spot};
 use super::attributes::Found;
 use super::names::masked;
 use crate::claim::target::{is_directory, is_link};
-use crate::descriptor::{self, Held, Subject};
+use crate::descriptor::{self, Held, Subject, TMPFILE};
 use crate::path::permission::{Credentials, EXECUTE, READ, WRITE};
 use crate::path::{Final, How, Last, Text};
 use crate::vload;
@@ -21,9 +21,6 @@ struct OpenHow {
     mode: u64,
     resolve: u64,
 }
-
-/// The flag of `O_TMPFILE` that is no `O_DIRECTORY`.
-const TMPFILE: u32 = nr::O_TMPFILE & !nr::O_DIRECTORY;
 
 /// What a call opens with.
 fn given(asked: &Asked<'_>) -> Result<OpenHow> {
@@ -136,6 +133,7 @@ pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     }
     let mode = if flags & (nr::O_CREAT | TMPFILE) != 0 { masked(given.mode as u32) } else { 0 };
     let (node, named) = (spot.node(path), spot.target.named(path));
+    asked.let_go();
     let opened = descriptor::open(&spot.target.service, &node, named, flags, mode)?;
     if flags & TMPFILE != 0
         && let Some(Ok(held)) = descriptor::find(opened)
@@ -146,7 +144,7 @@ pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
 }
 
 /// An open file of a layer's that has no name is opened once more, by a link of `/proc`.
-pub fn reopen(asked: &Asked<'_>, held: &Held) -> Result<usize> {
+pub fn reopen(asked: &mut Asked<'_>, held: &Held) -> Result<usize> {
     let mut flags = given(asked)?.flags as u32;
     if flags & nr::O_PATH != 0 {
         flags &= nr::O_PATH | nr::O_DIRECTORY | nr::O_NOFOLLOW | nr::O_CLOEXEC;
@@ -156,6 +154,7 @@ pub fn reopen(asked: &Asked<'_>, held: &Held) -> Result<usize> {
         return Err(Errno::NOTDIR);
     }
     may_open(held, &known, flags)?;
+    asked.let_go();
     held.reopen(flags & !nr::O_CREAT).map(|fd| fd as usize)
 }
 

@@ -1,15 +1,14 @@
 //! A process that is killed while it opens and closes a file: a tracer steps it, and kills it before one instruction after
 //! the other.
 
-use super::world::{World, call, expect, tables};
+use super::world::{World, call, expect, fork, tables};
 
 /// At how many places it is killed.
 const PLACES: u64 = 12;
 
 /// Starts a process that opens and closes a file, and waits to be stepped.
 fn start(world: &World, name: &str) -> libc::pid_t {
-    // SAFETY: the child makes calls and ends.
-    let pid = unsafe { libc::fork() };
+    let pid = fork();
     if pid == 0 {
         // SAFETY: the parent is the tracer.
         unsafe {

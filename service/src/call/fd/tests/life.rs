@@ -3,8 +3,7 @@
 use super::world::{World, call};
 
 fn fork(child: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: the child makes calls and ends.
-    match unsafe { libc::fork() } {
+    match super::world::fork() {
         0 => {
             child();
             // SAFETY: ends the child.

@@ -12,7 +12,7 @@ use core::ffi::{c_int, c_long, c_void};
 use vload_module::abi::service::{Entry, FILE_DIRECTORY, File, Node, ServiceOperations, Stat};
 use vload_module::abi::{Call, NATIVE};
 
-use crate::descriptor::{self, Records};
+use crate::descriptor::{self, Records, temporary};
 use crate::layers::{self, Service};
 
 /// What the module knows.
@@ -240,6 +240,18 @@ impl World {
 /// As many files have been opened by processes that are gone: the module's counts are this process's.
 pub fn expect(more: usize) {
     store(|store| store.opened += more);
+}
+
+/// Starts a process as a program in the session would: 0 in the child.
+pub fn fork() -> libc::pid_t {
+    let alone = temporary::alone();
+    // SAFETY: the child makes calls and ends.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        temporary::forked(alone.is_some());
+    }
+    drop(alone);
+    pid
 }
 
 /// How many records are free, and how many places of long paths.
