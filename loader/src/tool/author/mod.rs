@@ -78,6 +78,17 @@ fn as_it_is(mut path: Vec<u8>) -> Vec<u8> {
     }
 }
 
+/// A word for a shell: as it is where that means itself, else in quotes. What is no text is as in any message.
+fn for_shell(word: &[u8]) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+,:@%".contains(byte);
+    let shown = format!("{}", Shown(word));
+    match word.iter().all(plain) {
+        true => shown,
+        // Within such quotes only the quote itself ends them (sh(1), "Single Quotes").
+        false => format!("'{}'", shown.replace('\'', "'\\''")),
+    }
+}
+
 /// `vload cflags`: what a C or C++ compiler is told to make a module of a file.
 pub fn flags(own: &CStr, words: &[&[u8]]) -> ! {
     if let [word, ..] = words {
@@ -87,7 +98,7 @@ pub fn flags(own: &CStr, words: &[&[u8]]) -> ! {
         Ok(folder) => folder,
         Err(why) => fail(FAILED, format_args!("cflags: {why}")),
     };
-    let mut line = [b"-I", &folder[..]].concat();
+    let mut line = for_shell(&[b"-I", &folder[..]].concat()).into_bytes();
     for word in FLAGS.split_whitespace().chain(MODULE_FLAGS.iter().copied()) {
         line.push(b' ');
         line.extend_from_slice(word.as_bytes());

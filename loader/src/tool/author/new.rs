@@ -10,7 +10,7 @@ use linux_raw_sys::general::{O_CREAT, O_EXCL, O_WRONLY, X_OK};
 use runtime::sys::{self, Errno};
 
 use super::template::{self, Words};
-use super::{CRATE, HEADER, name};
+use super::{CRATE, HEADER, for_shell, name};
 use crate::client::folder_of;
 use crate::message::{Shown, fail};
 use crate::tool::verbs::{FAILED, usage};
@@ -120,8 +120,8 @@ pub fn new(vectors: &Vectors, own: &CStr, words: &[&[u8]]) -> ! {
     let mut text = format!("{name}: a module, and its test. Next:\n\n    cd {name}\n");
     let in_path = |program: &str| is_in_path(vectors, program.as_bytes());
     if !in_path("vload") {
-        let folder = folder_of(own.to_bytes());
-        text += &format!("    export VLOAD={}/vload    # or put it in PATH\n", Shown(folder));
+        let program = [folder_of(own.to_bytes()), b"/vload"].concat();
+        text += &format!("    export VLOAD={}    # or put it in PATH\n", for_shell(&program));
     }
     let (check, tools) = match language {
         Language::C => ("make check", &["make", "cc"][..]),
