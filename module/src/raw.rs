@@ -69,6 +69,11 @@ pub struct Next<'a> {
 }
 
 impl Next<'_> {
+    /// Below a layer.
+    pub(crate) fn of(layer: Layer<'_>) -> Self {
+        Self { layer: layer.as_raw(), called: PhantomData }
+    }
+
     /// Gives the call to the next layer down that wants it, as it is now; the system comes last. Its result, which
     /// the layer may give back as it is, or not; -512 says that a signal came before the call had any effect, and
     /// that it comes again if that is what the layer gives back.
@@ -114,10 +119,9 @@ unsafe extern "C" fn event<V: Value>(layer: *mut abi::Layer, event: c_int) {
 }
 
 unsafe extern "C" fn call<V: Value>(layer: *mut abi::Layer, call: *mut Call) -> c_long {
-    let next = Next { layer, called: PhantomData };
     // SAFETY: vload calls with its layer and a call, which is this function's until it returns.
     let (layer, call) = unsafe { (Layer::new(layer), &mut *call) };
-    V::value().call(layer, call, next)
+    V::value().call(layer, call, Next::of(layer))
 }
 
 /// What an image does with calls. No numbers: every call by every entry.

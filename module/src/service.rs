@@ -21,9 +21,10 @@ pub use exported::{Value, module, operations};
 
 use crate::abi::service as abi;
 use crate::{Errno, Layer, Result};
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int, c_long};
 use core::marker::PhantomData;
 
+pub use crate::raw::{Call, Next};
 pub use abi::{
     CLAIM_CONFIRM, CLAIM_EXACT, CLAIM_NEGATIVE, CLAIM_NUMBERS, FILE_DIRECTORY, FILE_STREAM,
     FILE_UNMAPPED, Stat, StatFs, Time,
@@ -214,13 +215,22 @@ macro_rules! operations {
             fn fini(&self, layer: Layer<'_>) -> Result<()> {
                 Ok(())
             }
+            /// A call of the image's `numbers`, before its paths are looked at. What it gives back is the call's result: 0 or
+            /// more, or a negative error number. `next` are the older layers that have claimed the number, then what
+            /// the call's paths and descriptors stand for, and the system.
+            fn call(&self, layer: Layer<'_>, call: &mut Call, next: Next<'_>) -> c_long {
+                next.call(call)
+            }
             /// As `open`, with a number that no other open file of the session has, from 1 to 4096. `close` is given a
             /// file with this as [`File::private`] if the process dies before `open` has given one.
             fn open_as(&self, node: &Node<'_>, flags: c_int, mode: u32, number: u64) -> Result<Opened> {
                 self.open(node, flags, mode)
             }
-            /// What is known of a file.
-            fn stat(&self, node: &Node<'_>) -> Result<Stat>;
+            /// What is known of a file. Left out where what is claimed is one file of no known length, as those in `/proc`,
+            /// that anybody may read and write.
+            fn stat(&self, node: &Node<'_>) -> Result<Stat> {
+                Err(Errno::NOSYS)
+            }
             $($(#[$doc])* fn $name(&self, $($argument: $kind),*) -> Result<$result> {
                 Err(Errno::NOSYS)
             })*
@@ -294,14 +304,19 @@ operations! {
 }
 
 /// Makes an image of a [`Service`]: its constant value, name and description; then, as they are wanted, `keys: "a,b"`
-/// for the arguments that it takes, `types: "fs"` for the file systems that it mounts, `area: BYTES` of session memory.
+/// for the arguments that it takes, `types: "fs"` for the file systems that it mounts, `area: BYTES` of session memory,
+/// `numbers: [39, 110]` for the calls that it claims by the processor's own instruction.
 #[macro_export]
 macro_rules! service_module {
     ($type:ty, $value:expr, $name:literal, $description:literal
-        $(, keys: $keys:literal)? $(, types: $types:literal)? $(, area: $area:expr)? $(,)?) => {
+        $(, keys: $keys:literal)? $(, types: $types:literal)? $(, area: $area:expr)?
+        $(, numbers: [$($number:expr),* $(,)?])? $(,)?) => {
         static VLOAD_SERVICE: $type = $value;
         static VLOAD_OPERATIONS: $crate::abi::service::ServiceOperations =
-            $crate::service::operations::<VloadService>($crate::zero_terminated!($($types)?));
+            $crate::service::operations::<VloadService>(
+                $crate::zero_terminated!($($types)?),
+                $crate::numbers!($([$($number),*])?),
+            );
         struct VloadService;
         impl $crate::service::Value for VloadService {
             type Service = $type;

@@ -67,17 +67,17 @@ unsafe extern "C" fn event(_: *mut Layer, event: c_int) {
     }
 }
 
-unsafe extern "C" fn answer(_: *mut Layer, asked: *mut Call, limit: u64) -> c_long {
+unsafe extern "C" fn answer(_: *mut Layer, asked: *mut Call, limit: u64, below: u64) -> c_long {
     // SAFETY: vload's, for this call.
-    call(unsafe { &mut *asked }, limit)
+    call(unsafe { &mut *asked }, limit, below)
 }
 
-/// Answers a call: claims that are older than `limit` are there.
-pub fn call(call: &mut Call, limit: u64) -> c_long {
+/// Answers a call: claims that are older than `limit` are there, and of numbers those older than `below` as well.
+pub fn call(call: &mut Call, limit: u64, below: u64) -> c_long {
     if call.entry != NATIVE {
         return vload::next(call);
     }
-    if let Some(result) = by_number(call, limit) {
+    if let Some(result) = by_number(call, limit.min(below)) {
         return result;
     }
     let described =
@@ -92,15 +92,17 @@ fn by_number(call: &mut Call, limit: u64) -> Option<c_long> {
     let wants = |service: &Service| {
         let operations = service.operations;
         let numbers = (operations.count != 0)
-            // SAFETY: as many numbers as the module says, in its image, which stays.
+            // SAFETY: judged: as many numbers as the module says, in its image, which stays.
             .then(|| unsafe { from_raw_parts(operations.numbers, operations.count) });
-        service.epoch < limit && numbers.is_some_and(|numbers| numbers.contains(&call.number))
+        // The kernel looks at no more of a number.
+        let is_it = |&wanted: &usize| wanted as u32 == call.number as u32;
+        service.epoch < limit && numbers.is_some_and(|numbers| numbers.iter().any(is_it))
     };
     let service = layers::all().filter(wants).max_by_key(|service| service.epoch)?;
     let operation = service.operations.call?;
     let call = core::ptr::from_mut(call);
     // SAFETY: the layer's, and a call that vload has given.
-    Some(service.ask(|| unsafe { operation(service.layer, call) }))
+    Some(service.ask_about_call(|| unsafe { operation(service.layer, call) }))
 }
 
 unsafe extern "C" fn add(

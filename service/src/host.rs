@@ -94,6 +94,7 @@ extern "C" fn vload_next(_: *mut Layer, call: *mut Call) -> c_long {
 unsafe extern "C" fn vload_guard(
     _: *mut Layer,
     _: u64,
+    _: c_int,
     function: unsafe extern "C" fn(*mut c_void) -> c_long,
     argument: *mut c_void,
 ) -> c_long {

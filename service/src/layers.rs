@@ -96,6 +96,15 @@ pub fn of(layer: *mut Layer) -> Option<Service> {
 impl Service {
     /// Calls code of the layer's module: a fault in it is `-EIO`.
     pub fn ask<F: FnOnce() -> c_long>(&self, what: F) -> c_long {
+        self.guarded(what, false)
+    }
+
+    /// The same of code that is given the call, and may give it on.
+    pub fn ask_about_call<F: FnOnce() -> c_long>(&self, what: F) -> c_long {
+        self.guarded(what, true)
+    }
+
+    fn guarded<F: FnOnce() -> c_long>(&self, what: F, passes: bool) -> c_long {
         unsafe extern "C" fn run<F: FnOnce() -> c_long>(what: *mut c_void) -> c_long {
             // SAFETY: `vload_guard` hands over what it was given below, once.
             match unsafe { (*what.cast::<Option<F>>()).take() } {
@@ -105,6 +114,8 @@ impl Service {
         }
         let mut what = Some(what);
         // SAFETY: the argument is what `run` takes, and outlives the call.
-        unsafe { vload_guard(self.layer, self.epoch, run::<F>, (&raw mut what).cast()) }
+        unsafe {
+            vload_guard(self.layer, self.epoch, passes.into(), run::<F>, (&raw mut what).cast())
+        }
     }
 }

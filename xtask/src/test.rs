@@ -155,10 +155,13 @@ fn comparison(options: &Options, arch: Arch, vload: &Path) -> Result<Tally> {
     programs.args(["build", "--quiet", "--package", "vload-tests", "--bins"]);
     command::succeed(&mut programs)?;
     if arch == Arch::X86_64 {
-        // The module of the tests that is written in Rust, which vload finds beside itself.
-        let mut module = command::cargo();
-        module.args(["build", "--quiet", "--release", "--package", "vload-faulty"]);
-        command::succeed(&mut module)?;
+        // The modules of the tests that are written in Rust, which vload finds beside itself.
+        let mut modules = command::cargo();
+        modules.args(["build", "--quiet", "--release"]);
+        for package in ["vload-bare", "vload-claiming", "vload-faulty", "vload-rows"] {
+            modules.args(["--package", package]);
+        }
+        command::succeed(&mut modules)?;
     }
     let mut cargo = command::cargo();
     cargo.args(["run", "--quiet", "--package", "vload-tests", "--bin", "compare", "--"]);

@@ -136,7 +136,8 @@ struct vload_service {
     /* The name that a cookie stands for, 0 for the first, and the next one's cookie: 1; or 0 at the end. "." and ".." are
      * the framework's. */
     int (*list)(struct vload_file *, uint64_t *cookie, struct vload_entry *);
-    /* Every module has this. */
+    /* NULL: what is claimed is one file of no known length, as those in /proc, that anybody may read and write as far as read
+     * and write are there. */
     int (*stat)(const struct vload_node *, struct vload_stat *);
     /* R_OK, W_OK, X_OK. NULL: what stat says decides. */
     int (*access)(const struct vload_node *, int mode);
@@ -164,7 +165,9 @@ struct vload_service {
     int (*mount)(const struct vload_mount *);
     /* A claim that mount made is taken away. */
     int (*umount)(const struct vload_node *, int flags);
-    /* A call with one of the numbers, before its paths are looked at. */
+    /* A call with one of the numbers, by the processor's own instruction, before its paths are looked at; the newest layer that
+     * has claimed a number comes first. vload_next gives it to the next older one, then to what its paths and descriptors
+     * stand for, and the system. */
     long (*call)(struct vload_layer *, struct vload_call *);
     const uintptr_t *numbers;
     size_t count;

@@ -214,7 +214,8 @@ pub struct ServiceOperations {
     /// The name in a directory that a cookie stands for, 0 for the first, and the next one's cookie: 1; or 0 at
     /// the end. `.` and `..` are the framework's. A name that is removed moves no other.
     pub list: Option<unsafe extern "C" fn(*mut File, cookie: *mut u64, *mut Entry) -> c_int>,
-    /// What is known of a file. Every module has this.
+    /// What is known of a file. Without it what is claimed is one file of no known length, as those in `/proc`, that anybody may
+    /// read and write as far as `read` and `write` are there.
     pub stat: OnNode<*mut Stat>,
     /// May the process do that: `R_OK`, `W_OK`, `X_OK`. Without it, what `stat` says decides.
     pub access: OnNode<c_int>,
@@ -267,9 +268,11 @@ pub struct ServiceOperations {
     /// A claim that `mount` made is taken away. The flags are those of `umount2`; nobody has a file of it open, or
     /// `MNT_DETACH` is among them.
     pub umount: OnNode<c_int>,
-    /// A call with one of [`numbers`](Self::numbers), before its paths are looked at.
+    /// A call with one of [`numbers`](Self::numbers), before its paths are looked at; the newest layer that has claimed a
+    /// number comes first. `vload_next` gives it to the next older one, then to what its paths and descriptors stand
+    /// for, and the system.
     pub call: Option<unsafe extern "C" fn(*mut Layer, *mut Call) -> c_long>,
-    /// The numbers of the calls that `call` is for.
+    /// The numbers of the calls that `call` is for, by the processor's own instruction.
     pub numbers: *const usize,
     /// How many.
     pub count: usize,
@@ -283,9 +286,10 @@ unsafe impl Sync for ServiceOperations {}
 /// What the framework is to vload: the last layer before the system, with all service layers in it.
 #[repr(C)]
 pub struct FrameworkOperations {
-    /// A call that no raw layer has answered. Claims with an epoch below `limit` count. While it runs, `vload_get`
+    /// A call that no raw layer has answered. Claims with an epoch below `limit` count; of service layers that have
+    /// claimed its number those that are older than `below` too. While it runs, `vload_get`
     /// and `vload_put` reach the memory of who made the call: the program, or a layer that asks.
-    pub call: unsafe extern "C" fn(*mut Layer, *mut Call, limit: u64) -> c_long,
+    pub call: unsafe extern "C" fn(*mut Layer, *mut Call, limit: u64, below: u64) -> c_long,
     /// A service layer is effective in this process from now on. Called before the layer's own `init` and `attach`.
     pub add: unsafe extern "C" fn(
         *mut Layer,
@@ -322,10 +326,12 @@ pub mod core_side {
 
     unsafe extern "C" {
         /// Calls `function(argument)`, which is code of `layer`'s, or calls some. A fault in it ends the call with `-EIO`, and
-        /// its locks are released. What is asked in it goes to layers and claims with an epoch below `epoch`.
+        /// its locks are released. What is asked in it goes to layers and claims with an epoch below `epoch`. With `passes`
+        /// it may give the call that the framework is asked about on, by `vload_next`.
         pub fn vload_guard(
             layer: *mut Layer,
             epoch: u64,
+            passes: c_int,
             function: unsafe extern "C" fn(*mut c_void) -> c_long,
             argument: *mut c_void,
         ) -> c_long;

@@ -3,6 +3,7 @@
 use super::{File, Listed, Mount, Node, Opened, Service, abi};
 use crate::abi::service::ServiceOperations;
 use crate::abi::{self as c, MAGIC, Module, SERVICE, VERSION};
+use crate::raw::Next;
 use crate::{Errno, Layer, Result};
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 use core::slice::{from_raw_parts, from_raw_parts_mut};
@@ -194,8 +195,21 @@ unsafe extern "C" fn fini<V: Value>(layer: *mut c::Layer) -> c_int {
     result(V::value().fini(unsafe { Layer::new(layer) })) as c_int
 }
 
+unsafe extern "C" fn call<V: Value>(layer: *mut c::Layer, call: *mut c::Call) -> c_long {
+    // SAFETY: the framework's layer and call, which is this function's until it returns.
+    let (layer, call) = unsafe { (Layer::new(layer), &mut *call) };
+    V::value().call(layer, call, Next::of(layer))
+}
+
 /// The operations of an image.
-pub const fn operations<V: Value>(types: *const c_char) -> ServiceOperations {
+pub const fn operations<V: Value>(
+    types: *const c_char,
+    numbers: Option<&'static [usize]>,
+) -> ServiceOperations {
+    let (numbers, count) = match numbers {
+        Some(numbers) => (numbers.as_ptr(), numbers.len()),
+        None => (core::ptr::null(), 0),
+    };
     ServiceOperations {
         confirm: Some(confirm::<V>),
         open: Some(open::<V>),
@@ -229,9 +243,9 @@ pub const fn operations<V: Value>(types: *const c_char) -> ServiceOperations {
         removexattr: Some(removexattr::<V>),
         mount: Some(mount::<V>),
         umount: Some(umount::<V>),
-        call: None,
-        numbers: core::ptr::null(),
-        count: 0,
+        call: Some(call::<V>),
+        numbers,
+        count,
         types,
     }
 }

@@ -296,8 +296,16 @@ impl Next {
         Self { layer, epoch: 0 }
     }
 
+    /// Below a layer that has the call by its place in time `epoch`.
+    pub fn below(layer: &'static Layer, epoch: u64) -> Self {
+        Self { layer, epoch }
+    }
+
     /// Gives the call to the next layer down that wants it; the system comes last.
     pub fn call(self, call: &mut Call<'_>) -> isize {
+        if self.layer.raw().is_service {
+            return to_services(self.epoch, call);
+        }
         pass_below(self.epoch, call)
     }
 }
@@ -307,8 +315,7 @@ impl Next {
 pub fn pass_below(epoch: u64, call: &mut Call<'_>) -> isize {
     loop {
         let Some((layer, own)) = LIST.newest(epoch, call.entry, call.number) else {
-            let services = if epoch == 0 { None } else { framework::call(call) };
-            return services.unwrap_or_else(|| system::call(call));
+            return to_services(if epoch == 0 { 0 } else { ABOVE }, call);
         };
         let next = Next { layer, epoch: own };
         let bit = layer.bit();
@@ -326,6 +333,13 @@ pub fn pass_below(epoch: u64, call: &mut Call<'_>) -> isize {
             return result;
         }
     }
+}
+
+/// Gives the call to the services, of those that have claimed its number to the ones older than `below`, and then to the system.
+/// Nothing is older than 0 but that.
+fn to_services(below: u64, call: &mut Call<'_>) -> isize {
+    let services = if below == 0 { None } else { framework::call(call, below) };
+    services.unwrap_or_else(|| system::call(call))
 }
 
 /// Gives the call to the newest layer that wants it.

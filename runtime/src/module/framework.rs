@@ -8,10 +8,11 @@ use vload_module::abi::service::{FrameworkOperations, ServiceOperations};
 use vload_module::abi::{self, Module};
 
 use super::guard;
-use super::place::{Image, handle};
+use super::place::{Image, handle, shown};
 use crate::abi::Entry;
 use crate::arch::Guarded;
-use crate::layer::{Call, Class, Layer, Next, set_class};
+use crate::layer::raw::Wants;
+use crate::layer::{Call, Class, Layer, Next, layers, set_class};
 use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
 
@@ -79,24 +80,28 @@ fn run(
     unsafe { guard::run(Block::own(), layer, 0, within, function, argument) }
 }
 
-/// Asks it about a call; `None` where it is not there, or does not want such calls.
-pub fn call(call: &mut Call<'_>) -> Option<isize> {
-    struct Asked(&'static FrameworkOperations, *mut abi::Layer, abi::Call, u64);
+/// Asks it about a call; `None` where it is not there, or does not want such calls. Services that have claimed the number
+/// are asked if they are older than `below`.
+pub fn call(call: &mut Call<'_>, below: u64) -> Option<isize> {
+    struct Asked(&'static FrameworkOperations, *mut abi::Layer, abi::Call, u64, u64);
     unsafe extern "C" fn ask(asked: *mut c_void) -> c_long {
         // SAFETY: `call` passes it.
         let asked = unsafe { &mut *asked.cast::<Asked>() };
         // SAFETY: the framework's own function, with its layer and a call.
-        unsafe { (asked.0.call)(asked.1, &raw mut asked.2, asked.3) }
+        unsafe { (asked.0.call)(asked.1, &raw mut asked.2, asked.3, asked.4) }
     }
     let (operations, layer) = operations()?;
     let is_wanted = list(operations.numbers, operations.count).contains(&call.number)
         || (HOLDS.load(Ordering::Relaxed)
-            && list(operations.held, operations.held_count).contains(&call.number));
+            && list(operations.held, operations.held_count).contains(&call.number))
+        || layers().any(|layer| {
+            layer.raw().is_service && layer.raw().wants.has(Entry::Native, call.number)
+        });
     if call.entry != Entry::Native || !is_wanted {
         return None;
     }
-    let passed = abi::Call::new(call.number, call.args, abi::NATIVE);
-    let mut asked = Asked(operations, handle(layer), passed, call.limit);
+    let passed = abi::Call::new(shown(call.number), call.args, abi::NATIVE);
+    let mut asked = Asked(operations, handle(layer), passed, call.limit, below);
     Some(run(layer, Some((call, Next::system(layer))), ask, (&raw mut asked).cast()))
 }
 
@@ -185,8 +190,23 @@ pub fn users(epoch: u64) -> u32 {
     about(About::Users, None, epoch, &mut []).map_or(0, |users| users as u32)
 }
 
-/// How many claims a service layer has.
+/// How many claims a service layer has: of places, and of calls by their numbers.
 pub fn claims(epoch: u64) -> u32 {
     let mut room = [0; 256];
-    (0..).find(|&index| about(About::Claims(index), None, epoch, &mut room).is_err()).unwrap_or(0)
+    let places = (0..).find(|&index| about(About::Claims(index), None, epoch, &mut room).is_err());
+    let layer = layers().find(|layer| layer.epoch() == epoch);
+    let calls = match layer.map(|layer| layer.raw().wants) {
+        Some(Wants::Numbers(all)) => all.len() - numbers().len(),
+        _ => 0,
+    };
+    places.unwrap_or(0) + calls as u32
+}
+
+/// What the layers of a service module want that has claimed calls by their numbers.
+pub fn wants(own: &[usize]) -> Wants {
+    match own {
+        [] => Wants::Numbers(numbers()),
+        // As the image that they are of, it stays for as long as the process lives.
+        own => Wants::Numbers([numbers(), own].concat().leak()),
+    }
 }

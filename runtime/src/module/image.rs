@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use goblin::elf64::dynamic::{
     DT_FLAGS, DT_INIT, DT_INIT_ARRAY, DT_INIT_ARRAYSZ, DT_NEEDED, DT_STRTAB, DT_TEXTREL,
 };
+use vload_module::abi::service::ServiceOperations;
 use vload_module::abi::{self, Module, RawOperations};
 
 use super::Refusal;
@@ -23,6 +24,18 @@ use crate::patch::starts::{relocations, symbols};
 /// `DF_TEXTREL`.
 const TEXTREL: u64 = 4;
 
+/// Where the operations of a raw module have `call`, `numbers` and `count`, and where those of a service.
+const RAW_CALL: [usize; 3] = [
+    offset_of!(RawOperations, call),
+    offset_of!(RawOperations, numbers),
+    offset_of!(RawOperations, count),
+];
+const SERVICE_CALL: [usize; 3] = [
+    offset_of!(ServiceOperations, call),
+    offset_of!(ServiceOperations, numbers),
+    offset_of!(ServiceOperations, count),
+];
+
 /// What [`judge`] finds offered.
 pub trait Offers {
     /// What the symbol of that name is, if there is one.
@@ -35,7 +48,7 @@ pub struct Plan<'a> {
     /// What goes before the image.
     pub prepared: Prepared,
     relocations: Vec<Relocation>,
-    /// The calls that its layers want by the native entry; `None`: every call.
+    /// The calls that its layers want by the native entry; `None`: every call. A service's own, beside what all services want.
     pub wants: Option<Vec<u64>>,
     /// The arguments that it takes, with commas between them.
     pub keys: &'a [u8],
@@ -263,23 +276,40 @@ impl<'a> Plan<'a> {
         self.keys = self.pointed(at + offset_of!(Module, keys) as u64)?;
         let operations = self.address(at + offset_of!(Module, operations) as u64);
         let operations = operations.ok_or(Refusal::Field("operations"))?;
-        if kind == abi::RAW {
-            self.wants = self.numbers(operations).ok_or(Refusal::Field("numbers"))?;
+        let (size, fields) = match kind {
+            abi::RAW => (size_of::<RawOperations>(), RAW_CALL),
+            abi::SERVICE => (size_of::<ServiceOperations>(), SERVICE_CALL),
+            _ => return Ok(()),
+        };
+        let is_there = self.elf.slice(operations, size as u64).is_some();
+        if !is_there || !operations.is_multiple_of(WORD as u64) {
+            return Err(Refusal::Field("operations"));
         }
+        let wants = self.numbers(operations, fields).ok_or(Refusal::Field("numbers"))?;
+        if wants.is_none() && kind == abi::SERVICE {
+            return Err(Refusal::Field("numbers"));
+        }
+        self.wants = wants;
         Ok(())
     }
 
-    /// The calls that a raw module wants; `None` within: every call.
-    fn numbers(&self, operations: u64) -> Option<Option<Vec<u64>>> {
+    /// The calls that a module wants by their numbers; `None` within: every call.
+    fn numbers(
+        &self,
+        operations: u64,
+        [call, numbers, count]: [usize; 3],
+    ) -> Option<Option<Vec<u64>>> {
         let field = |field: usize| operations.checked_add(field as u64);
-        self.address(field(offset_of!(RawOperations, call))?)?;
-        let count = self.word(field(offset_of!(RawOperations, count))?)? as usize;
+        let has_call = self.address(field(call)?).is_some();
+        let count = self.word(field(count)?)? as usize;
         match count {
+            // A service may do without.
+            0 if has_call || call == SERVICE_CALL[0] => return Some(Some(Vec::new())),
+            _ if !has_call => return None,
             usize::MAX => return Some(None),
-            0 => return Some(Some(Vec::new())),
             _ => {}
         }
-        let first = self.address(field(offset_of!(RawOperations, numbers))?)?;
+        let first = self.address(field(numbers)?)?;
         let words = self.elf.slice(first, count.checked_mul(WORD)? as u64)?.chunks_exact(WORD);
         Some(Some(words.filter_map(|word| word_at(word, 0)).collect()))
     }

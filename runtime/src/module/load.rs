@@ -32,8 +32,11 @@ pub fn load(
     }
     // SAFETY: it is whole.
     let numbers = unsafe { prepared.numbers() };
-    let numbers: Option<Vec<usize>> =
+    let mut numbers: Option<Vec<usize>> =
         numbers.map(|numbers| numbers.iter().map(|&number| number as usize).collect());
+    if let Some(numbers) = numbers.as_mut().filter(|_| service) {
+        numbers.extend_from_slice(framework::numbers());
+    }
     let new = NewLayer {
         name: text(&prepared.name),
         description: text(&prepared.description),
@@ -42,7 +45,7 @@ pub fn load(
         image: store(bytes, prepared)?,
         arguments,
         area: prepared.area,
-        wants: if service { Some(framework::numbers()) } else { numbers.as_deref() },
+        wants: numbers.as_deref(),
         epoch,
     };
     // Before the session's lock is held: it may change which calls this process wants.

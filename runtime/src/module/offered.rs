@@ -14,7 +14,7 @@ use super::kernel::{vload_kernel, vload_locks, vload_placeholders, vload_wait};
 use super::prepared::Base;
 use crate::abi::{Entry, Service, Table, lookup, native_number};
 use crate::arch::CallRegs;
-use crate::layer::{self, Call, Layer};
+use crate::layer::{self, Call, Layer, Next};
 use crate::log::{self, Level, Line};
 use crate::memory;
 use crate::session;
@@ -295,11 +295,20 @@ unsafe extern "C" fn vload_panic(text: *const u8, length: usize) -> ! {
 unsafe extern "C" fn vload_guard(
     handle: *mut abi::Layer,
     epoch: u64,
+    passes: c_int,
     function: crate::arch::Guarded,
     argument: *mut c_void,
 ) -> c_long {
+    let block = Block::own();
+    let outer = Guard::current(block).filter(|_| passes != 0);
+    // SAFETY: null, or the call that the framework is asked about, which waits for this to end.
+    let call = outer.and_then(|outer| unsafe { outer.call.cast::<Call<'_>>().as_mut() });
     // SAFETY: the framework's promise: a service layer, and code of its module's.
-    unsafe { guard::run(Block::own(), layer(handle), epoch, None, function, argument) as c_long }
+    unsafe {
+        let layer = layer(handle);
+        let within = call.map(|call| (call, Next::below(layer, epoch)));
+        guard::run(block, layer, epoch, within, function, argument) as c_long
+    }
 }
 
 unsafe extern "C" fn vload_area_size(handle: *mut abi::Layer) -> u64 {

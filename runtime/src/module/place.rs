@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use linux_raw_sys::general::{
     MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_EXEC, PROT_NONE, PROT_READ, PROT_WRITE,
 };
+use vload_module::abi::service::ServiceOperations;
 use vload_module::abi::{self, Module, RawOperations};
 
 use super::offered;
@@ -165,7 +166,16 @@ fn describe(module: &'static Module) -> Raw {
     let text = |at: *const c_char| unsafe { (!at.is_null()).then(|| CStr::from_ptr(at)) };
     let text = |at| text(at).and_then(|text| text.to_str().ok()).unwrap_or("");
     let wants = match module.kind {
-        abi::SERVICE => Wants::Numbers(framework::numbers()),
+        abi::SERVICE => {
+            // SAFETY: judged: they are in the image, as are the numbers.
+            framework::wants(unsafe {
+                let operations = &*module.operations.cast::<ServiceOperations>();
+                match operations.count {
+                    0 => &[],
+                    count => core::slice::from_raw_parts(operations.numbers, count),
+                }
+            })
+        }
         abi::RAW => {
             // SAFETY: judged: they are in the image, as are the numbers.
             unsafe {

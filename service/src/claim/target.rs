@@ -8,7 +8,7 @@ use vload_module::{Errno, Result};
 
 use super::Claim;
 use crate::call::layout;
-use crate::descriptor::{Name, Named};
+use crate::descriptor::{Name, Named, unasked};
 use crate::layers::{self, Service};
 use crate::path::{LONGEST, Text, permission};
 
@@ -67,10 +67,8 @@ impl Target {
     /// What is known of a place.
     pub fn stat(&self, path: &Text) -> Result<Stat> {
         let mut known = Stat::default();
-        let to = &raw mut known;
         self.ask(path, |operations, node| {
-            // SAFETY: the node and the structure are valid for the call.
-            Some(c_long::from(unsafe { (operations.stat?)(node, to) }))
+            Some(c_long::from(unasked::stat(operations, node, &mut known)))
         })?;
         complete(&mut known, self.claim.number);
         Ok(known)

@@ -13,6 +13,7 @@ use super::open::Named;
 use super::path::Name;
 use super::placeholder;
 use super::record::{OPEN, Record, Records};
+use super::unasked;
 use crate::claim::target::complete;
 use crate::layers::{self, Service};
 use crate::path::text::decimal;
@@ -306,9 +307,9 @@ impl Held {
     /// What is known of the file.
     pub fn stat(&self) -> Result<Stat> {
         let mut known = Stat::default();
-        let to = &raw mut known;
-        // SAFETY: the node and the structure are valid for the call.
-        self.ask_node(Errno::IO, |operations, node| Some(unsafe { (operations.stat?)(node, to) }))?;
+        self.ask_node(Errno::IO, |operations, node| {
+            Some(unasked::stat(operations, node, &mut known))
+        })?;
         complete(&mut known, self.claim());
         Ok(known)
     }

@@ -16,7 +16,7 @@ mod placeholder;
 mod places;
 mod record;
 pub mod temporary;
-mod unasked;
+pub(crate) mod unasked;
 
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 

@@ -5,6 +5,7 @@ mod authors;
 mod bisect;
 mod calls;
 mod check;
+mod claims;
 mod confined;
 mod counts;
 mod debuggers;
@@ -46,6 +47,7 @@ pub fn all() -> Vec<Case> {
         i686::cases,
         confined::cases,
         modules::cases,
+        claims::cases,
         counts::cases,
         debuggers::cases,
         options::cases,

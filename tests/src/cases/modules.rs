@@ -56,7 +56,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Where there is no `/proc` of the process's own.
-const NO_PROC: &[&str] = &["bwrap", "foreign-proc", "no-proc"];
+pub(super) const NO_PROC: &[&str] = &["bwrap", "foreign-proc", "no-proc"];
 
 /// The number of getppid(2).
 fn getppid(arch: Arch) -> u32 {

@@ -131,7 +131,7 @@ fn partly(done: usize, error: Errno) -> Result<usize> {
 pub fn write(held: &Held, mut span: Span, place: Place, appends: bool) -> Result<usize> {
     held.writable()?;
     if held.is_stream() {
-        return write_at(held, &mut span, STREAM);
+        return write_at(held, &mut span, STREAM, appends);
     }
     let position = &held.record().position;
     let start = match place {
@@ -145,7 +145,7 @@ pub fn write(held: &Held, mut span: Span, place: Place, appends: bool) -> Result
     if appends {
         let end = end(held)?;
         within_limit(&mut span, end)?;
-        let count = write_at(held, &mut span, end)?;
+        let count = write_at(held, &mut span, end, true)?;
         if place == Place::Current {
             // Others may have appended since: the position is the end that they have made.
             position.store(self::end(held)?.max(0), Ordering::Release);
@@ -154,7 +154,7 @@ pub fn write(held: &Held, mut span: Span, place: Place, appends: bool) -> Result
     }
     within_limit(&mut span, start)?;
     if let Place::At(_) = place {
-        return write_at(held, &mut span, start);
+        return write_at(held, &mut span, start, false);
     }
     // The room is taken first, so that who writes at the same time by the same open file writes behind it.
     let mut start = start;
@@ -169,7 +169,7 @@ pub fn write(held: &Held, mut span: Span, place: Place, appends: bool) -> Result
             }
         }
     }
-    let result = write_at(held, &mut span, start);
+    let result = write_at(held, &mut span, start, false);
     let count = *result.as_ref().unwrap_or(&0) as i64;
     if count < wanted {
         // Unless somebody has written behind it by now.
@@ -178,7 +178,8 @@ pub fn write(held: &Held, mut span: Span, place: Place, appends: bool) -> Result
     result
 }
 
-fn write_at(held: &Held, span: &mut Span, start: i64) -> Result<usize> {
+/// `appends` is what the module is told, whatever the open file's own flags are: it may be this call's alone.
+fn write_at(held: &Held, span: &mut Span, start: i64, appends: bool) -> Result<usize> {
     let is_stream = start == STREAM;
     buffer::with(span.left(), |buffer| {
         let mut done = 0;
@@ -192,8 +193,12 @@ fn write_at(held: &Held, span: &mut Span, start: i64) -> Result<usize> {
             let offset = if is_stream { STREAM } else { start + done as i64 };
             let from = buffer.as_ptr();
             let result = held.ask(Errno::INVAL, |operations, file| {
-                // SAFETY: so many bytes of the buffer have been filled.
-                Some(unsafe { (operations.write?)(file, from.cast(), got, offset) })
+                // SAFETY: the file is the one that is asked about, and so many bytes of the buffer have been filled.
+                Some(unsafe {
+                    (*file).flags &= !(nr::O_APPEND as i32);
+                    (*file).flags |= if appends { nr::O_APPEND as i32 } else { 0 };
+                    (operations.write?)(file, from.cast(), got, offset)
+                })
             });
             let count = match result {
                 Ok(count) if count as usize > got => return partly(done, Errno::IO),

@@ -50,6 +50,28 @@ fn copies_share_the_position_and_the_last_close_is_told_once() {
 }
 
 #[test]
+fn whether_a_write_appends_is_told_for_the_call() {
+    let world = World::new();
+    let mut content = [0u8; 16];
+    let (append, no_append) = (libc::RWF_APPEND as usize, 0x20);
+    for (flags, call_flags, left) in [
+        (0, append, b"abcdefXY".as_slice()),
+        (libc::O_APPEND, 0, b"abcdefXY"),
+        (libc::O_APPEND, no_append, b"XYcdef"),
+    ] {
+        let fd = world.open("/x", libc::O_CREAT | libc::O_TRUNC | libc::O_RDWR).unwrap() as usize;
+        assert_eq!(call("write", &[fd, b"abcdef".as_ptr() as usize, 6]), 6);
+        call("fcntl", &[fd, libc::F_SETFL as usize, flags as usize]);
+        let part = [b"XY".as_ptr() as usize, 2];
+        let words = [fd, part.as_ptr() as usize, 1, 0, 0, call_flags];
+        assert_eq!(call("pwritev2", &words), 2);
+        let got = call("pread64", &[fd, content.as_mut_ptr() as usize, content.len(), 0]);
+        assert_eq!(&content[..got as usize], left, "{flags:x} {call_flags:x}");
+        call("close", &[fd]);
+    }
+}
+
+#[test]
 fn a_file_is_open_while_a_call_on_it_goes_on() {
     let world = World::new();
     let slow = &super::world::SLOW;

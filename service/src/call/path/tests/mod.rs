@@ -133,7 +133,7 @@ fn native(call: &mut Call) -> i64 {
 }
 
 fn ours(call: &mut Call) -> i64 {
-    framework::call(call, u64::MAX) as i64
+    framework::call(call, u64::MAX, u64::MAX) as i64
 }
 
 /// The trees: a real one, and one behind a claim.
@@ -487,7 +487,9 @@ fn a_working_directory_in_a_claim() {
     // What a layer asks begins where the session does.
     let asked = |path: &str| {
         claimed
-            .call("faccessat", &[CWD, s(path), N(4)], |call| framework::call(call, 5000) as i64)
+            .call("faccessat", &[CWD, s(path), N(4)], |call| {
+                framework::call(call, 5000, u64::MAX) as i64
+            })
             .0
     };
     assert_eq!([asked("/sub/x"), asked("/etc/passwd"), asked("sub/x")], [-2, 0, -2]);
@@ -505,7 +507,7 @@ fn a_path_that_leads_nowhere_else_is_not_touched() {
         let arguments =
             [libc::AT_FDCWD as usize, text.as_ptr() as usize, known.as_mut_ptr() as usize, 0, 0, 0];
         let mut call = Call::new(number, arguments, 0);
-        framework::call(&mut call, u64::MAX);
+        framework::call(&mut call, u64::MAX, u64::MAX);
         assert_eq!(call.arguments, arguments, "{path}");
     }
     assert!(Path::new(mirror::CLAIMED).symlink_metadata().is_err());
