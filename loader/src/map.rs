@@ -39,7 +39,7 @@ pub struct Mapped {
     pub bias: usize,
     /// What is reserved right below, as [`Place::Anywhere`] asked; empty elsewhere.
     pub below: Range<usize>,
-    /// One past the last address taken, stubs included, page-aligned.
+    /// One past the last address taken, stubs included, page-aligned: a program's heap may begin there.
     pub end: usize,
 }
 
@@ -82,6 +82,7 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
         segments.used.extend(stubs.into_iter().flatten());
         segments.give_back(start..end);
     }
+    let end = segments.used.iter().map(|used| used.end).max().unwrap_or(end);
     Ok(Mapped { bias, below: start - below..start, end })
 }
 

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! sp → argc, argv, NULL, envp, NULL, auxiliary vector, AT_NULL
-//!      the 16 bytes of AT_RANDOM, the strings of AT_PLATFORM and AT_BASE_PLATFORM
+//!      the 16 bytes of AT_RANDOM, the strings of AT_BASE_PLATFORM and AT_PLATFORM
 //!      a random distance
 //!      strings: arguments, environment, AT_EXECFN
 //!      a null word
@@ -56,13 +56,13 @@ pub unsafe fn build(contents: Contents<'_>, old: &Vectors) -> Built {
     let execfn = execfn.to_owned();
     let distance = distance(old);
     let mut small: Vec<(u32, Vec<u8>)> = Vec::new();
-    for pair in auxv.iter() {
-        let kind = pair[0] as u32;
+    // From the highest down.
+    for kind in [AT_PLATFORM, AT_BASE_PLATFORM, AT_RANDOM] {
+        let Some(pair) = auxv.iter().find(|pair| pair[0] as u32 == kind) else { continue };
         let bytes: &[u8] = match kind {
-            AT_PLATFORM | AT_BASE_PLATFORM => string(pair[1]).to_bytes_with_nul(),
             // SAFETY: the kernel put 16 bytes there.
             AT_RANDOM => unsafe { core::slice::from_raw_parts(pair[1] as *const u8, RANDOM) },
-            _ => continue,
+            _ => string(pair[1]).to_bytes_with_nul(),
         };
         small.push((kind, bytes.into()));
     }
@@ -124,7 +124,8 @@ fn distance(old: &Vectors) -> usize {
     let strings = old.argv.iter().chain(old.envp).copied().next().or(old.aux(AT_EXECFN));
     let below = old.auxv.iter().filter_map(end).max();
     let distance = strings.zip(below).and_then(|(strings, below)| strings.checked_sub(below));
-    distance.filter(|&distance| distance < MOST).unwrap_or(0)
+    // The rest is what aligning below strings of another length has left.
+    distance.filter(|&distance| distance < MOST).unwrap_or(0) & !15
 }
 
 fn set(auxv: &mut [[usize; 2]], kind: u32, value: usize) {
