@@ -146,6 +146,7 @@ pub fn run(target: Target<'_>) -> ! {
     identity::set_name(&execfn, PROGRAM.path());
     if let Some(headers) = debugger::headers(&resolved.elf, &program) {
         for pair in auxv.iter_mut().filter(|pair| pair[0] as u32 == AT_PHDR) {
+            PROGRAM.set_headers(pair[1]);
             pair[1] = headers;
         }
     }

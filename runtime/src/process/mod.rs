@@ -31,6 +31,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 pub fn prctl(call: &mut crate::layer::Call<'_>) -> isize {
     match call.args[0] {
         dispatch::PR_SET_SYSCALL_USER_DISPATCH => dispatch::set(call),
+        crate::view::PR_GET_AUXV => crate::view::get_auxv(call),
         _ => crate::seccomp::prctl(call),
     }
 }

@@ -43,6 +43,11 @@ pub struct Action(KernelAction);
 impl Action {
     const NOTHING_SET: Self = Self(KernelAction::DEFAULT);
 
+    /// One of which the handler alone is known.
+    pub fn of_handler(handler: usize) -> Self {
+        Self(KernelAction { handler, ..KernelAction::DEFAULT })
+    }
+
     /// Whether it is `SIG_DFL`.
     pub fn is_default(&self) -> bool {
         self.0.handler == DEFAULT
@@ -100,6 +105,12 @@ impl SigHand {
             changing: AtomicU32::new(0),
             next: UnsafeCell::new(Action::NOTHING_SET),
         }
+    }
+
+    /// Where the action for `signal` lies.
+    pub const fn offset_of(signal: i32) -> usize {
+        const { assert!(size_of::<Action>() == size_of::<KernelAction>()) };
+        core::mem::offset_of!(Self, actions) + (signal - 1) as usize * size_of::<Action>()
     }
 
     /// The action for `signal` (1 to 64).

@@ -24,7 +24,7 @@ const RT_SIGPROCMASK: usize = linux_raw_sys::general::__NR_rt_sigprocmask as usi
 static OPEN: AtomicU64 = AtomicU64::new(0);
 
 /// Those that can become so, and that wait in a block for a thread that believes them blocked.
-const CANDIDATES: [i32; 6] =
+pub(super) const CANDIDATES: [i32; 6] =
     [SIGTRAP, SIGSYS, SIGSEGV as i32, SIGBUS as i32, SIGILL as i32, SIGFPE as i32];
 
 /// What a module's code may raise.
@@ -293,10 +293,18 @@ impl Pending {
         }
     }
 
+    /// Their bits: of what was sent to the process, and to the thread.
+    pub fn sets(&self) -> [u64; 2] {
+        [0, 1].map(|queue| {
+            let held = CANDIDATES.iter().zip(&self.0[queue]);
+            held.fold(0, |set, (&signal, info)| set | if info.is_some() { bit(signal) } else { 0 })
+        })
+    }
+
     /// Their bits.
     fn set(&self) -> u64 {
-        let held = CANDIDATES.iter().cycle().zip(self.0.as_flattened());
-        held.fold(0, |set, (&signal, info)| set | if info.is_some() { bit(signal) } else { 0 })
+        let [process, thread] = self.sets();
+        process | thread
     }
 }
 

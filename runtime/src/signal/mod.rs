@@ -9,6 +9,7 @@
 mod action;
 mod altstack;
 mod arrive;
+mod believed;
 mod deliver;
 mod fault;
 mod mask;
@@ -19,6 +20,7 @@ mod temporary;
 pub use action::{Action, SigHand, change as change_action, rt_sigaction};
 pub use altstack::sigaltstack;
 pub use arrive::{is_breakpoint, vload_signal};
+pub use believed::{Believed, Set};
 pub use deliver::{again as send_again, is_held, vload_resident_deliver};
 pub use fault::{DISPATCHED, die, faults, happens_again, heard, install, is_ours};
 pub use mask::{

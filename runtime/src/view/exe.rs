@@ -6,7 +6,7 @@
 use core::ffi::CStr;
 
 use super::hidden::{PATH, dirfd, given, is_reached, uncount};
-use super::identity::{PROGRAM, pid_in_proc};
+use super::identity::{PROGRAM, is_alike, pid_in_proc};
 use super::{maps, path_of, procfs};
 use crate::layer::Call;
 use crate::log::Line;
@@ -76,13 +76,7 @@ pub fn behind(dirfd: i32, path: &[u8]) -> Option<Replacement> {
     }
     let program = session::members()?.program_of(pid)?;
     // The number may be another process's by now.
-    let mut line = Line::new();
-    line.text("/proc/").decimal(i64::from(pid)).raw(b"/exe\0");
-    let theirs = CStr::from_bytes_with_nul(line.bytes()).ok()?;
-    let (mut a, mut b) = ([0; 512], [0; 512]);
-    let same = sys::readlink(sys::CWD, theirs, &mut a).ok()?
-        == sys::readlink(sys::CWD, c"/proc/self/exe", &mut b).ok()?;
-    same.then(|| Replacement::new(program))?
+    is_alike(pid).then(|| Replacement::new(program))?
 }
 
 /// What a call with the path argument at index `path`, behind a dirfd if that is not the first

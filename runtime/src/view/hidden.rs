@@ -9,6 +9,7 @@ use crate::abi::{self, Arg, Table};
 use crate::arch;
 use crate::layer::Call;
 use crate::memory::User;
+use crate::memory::guard::Peer;
 use crate::sys;
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::MAP_ANONYMOUS;
@@ -121,7 +122,11 @@ fn of(call: &Call<'_>, pid: i32) -> [i32; OWN_DESCRIPTORS] {
     if Some(pid) == pid_in_proc() {
         return call.descriptors().all().map(super::Slot::get);
     }
-    let Some(peer) = maps::peer(pid) else { return [-1; OWN_DESCRIPTORS] };
+    maps::peer(pid).map_or([-1; OWN_DESCRIPTORS], |peer| of_peer(&peer))
+}
+
+/// Those in another process.
+pub fn of_peer(peer: &Peer) -> [i32; OWN_DESCRIPTORS] {
     let mut numbers = [-1i32; OWN_DESCRIPTORS];
     // The numbers lie at the beginning.
     const { assert!(offset_of!(Descriptors, marked) == size_of::<[i32; OWN_DESCRIPTORS]>()) };

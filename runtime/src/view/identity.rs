@@ -14,6 +14,8 @@ const PATH_MAX: usize = 4096;
 pub struct Program {
     path: core::cell::UnsafeCell<[u8; PATH_MAX]>,
     length: AtomicUsize,
+    /// Where its program headers are, when the kernel's auxiliary vector does not say it; else 0.
+    headers: AtomicUsize,
     pid: AtomicI32,
     /// Its place in the session's table, plus one; 0 when it has none.
     place: AtomicU32,
@@ -26,6 +28,7 @@ unsafe impl Sync for Program {}
 pub static PROGRAM: Program = Program {
     path: core::cell::UnsafeCell::new([0; PATH_MAX]),
     length: AtomicUsize::new(0),
+    headers: AtomicUsize::new(0),
     pid: AtomicI32::new(0),
     place: AtomicU32::new(0),
 };
@@ -53,6 +56,23 @@ impl Program {
         if let (Some(place), Some(members)) = (self.place(), session::members()) {
             members.note(self.pid(), place);
         }
+    }
+
+    /// Records what `AT_PHDR` is to the program.
+    pub fn set_headers(&self, address: usize) {
+        self.headers.store(address, Ordering::Relaxed);
+    }
+
+    /// `AT_PHDR`, where the kernel has another; else 0.
+    pub fn headers(&self) -> usize {
+        self.headers.load(Ordering::Relaxed)
+    }
+
+    /// The same of the program that another process runs.
+    pub fn headers_of(&self, peer: &Peer) -> sys::Result<usize> {
+        let mut headers = [0];
+        peer.read((&raw const self.headers).addr(), &mut headers)?;
+        Ok(headers[0])
     }
 
     /// Copies the path of the program that another process runs; its length.
@@ -101,6 +121,16 @@ pub fn path_of(fd: i32, buffer: &mut [u8]) -> Option<&[u8]> {
     line.text("/proc/self/fd/").decimal(i64::from(fd)).raw(b"\0");
     let link = CStr::from_bytes_with_nul(line.bytes()).ok()?;
     sys::readlink(sys::CWD, link, buffer).ok()
+}
+
+/// Whether process `pid` was executed as this one was: its file is vload's.
+pub fn is_alike(pid: i32) -> bool {
+    let mut line = crate::log::Line::new();
+    line.text("/proc/").decimal(i64::from(pid)).raw(b"/exe\0");
+    let Ok(theirs) = CStr::from_bytes_with_nul(line.bytes()) else { return false };
+    let (mut a, mut b) = ([0; 512], [0; 512]);
+    let theirs = sys::readlink(sys::CWD, theirs, &mut a);
+    theirs.is_ok() && theirs == sys::readlink(sys::CWD, c"/proc/self/exe", &mut b)
 }
 
 /// This process's number in the `/proc` that it sees, which may be another pid namespace's; `None`

@@ -8,6 +8,7 @@ mod identity;
 mod listing;
 pub mod maps;
 mod procfs;
+mod vector;
 
 pub use descriptors::{
     Descriptors, OWN, OWN_DESCRIPTORS, PRLIMIT64, Slot, close, close_range, duplicate_onto, fcntl,
@@ -17,3 +18,4 @@ pub use exe::{Replacement, behind, open, open_how, readlink, stat};
 pub use hidden::is_named;
 pub use identity::{PROGRAM, Program, path_of, pid_in_proc};
 pub use listing::getdents;
+pub use vector::{PR_GET_AUXV, get as get_auxv};

@@ -41,6 +41,11 @@ pub fn process_of(path: &[u8]) -> Option<i32> {
     }
 }
 
+/// The thread that the path names; the first of its process where it names no other.
+pub fn thread_of(path: &[u8]) -> Option<i32> {
+    number(path.rsplit(|&byte| byte == b'/').nth(1)?)
+}
+
 fn number(digits: &[u8]) -> Option<i32> {
     core::str::from_utf8(digits).ok()?.parse().ok().filter(|number| *number > 0)
 }
@@ -53,6 +58,8 @@ mod tests {
     fn the_process_is_that_of_a_task() {
         assert_eq!(process_of(b"/proc/12/maps"), Some(12));
         assert_eq!(process_of(b"/mnt/proc/12/task/13/maps"), Some(12));
+        assert_eq!(super::thread_of(b"/proc/12/task/13/stat"), Some(13));
+        assert_eq!(super::thread_of(b"/proc/12/stat"), Some(12));
         for other in [&b"/proc/maps"[..], b"maps", b"/proc/12/net/maps", b"/tmp/a/maps"] {
             assert_eq!(process_of(other), None);
         }

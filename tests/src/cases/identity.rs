@@ -1,5 +1,6 @@
 //! Who the program is: `/proc`, `ps`, its descriptors.
 
+use crate::arch::Arch;
 use crate::case::{Case, Rule};
 use crate::execute::{Bench, Host};
 use crate::programs::Build;
@@ -17,6 +18,7 @@ const OWN_PROC: &[&str] = &["bwrap", "no-proc", "foreign-proc"];
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
+    let fields = Build::c_with("fields.c", "", &["-pthread"]);
     vec![
         Case::new("identity/proc")
             .build(Build::c("identity.c"))
@@ -84,6 +86,17 @@ pub fn cases() -> Vec<Case> {
         Case::new("identity/maps-static")
             .build(Build::c_with("maps.c", "static", &["-static", "-pthread"]))
             .not_under(OTHERS),
+        Case::new("identity/fields")
+            .build(fields)
+            .not_under(&["deny-process-vm", "foreign-proc", "no-proc"])
+            .on(&[Arch::X86_64, Arch::I686]),
+        Case::new("identity/fields-static")
+            .build(Build::c_with("fields.c", "static", &["-static", "-pthread"]))
+            .not_under(&["deny-process-vm", "foreign-proc", "no-proc"]),
+        Case::new("identity/fields-no-randomisation")
+            .build(fields)
+            .not_under(&["deny-process-vm", "foreign-proc", "no-proc"])
+            .within(&["setarch", "-R"]),
         Case::new("identity/queries")
             .build(Build::c("queries.c"))
             .rule(Rule::Replace(r"size [0-9a-f]+000 page 4096 '\[stack\]'", "[stack]"))

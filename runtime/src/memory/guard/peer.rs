@@ -21,9 +21,18 @@ impl Peer {
         self.base
     }
 
+    /// Where lies there what of the image is at `address` here.
+    pub fn there(&self, address: usize) -> usize {
+        address.wrapping_sub(arch::image_range().0).wrapping_add(self.base)
+    }
+
     /// Copies numbers from where ours are at `address`.
     pub fn read<T: Copy>(&self, address: usize, into: &mut [T]) -> Result<()> {
-        let there = address.wrapping_sub(arch::image_range().0).wrapping_add(self.base);
-        sys::read_process(self.pid, there, into)
+        self.read_at(self.there(address), into)
+    }
+
+    /// Copies numbers from `address` in that process.
+    pub fn read_at<T: Copy>(&self, address: usize, into: &mut [T]) -> Result<()> {
+        sys::read_process(self.pid, address, into)
     }
 }

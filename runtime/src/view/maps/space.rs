@@ -58,6 +58,11 @@ impl Space {
             || session::cache::holds(line.name)
     }
 
+    /// Whether pages of the mapping's file count as shared memory.
+    pub fn is_shared_memory(&self, line: &Mapped<'_>) -> bool {
+        line.has_file() && (line.inode == self.session || line.name.starts_with(b"/memfd:"))
+    }
+
     /// The mapping as it would be without vload, and whether it is another.
     pub fn shown<'a>(&'a self, line: Mapped<'a>, text: &'a [u8]) -> (Mapped<'a>, bool) {
         let Some(Origin { device, inode, offset }) = self.origin(line.start) else {

@@ -47,8 +47,8 @@ pub fn write_changed(line: &[u8], value: u64, out: &mut Buffer) -> Result<()> {
     number.decimal(value as i64);
     let key = key(line).len() + 1;
     let start = digits.end.saturating_sub(number.bytes().len()).max(key);
-    out.push(line.get(..key).unwrap_or_default())?;
-    for _ in key..start {
+    out.push(line.get(..start.min(digits.start)).unwrap_or_default())?;
+    for _ in digits.start..start {
         out.push(b" ")?;
     }
     out.push(number.bytes())?;
