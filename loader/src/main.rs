@@ -3,7 +3,7 @@
 //! The way through the files: `arch/*` (first instruction, self-relocation) → `entry` (a stack of our
 //! own) → `start` → `command` (what is asked) → `find` (which file) → `map` (its segments) → `stack`
 //! (what the kernel would have put there) → `identity` (what the kernel shows of the process) →
-//! `handover`. `doctor` runs nothing; `check` and `bisect` are run by `vload-tool`.
+//! `handover`. `check`, `doctor` and `bisect` are run by `vload-tool`.
 #![no_std]
 #![no_main]
 #![deny(missing_docs)]
@@ -21,6 +21,7 @@ mod check;
 mod client;
 mod command;
 mod debugger;
+#[allow(dead_code, reason = "`vload-tool` runs it")]
 mod doctor;
 mod entry;
 mod executable_stack;

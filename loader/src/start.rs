@@ -34,8 +34,9 @@ fn begin(vectors: Vectors) -> ! {
         {
             client::leave(&vectors)
         }
-        Command::Bisect(_) | Command::Check(_) => client::become_tool(&vectors, &[], 1),
-        Command::Doctor { json } => crate::doctor::run(&vectors, json),
+        Command::Bisect(_) | Command::Check(_) | Command::Doctor { .. } => {
+            client::become_tool(&vectors, &[], 1)
+        }
         Command::Module(first) => client::become_tool(&vectors, &[b"--ask"], first),
         Command::Say(text) => {
             let shown = sys::write_all(1, text.as_bytes());

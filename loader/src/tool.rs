@@ -1,8 +1,8 @@
 //! The program `vload-tool`, which vload becomes for what a run has no need of: for modules that are files, of which it
-//! makes what the resident only has to map; for `bisect` and `check`. It shares the files of the program `vload`.
+//! makes what the resident only has to map; for `bisect`, `check` and `doctor`. It shares the files of the program `vload`.
 //!
 //! ```text
-//! vload-tool VLOAD bisect|check …               as typed
+//! vload-tool VLOAD bisect|check|doctor …        as typed
 //! vload-tool VLOAD --ask insmod|rmmod|lsmod|mount|umount …   in the session that it is started in
 //! vload-tool VLOAD --ask new|cflags …           anywhere
 //! vload-tool VLOAD --begin M… -- ARGUMENT…      prepares what -m names, and becomes `VLOAD --prepared FD ARGUMENT…`

@@ -24,6 +24,7 @@ pub fn decide(vectors: Vectors) -> ! {
     // As vload has it, whose path stands for its name.
     let vectors = Vectors { argv: &vectors.argv[1..], ..vectors };
     match command::parse(&vectors) {
+        Command::Doctor { json } => crate::doctor::run(&vectors, json),
         Command::Bisect(ask) => crate::bisect::run(&vectors, &ask),
         Command::Check(check) => {
             process::configure();
