@@ -18,11 +18,7 @@ fn number(digits: &[u8]) -> u64 {
 }
 
 /// Writes the words of a line with other numbers; `change` is given a word's place and its number.
-fn words(
-    text: &[u8],
-    out: &mut Buffer,
-    change: &dyn Fn(usize, u64) -> Option<u64>,
-) -> Result<()> {
+fn words(text: &[u8], out: &mut Buffer, change: &dyn Fn(usize, u64) -> Option<u64>) -> Result<()> {
     for (index, word) in text.split_inclusive(|&byte| byte == b' ').enumerate() {
         let digits = word.trim_ascii_end();
         let Some(value) = change(index, number(digits)) else {
@@ -135,10 +131,7 @@ mod tests {
 
     #[test]
     fn what_is_ours_is_not_counted() {
-        assert_eq!(
-            written(|out| statm(b"100 50 20 5 0 30 0\n", &OWN, out)),
-            "92 46 19 5 0 28 0\n"
-        );
+        assert_eq!(written(|out| statm(b"100 50 20 5 0 30 0\n", &OWN, out)), "92 46 19 5 0 28 0\n");
         let text = b"7 (a ) 1 b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 65536 20 21 22 23 24 25 26 1 2 4 1240 5\n";
         assert_eq!(
             written(|out| stat(text, &OWN, &signals(), out)),
