@@ -11,6 +11,9 @@ enum { FAULTS = sizeof faults / sizeof *faults };
 static long (*_Atomic code)(void);
 static atomic_int spinning;
 
+/* What glibc keeps for itself, and what it takes to block it. */
+enum { SETXID = 33 };
+
 /* Computes until there is code, without a call. */
 static void spin(void)
 {
@@ -85,7 +88,47 @@ static void *handled(void *none)
     return none;
 }
 
-static void *(*const bodies[])(void *) = {filled, raw, added, handling, handled, inherited};
+/* The signal of which no C library lets a program block has come, and waits. */
+static void *self_sent(void *none)
+{
+    uint64_t pending = 0;
+    block(SIG_SETMASK, ~0ull);
+    MUST(syscall(SYS_tgkill, getpid(), gettid(), SETXID));
+    MUST(syscall(SYS_rt_sigpending, &pending, sizeof pending));
+    CHECK(pending == 1ull << (SETXID - 1));
+    spin();
+    return none;
+}
+
+/* It comes while the thread computes. */
+static atomic_int computing;
+static void *sent(void *none)
+{
+    block(SIG_SETMASK, ~0ull);
+    atomic_store(&computing, gettid());
+    spin();
+    return none;
+}
+
+/* Sends it, and waits until it waits, where there is somebody who says so. */
+static void send_to(pid_t thread)
+{
+    char path[64], line[256];
+    unsigned long long pending = 0;
+    MUST(syscall(SYS_tgkill, getpid(), thread, SETXID));
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", thread);
+    while (pending == 0) {
+        FILE *status = fopen(path, "r");
+        if (!status)
+            return;
+        while (fgets(line, sizeof line, status) && sscanf(line, "SigPnd: %llx", &pending) != 1)
+            ;
+        fclose(status);
+    }
+    CHECK(pending == 1ull << (SETXID - 1));
+}
+
+static void *(*const bodies[])(void *) = {filled, raw, added, handling, handled, self_sent, sent, inherited};
 enum { BODIES = sizeof bodies / sizeof *bodies };
 
 int main(int count, char **words)
@@ -108,6 +151,8 @@ int main(int count, char **words)
     }
     while (atomic_load(&spinning) < started)
         ;
+    if (!ignored)
+        send_to(atomic_load(&computing));
     static const unsigned char bytes[] = {0xb8, SYS_getppid, 0, 0, 0, 0x0f, 0x05, 0xc3};
     char *memory = MUST(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     memcpy(memory, bytes, sizeof bytes);

@@ -151,6 +151,32 @@ static void vforks(void)
     report("it", child);
 }
 
+/* The child of a vfork has a thread of its own, which blocks all that there is, and maps it. */
+static void vforks_threaded(void)
+{
+    static char stack[STACK] __attribute__((aligned(16)));
+    pid_t child = vfork();
+    if (child == 0) {
+        MUST(clone(deaf, stack + STACK,
+                   CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_CHILD_CLEARTID, NULL, NULL, NULL, &alive));
+        while (!atomic_load(&ready))
+            ;
+        atomic_store(&code, made());
+        use();
+        while (atomic_load(&alive))
+            ;
+        _exit(8);
+    }
+    report("it", child);
+    /* What the child's thread has been called by is this process's to use: it ends it by default. */
+    pid_t other = MUST(fork());
+    if (other == 0) {
+        MUST(syscall(SYS_tgkill, getpid(), gettid(), 33));
+        _exit(9);
+    }
+    report("one that is sent it", other);
+}
+
 /* It computes, and becomes another program when the code is there, which no signal of ours must end. */
 static int becoming(void *none)
 {
@@ -169,7 +195,8 @@ int main(int count, char **words)
         void (*run)(void);
     } ways[] = {
         {"computes", computes}, {"sleeps", sleeps}, {"blocks", blocks},     {"threads", has_threads},
-        {"maps", maps},         {"vforks", vforks}, {"executes", executes},
+        {"maps", maps},         {"vforks", vforks}, {"vforks-threaded", vforks_threaded},
+        {"executes", executes},
     };
     MUST(pipe(ends));
     for (size_t i = 0; count > 1 && i < sizeof ways / sizeof *ways; i++)

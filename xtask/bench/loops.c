@@ -17,6 +17,13 @@ static double now(void)
     return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
+/* The cheapest function of the vDSO: what comes before it shows most. */
+static void coarse(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+}
+
 /* getppid in code that the program has written. */
 static void (*generated(void))(void)
 {
@@ -63,6 +70,12 @@ int main(int argc, char **argv)
     else if (code)
         for (long i = 0; i < count; i++)
             code();
+    else if (!strcmp(what, "clock"))
+        for (long i = 0; i < count; i++)
+            now();
+    else if (!strcmp(what, "clock, coarse"))
+        for (long i = 0; i < count; i++)
+            coarse();
     else if (!strcmp(what, "read"))
         for (long i = 0; i < count; i++) {
             if (read(zero, &byte, 1) != 1)

@@ -109,6 +109,8 @@ fn measurements(loops: &Path) -> Vec<Measurement> {
         inside("getppid", "getppid", "1000000"),
         inside("unknown call", "unknown", "1000000"),
         inside("read of 1 byte", "read", "500000"),
+        inside("clock_gettime", "clock", "3000000"),
+        inside("clock_gettime, coarse", "clock, coarse", "10000000"),
         with("getppid, wanted", &["-m", "forward"]),
         with("getppid, watched", &["--watch=always"]),
         with("both", &["--watch=always", "-m", "forward"]),

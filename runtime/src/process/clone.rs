@@ -222,11 +222,9 @@ fn share(call: &mut Call<'_>, request: &Request) -> isize {
         POOL.give_back(unsafe { &*child });
         return ABORTED;
     }
-    let mask = if request.flags & u64::from(CLONE_VFORK) == 0 {
-        watch::expect_thread(call.block, mask)
-    } else {
-        mask
-    };
+    let waited = request.flags & u64::from(CLONE_VFORK) != 0;
+    let mask = if waited { mask } else { watch::expect_thread(call.block, mask) };
+    let open = signal::open_signals();
     let mut regs = *call.regs;
     regs.set_result(0);
     if let Some(stack) = request.stack {
@@ -238,7 +236,6 @@ fn share(call: &mut Call<'_>, request: &Request) -> isize {
     prepare(call.block, unsafe { &mut *child }, request.flags, mask);
     // SAFETY: all signals are blocked, `child` is fresh, and the request has no stack any more.
     let result = unsafe { arch::clone_vm(request.number, &request.args, child, &regs, call.regs) };
-    let waited = request.flags & u64::from(CLONE_VFORK) != 0;
     if result < 0 || waited {
         // SAFETY: there is no child, or it has left our memory: a vfork returns only then.
         let child = unsafe { &*child };
@@ -252,6 +249,7 @@ fn share(call: &mut Call<'_>, request: &Request) -> isize {
     if result > 0 && request.flags & u64::from(CLONE_THREAD) == 0 {
         layer::tell(Event::Started, call.block);
     }
+    let mask = if waited { watch::after_vfork(call.block, open, mask) } else { mask };
     sys::set_signal_mask(mask);
     result
 }

@@ -5,6 +5,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::action::{SA_RESTART, resident_action};
+use super::mask::SECOND_CALL;
 use super::{SIGCALL, SigHand, bit};
 use crate::arch::{self, Context, KernelAction, SigInfo};
 use crate::log::{self, Line};
@@ -24,6 +25,9 @@ const OURS: u64 = {
     set
 };
 
+/// The signals that threads are called by: the second one those that block the first in the kernel.
+const CALLS: [i32; 2] = [SIGCALL, SECOND_CALL];
+
 /// The signals that a fault raises, as a mask.
 pub const fn faults() -> u64 {
     OURS
@@ -38,8 +42,10 @@ pub fn is_ours(signal: i32) -> bool {
 /// A signal of which the resident hears in a thread that blocks `blocked` and has the handlers `sighand`;
 /// `None` where it blocks or ignores them all.
 pub fn heard(blocked: u64, sighand: &SigHand) -> Option<i32> {
-    if super::open_signals() & !blocked & bit(SIGCALL) != 0 {
-        return Some(SIGCALL);
+    // Who has the kernel block the first hears the second even where the target ignores it.
+    let open = super::open_signals() & !blocked;
+    if let Some(call) = CALLS.into_iter().find(|&call| open & bit(call) != 0) {
+        return Some(call);
     }
     // Of these what is ignored is told to the kernel.
     let heard = |&signal: &i32| blocked & bit(signal) == 0 && !sighand.get(signal).is_ignore();

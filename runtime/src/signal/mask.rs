@@ -6,7 +6,8 @@
 //!
 //! [`SIGCALL`] is open in a process that has had several threads and may come to be watched: it is how each of
 //! them can be called then (`watch/gather.rs`). Nothing forces it, so one that is sent to a thread which believes
-//! it blocked goes back to the kernel, and is blocked there from then on, until the thread sets its mask.
+//! it blocked goes back to the kernel, and is blocked there from then on, until the thread sets its mask; it can be
+//! called by [`SECOND_CALL`] then.
 
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -30,6 +31,22 @@ pub(super) const CANDIDATES: [i32; 6] =
 /// What a module's code may raise.
 const FAULTS: u64 =
     bit(SIGSEGV as i32) | bit(SIGBUS as i32) | bit(SIGILL as i32) | bit(SIGFPE as i32);
+
+/// Calls a thread that has to block [`SIGCALL`] in the kernel. One of those that wait in a block, because it can be open
+/// to the thread whatever is sent to it, and that the resident handles in any process.
+pub const SECOND_CALL: i32 = SIGFPE as i32;
+
+/// The thread of `block` will have the kernel block [`SIGCALL`]: [`SECOND_CALL`] stays open to it. That masks are looked
+/// at is so since the former was opened.
+fn open_second_call(block: &Block, mask: &mut u64) {
+    OPEN.fetch_or(bit(SECOND_CALL), Ordering::SeqCst);
+    // SAFETY: a bound block has its handlers.
+    if let Err(error) = unsafe { &*block.sighand }.own(SECOND_CALL) {
+        crate::log!(Error, "signal {SECOND_CALL} cannot be handled: {}", error.text());
+    }
+    block.blocked.add(*mask & bit(SECOND_CALL));
+    *mask &= !bit(SECOND_CALL);
+}
 
 /// The calling thread is about to run a module's code: its faults arrive.
 pub fn open_faults(block: &mut Block) {
@@ -157,6 +174,7 @@ pub fn hold_back(
     }
     if signal == SIGCALL {
         *mask |= bit(SIGCALL);
+        open_second_call(block, mask);
         returning::sent(info);
         super::deliver::back_to_kernel(signal, info);
         return true;

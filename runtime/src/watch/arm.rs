@@ -8,7 +8,7 @@ use crate::arch::{self, Context, SigInfo};
 use crate::layer::{self, Reason};
 use crate::signal::{self, SIGCALL, SIGSYS};
 use crate::sys::{self, Result};
-use crate::thread::{Block, Ownership, others};
+use crate::thread::{Block, others};
 
 // linux/prctl.h
 const PR_SET_SYSCALL_USER_DISPATCH: u32 = 59;
@@ -119,12 +119,23 @@ pub fn expect_threads() -> bool {
 /// The process of `block`, which is the caller's, is about to have one more thread. `mask` is the target's; gives
 /// what of it the kernel may block in the caller and in the new thread.
 pub fn expect_thread(block: &Block, mask: u64) -> u64 {
-    // The child of a vfork has handlers of its own, and its parent's memory.
-    if block.ownership != Ownership::Parent && expect_threads() {
+    if expect_threads() {
         own_handler(block, SIGCALL);
     }
     block.blocked.add(mask & signal::open_signals());
     signal::for_kernel(mask)
+}
+
+/// The child of a vfork has left the memory of `block`'s process, where `before` was open when it began. It has handlers of
+/// its own: if it has started a thread, what it has opened for that is handled here too from now on. `mask` as for
+/// [`expect_thread`].
+pub fn after_vfork(block: &Block, before: u64, mask: u64) -> u64 {
+    if signal::open_signals() & !before & signal::bit(SIGCALL) == 0 {
+        return mask;
+    }
+    own_handler(block, SIGCALL);
+    block.blocked.add(mask & signal::bit(SIGCALL));
+    mask & !signal::bit(SIGCALL)
 }
 
 /// Arms a thread that a signal has found in the target's code, or about to go there.

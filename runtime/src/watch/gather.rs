@@ -87,8 +87,8 @@ struct Seen {
     tid: i32,
     /// A clock that was read, and one more.
     clock: u64,
-    /// Whether it was sent a signal.
-    called: bool,
+    /// The signals that it was sent.
+    called: u64,
 }
 
 /// The threads that are looked at, again and again.
@@ -204,9 +204,9 @@ impl Gathering<'_> {
         if clock + 1 == seen.clock {
             return false;
         }
-        if seen.called {
-            // The block of a thread that was killed can have the number of another.
-            return is_any_armed(thread.id);
+        // The block of a thread that was killed can have the number of another.
+        if seen.called != 0 && is_any_armed(thread.id) {
+            return true;
         }
         !self.call(thread, sighand, block, 0, 0) && self.gives_up(thread)
     }
@@ -218,7 +218,7 @@ impl Gathering<'_> {
             // It comes back to a diverted stub, or is being met.
             return true;
         }
-        if self.seen(thread).called {
+        if self.seen(thread).called != 0 {
             // It runs none of its own code before the signal.
             return true;
         }
@@ -230,8 +230,9 @@ impl Gathering<'_> {
         !self.call(thread, sighand, None, taken, call.number) && self.gives_up(thread)
     }
 
-    /// Calls the thread to be armed, once, by a signal that it neither blocks nor takes; a wait that this ends
-    /// is in call `number`. `false` when there is no such signal, or it cannot be sent.
+    /// Calls the thread to be armed by a signal that it neither blocks nor takes, and by another if it has come to
+    /// block that one before it arrived; a wait that this ends is in call `number`. `false` when there is no such signal,
+    /// or it cannot be sent.
     fn call(
         &mut self,
         thread: Thread,
@@ -240,11 +241,17 @@ impl Gathering<'_> {
         taken: u64,
         number: usize,
     ) -> bool {
-        if self.seen(thread).called {
+        let sent = self.seen(thread).called;
+        let blocked = others::blocked(thread);
+        if sent & !blocked.unwrap_or(sent) != 0 {
             return true;
         }
-        let blocked = others::blocked(thread).unwrap_or(0) | taken;
-        let Some(signal) = signal::heard(blocked, sighand) else { return false };
+        // Where nobody says what it blocks, it is called by one after the other of those that are open for that.
+        let unsure = blocked.is_none() && sent != 0;
+        let signal = match signal::heard(blocked.unwrap_or(sent) | taken, sighand) {
+            Some(signal) if !unsure || signal::open_signals() & signal::bit(signal) != 0 => signal,
+            _ => return unsure,
+        };
         let me = self.me.tid.load(Ordering::Relaxed);
         CALLING.store((me as u64) << 32 | thread.id as u64, Ordering::SeqCst);
         // One that is at work by now arms itself, if it does not become another program.
@@ -253,7 +260,7 @@ impl Gathering<'_> {
             sys::queue_signal_to(thread.process, thread.id, signal, &info).is_ok()
         };
         CALLING.store(0, Ordering::SeqCst);
-        self.seen(thread).called = heard;
+        self.seen(thread).called |= if heard { signal::bit(signal) } else { 0 };
         heard
     }
 
@@ -269,7 +276,7 @@ impl Gathering<'_> {
     /// What is known of the thread.
     fn seen(&mut self, thread: Thread) -> &mut Seen {
         let at = self.seen.iter().position(|seen| seen.tid == thread.id).unwrap_or_else(|| {
-            self.seen.push(Seen { tid: thread.id, clock: 0, called: false });
+            self.seen.push(Seen { tid: thread.id, clock: 0, called: 0 });
             self.seen.len() - 1
         });
         &mut self.seen[at]

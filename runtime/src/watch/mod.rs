@@ -28,7 +28,7 @@ use crate::text;
 use crate::thread::{Block, POOL};
 
 pub use arm::{
-    arm_first, arm_interrupted, arm_leaving, arm_new, expect_thread, expect_threads,
+    after_vfork, arm_first, arm_interrupted, arm_leaving, arm_new, expect_thread, expect_threads,
     is_call_to_arm, vload_resident_arm,
 };
 pub use gather::leave;

@@ -27,13 +27,14 @@ const WAYS: [&str; 13] = [
 ];
 
 /// The ways of `sharers.c`, and how many calls of generated code each makes.
-const SHARED: [(&str, usize); 7] = [
+const SHARED: [(&str, usize); 8] = [
     ("computes", 100),
     ("sleeps", 100),
     ("blocks", 100),
     ("threads", 200),
     ("maps", 200),
     ("vforks", 200),
+    ("vforks-threaded", 200),
     ("executes", 0),
 ];
 
@@ -167,7 +168,7 @@ fn armed(bench: &Bench<'_>) -> Result<()> {
 /// What threads call of generated code is seen, whatever they block or ignore.
 fn every_thread(bench: &Bench<'_>) -> Result<()> {
     let program = bench.word("{0}");
-    for (way, threads) in [("blocked", 6), ("ignored", 1)] {
+    for (way, threads) in [("blocked", 8), ("ignored", 1)] {
         let vload = bench.machine.vload.display().to_string();
         let log = format!("written-{way}");
         let outcome =

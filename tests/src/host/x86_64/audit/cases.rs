@@ -35,6 +35,7 @@ pub fn cases() -> Vec<Case> {
         case("static").build(Build::c_with("threads.c", "static", &["-static"])).check(clean),
         case("generated").build(Build::c("generated.c")).check(clean),
         case("region").build(Build::c_with("watched.c", "", &["-pthread"])).check(region),
+        case("slots").build(Build::c("threads.c")).run(&["{0}", "20"]).check(slots),
         case("unwatched").build(Build::c("generated.c")).check(unwatched),
         // `cargo xtask audit` runs the same for as long as it is told.
         case("browsing").needs_program("chromium").seconds(300).check(clean).run(&[
@@ -139,7 +140,7 @@ fn clean_with(bench: &Bench<'_>, more: &[&str]) -> Result<()> {
     let (_, report) = audited(bench, more, &[])?;
     let counts = Counts::read(&report)?;
     ensure!(
-        counts.elsewhere == 0 && counts.natively == 0 && counts.gate > 0,
+        counts.elsewhere == 0 && counts.natively == 0 && counts.gate > 0 && counts.by_others == 0,
         "{}",
         shortened(&report)
     );
@@ -205,6 +206,18 @@ fn region(bench: &Bench<'_>) -> Result<()> {
         ensure!(!by_stubs || stubs > 100, "{way}: {}", shortened(&report));
         ensure!(policy == "auto" || stubs == 0, "{way}: {}", shortened(&report));
     }
+    Ok(())
+}
+
+/// In a watched process all calls are made from the one range that the kernel lets through, and that is the gate.
+fn slots(bench: &Bench<'_>) -> Result<()> {
+    let (_, report) = audited(bench, &[], &["--watch=always"])?;
+    let counts = Counts::read(&report)?;
+    ensure!(counts.elsewhere == 0 && counts.by_others == 0, "{}", shortened(&report));
+    // What the first thread does before it is armed is vload's.
+    let of_target = counts.kinds.get("forward").copied().unwrap_or(0);
+    ensure!(counts.by_slots > 500, "{}", shortened(&report));
+    ensure!(!counts.kinds.contains_key("stub") && of_target > 0, "{}", shortened(&report));
     Ok(())
 }
 

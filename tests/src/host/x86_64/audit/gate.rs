@@ -106,6 +106,16 @@ impl Program {
         Some(start..start + (self.gate.end - self.gate.start))
     }
 
+    /// Whether the range is the gate, all of it in one mapping of vload's file that nobody writes to: so no byte of
+    /// the target's is in it.
+    pub fn is_gate(&self, maps: &[Mapping], range: &Range<u64>) -> bool {
+        let holds = |mapping: &Mapping| {
+            mapping.range.start <= range.start && range.end <= mapping.range.end
+        };
+        self.gate(maps).as_ref() == Some(range)
+            && maps.iter().any(|map| holds(map) && self.is_mapped(map) && !map.writable)
+    }
+
     /// The length of the gate.
     pub fn gate_size(&self) -> u64 {
         self.gate.end - self.gate.start

@@ -11,7 +11,7 @@ pub mod order;
 pub mod report;
 mod space;
 
-use crate::host::tracer::{self, Entry, Observer, Pid};
+use crate::host::tracer::{self, Allowed, Entry, Observer, Pid};
 use anyhow::{Context, Result};
 use gate::{Kind, Place};
 use report::{Elsewhere, Report};
@@ -82,6 +82,22 @@ impl<'a> Audit<'a> {
             return Ok(Kind::Native);
         }
         let place = space.place(self.program, pid, entry.ip);
+        match tracer::allowed(pid)? {
+            None => {}
+            Some(Allowed::OutsideOf(_)) => self.report.beside_region += 1,
+            // The kernel compares the address behind the instruction.
+            Some(Allowed::From(gate)) if gate.contains(&entry.ip) => {
+                match space.is_gate(self.program, pid, &gate) {
+                    Ok(true) => self.report.by_slots += 1,
+                    // Killed where it stood, it has no mappings any more.
+                    _ if tracer::entry(pid)?.is_none() => {}
+                    Ok(false) => self.report.by_others += 1,
+                    Err(error) => return Err(error),
+                }
+            }
+            // Not made from where the kernel allows it, and not dispatched: `[vsyscall]`.
+            Some(Allowed::From(_)) => self.report.by_others += 1,
+        }
         space.expect(pid, entry);
         let kind = match place {
             Ok(Place::Gate(kind)) => kind,

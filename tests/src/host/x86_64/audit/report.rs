@@ -30,6 +30,12 @@ pub struct Report {
     pub status: Option<i32>,
     /// Calls before vload was executed: of what starts it.
     pub before: u64,
+    /// Calls of threads whose calls are dispatched, all but those from the gate, which is one range: from there.
+    pub by_slots: u64,
+    /// The same, from anywhere else, or where what the kernel lets through is not the gate.
+    pub by_others: u64,
+    /// Calls of threads whose calls from one region are dispatched, from anywhere else.
+    pub beside_region: u64,
     gate: BTreeMap<&'static str, u64>,
     elsewhere: u64,
     /// Each with how often it was made.
@@ -74,6 +80,9 @@ impl Display for Report {
         writeln!(f, "from elsewhere: {}", self.elsewhere)?;
         writeln!(f, "in processes without vload: {}", self.natively.values().sum::<u64>())?;
         writeln!(f, "before vload: {}", self.before)?;
+        writeln!(f, "by slots of a watched thread: {}", self.by_slots)?;
+        writeln!(f, "by anything else of a watched thread: {}", self.by_others)?;
+        writeln!(f, "beside a region that is watched alone: {}", self.beside_region)?;
         for (entry, count) in &self.listed {
             let Elsewhere { process, thread, program, call, ip, mapping } = entry;
             writeln!(
@@ -100,6 +109,10 @@ pub struct Counts {
     pub elsewhere: u64,
     /// Calls of processes that run without vload, though it has started them.
     pub natively: u64,
+    /// Calls of watched threads from the one range that the kernel lets through, which is the gate.
+    pub by_slots: u64,
+    /// Those from anywhere else.
+    pub by_others: u64,
 }
 
 impl Counts {
@@ -121,6 +134,8 @@ impl Counts {
             kinds: kinds.collect(),
             elsewhere: count("from elsewhere")?,
             natively: count("in processes without vload")?,
+            by_slots: count("by slots of a watched thread")?,
+            by_others: count("by anything else of a watched thread")?,
         })
     }
 }
@@ -146,10 +161,12 @@ mod tests {
             mapping: "/lib/libc.so.6+0x20".into(),
         });
         report.natively("gdb");
-        let text = report.to_string();
         let kinds = [("stub", 1), ("own", 2)].map(|(kind, count)| (kind.to_owned(), count));
         let kinds = BTreeMap::from(kinds);
-        let counts = Counts { gate: 3, kinds, elsewhere: 1, natively: 1 };
+        (report.by_slots, report.by_others) = (5, 6);
+        let text = report.to_string();
+        let counts =
+            Counts { gate: 3, kinds, elsewhere: 1, natively: 1, by_slots: 5, by_others: 6 };
         assert_eq!(Counts::read(&text).expect("its own text"), counts);
         let line = "elsewhere: pid 1 tid 2 (cat): read (0) at 0x1000, /lib/libc.so.6+0x20, \
                     1 times";

@@ -6,7 +6,7 @@
 //! on until the thread's next call, which says that it is done, nothing is believed of that range.
 
 use super::gate::{Kind, Place, Program};
-use crate::host::tracer::{Arch, Entry, Pid};
+use crate::host::tracer::{Arch, Entry, Pid, read_maps};
 use anyhow::{Context, Result};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -25,6 +25,8 @@ pub struct Space {
     pub was_vload: bool,
     /// Entries that come from the gate, by address.
     known: HashMap<u64, Kind>,
+    /// The range that was last asked for, and whether it is the gate.
+    asked: Option<(Range<u64>, bool)>,
     /// What is being changed, and by whom.
     changing: Vec<(Pid, Range<u64>)>,
 }
@@ -58,10 +60,25 @@ impl Space {
         Ok(place)
     }
 
+    /// Whether the range is the gate ([`Program::is_gate`]).
+    pub fn is_gate(&mut self, program: &Program, pid: Pid, range: &Range<u64>) -> Result<bool> {
+        if let Some((asked, is_gate)) = &self.asked
+            && asked == range
+        {
+            return Ok(*is_gate);
+        }
+        let maps = read_maps(pid).with_context(|| format!("the mappings of {pid}"))?;
+        let is_gate = program.is_gate(&maps, range);
+        self.asked = Some((range.clone(), is_gate));
+        Ok(is_gate)
+    }
+
     /// The thread is about to make this call.
     pub fn expect(&mut self, pid: Pid, entry: &Entry) {
         for range in changes(entry).into_iter().flatten() {
             self.known.retain(|&ip, _| !touches(&range, ip));
+            let overlaps = |other: &Range<u64>| range.start < other.end && range.end > other.start;
+            self.asked.take_if(|(asked, _)| overlaps(asked));
             self.changing.push((pid, range));
         }
     }

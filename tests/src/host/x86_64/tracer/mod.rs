@@ -22,8 +22,8 @@ pub use filter::install as install_filter;
 pub use launch::{become_below, end_as, launch};
 pub use maps::{Mapping, read as read_maps};
 pub use ptrace::{
-    Arch, Entry, Pid, Registers, entry, read_memory, registers, set_registers, stop_again,
-    write_word,
+    Allowed, Arch, Entry, Pid, Registers, allowed, entry, read_memory, registers, set_registers,
+    stop_again, write_word,
 };
 
 use anyhow::{Context, Result};

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use std::io::{self, Error};
 use std::mem::{offset_of, size_of};
+use std::ops::Range;
 use std::ptr;
 
 /// A thread's id, as the kernel has it.
@@ -67,6 +68,15 @@ pub struct Entry {
     /// The address behind the instruction; in `[vsyscall]`, where nothing is executed, the address
     /// that was called.
     pub ip: u64,
+}
+
+/// Where calls are not dispatched.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Allowed {
+    /// In the range alone.
+    From(Range<u64>),
+    /// Everywhere but there.
+    OutsideOf(Range<u64>),
 }
 
 const OPTIONS: i32 = libc::PTRACE_O_TRACEFORK
@@ -164,6 +174,36 @@ pub fn entry(pid: Pid) -> Result<Option<Entry>> {
     Ok(Some(Entry { arch, number, arguments, ip: info.instruction_pointer }))
 }
 
+/// The addresses from which the kernel lets the thread call while all others raise `SIGSYS`; nothing where it has no
+/// syscall user dispatch, or is asked by a kernel that does not say (before Linux 6.4).
+pub fn allowed(pid: Pid) -> Result<Option<Allowed>> {
+    /// `struct ptrace_sud_config` (linux/ptrace.h).
+    #[repr(C)]
+    #[derive(Default)]
+    struct Config {
+        mode: u64,
+        selector: u64,
+        offset: u64,
+        length: u64,
+    }
+    const OFF: u64 = 0;
+    let mut config = Config::default();
+    let asked = request(GET_USER_DISPATCH, pid, size_of::<Config>(), &raw mut config as usize);
+    let old = [libc::EINVAL, libc::EIO].map(Some);
+    if asked.as_ref().is_err_and(|error| old.contains(&error.raw_os_error()))
+        || alive(asked)?.is_none()
+        || config.mode == OFF
+    {
+        return Ok(None);
+    }
+    // In the inclusive mode the kernel keeps all that is not in the region: that goes round the end of the addresses
+    // (`task_set_syscall_user_dispatch`, kernel/entry/syscall_user_dispatch.c).
+    Ok(Some(match config.offset.checked_add(config.length) {
+        Some(end) => Allowed::From(config.offset..end),
+        None => Allowed::OutsideOf(config.offset.wrapping_add(config.length)..config.offset),
+    }))
+}
+
 /// The registers of a thread that stands; nothing if it was killed meanwhile.
 pub fn registers(pid: Pid) -> Result<Option<Registers>> {
     // SAFETY: the structure holds numbers only, for which zeros are values.
@@ -222,6 +262,8 @@ fn alive(asked: io::Result<libc::c_long>) -> Result<Option<libc::c_long>> {
 // linux/ptrace.h
 const EVENT_STOP: i32 = 128;
 const GET_SYSCALL_INFO: libc::c_uint = 0x420e;
+/// `PTRACE_GET_SYSCALL_USER_DISPATCH_CONFIG`.
+const GET_USER_DISPATCH: libc::c_uint = 0x4211;
 const SYSCALL_INFO_ENTRY: u8 = 1;
 const SYSCALL_INFO_EXIT: u8 = 2;
 const SYSCALL_INFO_SECCOMP: u8 = 3;
