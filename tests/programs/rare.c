@@ -1,8 +1,14 @@
 /* Calls of rare form: each ends as it does on any file system. */
 #include "variants.h"
 #include <linux/openat2.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/xattr.h>
 
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
 #ifndef STATX__RESERVED
 #define STATX__RESERVED 0x80000000U
 #endif
@@ -160,10 +166,149 @@ static void in_root(void)
     close(folder);
 }
 
+/* Calls of newer kernels that mean what others do. */
+static void newer(void)
+{
+    file("file", "text");
+    MUST(symlink("file", at("link")));
+    int fd = MUST(open(at("file"), O_RDWR));
+    struct stat known;
+    struct statx more;
+    /* Without a path. */
+    CALL(newfstatat, fd, NULL, &known, AT_EMPTY_PATH);
+    CALL(newfstatat, fd, NULL, &known, 0);
+    CALL(statx, fd, NULL, AT_EMPTY_PATH, STATX_INO, &more);
+    CALL(fchownat, fd, NULL, 0, 0, AT_EMPTY_PATH);
+    CALL(fchmodat2, fd, NULL, 0600, AT_EMPTY_PATH);
+    CALL(faccessat2, fd, NULL, R_OK, AT_EMPTY_PATH);
+    CALL(utimensat, fd, NULL, NULL, 0);
+    CALL(utimensat, fd, NULL, NULL, AT_SYMLINK_NOFOLLOW);
+    CALL(utimensat, fd, "", NULL, AT_EMPTY_PATH);
+    char text[64];
+    CALL(listxattrat, fd, NULL, AT_EMPTY_PATH, text, 0);
+    CALL(removexattrat, fd, NULL, AT_EMPTY_PATH, "user.a");
+    CALL(readlinkat, fd, NULL, text, sizeof text);
+#ifdef SYS_futimesat
+    const struct timeval times[2] = {{1000, 5}, {2000, 7}};
+    CALL(futimesat, fd, NULL, times);
+    MUST(fstat(fd, &known));
+    printf("  %ld %ld, %ld %ld\n", (long)known.st_atim.tv_sec, known.st_atim.tv_nsec, (long)known.st_mtim.tv_sec,
+           known.st_mtim.tv_nsec);
+    CALL(futimesat, AT_FDCWD, NULL, times);
+#endif
+    /* A descriptor to look at. */
+    const struct {
+        const char *name;
+        unsigned flags;
+    } trees[] = {{"file", O_CLOEXEC},
+                 {"link", O_CLOEXEC | AT_SYMLINK_NOFOLLOW},
+                 {"link", 0},
+                 {"missing", 0},
+                 {"file/", 0},
+                 {"", 0},
+                 {"", AT_EMPTY_PATH},
+                 {"file", 1 << 20},
+                 {"file", AT_RECURSIVE}};
+    for (unsigned i = 0; i < sizeof trees / sizeof *trees; i++) {
+        int tree = (int)syscall(SYS_open_tree, top_fd, trees[i].name, trees[i].flags);
+        printf("open_tree %s %x: %s\n", trees[i].name, trees[i].flags, tree < 0 ? strerror(errno) : "open");
+        if (tree < 0)
+            continue;
+        MUST(fstat(tree, &known));
+        told("  read", read(tree, text, 1));
+        printf("  mode %o, %x, flags %x\n", known.st_mode & S_IFMT, fcntl(tree, F_GETFD),
+               fcntl(tree, F_GETFL) & ~(0100000 | O_NOFOLLOW));
+        close(tree);
+    }
+    close(fd);
+}
+
+/* Whether a program can be executed, without executing it (Linux 6.14). */
+static void only_checked(void)
+{
+    enum { CHECKED = 0x10000 };
+    char *const argv[] = {"x", NULL}, *const envp[] = {NULL};
+    file("script", "#!/bin/nothing-here\n");
+    file("text", "no program");
+    MUST(mkdir(at("folder"), 0755));
+    MUST(symlink("script", at("link")));
+    CALL(execveat, top_fd, "script", argv, envp, CHECKED);
+    MUST(chmod(at("script"), 0755));
+    MUST(chmod(at("text"), 0755));
+    CALL(execveat, top_fd, "script", argv, envp, CHECKED);
+    CALL(execveat, AT_FDCWD, at("script"), argv, envp, CHECKED);
+    CALL(execveat, top_fd, "text", argv, envp, CHECKED);
+    CALL(execveat, top_fd, "link", argv, envp, CHECKED);
+    CALL(execveat, top_fd, "link", argv, envp, CHECKED | AT_SYMLINK_NOFOLLOW);
+    CALL(execveat, top_fd, "folder", argv, envp, CHECKED);
+    CALL(execveat, top_fd, "missing", argv, envp, CHECKED);
+    CALL(execveat, top_fd, "script", argv, envp, CHECKED | 1);
+    CALL(execveat, top_fd, "script", argv, envp, 1);
+    int fd = MUST(open(at("script"), O_RDONLY | O_CLOEXEC));
+    CALL(execveat, fd, "", argv, envp, CHECKED | AT_EMPTY_PATH);
+    CALL(execveat, fd, "", argv, envp, CHECKED);
+    MUST(fchmod(fd, 0644));
+    CALL(execveat, fd, "", argv, envp, CHECKED | AT_EMPTY_PATH);
+    close(fd);
+}
+
+/* Mounts that the kernel cannot make here, or may not. */
+static void not_mounted(void)
+{
+    MUST(mkdir(at("a"), 0755));
+    MUST(mkdir(at("b"), 0755));
+    CALL(move_mount, top_fd, "a", top_fd, "b", 0);
+    CALL(move_mount, top_fd, "missing", top_fd, "b", 0);
+    CALL(move_mount, top_fd, "a", top_fd, "missing", 0);
+    CALL(move_mount, top_fd, "a", top_fd, "b", 1 << 30);
+    told("moved", syscall(SYS_mount, at("a"), at("b"), NULL, MS_MOVE, NULL));
+    told("moved", syscall(SYS_mount, at("missing"), at("b"), NULL, MS_MOVE, NULL));
+    told("remounted", syscall(SYS_mount, "none", at("b"), NULL, MS_REMOUNT, NULL));
+    CALL(mount_setattr, top_fd, "a", 0, &(uint64_t[4]){1, 0, 0, 0}, sizeof(uint64_t[4]));
+    CALL(fspick, top_fd, "a", 0);
+    CALL(fspick, top_fd, "missing", 0);
+    CALL(pivot_root, at("a"), at("b"));
+    CALL(umount2, at("a"), 0);
+}
+
+/* What the kernel does for the files of all file systems. */
+static void of_all(void)
+{
+    file("file", "some text");
+    int fd = MUST(open(at("file"), O_RDWR)), folder = MUST(open(top, O_RDONLY | O_DIRECTORY)), other;
+    MUST(lseek(fd, 5, SEEK_SET));
+    int value = 0;
+    told("FIGETBSZ", ioctl(fd, FIGETBSZ, &value));
+    told("FIGETBSZ", ioctl(folder, FIGETBSZ, &value));
+    printf("  %d\n", value);
+    told("FIGETBSZ, nowhere", ioctl(fd, FIGETBSZ, (void *)1));
+    long long size = 0;
+    told("FIOQSIZE", ioctl(fd, FIOQSIZE, &size));
+    printf("  %lld\n", size);
+    told("FIOASYNC", ioctl(fd, FIOASYNC, &(int){0}));
+    told("FIOASYNC", ioctl(fd, FIOASYNC, &(int){1}));
+    told("FIONREAD", ioctl(fd, FIONREAD, &value));
+    printf("  %d\n", value);
+    told("FIBMAP", ioctl(fd, FIBMAP, &(int){0}));
+    char map[sizeof(struct fiemap) + sizeof(struct fiemap_extent)] = {0};
+    told("FS_IOC_FIEMAP", ioctl(fd, FS_IOC_FIEMAP, map));
+    other = MUST(open(at("file"), O_RDONLY));
+    told("FICLONE", ioctl(fd, FICLONE, other));
+    told("FICLONE, nothing", ioctl(fd, FICLONE, 999));
+    told("no such request", ioctl(fd, 0x12345678, 0));
+    told("F_DUPFD_QUERY", fcntl(fd, 1024 + 3, fd));
+    told("F_DUPFD_QUERY", fcntl(fd, 1024 + 3, other));
+    told("F_DUPFD_QUERY", fcntl(fd, 1024 + 3, 999));
+    close(other);
+    close(fd);
+    close(folder);
+}
+
 int main(int argc, char **argv)
 {
     const struct group groups[] = {
         {"rare-flags", flags}, {"only-to-look-at", only_to_look_at}, {"attributes-at", attributes},
-        {"two-paths", two_paths}, {"in-root", in_root}, {0, 0}};
+        {"two-paths", two_paths}, {"in-root", in_root}, {"newer", newer}, {"only-checked", only_checked},
+        {"not-mounted", not_mounted}, {"of-all", of_all}, {0, 0}};
     return run_group(argc, argv, groups);
 }

@@ -9,7 +9,7 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The programs, each with its groups of calls.
-const GROUPS: [(&str, &[&str]); 8] = [
+const GROUPS: [(&str, &[&str]); 9] = [
     ("opens.c", &["open", "open-badly", "open-within"]),
     ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
     ("names.c", &["mkdir", "rmdir", "unlink", "link", "symlink", "rename", "mknod"]),
@@ -17,7 +17,11 @@ const GROUPS: [(&str, &[&str]); 8] = [
     ("folders.c", &["getdents", "chdir"]),
     ("handles.c", &["dup", "inherit", "send", "named", "lock", "ready", "execute"]),
     ("moved.c", &["open-moved", "long-moved", "cwd-moved", "nameless", "to-and-fro", "awaited"]),
-    ("rare.c", &["rare-flags", "only-to-look-at", "attributes-at", "two-paths", "in-root"]),
+    (
+        "rare.c",
+        &["rare-flags", "only-to-look-at", "attributes-at", "two-paths", "in-root", "newer"],
+    ),
+    ("rare.c", &["only-checked", "not-mounted", "of-all"]),
 ];
 /// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.
 const OF_NAMES: [&str; 6] = ["chdir", "named", "open-moved", "long-moved", "cwd-moved", "nameless"];

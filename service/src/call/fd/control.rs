@@ -10,11 +10,25 @@ use vload_module::{Errno, Result};
 
 use super::{lock, transfer};
 use crate::call::poll;
-use crate::descriptor::Held;
-use crate::vload;
+use crate::descriptor::{self, Held};
+use crate::path::permission::Credentials;
+use crate::{kernel, vload};
 
 /// What `F_SETFL` changes (`SETFL_MASK`).
 const CHANGEABLE: u32 = nr::O_APPEND | nr::O_NONBLOCK | nr::FASYNC | nr::O_DIRECT | nr::O_NOATIME;
+
+/// `F_DUPFD_QUERY` (linux/fcntl.h, since 6.10).
+const DUPFD_QUERY: u32 = 1024 + 3;
+
+/// Requests of linux/fs.h and linux/fiemap.h.
+const FIBMAP: u32 = 1;
+const FIGETBSZ: u32 = 2;
+const FICLONE: u32 = 0x4004_9409;
+const FICLONERANGE: u32 = 0x4020_940d;
+const FIEMAP: u32 = 0xc020_660b;
+
+/// `CAP_SYS_RAWIO` (capabilities(7)).
+const SYS_RAWIO: u32 = 1 << 17;
 
 /// `fcntl(2)`.
 pub fn fcntl(held: &Held, call: &mut Call) -> Result<usize> {
@@ -30,7 +44,7 @@ pub fn fcntl(held: &Held, call: &mut Call) -> Result<usize> {
             let _ = flags.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);
             Ok(0)
         }
-        nr::F_DUPFD | nr::F_DUPFD_CLOEXEC | nr::F_GETFD | nr::F_SETFD => {
+        nr::F_DUPFD | nr::F_DUPFD_CLOEXEC | nr::F_GETFD | nr::F_SETFD | DUPFD_QUERY => {
             Errno::check(vload::next(call)).map(|result| result as usize)
         }
         other if lock::is_lock(other) => lock::fcntl(held, call),
@@ -84,11 +98,42 @@ pub fn control(held: &Held, call: &mut Call) -> Result<usize> {
     });
     poll::used(held, true);
     match asked {
-        Err(Errno::NOSYS | Errno::NOTTY) if request as u32 == ioctl::FIONREAD => {
-            waiting(held, argument)
-        }
-        Err(Errno::NOSYS) => Err(Errno::NOTTY),
+        Err(Errno::NOSYS | Errno::NOTTY) => of_all(held, request as u32, argument),
         other => other.map(|result| result as usize),
+    }
+}
+
+/// What the kernel does for the files of all file systems (`do_vfs_ioctl`, fs/ioctl.c), and says of those that have no
+/// operation for it.
+fn of_all(held: &Held, request: u32, argument: usize) -> Result<usize> {
+    let known = held.stat()?;
+    let is_regular = known.mode & nr::S_IFMT == nr::S_IFREG;
+    match request {
+        ioctl::FIONREAD => return waiting(held, argument),
+        FIGETBSZ => vload::put(argument, &(known.block_size as i32))?,
+        ioctl::FIOQSIZE if is_regular || held.is_directory() => {
+            vload::put(argument, &(known.blocks as i64 * 512))?;
+        }
+        ioctl::FIOASYNC if vload::get::<i32>(argument)? == 0 => {}
+        FIBMAP if is_regular => {
+            let may = Credentials::effective().can(SYS_RAWIO);
+            return Err(if may { Errno::INVAL } else { Errno::PERM });
+        }
+        FIEMAP => return Err(Errno::OPNOTSUPP),
+        FICLONE => return Err(unclonable(held, argument as i32)),
+        FICLONERANGE => return Err(unclonable(held, vload::get::<i64>(argument)? as i32)),
+        _ => return Err(Errno::NOTTY),
+    }
+    Ok(0)
+}
+
+/// Why a part of another file cannot be shared (`vfs_clone_file_range`, fs/remap_range.c).
+fn unclonable(held: &Held, from: i32) -> Errno {
+    match descriptor::find(from) {
+        Some(Ok(source)) if source.claim() == held.claim() => Errno::OPNOTSUPP,
+        Some(Err(error)) => error,
+        None if kernel::fcntl(from, nr::F_GETFD, 0).is_err() => Errno::BADF,
+        _ => Errno::XDEV,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use abi::Arg;
+use abi::{Arg, Service};
 use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 use vload_module::abi::service::Node;
@@ -109,14 +109,21 @@ impl Asked<'_> {
         if address != 0 && path.fill(|bytes| vload::get_string(bytes, address)).is_err() {
             return Ok(Where::Kernel(false));
         }
-        let may_be_empty = self.may_be_empty(address == 0);
+        let may_be_empty = self.may_be_empty(address == 0, directory);
         From { limit: self.limit, directory, may_be_empty, how }.locate(&mut path, to)
     }
 
-    fn may_be_empty(&self, null: bool) -> bool {
-        self.at_flags() & nr::AT_EMPTY_PATH != 0
-            || null && self.described.name().starts_with("utimensat")
-            || !null && self.described.name() == "readlinkat"
+    /// Whether the call may be about the descriptor alone.
+    fn may_be_empty(&self, null: bool, directory: i32) -> bool {
+        use Service::{Getxattr, Listxattr, Removexattr, Setxattr, Stat, Utimens};
+        let empty = self.at_flags() & nr::AT_EMPTY_PATH != 0;
+        match self.described.service() {
+            // `do_utimes` (fs/utimes.c).
+            Some(Utimens) if null => directory != nr::AT_FDCWD,
+            // `getname_maybe_null` (fs/namei.c).
+            Some(Stat | Getxattr | Listxattr | Removexattr | Setxattr) => empty,
+            _ => !null && (empty || self.described.name() == "readlinkat"),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use vload_module::abi::service::{Node, ServiceOperations, Stat, StatFs};
 use vload_module::{Errno, Result};
 
 use super::asked::{Asked, Spot};
-use super::{Answer, extended, open, times};
+use super::{Answer, extended, only, open, times};
 use crate::call::{change, layout};
 use crate::claim::target::{is_directory, is_link};
 use crate::descriptor::{Held, Subject};
@@ -236,6 +236,7 @@ pub fn of_open(asked: &mut Asked<'_>, held: &Held) -> Result<usize> {
             // Without any path it is `futimens(3)`, for which a descriptor to look at is none.
             if asked.path(0).is_none_or(|index| asked.call.arguments[index] == 0) {
                 held.usable()?;
+                only(asked.at_flags(), 0)?;
             }
             times::utimens(asked, held)
         }
@@ -250,6 +251,7 @@ pub fn of_open(asked: &mut Asked<'_>, held: &Held) -> Result<usize> {
         Some(Service::Setxattr) => extended::set(asked, held),
         Some(Service::Listxattr) => extended::list(asked, held),
         Some(Service::Removexattr) => extended::remove(asked, held),
+        _ if asked.described.name() == "open_tree" => open::reopen(asked, held),
         _ => Err(Errno::OPNOTSUPP),
     }
 }

@@ -125,6 +125,7 @@ fn answer(asked: &mut Asked<'_>) -> Result<Answer> {
         Some(Service::Chroot) => folder::chroot(asked),
         Some(Service::Getcwd) => folder::getcwd(asked),
         Some(Service::Exec) => program::execute(asked),
+        _ if matches!(asked.described.name(), "move_mount" | "pivot_root") => mount::two(asked),
         _ if asked.path(0).is_none() => Ok(Answer::Elsewhere),
         _ => one_path(asked),
     }
@@ -152,6 +153,7 @@ fn operation(asked: &Asked<'_>) -> Result<(How, Operation)> {
     let end = How::to(asked.end());
     Ok(match asked.described.service() {
         Some(Service::Open) => (open::how(asked)?, open::open),
+        _ if asked.described.name() == "open_tree" => (open::how(asked)?, open::open),
         Some(Service::Stat) => (end, attributes::stat),
         Some(Service::Access) => (end, found!(attributes::access)),
         Some(Service::Readlink) => (How::to(Final::Leave), found!(attributes::readlink)),

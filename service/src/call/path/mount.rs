@@ -14,6 +14,7 @@ use crate::claim::offered::{alone, mounting};
 use crate::claim::target::{is_directory, raw};
 use crate::descriptor;
 use crate::layers::{self, Service};
+use crate::path::permission::{Credentials, SYS_ADMIN};
 use crate::path::tree::Tree;
 use crate::path::{Below, Final, How, LONGEST, Text};
 use crate::vload;
@@ -65,15 +66,7 @@ pub fn mount(asked: &mut Asked<'_>) -> Result<Answer> {
     // The second path is the target.
     let found = asked.locate(1, How::canonically(Final::Follow), &mut path)?;
     let (Some(service), Some(kind)) = (service, kind) else {
-        return match found {
-            Where::Kernel(_) => Ok(Answer::System),
-            Where::Real => {
-                asked.point(1, &path);
-                Ok(real(asked))
-            }
-            // The kernel cannot mount there.
-            Where::Claimed(_) | Where::Open(_) => Err(Errno::INVAL),
-        };
+        return by_kernel(asked, found, &path, flags as u32 & (nr::MS_BIND | nr::MS_MOVE) != 0);
     };
     let on_file = match found {
         Where::Kernel(false) | Where::Open(_) => return Err(Errno::NOENT),
@@ -107,6 +100,56 @@ pub fn mount(asked: &mut Asked<'_>) -> Result<Answer> {
         Err(Errno::NOSYS) => Err(Errno::NODEV),
         other => other.map(|_| Answer::Here(0)),
     }
+}
+
+/// What the kernel mounts can come from no claim, and be on none; `moved` says whether the first path is looked up.
+#[inline(never)]
+fn by_kernel(asked: &mut Asked<'_>, found: Where, path: &Text, moved: bool) -> Result<Answer> {
+    let mut source = Text::root();
+    let from = match moved {
+        true => asked.locate(0, How::to(Final::Follow), &mut source)?,
+        false => Where::Kernel(false),
+    };
+    let sides = [(from, &source), (found, path)];
+    pass(asked, &sides)
+}
+
+/// Gives a call with two paths to the kernel, unless one leads to a claim.
+fn pass(asked: &mut Asked<'_>, sides: &[(Where, &Text); 2]) -> Result<Answer> {
+    for (found, path) in sides {
+        if let Where::Claimed(spot) = found {
+            spot.stat(path)?;
+        }
+    }
+    for (number, (found, path)) in sides.iter().enumerate() {
+        match found {
+            Where::Kernel(_) => {}
+            Where::Real => asked.point(number, path),
+            Where::Claimed(_) | Where::Open(_) => return Err(Errno::INVAL),
+        }
+    }
+    Ok(real(asked))
+}
+
+/// `move_mount`, `pivot_root`.
+#[inline(never)]
+pub fn two(asked: &mut Asked<'_>) -> Result<Answer> {
+    let is_move = asked.described.name() == "move_mount";
+    let flags = if is_move { asked.call.arguments[4] as u32 } else { 0 };
+    let end = |follows: u32| match is_move && flags & follows == 0 {
+        true => How::to(Final::Leave),
+        false => How::to(Final::Follow),
+    };
+    let (mut from, mut to) = (Text::root(), Text::root());
+    let first = asked.locate(0, end(nr::MOVE_MOUNT_F_SYMLINKS), &mut from)?;
+    let second = asked.locate(1, end(nr::MOVE_MOUNT_T_SYMLINKS), &mut to)?;
+    if [&first, &second].iter().any(|found| matches!(found, Where::Claimed(_) | Where::Open(_))) {
+        if !Credentials::effective().can(SYS_ADMIN) {
+            return Err(Errno::PERM);
+        }
+        only(flags, nr::MOVE_MOUNT__MASK)?;
+    }
+    pass(asked, &[(first, &from), (second, &to)])
 }
 
 /// `umount`, `umount2`.

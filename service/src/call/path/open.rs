@@ -9,7 +9,7 @@ use super::attributes::Found;
 use super::names::masked;
 use crate::claim::target::{is_directory, is_link};
 use crate::descriptor::{self, Held, Subject, TMPFILE};
-use crate::path::permission::{Credentials, EXECUTE, READ, WRITE};
+use crate::path::permission::{Credentials, EXECUTE, READ, SYS_ADMIN, WRITE};
 use crate::path::{Final, How, Last, Text};
 use crate::vload;
 
@@ -34,6 +34,7 @@ fn given(asked: &Asked<'_>) -> Result<OpenHow> {
         "creat" => Ok(simple((nr::O_CREAT | nr::O_WRONLY | nr::O_TRUNC) as usize, arguments[1])),
         "open" => Ok(simple(arguments[1], arguments[2])),
         "openat" => Ok(simple(arguments[2], arguments[3])),
+        "open_tree" => look_at_tree(arguments[2] as u32),
         _ => {
             let [_, _, from, size, ..] = arguments;
             if size < size_of::<OpenHow>() {
@@ -45,6 +46,28 @@ fn given(asked: &Asked<'_>) -> Result<OpenHow> {
             Ok(how)
         }
     }
+}
+
+/// `open_tree(2)` that makes no mount opens to look at, as with `O_PATH` (`vfs_open_tree`, fs/namespace.c).
+fn look_at_tree(flags: u32) -> Result<OpenHow> {
+    const KNOWN: u32 = nr::AT_EMPTY_PATH
+        | nr::AT_NO_AUTOMOUNT
+        | nr::AT_RECURSIVE
+        | nr::AT_SYMLINK_NOFOLLOW
+        | nr::OPEN_TREE_CLONE
+        | nr::OPEN_TREE_CLOEXEC;
+    super::only(flags, KNOWN)?;
+    if flags & nr::OPEN_TREE_CLONE != 0 {
+        // What the kernel does not know cannot be mounted elsewhere.
+        let may_mount = Credentials::effective().can(SYS_ADMIN);
+        return Err(if may_mount { Errno::INVAL } else { Errno::PERM });
+    }
+    if flags & nr::AT_RECURSIVE != 0 {
+        return Err(Errno::INVAL);
+    }
+    let nofollow = if flags & nr::AT_SYMLINK_NOFOLLOW != 0 { nr::O_NOFOLLOW } else { 0 };
+    let flags = nr::O_PATH | nofollow | flags & nr::OPEN_TREE_CLOEXEC;
+    Ok(OpenHow { flags: flags.into(), ..OpenHow::default() })
 }
 
 /// What is behind a structure that was made for a later kernel must be zero (`copy_struct_from_user`).

@@ -3,11 +3,10 @@
 use linux_raw_sys::general as nr;
 use vload_module::{Errno, Result};
 
-use super::asked::{Asked, From, Where};
-use super::{Answer, real};
-use crate::claim::Target;
-use crate::claim::target::is_directory;
-use crate::descriptor::{self, Held, Temporary};
+use super::asked::{Asked, From, Spot, Where};
+use super::attributes::Found;
+use super::{Answer, only, real};
+use crate::descriptor::{self, Held, Subject, Temporary};
 use crate::kernel;
 use crate::path::permission::EXECUTE;
 use crate::path::{Final, How, LONGEST, Rest, Text};
@@ -17,6 +16,11 @@ use crate::vload;
 const MOST_SCRIPTS: usize = 5;
 /// How much of a file is looked at (`BINPRM_BUF_SIZE`).
 const HEAD: usize = 256;
+
+/// `AT_EXECVE_CHECK` (linux/fcntl.h, since 6.14).
+const AT_EXECVE_CHECK: u32 = 0x10000;
+/// The flags of `execveat(2)`.
+const FLAGS: u32 = nr::AT_EMPTY_PATH | nr::AT_SYMLINK_NOFOLLOW | AT_EXECVE_CHECK;
 
 /// What is executed.
 enum Program {
@@ -44,6 +48,7 @@ impl Drop for Arguments {
 pub fn execute(asked: &mut Asked<'_>) -> Result<Answer> {
     let mut path = Text::root();
     let how = How::to(asked.end());
+    let flags = asked.at_flags();
     let opened = match asked.locate(0, how, &mut path)? {
         Where::Kernel(_) => return Ok(Answer::System),
         Where::Real => {
@@ -51,16 +56,24 @@ pub fn execute(asked: &mut Asked<'_>) -> Result<Answer> {
             return Ok(real(asked));
         }
         Where::Claimed(spot) => {
+            only(flags, FLAGS)?;
             if spot.place.slash {
                 return Err(Errno::ACCES);
             }
-            open(&spot.target, &path)?
+            open(&spot, &path)?
         }
         Where::Open(held) => {
+            only(flags, FLAGS)?;
+            may_execute(&held)?;
             held.path(&mut path);
             Opened::Virtual(held, None)
         }
     };
+    // Only whether it may be executed is asked, whatever it is (`bprm_execve`, fs/exec.c).
+    if flags & AT_EXECVE_CHECK != 0 {
+        opened.close();
+        return Ok(Answer::Here(0));
+    }
     let at = asked.path(0).ok_or(Errno::INVAL)?;
     let [argv, envp] = [asked.call.arguments[at + 1], asked.call.arguments[at + 2]];
     let mut line = [0; HEAD];
@@ -86,13 +99,20 @@ enum Opened {
     Real(Temporary),
 }
 
-/// Opens a program, as far as it may be executed.
-fn open(target: &Target, path: &Text) -> Result<Opened> {
-    let known = target.stat(path)?;
-    if is_directory(known.mode) || known.mode & nr::S_IFMT != nr::S_IFREG {
-        return Err(Errno::ACCES);
+/// Whether a file is one that may be executed (`do_open_execat`, fs/exec.c).
+fn may_execute(subject: &impl Subject) -> Result<()> {
+    let known = subject.stat()?;
+    match known.mode & nr::S_IFMT {
+        nr::S_IFREG => subject.permit(&known, EXECUTE),
+        nr::S_IFLNK => Err(Errno::LOOP),
+        _ => Err(Errno::ACCES),
     }
-    target.permit(path, &known, EXECUTE)?;
+}
+
+/// Opens a program, as far as it may be executed.
+fn open(spot: &Spot, path: &Text) -> Result<Opened> {
+    may_execute(&Found { spot, path })?;
+    let target = &spot.target;
     // Whether it may be read does not matter: it is the module that gives its content.
     let flags = nr::O_RDONLY | nr::O_CLOEXEC;
     let (node, named) = (target.node(path), target.named(path));
@@ -104,6 +124,14 @@ fn open(target: &Target, path: &Text) -> Result<Opened> {
 }
 
 impl Opened {
+    /// It is not needed any more.
+    fn close(self) {
+        if let Opened::Virtual(held, Some(opened)) = self {
+            drop(opened);
+            descriptor::left(held.number);
+        }
+    }
+
     /// What it is: its content for the kernel, or a script, whose first line goes to `line`.
     fn program(self, line: &mut [u8; HEAD]) -> Result<Program> {
         match self {
@@ -125,10 +153,7 @@ impl Opened {
                         false => descriptor::image(&held, 0, u64::MAX).map(Program::Content),
                     }
                 });
-                if let Some(opened) = opened {
-                    drop(opened);
-                    descriptor::left(held.number);
-                }
+                Opened::Virtual(held, opened).close();
                 program
             }
         }
@@ -185,7 +210,7 @@ fn script(
         let from = From { limit: asked.limit, directory: nr::AT_FDCWD, may_be_empty: false, how };
         let found = from.locate(&mut way, &mut place)?;
         let opened = match found {
-            Where::Claimed(spot) => open(&spot.target, &place)?,
+            Where::Claimed(spot) => open(&spot, &place)?,
             Where::Kernel(_) => return Ok(run(asked, interp, &vector, envp)),
             Where::Real => return Ok(run(asked, place.c_str().as_ptr() as usize, &vector, envp)),
             Where::Open(_) => return Err(Errno::NOENT),
