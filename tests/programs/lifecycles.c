@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -286,6 +287,18 @@ static void count_of(int *mappings, int *descriptors)
     for (int fd = 0; fd < 1024; fd++)
         *descriptors += fcntl(fd, F_GETFD) >= 0;
 }
+/* What the kernel counts of the process: pages of address space, open files. Nothing without /proc. */
+static void counted(long *pages, long *files)
+{
+    struct stat folder = {.st_size = 0};
+    FILE *counts = fopen("/proc/self/statm", "r");
+    if (!counts || fscanf(counts, "%ld", pages) != 1)
+        *pages = 0;
+    if (counts)
+        fclose(counts);
+    stat("/proc/self/fd", &folder);
+    *files = folder.st_size;
+}
 static void *little(void *argument)
 {
     opened();
@@ -296,7 +309,10 @@ static void many(int count)
     for (int done = 0; done < count; done += 10) {
         pthread_t ids[10];
         for (int index = 0; index < 10; index++)
-            MUST(pthread_create(&ids[index], NULL, little, NULL));
+            if (pthread_create(&ids[index], NULL, little, NULL) != 0) {
+                say("no more threads after", done);
+                exit(0);
+            }
         for (int index = 0; index < 10; index++)
             pthread_join(ids[index], NULL);
     }
@@ -304,15 +320,23 @@ static void many(int count)
 static void ten_thousand(void)
 {
     int before[2], after[2];
+    long pages[2], files[2];
     struct rusage used[2];
     many(200);
     count_of(&before[0], &before[1]);
+    counted(&pages[0], &files[0]);
+    /* Ten stacks fit, and what vload has for ten threads, not what it has for hundreds: the limit counts that too. */
+    struct rlimit room = {((rlim_t)pages[0] << 12) + (128 << 20), RLIM_INFINITY};
+    if (pages[0] != 0)
+        MUST(setrlimit(RLIMIT_AS, &room));
     getrusage(RUSAGE_SELF, &used[0]);
     many(10000);
     count_of(&after[0], &after[1]);
+    counted(&pages[1], &files[1]);
     getrusage(RUSAGE_SELF, &used[1]);
     say("more mappings", after[0] - before[0] > 10);
     say("more descriptors", after[1] - before[1]);
+    say("more open files", files[1] - files[0]);
     say("more memory", used[1].ru_maxrss - used[0].ru_maxrss > 2000);
     exit(0);
 }

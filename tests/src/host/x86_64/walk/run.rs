@@ -47,7 +47,7 @@ pub struct Walker {
     pub signals: Vec<i32>,
     /// What lies where.
     pub places: Places,
-    /// How long a run may go on.
+    /// How long a run may go on without anything that is heard of.
     pub limit: Duration,
     /// An instruction that repeats itself is one point.
     pub hurries: bool,
@@ -102,7 +102,7 @@ const BREAKPOINT: i32 = 0x80;
 /// `si_code` of a breakpoint in a debug register (`TRAP_HWBKPT`).
 const MET: i32 = 4;
 const TRAP_BIT: u64 = 1 << (libc::SIGTRAP - 1);
-/// How long a run may go on after its signal.
+/// How long a run may go on without anything that the tracer hears of.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the run is at.
@@ -238,14 +238,14 @@ impl Walker {
 impl State<'_> {
     /// Follows the program to its end.
     fn follow(&mut self) -> Result<String> {
-        let start = Instant::now();
+        let mut since = Instant::now();
         let mut asleep = Asleep::new();
         let limit = self.walker.limit;
         arm(limit);
         loop {
             let in_call = matches!(self.phase, Phase::Walk(_)) && self.stepping == Kind::Call;
             let Some((tid, event)) = tracee::next(!in_call)? else {
-                if start.elapsed() >= limit {
+                if since.elapsed() >= limit {
                     return Ok("hung".into());
                 }
                 let Phase::Walk(tid) = self.phase else { continue };
@@ -256,6 +256,7 @@ impl State<'_> {
                 continue;
             };
             asleep.forget();
+            since = Instant::now();
             if let Event::Ended(status) = event {
                 self.threads.remove(&tid);
                 if tid == self.main {
@@ -587,8 +588,14 @@ fn event_message(tid: i32) -> Result<u64> {
 /// The first stop of a new thread.
 fn wait_for_stop(tid: i32) -> Result<()> {
     let mut status = 0;
-    // SAFETY: the status is ours.
-    let waited = unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL) };
+    let waited = loop {
+        // SAFETY: the status is ours.
+        let waited = unsafe { libc::waitpid(tid, &raw mut status, libc::__WALL) };
+        let error = std::io::Error::last_os_error();
+        if waited >= 0 || error.kind() != std::io::ErrorKind::Interrupted {
+            break waited;
+        }
+    };
     if waited != tid || !libc::WIFSTOPPED(status) {
         bail!("a new thread did not stop");
     }
@@ -597,18 +604,26 @@ fn wait_for_stop(tid: i32) -> Result<()> {
 
 extern "C" fn interrupt(_signal: i32) {}
 
-/// A blocking wait ends after this long.
+/// A blocking wait ends a few times in this long, whatever ended waits before.
 fn arm(limit: Duration) {
+    let part = limit.as_secs().div_ceil(4) as libc::time_t;
     // SAFETY: the handler does nothing; without SA_RESTART it ends the wait.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = interrupt as *const () as usize;
         libc::sigaction(libc::SIGALRM, &raw const action, std::ptr::null_mut());
-        libc::alarm(limit.as_secs() as u32);
     }
+    set_timer(part);
 }
 
 fn disarm() {
-    // SAFETY: no memory is involved.
-    unsafe { libc::alarm(0) };
+    set_timer(0);
+}
+
+/// Raises `SIGALRM` every so many seconds.
+fn set_timer(seconds: libc::time_t) {
+    let every = libc::timeval { tv_sec: seconds, tv_usec: 0 };
+    let timer = libc::itimerval { it_interval: every, it_value: every };
+    // SAFETY: the times are ours.
+    unsafe { libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut()) };
 }
