@@ -193,7 +193,7 @@ static void set(void)
 }
 
 #ifndef RENAME_WHITEOUT
-enum { RENAME_NOREPLACE = 1, RENAME_EXCHANGE = 2 };
+enum { RENAME_NOREPLACE = 1, RENAME_EXCHANGE = 2, RENAME_WHITEOUT = 4 };
 #endif
 
 static void renames(void)
@@ -246,6 +246,21 @@ static void renames(void)
     CALL(renameat2, top_fd, "a", top_fd, "b", RENAME_EXCHANGE | RENAME_NOREPLACE);
     CALL(renameat2, top_fd, "a", top_fd, "b", 1 << 10);
     CALL(renameat2, top_fd, "b", AT_FDCWD, "/proc/x", 0);
+    /* A device is left where the name was. */
+    set();
+    CALL(renameat2, top_fd, "a", top_fd, "c", RENAME_WHITEOUT);
+    show("a");
+    show("c");
+    CALL(renameat2, top_fd, "b", top_fd, "c", RENAME_WHITEOUT | RENAME_NOREPLACE);
+    CALL(renameat2, top_fd, "b", top_fd, "c", RENAME_WHITEOUT | RENAME_EXCHANGE);
+    CALL(renameat2, top_fd, "b", top_fd, "c", RENAME_WHITEOUT);
+    CALL(renameat2, top_fd, "folder", top_fd, "moved", RENAME_WHITEOUT);
+    look();
+    struct stat known;
+    MUST(lstat(at("folder"), &known));
+    told("device", (long)known.st_rdev);
+    MUST(unlink(at("folder")));
+    MUST(rename(at("moved"), at("folder")));
     /* An open file goes with its name. */
     set();
     int fd = MUST(open(at("other/in"), O_RDONLY));

@@ -4,7 +4,7 @@ use super::directory::Found;
 use super::inode::Field;
 use super::names::Named;
 use super::{Caller, Fs, Place, Slot};
-use vload_module::linux::general::{RENAME_EXCHANGE, RENAME_NOREPLACE};
+use vload_module::linux::general::{RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT, S_IFCHR};
 use vload_module::{Errno, Result};
 
 impl Fs<'_> {
@@ -18,7 +18,9 @@ impl Fs<'_> {
     ) -> Result<()> {
         let exchange = flags & RENAME_EXCHANGE != 0;
         let no_replace = flags & RENAME_NOREPLACE != 0;
-        if flags & !(RENAME_EXCHANGE | RENAME_NOREPLACE) != 0 || exchange && no_replace {
+        let whiteout = flags & RENAME_WHITEOUT != 0;
+        let known = RENAME_EXCHANGE | RENAME_NOREPLACE | RENAME_WHITEOUT;
+        if flags & !known != 0 || exchange && (no_replace || whiteout) {
             return Err(Errno::INVAL);
         }
         self.step(|| {
@@ -43,15 +45,32 @@ impl Fs<'_> {
                 return Err(if exchange { Errno::INVAL } else { Errno::NOTEMPTY });
             }
             match target {
-                Some(target) if target.slot == source.slot => Ok(()),
+                Some(target) if target.slot == source.slot => return Ok(()),
                 Some(target) if exchange => {
                     self.exchange(&old, source, &new, target, caller);
-                    Ok(())
+                    return Ok(());
                 }
-                Some(target) => self.replace(&old, source, &new, target, caller),
-                None => self.give_name(&old, source, &new, caller),
+                _ if whiteout => self.can_take_inode(roots[0])?,
+                _ => {}
+            }
+            match target {
+                Some(target) => self.replace((&old, whiteout), source, &new, target, caller),
+                None => self.give_name((&old, whiteout), source, &new, caller),
             }
         })
+    }
+
+    /// A name is not that of `source` any more: it goes, or is a device's that says that nothing is there (`shmem_whiteout`,
+    /// mm/shmem.c), for which there is an inode. That is taken before any is given back in the same step: what is written to
+    /// it is not taken back with the step.
+    fn vacate(&self, (old, whiteout): (&Named<'_>, bool), source: Found, caller: &Caller) {
+        if !whiteout {
+            return self.remove(old.directory, source.position);
+        }
+        let slot = self.take_inode(old.directory, S_IFCHR, caller);
+        self.plain(slot, Field::Links, 1);
+        self.plain(slot, Field::Special, 0);
+        self.redirect(old.directory, source.position, slot);
     }
 
     /// Whether a directory is another, or lies in it.
@@ -95,7 +114,7 @@ impl Fs<'_> {
 
     fn replace(
         &self,
-        old: &Named<'_>,
+        (old, whiteout): (&Named<'_>, bool),
         source: Found,
         new: &Named<'_>,
         target: Found,
@@ -110,7 +129,7 @@ impl Fs<'_> {
             _ => {}
         }
         self.redirect(new.directory, target.position, source.slot);
-        self.remove(old.directory, source.position);
+        self.vacate((old, whiteout), source, caller);
         self.move_to(source.slot, old.directory, new.directory);
         self.note(&[source.slot], old, new, caller);
         if self.is_directory(target.slot) {
@@ -123,7 +142,7 @@ impl Fs<'_> {
 
     fn give_name(
         &self,
-        old: &Named<'_>,
+        (old, whiteout): (&Named<'_>, bool),
         source: Found,
         new: &Named<'_>,
         caller: &Caller,
@@ -134,7 +153,7 @@ impl Fs<'_> {
         let gap = self.gap(new.directory, new.name);
         self.can_take(self.get(new.directory, Field::Root), gap.cost)?;
         self.insert(new.directory, &gap, new.name, source.slot);
-        self.remove(old.directory, source.position);
+        self.vacate((old, whiteout), source, caller);
         self.move_to(source.slot, old.directory, new.directory);
         self.note(&[source.slot], old, new, caller);
         Ok(())

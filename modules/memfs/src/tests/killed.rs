@@ -99,6 +99,8 @@ fn renames() {
     rename("/a/b", "/d", libc::RENAME_NOREPLACE);
     rename("/a", "/c/other", libc::RENAME_EXCHANGE);
     rename("/a/b", "/c/second", libc::RENAME_EXCHANGE);
+    rename("/a/file", "/c/new", libc::RENAME_WHITEOUT);
+    rename("/c/other", "/a/file", libc::RENAME_WHITEOUT);
     walk(Seen::Whole, some, |fs, root| {
         fs.rename(at(root, "/a/b"), at(root, "/a/b"), 0, &CALLER).unwrap();
     });
