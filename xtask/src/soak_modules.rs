@@ -2,12 +2,15 @@
 //! instruction (`tests/soak/modules`). What the session takes of memory is looked at from outside.
 
 use crate::command;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 /// The faults that the program can put in (the fifth argument of `main.c`), each of which it must find.
 const FAULTS: [&str; 4] =
@@ -17,6 +20,12 @@ const FAULT_SECONDS: u64 = 2;
 /// What a session may have more at the end than when every module had been loaded once, in bytes: what was patched of
 /// programs since, and tables.
 const MORE: u64 = 4 << 20;
+
+/// What it may have more at any moment: besides, what work in progress has of files in memory, and what killed processes have
+/// left until somebody takes it.
+const MOST_MORE: u64 = 8 << 20;
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Runs each fault, and then without any for some seconds.
 pub fn soak(vload: &Path, folder: &Path, seed: u64, seconds: u64) -> Result<()> {
@@ -33,7 +42,14 @@ pub fn soak(vload: &Path, folder: &Path, seed: u64, seconds: u64) -> Result<()> 
     let [before, after] = run.taken.map(|bytes| bytes / 1024);
     println!("modules: {}", run.text);
     println!(
-        "modules: the session takes {before} KiB with all loaded once, {after} KiB at the end"
+        "modules: the session takes {before} KiB with all loaded once, {after} KiB at the end, and at most {} KiB in between",
+        run.most / 1024
+    );
+    ensure!(
+        run.most <= run.taken[0] + MOST_MORE,
+        "seed {seed}: the session takes {} KiB, more than {} beyond what is loaded",
+        run.most / 1024,
+        MOST_MORE / 1024
     );
     ensure!(run.taken[1] <= run.taken[0] + MORE, "seed {seed}: the session's memory grows");
     Ok(())
@@ -53,6 +69,8 @@ struct Run {
     text: String,
     /// What the session took of memory before and after the work.
     taken: [u64; 2],
+    /// The most that it took during the work, as far as was looked.
+    most: u64,
 }
 
 fn compile(vload: &Path, folder: &Path) -> Result<Soak> {
@@ -89,10 +107,12 @@ impl Soak {
         let mut said = BufReader::new(child.stdout.take().context("it has an output")?);
         let mut text = String::new();
         let mut taken = [0; 2];
+        let mut most = 0;
         for bytes in &mut taken {
             text.clear();
-            said.read_line(&mut text)?;
+            let highest = while_it_works(child.id(), || said.read_line(&mut text))?;
             *bytes = session_of(child.id())?;
+            most = highest.max(*bytes);
             // One that has ended is found out below.
             let _ = answers.write_all(b"\n");
         }
@@ -100,8 +120,29 @@ impl Soak {
         let mut errors = String::new();
         child.stderr.take().context("it has an output for errors")?.read_to_string(&mut errors)?;
         let code = child.wait()?.code();
-        Ok(Run { code, text: format!("{}{errors}", text.trim_end()), taken })
+        Ok(Run { code, text: format!("{}{errors}", text.trim_end()), taken, most })
     }
+}
+
+/// The most that the session of a process takes until `wait` has come back.
+fn while_it_works<T>(pid: u32, wait: impl FnOnce() -> std::io::Result<T>) -> Result<u64> {
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let looks = scope.spawn(|| {
+            let mut most = 0;
+            while !over.load(Ordering::Relaxed) {
+                // One that is just beginning has none yet.
+                most = most.max(session_of(pid).unwrap_or(0));
+                thread::sleep(LOOK);
+            }
+            most
+        });
+        let waited = wait();
+        over.store(true, Ordering::Relaxed);
+        let most = looks.join().map_err(|_| anyhow!("who looks has given up"))?;
+        waited.context("nothing more is said")?;
+        Ok(most)
+    })
 }
 
 /// Bytes of memory that the session of a process takes: its descriptor is the largest of vload's that are files in memory.

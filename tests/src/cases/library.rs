@@ -1,6 +1,6 @@
 //! Where a module's name is looked for, and what `lsmod` says of what was found.
 
-use super::modules::expect;
+use super::modules::{NO_PROC, expect};
 use crate::case::Case;
 use crate::execute::{Bench, Host, Outcome};
 use anyhow::{Context, Result, ensure};
@@ -12,6 +12,8 @@ pub fn cases() -> Vec<Case> {
         case("folders").needs_program("cc").check(folders),
         case("no-module").needs_program("cc").check(no_module),
         case("list-of-services").check(listed),
+        // A descriptor of a virtual file is opened through /proc.
+        case("files-are-gone").not_under(NO_PROC).check(files_are_gone),
     ]
 }
 
@@ -130,6 +132,39 @@ fn no_module(bench: &Bench<'_>) -> Result<()> {
         let errors = outcome.error_text();
         ensure!(errors.matches(why).count() == 3, "{name}: {errors}");
     }
+    Ok(())
+}
+
+/// What services rest on, and the file of a service that `-m` or `insmod` has loaded, can be overwritten and removed: the
+/// programs that run, those that they execute and those that they start have what was loaded. What is loaded later is looked
+/// for anew.
+fn files_are_gone(bench: &Bench<'_>) -> Result<()> {
+    let inside = "$vload insmod $lib/useless.so; \
+        look() { cat /hello; echo $1 >/dev/useless; sh -c \"cat /dev/useless; cat /hello\"; }; \
+        for file in service hello useless; do echo broken >$lib/$file.so; done; look overwritten; \
+        rm $lib/*.so; look removed; (sh -c \"echo by another >/dev/useless\"); cat /dev/useless; \
+        exec 3<>/dev/useless; cat <&3; $vload rmmod useless 2>/dev/null || echo in use; exec 3<&-; \
+        $vload rmmod useless; [ -e /dev/useless ] || echo taken away; $vload insmod useless || echo none; \
+        exec sh -c \"cat /hello; cat /hello & wait\"";
+    let run = run(
+        bench,
+        &[
+            INSTALLED,
+            "export lib=$PWD/prefix/lib/vload vload=$PWD/prefix/bin/vload",
+            "mv $lib/libvload_service.so $lib/service.so; cp $beside/hello.so $beside/useless.so $lib",
+            &format!("$vload -m hello sh -c '{inside}'"),
+        ],
+    )?;
+    let greeting = "Hello UMView!\n";
+    let look = |what: &str| format!("{greeting}{what}\n{greeting}");
+    let expected = format!(
+        "{}{}by another\nby another\nin use\ntaken away\nnone\n{greeting}{greeting}",
+        look("overwritten"),
+        look("removed")
+    );
+    expect(&run, &expected)?;
+    let errors = run.error_text();
+    ensure!(errors.contains("there is no module 'useless'"), "{errors}");
     Ok(())
 }
 
