@@ -27,6 +27,25 @@
 
 static char open_here[MOST];
 
+/* Neither taken out of a process nor compared. */
+static void of_process(pid_t pid)
+{
+    int self = syscall(SYS_pidfd_open, pid, 0);
+    if (self < 0) {
+        printf("pidfd_open: %s\n", strerror(errno));
+        return;
+    }
+    open_here[self] = pid == getpid();
+    CLOSED("pidfd_getfd", EBADF, syscall(SYS_pidfd_getfd, self, fd, 0));
+    CLOSED("kcmp", EBADF, syscall(SYS_kcmp, pid, pid, 0, fd, 0));
+    CLOSED("kcmp with", EBADF, syscall(SYS_kcmp, pid, pid, 0, 0, fd));
+    int taken = syscall(SYS_pidfd_getfd, self, 1, 0);
+    printf("one that is open: %d, as it is there: %ld\n", taken >= 0, syscall(SYS_kcmp, pid, getpid(), 0, 1, taken));
+    close(taken);
+    open_here[self] = 0;
+    close(self);
+}
+
 static void numbers(void)
 {
     struct stat status;
@@ -45,6 +64,12 @@ static void numbers(void)
     CLOSED("execveat", EBADF, syscall(SYS_execveat, fd, "", NULL, NULL, AT_EMPTY_PATH));
     CLOSED("mmap", EBADF, (long)mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0));
     CLOSED("getdents", EBADF, syscall(SYS_getdents64, fd, text, sizeof text));
+    CLOSED("fchdir", EBADF, fchdir(fd));
+    CLOSED("fchmod", EBADF, fchmod(fd, 0600));
+    CLOSED("fchown", EBADF, fchown(fd, -1, -1));
+    CLOSED("ftruncate", EBADF, ftruncate(fd, 0));
+    CLOSED("fallocate", EBADF, fallocate(fd, 0, 0, 1));
+    of_process(getpid());
     /* A number that does not matter. */
     int wrong = 0;
     for (int fd = 0; fd < MOST; fd = AFTER(fd)) {
@@ -96,6 +121,15 @@ static void listings(void)
     struct stat status;
     CHECK(stat("/proc/self/fd", &status) == 0);
     printf("links: %lu, size: %ld\n", (unsigned long)status.st_nlink, (long)status.st_size);
+    int listed = MUST(open("/proc/self/fd", O_RDONLY | O_DIRECTORY));
+    CHECK(fstat(listed, &status) == 0);
+    printf("opened, its size: %ld\n", (long)status.st_size);
+    struct statx more;
+    CHECK(statx(listed, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &more) == 0);
+    printf("by statx: %ld\n", (long)more.stx_size);
+    CHECK(fchdir(listed) == 0 && stat(".", &status) == 0);
+    close(listed);
+    CHECK(chdir("/") == 0);
     /* The old call. */
 #ifdef SYS_getdents
     static char entries[65536];
@@ -120,6 +154,7 @@ static void listings(void)
         wrong += readlink(name, text, sizeof text) != -1 || errno != ENOENT;
     }
     printf("the child's: %d\n", wrong);
+    of_process(child);
     kill(child, SIGKILL);
     report("child", child);
 }

@@ -57,6 +57,13 @@ numbers! {
     EPOLL_PWAIT = __NR_epoll_pwait;
     EPOLL_PWAIT2 = __NR_epoll_pwait2;
     IO_PGETEVENTS = __NR_io_pgetevents;
+    FCHDIR = __NR_fchdir;
+    FCHMOD = __NR_fchmod;
+    FCHOWN = __NR_fchown;
+    FTRUNCATE = __NR_ftruncate;
+    FALLOCATE = __NR_fallocate;
+    PIDFD_GETFD = __NR_pidfd_getfd;
+    KCMP = __NR_kcmp;
 }
 
 /// What this layer wants whatever the others do.
@@ -100,6 +107,13 @@ pub const WANTED: &[usize] = &[
     EPOLL_PWAIT2,
     IO_PGETEVENTS,
     CONTROL,
+    FCHDIR,
+    FCHMOD,
+    FCHOWN,
+    FTRUNCATE,
+    FALLOCATE,
+    PIDFD_GETFD,
+    KCMP,
 ];
 
 /// What it wants besides in a process with trap sites.
@@ -107,8 +121,23 @@ pub const MASKS: &[usize] = &[RT_SIGPROCMASK, RT_SIGPENDING, RT_SIGTIMEDWAIT];
 
 /// Those of the calls above of which vload does no more than hide itself: without them a program sees
 /// what it would not see natively, and nothing breaks.
-const VIEWS: &[usize] =
-    &[READLINKAT, OPENAT, OPENAT2, STATX, FACCESSAT, FACCESSAT2, PERSONALITY, GETDENTS64];
+const VIEWS: &[usize] = &[
+    READLINKAT,
+    OPENAT,
+    OPENAT2,
+    STATX,
+    FACCESSAT,
+    FACCESSAT2,
+    PERSONALITY,
+    GETDENTS64,
+    FCHDIR,
+    FCHMOD,
+    FCHOWN,
+    FTRUNCATE,
+    FALLOCATE,
+    PIDFD_GETFD,
+    KCMP,
+];
 
 /// Whether the program and vload still work when these calls are made behind vload's back.
 pub fn can_do_without(number: u32) -> bool {
@@ -131,7 +160,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         Entry::Compat => return compat(call),
         Entry::X32 => return x32(call),
     }
-    if view::is_named(call) {
+    if view::is_named(call) || view::is_taken(call) {
         return sys::raw(Err(sys::Errno::BADF));
     }
     match call.number {

@@ -9,7 +9,7 @@ use crate::abi::{self, Arg, Table};
 use crate::arch;
 use crate::layer::Call;
 use crate::memory::User;
-use crate::memory::guard::Peer;
+use crate::memory::guard::{Peer, process_behind};
 use crate::sys;
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::MAP_ANONYMOUS;
@@ -42,6 +42,29 @@ pub fn is_named(call: &Call<'_>) -> bool {
                 Arg::DirFd => !is_absolute(call, kinds, index),
                 _ => false,
             }
+    })
+}
+
+/// Whether `pidfd_getfd(2)` or `kcmp(2)` asks for a descriptor of vload's in some process: `EBADF` too.
+pub fn is_taken(call: &Call<'_>) -> bool {
+    const KCMP_FILE: usize = 0;
+    /// Another process's have numbers like ours.
+    const AROUND: u32 = 64;
+    let own = call.descriptors().all().map(super::Slot::get);
+    let [first, second, third, left, right, _] = call.args;
+    let asked = match call.number as u32 {
+        nr::__NR_pidfd_getfd => [(None, second), (None, second)],
+        nr::__NR_kcmp if third == KCMP_FILE => {
+            [(Some(first as i32), left), (Some(second as i32), right)]
+        }
+        _ => return false,
+    };
+    asked.into_iter().any(|(pid, fd)| {
+        let fd = fd as i32;
+        own.iter().any(|own| own.abs_diff(fd) < AROUND)
+            && pid
+                .or_else(|| process_behind(first as i32))
+                .is_some_and(|pid| fd >= 0 && of(call, pid).contains(&fd))
     })
 }
 
@@ -88,12 +111,17 @@ pub fn is_reached(call: &Call<'_>, result: isize, path: usize) -> bool {
 /// `stat(2)` and its likes of a folder that lists descriptors: since Linux 6.2 its size is their number
 /// (`proc_fd_getattr`, fs/proc/fd.c). `size` is the address of that field.
 pub fn uncount(call: &Call<'_>, result: isize, path: usize, size: Option<usize>) {
-    let (Some(given), Some(size)) = (given(call, result, path), size) else { return };
-    if !given.ends_with(b"fd") {
-        return;
-    }
+    let Some(size) = size.filter(|_| result >= 0) else { return };
+    let given = given(call, result, path).unwrap_or_default();
     let mut buffer = [0; PATH];
-    let listed = procfs::canonical(dirfd(call, path), given, &mut buffer);
+    let listed = if given.is_empty() && is_of_proc(call, size) {
+        // What is open already.
+        path_of(dirfd(call, path), &mut buffer)
+    } else if given.ends_with(b"fd") {
+        procfs::canonical(dirfd(call, path), given, &mut buffer)
+    } else {
+        None
+    };
     let Some(pid) = listed.and_then(process_of_listing) else { return };
     let own = of(call, pid).into_iter().filter(|fd| *fd >= 0).count();
     // SAFETY: the kernel has filled the structure whose field it is. It may not be aligned.
@@ -104,6 +132,14 @@ pub fn uncount(call: &Call<'_>, result: isize, path: usize, size: Option<usize>)
             size.write_unaligned(counted - own);
         }
     }
+}
+
+/// Whether what a call has said of a file, whose length is at `size`, can be of one in `/proc`: few others have blocks
+/// of 1024 bytes (`proc_fill_super`, fs/proc/root.c).
+fn is_of_proc(call: &Call<'_>, size: usize) -> bool {
+    // `st_blksize` lies two words of 32 bits behind, `stx_blksize` nine before (linux/stat.h).
+    let at = if call.number == nr::__NR_statx as usize { size - 36 } else { size + 8 };
+    User::<u32>::new(at).read_again() == Ok(1024)
 }
 
 /// The process whose descriptors a folder in `/proc` lists.

@@ -22,6 +22,7 @@ use ranges::Ranges;
 
 pub use calls::{IOCTL, WANTED, call, mmap, munmap};
 pub use peer::Peer;
+pub use remote::process_behind;
 pub use texts::{Origin, each_text_of, origin, stands_for};
 
 /// The unit of mappings on every machine that vload patches on.

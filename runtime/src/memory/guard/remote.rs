@@ -53,18 +53,19 @@ fn few(call: &mut Call<'_>, argument: usize, count: usize, none: Errno) -> isize
 
 /// Whether a descriptor of a process stands for this one.
 fn is_self(fd: i32) -> bool {
-    if PIDFD_SELF.contains(&fd) {
-        return true;
-    }
+    PIDFD_SELF.contains(&fd) || process_behind(fd).is_some_and(sys::is_own_thread)
+}
+
+/// The process that a descriptor stands for (pidfd_open(2)).
+pub fn process_behind(fd: i32) -> Option<i32> {
     let mut line = Line::new();
     line.text("/proc/self/fdinfo/").decimal(i64::from(fd)).raw(b"\0");
-    let Ok(path) = CStr::from_bytes_with_nul(line.bytes()) else { return false };
+    let path = CStr::from_bytes_with_nul(line.bytes()).ok()?;
     let mut text = [0; 512];
-    let Ok(length) = sys::read_file(path, &mut text) else { return false };
-    let text = text.get(..length).unwrap_or_default();
-    let pid = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Pid:\t"));
-    let pid = pid.and_then(|digits| core::str::from_utf8(digits).ok()?.parse().ok());
-    pid.is_some_and(sys::is_own_thread)
+    let length = sys::read_file(path, &mut text).ok()?;
+    let mut lines = text.get(..length)?.split(|&byte| byte == b'\n');
+    let pid = lines.find_map(|line| line.strip_prefix(b"Pid:\t"))?;
+    core::str::from_utf8(pid).ok()?.parse().ok()
 }
 
 /// Whether `shmat(2)` would attach a segment in place of vload's memory. Without `SHM_REMAP` the kernel
