@@ -62,6 +62,12 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c_with("memory.c", "static", &["-static"]))
             .seconds(60)
             .not_under(OWN_PROC),
+        Case::new("identity/ranges").build(Build::c("ranges.c")),
+        Case::new("identity/ranges-static").build(Build::c_with(
+            "ranges.c",
+            "static",
+            &["-static"],
+        )),
         Case::new("identity/memory-alone").build(Build::c("alone.c")),
         Case::new("identity/memory-alone-static").build(Build::c_with(
             "alone.c",
