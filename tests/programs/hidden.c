@@ -27,25 +27,6 @@
 
 static char open_here[MOST];
 
-/* Neither taken out of a process nor compared. */
-static void of_process(pid_t pid)
-{
-    int self = syscall(SYS_pidfd_open, pid, 0);
-    if (self < 0) {
-        printf("pidfd_open: %s\n", strerror(errno));
-        return;
-    }
-    open_here[self] = pid == getpid();
-    CLOSED("pidfd_getfd", EBADF, syscall(SYS_pidfd_getfd, self, fd, 0));
-    CLOSED("kcmp", EBADF, syscall(SYS_kcmp, pid, pid, 0, fd, 0));
-    CLOSED("kcmp with", EBADF, syscall(SYS_kcmp, pid, pid, 0, 0, fd));
-    int taken = syscall(SYS_pidfd_getfd, self, 1, 0);
-    printf("one that is open: %d, as it is there: %ld\n", taken >= 0, syscall(SYS_kcmp, pid, getpid(), 0, 1, taken));
-    close(taken);
-    open_here[self] = 0;
-    close(self);
-}
-
 static void numbers(void)
 {
     struct stat status;
@@ -69,7 +50,6 @@ static void numbers(void)
     CLOSED("fchown", EBADF, fchown(fd, -1, -1));
     CLOSED("ftruncate", EBADF, ftruncate(fd, 0));
     CLOSED("fallocate", EBADF, fallocate(fd, 0, 0, 1));
-    of_process(getpid());
     /* A number that does not matter. */
     int wrong = 0;
     for (int fd = 0; fd < MOST; fd = AFTER(fd)) {
@@ -154,7 +134,6 @@ static void listings(void)
         wrong += readlink(name, text, sizeof text) != -1 || errno != ENOENT;
     }
     printf("the child's: %d\n", wrong);
-    of_process(child);
     kill(child, SIGKILL);
     report("child", child);
 }

@@ -160,7 +160,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         Entry::Compat => return compat(call),
         Entry::X32 => return x32(call),
     }
-    if view::is_named(call) || view::is_taken(call) {
+    if view::is_named(call) {
         return sys::raw(Err(sys::Errno::BADF));
     }
     match call.number {
@@ -226,6 +226,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
             guard::mmap(call, &mut text::mmap)
         }
         PRLIMIT64 => view::limit(call),
+        PIDFD_GETFD | KCMP => view::of_process(call),
         number if number == own::FCNTL as usize => view::fcntl(call),
         number => match own::legacy(number) {
             Some(kind) => legacy(call, kind),

@@ -45,8 +45,19 @@ pub fn is_named(call: &Call<'_>) -> bool {
     })
 }
 
-/// Whether `pidfd_getfd(2)` or `kcmp(2)` asks for a descriptor of vload's in some process: `EBADF` too.
-pub fn is_taken(call: &Call<'_>) -> bool {
+/// `pidfd_getfd(2)` and `kcmp(2)`: a descriptor of vload's is a closed one in every process.
+pub fn of_process(call: &mut Call<'_>) -> isize {
+    let result = call.pass();
+    if result < 0 || !is_taken(call) {
+        return result;
+    }
+    if call.number as u32 == nr::__NR_pidfd_getfd {
+        sys::close(result as i32);
+    }
+    sys::raw(Err(sys::Errno::BADF))
+}
+
+fn is_taken(call: &Call<'_>) -> bool {
     const KCMP_FILE: usize = 0;
     /// Another process's have numbers like ours.
     const AROUND: u32 = 64;
@@ -62,9 +73,12 @@ pub fn is_taken(call: &Call<'_>) -> bool {
     asked.into_iter().any(|(pid, fd)| {
         let fd = fd as i32;
         own.iter().any(|own| own.abs_diff(fd) < AROUND)
-            && pid
-                .or_else(|| process_behind(first as i32))
-                .is_some_and(|pid| fd >= 0 && of(call, pid).contains(&fd))
+            && pid.or_else(|| process_behind(first as i32)).is_some_and(|pid| {
+                match sys::is_own_thread(pid) {
+                    true => own.contains(&fd),
+                    false => fd >= 0 && of(call, pid).contains(&fd),
+                }
+            })
     })
 }
 

@@ -15,7 +15,7 @@ pub use descriptors::{
     hide, limit, move_away, together, unshare,
 };
 pub use exe::{Replacement, behind, open, open_how, readlink, stat};
-pub use hidden::{is_named, is_taken};
+pub use hidden::{is_named, of_process};
 pub use identity::{PROGRAM, Program, path_of, pid_in_proc};
 pub use listing::getdents;
 pub use vector::{PR_GET_AUXV, get as get_auxv};

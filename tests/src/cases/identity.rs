@@ -80,6 +80,10 @@ pub fn cases() -> Vec<Case> {
             .not_under(OTHERS)
             .run(&["{0}"])
             .within(&["/bin/sh", "-c", r#"ulimit -S -n 1024; exec "$@""#, "sh"]),
+        Case::new("identity/taken")
+            .build(Build::c("taken.c"))
+            .not_under(OTHERS)
+            .not_under(OWN_PROC),
         Case::new("identity/own-file")
             .build(Build::c("ownfile.c"))
             .not_under(&["deny-process-vm", "foreign-proc"]),
