@@ -317,7 +317,7 @@ static void across_exec(void)
 static void across_execs(void)
 {
     int kept = 0;
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 40; i++) {
         pid_t child = MUST(fork());
         if (child == 0) {
             mask(SIG_BLOCK);

@@ -117,8 +117,7 @@ static void sizes(const char *folder)
     long apart = 3 * 4 * batch * processors + 400, slack = since(6, 17) ? 400 : apart;
     long parts = amount("RssAnon") + amount("RssFile") + amount("RssShmem");
     CHECK(near(parts, resident, slack));
-    printf("exe %ld, locked %ld, swapped %ld, shared memory %ld\n", exe, amount("VmLck"), amount("VmSwap"),
-           amount("RssShmem"));
+    printf("exe %ld, locked %ld, shared memory %ld\n", exe, amount("VmLck"), amount("RssShmem"));
     long files = amount("RssFile") + amount("RssShmem"), anonymous = amount("RssAnon");
     get(folder, "statm", text);
     long of[7];

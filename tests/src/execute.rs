@@ -16,9 +16,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What all runs share.
+#[derive(Clone)]
 pub struct Machine {
     /// The folder that everything happens in; every user may enter it.
     pub work: PathBuf,
+    /// The home of every run, below `work`: what vload keeps on disk is in its `.cache`.
+    pub home: PathBuf,
     /// The vload under test, below `work`.
     pub vload: PathBuf,
     /// The scripts, below `work`.
@@ -262,11 +265,11 @@ impl Bench<'_> {
 
     /// The fixed environment: nothing of the caller's but what finds a toolchain.
     fn environment(&self, command: &mut Command) {
-        let home = self.machine.work.join("home");
+        let home = &self.machine.home;
         command
             .env_clear()
             .env("PATH", PATH)
-            .env("HOME", &home)
+            .env("HOME", home)
             .env("LC_ALL", "C.UTF-8")
             .env("TMPDIR", "/tmp")
             .env("XDG_CACHE_HOME", home.join(".cache"));

@@ -6,7 +6,10 @@
 //! made again, which is the default.
 
 use crate::case::Mode;
+use crate::execute::Machine;
+use crate::runner::make;
 use crate::verdict::{Round, Verdict};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many runs of one go may be unsteady.
 pub const TOLERATED: usize = 3;
@@ -37,10 +40,19 @@ pub fn settled(round: &Round<'_>, modes: &[Mode], again: usize) -> Vec<Verdict<S
 }
 
 /// Whether the mode that is called `name`, or all of them where it was the native run that failed, passes `times`
-/// times in turn.
+/// times in turn: at first with nothing in vload's cache, because the run that failed may have found nothing there.
 fn passes(round: &Round<'_>, modes: &[Mode], name: &str, times: usize) -> bool {
+    static HOMES: AtomicUsize = AtomicUsize::new(0);
     let one: Vec<Mode> = modes.iter().filter(|mode| mode.name == name).cloned().collect();
     let modes = if one.is_empty() { modes } else { &one };
+    let number = HOMES.fetch_add(1, Ordering::Relaxed);
+    let home = round.machine.work.join(format!("home-{number}"));
+    if let Err(error) = make(&home) {
+        println!("not made again: {error:#}");
+        return false;
+    }
+    let machine = Machine { home, ..round.machine.clone() };
+    let round = Round { machine: &machine, ..*round };
     (0..times).all(|_| round.verdicts(modes).iter().all(|verdict| verdict.outcome.is_ok()))
 }
 
@@ -51,6 +63,7 @@ mod tests {
     use crate::case::{Case, Mode};
     use crate::confinement::Confinement;
     use crate::execute::{Bench, Machine};
+    use crate::scratch::Scratch;
     use crate::verdict::Round;
     use anyhow::ensure;
     use std::path::PathBuf;
@@ -58,9 +71,15 @@ mod tests {
 
     /// What becomes of a check in one mode.
     fn of(check: fn(&Bench<'_>) -> anyhow::Result<()>, again: usize) -> Settled {
-        let nowhere = PathBuf::new;
-        let (work, vload, programs) = (nowhere(), nowhere(), nowhere());
-        let machine = Machine { work, vload, programs, arch: Arch::X86_64, full: false };
+        let work = Scratch::new().expect("a folder");
+        let machine = Machine {
+            work: work.path().into(),
+            home: PathBuf::new(),
+            vload: PathBuf::new(),
+            programs: PathBuf::new(),
+            arch: Arch::X86_64,
+            full: false,
+        };
         let case = Case::new("repeat").check(check);
         let confinement = &Confinement::NONE;
         let round = Round { machine: &machine, case: &case, binaries: &[], confinement };

@@ -183,9 +183,9 @@ const TOOLS: [&str; 4] = ["audit", "bounce", "confine", "walk"];
 /// Fills the work folder: every user may enter it, because some cases run as another one.
 fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
     let programs = work.join("programs");
-    for folder in [work, &programs, &work.join("bin"), &work.join("home")] {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    let home = work.join("home");
+    for folder in [work, &programs, &work.join("bin"), &home] {
+        make(folder)?;
     }
     for entry in fs::read_dir(sources())? {
         let path = entry?.path();
@@ -206,7 +206,13 @@ fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
     }
     // As `cargo xtask build` leaves it.
     symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("../module"), work.join("bin/module"))?;
-    Ok(Machine { work: work.into(), vload, programs, arch: plan.arch, full: plan.full })
+    Ok(Machine { work: work.into(), home, vload, programs, arch: plan.arch, full: plan.full })
+}
+
+/// Makes a folder that every user may enter.
+pub(crate) fn make(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(fs::set_permissions(folder, Permissions::from_mode(0o755))?)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -34,7 +34,7 @@ fn shell(bench: &Bench<'_>) -> Result<Terminal> {
     fs::create_dir_all(&folder)?;
     fs::set_permissions(&folder, Permissions::from_mode(0o777))?;
     let tools = bench.machine.work.join("bin");
-    let home = bench.machine.work.join("home");
+    let home = &bench.machine.home;
     let words = ["{vload}", "bash", "--norc", "--noprofile", "--noediting", "-i"];
     let mut wrapped = bench.case.wrapper.clone();
     wrapped.extend(words.map(|word| bench.word(word)));

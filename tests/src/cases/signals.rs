@@ -69,6 +69,7 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c_with("addressed.c", "", &["-pthread"]))
             .run(&["{0}", "33"])
             .not_under(WITHOUT_PROC)
+            .seconds(120)
             .on(&[Arch::X86_64]),
         Case::new("signals/masks-across-exec")
             .build(Build::c("masks.c"))
