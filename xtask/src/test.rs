@@ -37,8 +37,8 @@ pub struct Options {
     /// nothing else is said), all, or the name of one confinement, which is then the only place
     #[arg(long)]
     pub confinement: Option<String>,
-    /// How often a run that failed is made again: up to three that pass each time then are named as
-    /// unsteady, and no failure
+    /// How often a run of the comparison that failed is made again: up to three, on each architecture, that pass each
+    /// time then are named as unsteady, and no failure
     #[arg(long, default_value_t = 0)]
     pub again: usize,
 }

@@ -169,7 +169,6 @@ pub fn hold_back(
     mask: &mut u64,
 ) -> bool {
     if believed & open() & bit(signal) == 0 || super::fault::code(info) > 0 {
-        returning::arrived(signal);
         return false;
     }
     if signal == SIGCALL {
@@ -206,7 +205,6 @@ pub fn rt_sigtimedwait(call: &mut Call<'_>) -> isize {
         handed = hand_back(call.block, set);
     }
     let result = call.pass();
-    returning::arrived(result as i32);
     open_again(call.block, handed);
     result
 }

@@ -11,11 +11,10 @@ use super::{SIGCALL, bit, deliver};
 use crate::arch::SigInfo;
 use crate::sys::{self, Errno};
 
-/// The process that was sent one again, as far as is known not taken since; 0 for none. A child of a vfork has
-/// its parent's memory, and signals of its own.
+/// The process that was sent one again; 0 for none. A child of a vfork has its parent's memory, and signals of its own.
 static SENT: AtomicI32 = AtomicI32::new(0);
 
-/// Nanoseconds in which it comes back, if nobody has taken it unseen (`signalfd(2)`).
+/// Nanoseconds in which it comes back, if nobody has taken it since.
 const LIMIT: i64 = 1_000_000_000;
 
 /// How many are looked after.
@@ -28,19 +27,14 @@ pub fn sent(info: &SigInfo) {
     }
 }
 
-/// A `signal` has come to one who wants it.
-pub fn arrived(signal: i32) {
-    if signal == SIGCALL && SENT.load(Ordering::Relaxed) != 0 {
-        SENT.store(0, Ordering::SeqCst);
-    }
-}
-
 /// Makes those that are on their way the calling thread's own, which blocks them: it alone lives on.
 pub fn take() {
     let sent = SENT.load(Ordering::SeqCst);
     if sent == 0 || sent != sys::getpid() {
         return;
     }
+    // One that was taken is not waited for twice, when the exec fails.
+    SENT.store(0, Ordering::SeqCst);
     let mut taken = [const { None }; MOST];
     let mut limit = LIMIT;
     for place in &mut taken {
