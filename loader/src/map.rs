@@ -51,8 +51,8 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
     // Room for the stubs behind, so that they are where every process has them; and a gap in any case,
     // so that what runs over the end of its data faults and does not find what is vload's.
     let file = text::Prepared::of(fd, &stat);
-    let room = file.as_ref().and_then(text::Prepared::span).unwrap_or(0);
-    let room = room.max(size.saturating_add(GAP));
+    let stubs = file.as_ref().and_then(text::Prepared::span).unwrap_or(0);
+    let room = stubs.max(size.saturating_add(GAP));
     let named = elf.kind == Kind::Exec || elf.loads == 0;
     if !named && matches!(place, Place::Anywhere { .. }) && starts_without_file(fd, elf)? {
         // The kernel would take its addresses for absolute ones (elf_load), which nobody may map.
@@ -78,11 +78,13 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
     if named {
         segments.texts.iter().for_each(|text| text::cover(fd, &stat, *text, None));
     } else {
-        let stubs = text::cover_reserved(fd, &stat, file, &segments.texts, start..end);
-        segments.used.extend(stubs.into_iter().flatten());
+        let taken = text::cover_reserved(fd, &stat, file, &segments.texts, start..end);
+        segments.used.extend(taken.into_iter().flatten());
         segments.give_back(start..end);
     }
     let end = segments.used.iter().map(|used| used.end).max().unwrap_or(end);
+    // The stubs of an image whose addresses are its own lie behind it too, where nothing was reserved for them.
+    let end = if named { end.max(start.saturating_add(stubs)) } else { end };
     Ok(Mapped { bias, below: start - below..start, end })
 }
 

@@ -69,6 +69,7 @@ pub fn cases() -> Vec<Case> {
         Case::new(format!("stack/below-{name}")).build(build).on(&[Arch::X86_64, Arch::I686])
     };
     let aligned = Build::c_with("heap.c", "static-pie", &["-static-pie", "-fPIE"]);
+    let grows = Build::c_with("brk.c", "static", &["-static", "-no-pie"]);
     let aslr = |name: &str| {
         Case::new(format!("stack/aslr-{name}"))
             .needs(Need::File("/proc/self/exe"))
@@ -105,6 +106,11 @@ pub fn cases() -> Vec<Case> {
             .run(&["{0}"])
             .everywhere(),
         below("static-pie", alone),
+        Case::new("stack/heap-static").build(grows).on(&[Arch::X86_64, Arch::I686]),
+        Case::new("stack/heap-static-no-randomisation")
+            .build(grows)
+            .on(&[Arch::X86_64, Arch::I686])
+            .within(&["setarch", "-R"]),
         Case::new("stack/heap-static-pie").build(aligned).on(&[Arch::X86_64, Arch::I686]),
         below("interp", Build::c("below.c")),
         below("interp-no-pie", Build::c_with("below.c", "no-pie", &["-no-pie"])),
