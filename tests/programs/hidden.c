@@ -49,6 +49,7 @@ static void numbers(void)
     CLOSED("fchmod", EBADF, fchmod(fd, 0600));
     CLOSED("fchown", EBADF, fchown(fd, -1, -1));
     CLOSED("ftruncate", EBADF, ftruncate(fd, 0));
+    CLOSED("ftruncate64", EBADF, ftruncate64(fd, 0));
     CLOSED("fallocate", EBADF, fallocate(fd, 0, 0, 1));
     /* A number that does not matter. */
     int wrong = 0;
@@ -107,6 +108,10 @@ static void listings(void)
     struct statx more;
     CHECK(statx(listed, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &more) == 0);
     printf("by statx: %ld\n", (long)more.stx_size);
+    CHECK(fstatat(listed, "", &status, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) == 0);
+    printf("not followed: %ld\n", (long)status.st_size);
+    CHECK(lstat("/proc/self/fd", &status) == 0);
+    printf("by its name: %ld\n", (long)status.st_size);
     CHECK(fchdir(listed) == 0 && stat(".", &status) == 0);
     close(listed);
     CHECK(chdir("/") == 0);

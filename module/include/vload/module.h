@@ -104,7 +104,7 @@ struct vload_raw {
 long vload_next(struct vload_layer *, struct vload_call *);
 /* Asks the system for something, as the layer itself: only older layers hear of it. Addresses in the arguments
  * are the module's own. What may wait, as poll(2), is not asked when a signal has come, and gives -512: given back, it has
- * the program make its call again after the handler. */
+ * the program make its call again after the handler. So does rt_sigprocmask(2) then, whose result a handler would undo. */
 long vload_system(struct vload_layer *, long number, const uintptr_t arguments[6]);
 
 /* The program's memory: -EFAULT where it is not there. vload_get_string gives the length without the zero, and

@@ -10,6 +10,10 @@ pub type RawStat = nr::stat;
 pub const STRICT_SIGRETURN: u32 = nr::__NR_rt_sigreturn;
 /// `fcntl` (`fcntl64` on 32-bit machines).
 pub const FCNTL: u32 = nr::__NR_fcntl;
+/// Calls on a descriptor that other architectures do not have, and which a program may do without vload's looking at.
+pub const HIDDEN: &[usize] = &[];
+/// `F_SETLKW` of a structure with 64-bit offsets.
+pub const F_SETLKW64: u32 = nr::F_SETLKW;
 /// `mmap` (`mmap2` on 32-bit machines).
 pub const MMAP: usize = nr::__NR_mmap as usize;
 /// `clock_gettime` with 64-bit times (`clock_gettime64` on 32-bit machines).

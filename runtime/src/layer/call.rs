@@ -2,6 +2,8 @@
 
 use crate::abi::Entry;
 use crate::arch::{self, CallRegs};
+use crate::seccomp;
+use crate::sys;
 use crate::thread::Block;
 use crate::view::Descriptors;
 
@@ -53,8 +55,9 @@ impl<'a> Call<'a> {
                 Entry::Compat => arch::forward_compat(self.number, &self.args, self.block),
             };
             match result == arch::ABORTED && self.steady {
-                // What is held stays held, and all signals are blocked.
-                true => arch::syscall(self.number, self.args),
+                // What is held stays held, and all signals are blocked: one that a filter sends would end the process.
+                true if seccomp::stops(self.number, &self.args) => sys::raw(Err(sys::Errno::NOSYS)),
+                true => arch::syscall_unasked(self.number, self.args),
                 false => result,
             }
         }

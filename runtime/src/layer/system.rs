@@ -144,6 +144,7 @@ pub fn can_do_without(number: u32) -> bool {
     let number = number as usize;
     let seen = [WANTED, MASKS, own::WANTED, guard::WANTED];
     VIEWS.contains(&number)
+        || own::HIDDEN.contains(&number)
         || own::legacy(number).is_some_and(|kind| {
             matches!(kind, Legacy::Readlink | Legacy::Open | Legacy::Stat | Legacy::Fstatat)
         })

@@ -13,7 +13,7 @@ use super::image::Offers;
 use super::kernel::{vload_kernel, vload_locks, vload_placeholders, vload_wait};
 use super::prepared::Base;
 use crate::abi::{Entry, Service, Table, lookup, native_number};
-use crate::arch::CallRegs;
+use crate::arch::{self, CallRegs, numbers::F_SETLKW64};
 use crate::layer::{self, Call, Layer, Next};
 use crate::log::{self, Level, Line};
 use crate::memory;
@@ -55,7 +55,7 @@ pub fn address(index: u32) -> usize {
 
 /// What tells this list of names, in this order, from any other, and this machine's.
 pub const KEY: u64 = {
-    let (mut sum, mut index) = (abi::VERSION as u64 ^ (crate::arch::MACHINE as u64) << 32, 0);
+    let (mut sum, mut index) = (abi::VERSION as u64 ^ (arch::MACHINE as u64) << 32, 0);
     while index < NAMES.len() {
         let (name, mut at) = (NAMES[index].as_bytes(), 0);
         while at < name.len() {
@@ -120,12 +120,13 @@ unsafe extern "C" fn vload_next(_: *mut abi::Layer, passed: *mut abi::Call) -> c
 }
 
 /// Calls without a group that may wait.
-const WAITS: [Option<usize>; 24] = [
+const WAITS: [Option<usize>; 32] = [
     native_number("futex"),
     native_number("futex_time64"),
     native_number("futex_waitv"),
     native_number("futex_wait"),
     native_number("pause"),
+    native_number("sigsuspend"),
     native_number("rt_sigsuspend"),
     native_number("rt_sigtimedwait"),
     native_number("rt_sigtimedwait_time64"),
@@ -137,14 +138,21 @@ const WAITS: [Option<usize>; 24] = [
     native_number("ipc"),
     native_number("socketcall"),
     native_number("mq_timedsend"),
+    native_number("mq_timedsend_time64"),
     native_number("mq_timedreceive"),
+    native_number("mq_timedreceive_time64"),
     native_number("splice"),
     native_number("tee"),
     native_number("vmsplice"),
     native_number("sendfile"),
+    native_number("sendfile64"),
     native_number("io_getevents"),
     native_number("io_pgetevents"),
+    native_number("io_pgetevents_time64"),
     native_number("io_uring_enter"),
+    native_number("syslog"),
+    native_number("request_key"),
+    native_number("keyctl"),
 ];
 
 /// Whether a module's own call comes back by itself. A signal does not end such a one: natively none ends what the
@@ -156,7 +164,11 @@ fn never_waits(number: usize, args: &[usize; 6]) -> bool {
     let described = u32::try_from(number).ok().and_then(|number| lookup(Table::NATIVE, number));
     match described.and_then(|described| described.service()) {
         None => !WAITS.contains(&Some(number)),
-        Some(Service::Fcntl) => !matches!(args[1] as u32, F_SETLKW | F_OFD_SETLKW),
+        Some(Service::Fcntl) => ![F_SETLKW, F_SETLKW64, F_OFD_SETLKW].contains(&(args[1] as u32)),
+        // At offset −1 they use the position, and so pipes and sockets too (preadv2(2)).
+        Some(Service::Pread | Service::Pwrite) => {
+            arch::offset_of_pair(args[3], args[4]) != u64::MAX
+        }
         Some(Service::Open) if number == __NR_openat as usize => {
             args[2] as u32 & (O_PATH | O_DIRECTORY | O_NONBLOCK) != 0
         }
@@ -296,7 +308,7 @@ unsafe extern "C" fn vload_guard(
     handle: *mut abi::Layer,
     epoch: u64,
     passes: c_int,
-    function: crate::arch::Guarded,
+    function: arch::Guarded,
     argument: *mut c_void,
 ) -> c_long {
     let block = Block::own();

@@ -61,19 +61,24 @@ fn verdict(action: u32) -> Verdict {
 /// it pass. It fails with `ENOSYS` then, as where the kernel does not have it.
 #[inline]
 pub fn refuses(number: usize, args: &[usize; 6]) -> bool {
-    ANY.load(Ordering::Relaxed) && judge_own(number, args)
+    ANY.load(Ordering::Relaxed) && judge_own(number, args) != Verdict::Pass
+}
+
+/// Whether a call from where vload makes its own would send a signal, or end the thread or the process.
+pub fn stops(number: usize, args: &[usize; 6]) -> bool {
+    ANY.load(Ordering::Relaxed) && judge_own(number, args) == Verdict::Stop
 }
 
 #[cold]
-fn judge_own(number: usize, args: &[usize; 6]) -> bool {
-    let Some(chain) = chain::of_caller() else { return false };
+fn judge_own(number: usize, args: &[usize; 6]) -> Verdict {
+    let Some(chain) = chain::of_caller() else { return Verdict::Pass };
     let data = Data {
         number: number as u32,
         arch: arch::AUDIT_ARCH,
         pc: arch::own_call_done() as u64,
         args: args.map(|argument| argument as u64),
     };
-    verdict(chain.evaluate(&data)) != Verdict::Pass
+    verdict(chain.evaluate(&data))
 }
 
 /// Whether a filter answers the call instead of the kernel. What another process may let pass is not

@@ -162,10 +162,10 @@ pub fn stat(call: &mut Call<'_>, path: usize, follows: bool) -> isize {
     if is_reached(call, result, path) {
         return sys::raw(Err(Errno::NOENT));
     }
+    uncount(call, result, path, crate::arch::numbers::stat_size(call.number, &call.args));
     if !follows {
         return result;
     }
-    uncount(call, result, path, crate::arch::numbers::stat_size(call.number, &call.args));
     match replaced(call, result, path) {
         Some(program) => again(call, path, &program),
         None => result,

@@ -72,7 +72,7 @@ fn is_taken(call: &Call<'_>) -> bool {
     };
     asked.into_iter().any(|(pid, fd)| {
         let fd = fd as i32;
-        own.iter().any(|own| own.abs_diff(fd) < AROUND)
+        own.iter().any(|own| *own >= 0 && own.abs_diff(fd) < AROUND)
             && pid.or_else(|| process_behind(first as i32)).is_some_and(|pid| {
                 match sys::is_own_thread(pid) {
                     true => own.contains(&fd),
@@ -125,10 +125,10 @@ pub fn is_reached(call: &Call<'_>, result: isize, path: usize) -> bool {
 /// `stat(2)` and its likes of a folder that lists descriptors: since Linux 6.2 its size is their number
 /// (`proc_fd_getattr`, fs/proc/fd.c). `size` is the address of that field.
 pub fn uncount(call: &Call<'_>, result: isize, path: usize, size: Option<usize>) {
-    let Some(size) = size.filter(|_| result >= 0) else { return };
+    let Some(size) = size.filter(|&size| result >= 0 && is_of_proc(call, size)) else { return };
     let given = given(call, result, path).unwrap_or_default();
     let mut buffer = [0; PATH];
-    let listed = if given.is_empty() && is_of_proc(call, size) {
+    let listed = if given.is_empty() {
         // What is open already.
         path_of(dirfd(call, path), &mut buffer)
     } else if given.ends_with(b"fd") {

@@ -5,7 +5,7 @@ use linux_raw_sys::general as nr;
 
 use super::fs;
 use super::tree::CWD;
-use crate::vload::system;
+use crate::kernel;
 
 /// What a process has that never set one, where there is no `/proc` to ask.
 const USUAL: u32 = 0o022;
@@ -27,16 +27,14 @@ pub fn note(mask: usize) {
 /// The line of `/proc/thread-self/status` (proc_pid_status(5)); it is among the first.
 fn ask() -> Option<u32> {
     let path = c"/proc/thread-self/status".as_ptr() as usize;
-    // By what a signal does not end (`vload_system`).
-    let flags = (nr::O_RDONLY | nr::O_CLOEXEC | nr::O_NONBLOCK) as usize;
+    let flags = (nr::O_RDONLY | nr::O_CLOEXEC) as usize;
     let mut text = [0u8; 512];
     // SAFETY: the path ends with a zero.
-    let fd = unsafe { system(nr::__NR_openat, [CWD, path, flags, 0, 0, 0]) }.ok()?;
-    let arguments = [fd, text.as_mut_ptr() as usize, text.len(), 0, 0, 0];
+    let fd = unsafe { kernel::call(nr::__NR_openat, [CWD, path, flags, 0]) }.ok()?;
+    let arguments = [fd, text.as_mut_ptr() as usize, text.len(), 0, 0];
     // SAFETY: the room is as long as it says.
-    let length = unsafe { system(nr::__NR_pread64, arguments) };
-    // SAFETY: the descriptor was opened above.
-    let _ = unsafe { system(nr::__NR_close, [fd, 0, 0, 0, 0, 0]) };
+    let length = unsafe { kernel::call(nr::__NR_pread64, arguments) };
+    kernel::close(fd as i32);
     parse(text.get(..length.ok()?)?)
 }
 

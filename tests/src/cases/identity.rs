@@ -76,10 +76,11 @@ pub fn cases() -> Vec<Case> {
         )),
         // Above the soft limit there is room for what is vload's.
         Case::new("identity/hidden")
-            .build(Build::c("hidden.c"))
+            .build(Build::c_with("hidden.c", "large", &["-D_FILE_OFFSET_BITS=64"]))
             .not_under(OTHERS)
             .run(&["{0}"])
-            .within(&["/bin/sh", "-c", r#"ulimit -S -n 1024; exec "$@""#, "sh"]),
+            .within(&["/bin/sh", "-c", r#"ulimit -S -n 1024; exec "$@""#, "sh"])
+            .on(&[Arch::X86_64, Arch::I686]),
         Case::new("identity/taken")
             .build(Build::c("taken.c"))
             .not_under(OTHERS)

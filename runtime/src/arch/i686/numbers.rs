@@ -19,6 +19,10 @@ pub const ALTSTACK_FIRST: (u32, u32) = (u32::MAX, 0);
 pub const STRICT_SIGRETURN: u32 = nr::__NR_sigreturn;
 /// `fcntl` (`fcntl64` on 32-bit machines).
 pub const FCNTL: u32 = nr::__NR_fcntl64;
+/// Calls on a descriptor that other architectures do not have, and which a program may do without vload's looking at.
+pub const HIDDEN: &[usize] = &[FTRUNCATE64, FCHOWN32];
+/// `F_SETLKW` of a structure with 64-bit offsets.
+pub const F_SETLKW64: u32 = nr::F_SETLKW64;
 /// `mmap` (`mmap2` on 32-bit machines).
 pub const MMAP: usize = nr::__NR_mmap2 as usize;
 /// `clock_gettime` with 64-bit times (`clock_gettime64` on 32-bit machines).
@@ -55,6 +59,8 @@ const PSELECT6_TIME64: usize = nr::__NR_pselect6_time64 as usize;
 const IO_PGETEVENTS_TIME64: usize = nr::__NR_io_pgetevents_time64 as usize;
 const RT_SIGTIMEDWAIT_TIME64: usize = nr::__NR_rt_sigtimedwait_time64 as usize;
 const SIGPROCMASK: usize = nr::__NR_sigprocmask as usize;
+const FTRUNCATE64: usize = nr::__NR_ftruncate64 as usize;
+const FCHOWN32: usize = nr::__NR_fchown32 as usize;
 
 /// Whether `number` is `dup2`.
 pub fn is_dup2(number: usize) -> bool {
@@ -83,6 +89,8 @@ pub const WANTED: &[usize] = &[
     SIGRETURN,
     SIGPROCMASK,
     SIGSUSPEND,
+    FTRUNCATE64,
+    FCHOWN32,
     PPOLL_TIME64,
     PSELECT6_TIME64,
     IO_PGETEVENTS_TIME64,
