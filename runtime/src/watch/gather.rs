@@ -250,7 +250,8 @@ impl Gathering<'_> {
         let unsure = blocked.is_none() && sent != 0;
         let signal = match signal::heard(blocked.unwrap_or(sent) | taken, sighand) {
             Some(signal) if !unsure || signal::open_signals() & signal::bit(signal) != 0 => signal,
-            _ => return unsure,
+            // Who was called may be handling that signal by now, with all blocked.
+            _ => return sent != 0,
         };
         let me = self.me.tid.load(Ordering::Relaxed);
         CALLING.store((me as u64) << 32 | thread.id as u64, Ordering::SeqCst);
