@@ -206,10 +206,11 @@ static void own_vector(void)
         wrong += pair->a_un.a_val != getauxval(pair->a_type);
     printf("PR_GET_AUXV: %d entries, %d otherwise\n", count, wrong);
     /* Half an entry. */
-    unsigned long few[16];
+    unsigned long few[16], untouched;
     memset(few, 0xee, sizeof few);
+    memset(&untouched, 0xee, sizeof untouched);
     CHECK(prctl(PR_GET_AUXV, few, 11 * sizeof few[0], 0, 0) == length);
-    printf("a part: %d %d\n", memcmp(few, pairs, 11 * sizeof few[0]) == 0, few[11] == 0xeeeeeeeeeeeeeeee);
+    printf("a part: %d %d\n", memcmp(few, pairs, 11 * sizeof few[0]) == 0, few[11] == untouched);
     printf("nowhere: %d\n", prctl(PR_GET_AUXV, 8, sizeof pairs, 0, 0));
 }
 

@@ -9,7 +9,7 @@ use crate::arch::KernelAction;
 use crate::memory::User;
 use crate::memory::guard::Peer;
 use crate::sys::Result;
-use crate::thread::{Block, NEXT_BLOCK, POOL};
+use crate::thread::{BLOCK_COUNT, Block, NEXT_BLOCK, POOL};
 
 /// A set of signals as it is and as the kernel has it: what of the kernel's is so, and what is besides.
 #[derive(Clone, Copy)]
@@ -53,18 +53,27 @@ fn read<T: Copy + Default>(peer: Option<&Peer>, address: usize) -> Result<T> {
     }
 }
 
+/// Threads that a machine has at most (`PID_MAX_LIMIT`, include/linux/threads.h).
+const MOST: usize = 1 << 22;
+
 /// The block of thread `tid`.
 fn block_of(peer: Option<&Peer>, tid: i32) -> Result<Option<usize>> {
-    let first = (&raw const POOL).addr();
-    let mut block: usize = read(peer, peer.map_or(first, |peer| peer.there(first)))?;
-    while block != 0 {
+    let pool = (&raw const POOL).addr();
+    let pool = peer.map_or(pool, |peer| peer.there(pool));
+    let count: usize = read(peer, pool + BLOCK_COUNT)?;
+    let mut block: usize = read(peer, pool)?;
+    // What another process has there may lead round in a circle.
+    for _ in 0..count.min(MOST) {
+        if block == 0 {
+            break;
+        }
         let state: u32 = read(peer, block + offset_of!(Block, state))?;
         if state == 1 && read::<i32>(peer, block + offset_of!(Block, tid))? == tid {
-            break;
+            return Ok(Some(block));
         }
         block = read(peer, block + NEXT_BLOCK)?;
     }
-    Ok(Some(block).filter(|block| *block != 0))
+    Ok(None)
 }
 
 impl Believed {

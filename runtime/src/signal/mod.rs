@@ -13,6 +13,7 @@ mod believed;
 mod deliver;
 mod fault;
 mod mask;
+mod pending;
 mod returning;
 mod sigreturn;
 mod temporary;
@@ -24,10 +25,11 @@ pub use believed::{Believed, Set};
 pub use deliver::{again as send_again, is_held, vload_resident_deliver};
 pub use fault::{DISPATCHED, die, faults, happens_again, heard, install, is_ours};
 pub use mask::{
-    Blocked, Pending, adopt_inherited, for_kernel, freed, hand_back, hand_on, has_traps, keep_open,
+    Blocked, adopt_inherited, for_kernel, freed, hand_back, hand_on, has_traps, keep_open,
     let_through, open as open_signals, open_again, open_faults, rt_sigpending, rt_sigprocmask,
     rt_sigtimedwait, watch_traps,
 };
+pub use pending::Pending;
 pub use sigreturn::rt_sigreturn;
 pub use temporary::{MaskArgument, io_uring_enter, wait_masked};
 

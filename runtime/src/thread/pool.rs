@@ -50,6 +50,8 @@ const _: () = assert!(size_of::<Node>() <= BLOCK);
 /// Where a block has the address of the next one, and the pool that of the first, for the entry code.
 pub const NEXT_BLOCK: usize = offset_of!(Node, next);
 const _: () = assert!(offset_of!(Pool, first) == 0);
+/// Where the pool says how many there are.
+pub const BLOCK_COUNT: usize = offset_of!(Pool, mapped);
 
 /// The pool of this address space.
 pub static POOL: Pool = Pool { first: AtomicPtr::new(null_mut()), mapped: AtomicUsize::new(0) };

@@ -45,8 +45,21 @@ impl Buffer {
         Ok(())
     }
 
-    /// Adds all that can be read from `fd`, from its first byte on.
+    /// Adds all that can be read from `fd`, from its first byte on. It may tell of the buffer, which has lain in one place
+    /// while it was read.
     pub fn read_all(&mut self, fd: i32) -> Result<()> {
+        let start = self.length;
+        loop {
+            let room = self.room;
+            self.read_from_first(fd)?;
+            if self.room == room {
+                return Ok(());
+            }
+            self.length = start;
+        }
+    }
+
+    fn read_from_first(&mut self, fd: i32) -> Result<()> {
         const CHUNK: usize = 32 << 10;
         let mut offset = 0;
         loop {

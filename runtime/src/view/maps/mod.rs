@@ -20,7 +20,7 @@ mod tally;
 pub use buffer::Buffer;
 pub use read::{CALLS, call, copied, forget, opened};
 
-use super::identity::{PROGRAM, is_alike};
+use super::identity::is_alike;
 use super::{hidden, path_of, pid_in_proc, procfs, vector};
 use crate::log::Line;
 use crate::memory::guard::Peer;
@@ -154,7 +154,7 @@ fn write_state(
     let mut path = [0; 256];
     let thread = path_of(fd, &mut path).and_then(procfs::thread_of).unwrap_or(pid);
     // In another pid namespace's `/proc` this process has another number.
-    let thread = if peer.is_none() && thread == pid { PROGRAM.pid() } else { thread };
+    let thread = if peer.is_none() && thread == pid { sys::getpid() } else { thread };
     let signals = Believed::of(peer, thread)?;
     match kind {
         Kind::Stat => state::stat(text, &own, &signals, out),
@@ -180,7 +180,8 @@ fn table(fd: i32, peer: Option<&Peer>, room: u64) -> u64 {
     let mut highest = 0;
     let listed = sys::list(folder, &mut |name| {
         let number = name.to_str().ok().and_then(|name| name.parse::<i32>().ok());
-        if let Some(number) = number.filter(|number| !own.contains(number) && *number != folder) {
+        let is_folder = |number| peer.is_none() && number == folder;
+        if let Some(number) = number.filter(|number| !own.contains(number) && !is_folder(*number)) {
             highest = number.max(highest);
         }
     });

@@ -178,7 +178,7 @@ pub fn call(call: &mut Call<'_>) -> Option<isize> {
         return None;
     };
     let offset = || arch::offset_of_pair(call.args[3], call.args[4]);
-    Some(sys::raw(match call.number {
+    let answer = match call.number {
         READ => serve(claim, fd, kind, None, &mut [(second, call.args[2])].into_iter()),
         PREAD64 => {
             serve(claim, fd, kind, Some(offset()), &mut [(second, call.args[2])].into_iter())
@@ -194,7 +194,9 @@ pub fn call(call: &mut Call<'_>) -> Option<isize> {
         IOCTL => return None,
         // Not every file can be spliced: programs then read it.
         _ => Err(Errno::INVAL),
-    }))
+    };
+    // Where there is no memory for the text, the kernel's is read, which takes none of the process's.
+    if answer == Err(Errno::NOMEM) { None } else { Some(sys::raw(answer)) }
 }
 
 /// The elements of a vector. One that cannot be read is an address at which nothing is.

@@ -7,6 +7,9 @@ use crate::sys::Result;
 /// Lines that a mapping has (25 of them in Linux 6.18).
 const MOST: usize = 48;
 
+/// Columns that a number has at least.
+const WIDTH: usize = 8;
+
 /// The numbers of one mapping, or of several that are shown as one.
 pub struct Tally<'a> {
     /// The lines as the kernel wrote them, of the first mapping.
@@ -26,7 +29,8 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// of a page, and what is no amount.
 pub fn amount(line: &[u8]) -> Option<(core::ops::Range<usize>, u64)> {
     let number = line.trim_ascii_end().strip_suffix(b" kB")?;
-    let start = number.iter().rposition(|&byte| byte == b' ')? + 1;
+    // A tab stands right before eight digits in `status`.
+    let start = number.iter().rposition(|byte| !byte.is_ascii_digit())? + 1;
     if key(line).ends_with(b"PageSize") {
         return None;
     }
@@ -40,15 +44,16 @@ pub fn key(line: &[u8]) -> &[u8] {
     line.get(..end).unwrap_or_default()
 }
 
-/// Writes a line with another number, which ends in the same column (`seq_put_decimal_ull_width`).
+/// Writes a line with another number, as wide as the kernel writes it: in eight columns, or more where it has more digits
+/// (`seq_put_decimal_ull_width`).
 pub fn write_changed(line: &[u8], value: u64, out: &mut Buffer) -> Result<()> {
     let Some((digits, _)) = amount(line) else { return out.push(line) };
     let mut number = log::Line::new();
     number.decimal(value as i64);
-    let key = key(line).len() + 1;
-    let start = digits.end.saturating_sub(number.bytes().len()).max(key);
-    out.push(line.get(..start.min(digits.start)).unwrap_or_default())?;
-    for _ in digits.start..start {
+    // Behind the colon and what stands there.
+    let field = digits.end.saturating_sub(WIDTH).max(key(line).len() + 2).min(digits.start);
+    out.push(line.get(..field).unwrap_or_default())?;
+    for _ in number.bytes().len()..WIDTH.min(digits.end - field) {
         out.push(b" ")?;
     }
     out.push(number.bytes())?;
@@ -114,6 +119,22 @@ mod tests {
                 "Size:               1204 kB\nKernelPageSize:        4 kB\nRss:                   4 kB\nTHPeligible:           0\nVmFlags: rd ex\n"
             )
         );
+    }
+
+    #[test]
+    fn a_number_takes_as_many_columns_as_the_kernel_gives_it() {
+        for (line, value, changed) in [
+            ("VmSize:\t10485760 kB\n", 9_999_999, "VmSize:\t 9999999 kB\n"),
+            ("VmSize:\t104857600 kB\n", 104_851_000, "VmSize:\t104851000 kB\n"),
+            ("VmSize:\t104857600 kB\n", 99_999_999, "VmSize:\t99999999 kB\n"),
+            ("VmSize:\t104857600 kB\n", 1, "VmSize:\t       1 kB\n"),
+            ("RssFile:\t99999999 kB\n", 100_000_001, "RssFile:\t100000001 kB\n"),
+            ("Rss:            99999999 kB\n", 100_000_001, "Rss:            100000001 kB\n"),
+        ] {
+            let mut out = Buffer::new().expect("memory");
+            write_changed(line.as_bytes(), value, &mut out).expect("memory");
+            assert_eq!(core::str::from_utf8(out.bytes()), Ok(changed));
+        }
     }
 
     #[test]
