@@ -104,6 +104,17 @@ pub fn cases() -> Vec<Case> {
         Case::new("identity/fields-static")
             .build(Build::c_with("fields.c", "static", &["-static", "-pthread"]))
             .not_under(&["deny-process-vm", "foreign-proc", "no-proc"]),
+        // Its text is mapped from the cache by then, which may lie on a tmpfs.
+        Case::new("identity/fields-cached")
+            .build(Build::c_with("fields.c", "static", &["-static", "-pthread"]))
+            .not_under(&["deny-process-vm", "foreign-proc", "no-proc"])
+            .run(&[
+                "/bin/sh",
+                "-c",
+                r#""$1" >/dev/null; "$1" >/dev/null; "$1" | grep 'shared memory'"#,
+                "sh",
+                "{0}",
+            ]),
         Case::new("identity/fields-no-randomisation")
             .build(fields)
             .not_under(&["deny-process-vm", "foreign-proc", "no-proc"])

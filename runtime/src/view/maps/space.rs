@@ -1,5 +1,6 @@
 //! Whose mappings are read, and what of them is vload's.
 
+use core::ffi::CStr;
 use core::ops::Range;
 
 use super::filter::entries;
@@ -10,6 +11,7 @@ use crate::sys::maps::Mapped;
 use crate::sys::{self, Stat};
 use crate::text;
 use crate::view::{OWN, PROGRAM, pid_in_proc};
+use linux_raw_sys::general::{O_CLOEXEC, O_PATH, PATH_MAX, TMPFS_MAGIC};
 
 /// An address space of a process that vload runs.
 pub struct Space {
@@ -19,19 +21,23 @@ pub struct Space {
     program: Option<Stat>,
     /// The session's inode.
     session: u64,
+    /// The device that it lies on.
+    device: (u64, u64),
 }
 
 impl Space {
     /// Of process `pid`, whose mappings `maps` has. `None` when vload does not run there, or does not
     /// let itself be asked.
     pub fn of(pid: i32, maps: &[u8]) -> Option<Self> {
-        let session = sys::fstat(OWN.session.get()).map_or(0, |stat| stat.ino);
+        let (session, device) =
+            sys::fstat(OWN.session.get()).map_or((0, 0), |stat| (stat.ino, stat.dev));
+        let device = (device >> 32, device & 0xffff_ffff);
         let (remote, program) = if Some(pid) == pid_in_proc() {
             (None, sys::stat(sys::CWD, PROGRAM.path()).ok())
         } else {
             (Some(Remote::of(pid, maps)?), None)
         };
-        Some(Self { remote, program, session })
+        Some(Self { remote, program, session, device })
     }
 
     /// The lowest range of vload's that has an address in `wanted`.
@@ -55,12 +61,24 @@ impl Space {
         !line.has_file()
             || line.inode == self.session
             || line.name.starts_with(b"/memfd:vload")
+            || self.is_unnamed(line)
             || session::cache::holds(line.name)
+    }
+
+    /// Whether the mapping's file has no name and lies beside the session: what stands for a memfd where none can be had
+    /// (`session/backing.rs`).
+    fn is_unnamed(&self, line: &Mapped<'_>) -> bool {
+        let name = line.name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+        line.device == self.device && name.starts_with(b"#") && name.ends_with(b" (deleted)")
     }
 
     /// Whether pages of the mapping's file count as shared memory.
     pub fn is_shared_memory(&self, line: &Mapped<'_>) -> bool {
-        line.has_file() && (line.inode == self.session || line.name.starts_with(b"/memfd:"))
+        line.has_file()
+            && (line.inode == self.session
+                || line.name.starts_with(b"/memfd:")
+                || self.is_unnamed(line)
+                || (session::cache::holds(line.name) && is_in_memory(line.name)))
     }
 
     /// The mapping as it would be without vload, and whether it is another.
@@ -105,4 +123,16 @@ impl Space {
             None
         })
     }
+}
+
+/// Whether the file lies on a file system whose pages count as shared memory: the cache may.
+fn is_in_memory(path: &[u8]) -> bool {
+    let mut name = [0; PATH_MAX as usize];
+    let Some(place) = name.get_mut(..path.len()) else { return false };
+    place.copy_from_slice(path);
+    let Ok(name) = CStr::from_bytes_until_nul(&name) else { return false };
+    let Ok(fd) = sys::openat(sys::CWD, name, O_PATH | O_CLOEXEC, 0) else { return false };
+    let kind = sys::file_system(fd);
+    sys::close(fd);
+    kind == Ok(TMPFS_MAGIC as usize)
 }
