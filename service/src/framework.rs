@@ -14,11 +14,11 @@ use vload_module::abi::service::{
 use vload_module::abi::{Call, FRAMEWORK, LAYOUT, Layer, MAGIC, Module, PROCESS, THREAD};
 use vload_module::{Errno, Result};
 
-use crate::call::{fd, numbers, path};
-use crate::claim::offered::{alone, forked};
+use crate::call::{buffer, fd, numbers, path, poll};
+use crate::claim::offered::{self, alone};
 use crate::claim::target::raw;
 use crate::claim::{self, LONGEST};
-use crate::descriptor::{self, Records};
+use crate::descriptor::{self, Records, temporary};
 use crate::layers::{self, Service};
 use crate::path::{fs, handover, moves};
 use crate::vload;
@@ -57,14 +57,22 @@ unsafe extern "C" fn attach(layer: *mut Layer) -> c_int {
 }
 
 unsafe extern "C" fn event(_: *mut Layer, event: c_int) {
-    if event == PROCESS {
-        fs::forked();
-        moves::forked();
-        forked();
-    }
     if event == PROCESS || event == THREAD {
         fs::begun();
     }
+}
+
+/// All that threads had noted here which are not in this copy of their process.
+unsafe extern "C" fn forked(_: *mut Layer, copied: c_int) {
+    let copied = copied != 0;
+    vload::own();
+    temporary::forked(copied);
+    descriptor::forked(copied);
+    buffer::forked();
+    poll::forked();
+    fs::forked();
+    moves::forked();
+    offered::forked();
 }
 
 unsafe extern "C" fn answer(_: *mut Layer, asked: *mut Call, limit: u64, below: u64) -> c_long {
@@ -193,6 +201,7 @@ static OPERATIONS: FrameworkOperations = FrameworkOperations {
     forget,
     users,
     claims,
+    forked,
     numbers: numbers::ALWAYS.as_ptr(),
     count: numbers::ALWAYS.len(),
     held: numbers::HELD.as_ptr(),

@@ -105,6 +105,15 @@ unsafe extern "C" fn vload_guard(
 #[unsafe(no_mangle)]
 extern "C" fn vload_hold(_: *mut Layer, _: c_int) {}
 
+#[unsafe(no_mangle)]
+extern "C" fn vload_alone(on: c_int) -> c_int {
+    static TAKEN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    while TAKEN.swap(on != 0, std::sync::atomic::Ordering::AcqRel) && on != 0 {
+        std::thread::yield_now();
+    }
+    0
+}
+
 /// A file without a name that stays open.
 fn file(at: &std::sync::OnceLock<c_int>) -> c_int {
     // SAFETY: the name ends with a zero.

@@ -197,6 +197,40 @@ static void wait_for_one(int watch, int limit)
         printf("    %x of %d\n", events[i].events, (int)events[i].data.u32);
 }
 
+/* What a set has behind the last descriptor that is named is not looked at, nor what is behind the process's table. */
+static void odd_sets(void)
+{
+    int most = (in > real[0] ? in : real[0]) + 1, high = MUST(fcntl(real[0], F_DUPFD, most));
+    struct timeval none = {0, 0};
+    MUST(write(real[1], "x", 1));
+    FD_ZERO(&readable);
+    FD_SET(in, &readable);
+    FD_SET(high, &readable);
+    told("an open one behind", select(most, &readable, 0, 0, &none));
+    printf("  %d %d\n", FD_ISSET(in, &readable) != 0, FD_ISSET(high, &readable) != 0);
+    take(high);
+    close(high);
+    FD_SET(in, &readable);
+    FD_SET(high, &readable);
+    MUST(write(out, "x", 1));
+    told("a closed one behind", select(most, &readable, 0, 0, &none));
+    printf("  %d %d\n", FD_ISSET(in, &readable) != 0, FD_ISSET(high, &readable) != 0);
+#if defined __x86_64__ || defined __i386__
+    /* qemu-user reads of sets as many as it is told. */
+    enum { SET = 1024 / 8, BEHIND = 4096 / 8 };
+    static unsigned long words[BEHIND / sizeof(long)];
+    memset(words, 0xff, sizeof words);
+    memset(words, 0, SET);
+    FD_SET(in, (fd_set *)words);
+    told("more than the table has", select(BEHIND * 8, (fd_set *)words, 0, 0, &none));
+    size_t kept = 0;
+    while (kept < BEHIND - SET && ((unsigned char *)words)[SET + kept] == 0xff)
+        kept++;
+    printf("  %d, all behind is as it was: %d\n", FD_ISSET(in, (fd_set *)words) != 0, kept == BEHIND - SET);
+#endif
+    take(in);
+}
+
 static void epolls(void)
 {
     int watch = MUST(epoll_create1(EPOLL_CLOEXEC));
@@ -458,6 +492,49 @@ static void forked_meanwhile(void)
     take(in);
 }
 
+static int go[2], gone[2];
+
+static void *opens_and_waits(void *path)
+{
+    char byte;
+    struct pollfd one = {in, POLLIN, 0};
+    MUST(read(go[0], &byte, 1));
+    int fd = MUST(open(path, O_RDONLY | O_NONBLOCK));
+    told("another thread", poll(&one, 1, 0));
+    close(fd);
+    MUST(write(gone[1], "g", 1));
+    return 0;
+}
+
+/* A child with a copy of the memory, which its parent sleeps for: other threads of that go on. */
+static void slept_for(char *path)
+{
+    pthread_t thread;
+    MUST(pipe(go));
+    MUST(pipe(gone));
+    CHECK(pthread_create(&thread, 0, opens_and_waits, path) == 0);
+    fflush(stdout);
+    for (int round = 0; round < 2; round++) {
+        pid_t child = (pid_t)MUST(syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0));
+        if (child == 0) {
+            char byte;
+            /* The child has what it needs of its own, and its parent's thread what it needs. */
+            struct pollfd one = {in, POLLIN, 0};
+            if (poll(&one, 1, 0) != 0)
+                _exit(1);
+            if (round == 0 && (write(go[1], "g", 1) != 1 || read(gone[0], &byte, 1) != 1))
+                _exit(2);
+            _exit(0);
+        }
+        ended(child);
+    }
+    CHECK(pthread_join(thread, 0) == 0);
+    for (int i = 0; i < 2; i++) {
+        close(go[i]);
+        close(gone[i]);
+    }
+}
+
 /* The last who writes is killed. */
 static void hung_up(const char *path)
 {
@@ -499,12 +576,14 @@ int main(int argc, char **argv)
     polls();
     ppolls();
     selects();
+    odd_sets();
     epolls();
     blocks();
     sent();
     lent();
     crowded();
     forked_meanwhile();
+    slept_for(argv[1]);
     hung_up(argv[1]);
     return 0;
 }

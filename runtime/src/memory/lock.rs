@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use super::{HEAP_LOCK, guard};
 use crate::arch;
 use crate::layer;
+use crate::process::copying;
 use crate::sys;
 use crate::text;
 use linux_raw_sys::general::{MAP_ANONYMOUS, MAP_SHARED, PROT_READ, PROT_WRITE};
@@ -87,6 +88,7 @@ pub fn take_over() {
         && end(number)
     {
         layer::refresh::release_for_another();
+        copying::release_for_another();
         arch::release_bindings();
         // SAFETY: who slept holds both, and has heard that they are not its own any more.
         unsafe {

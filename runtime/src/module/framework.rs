@@ -113,6 +113,7 @@ enum About {
     Forget,
     Users,
     Claims(u32),
+    Forked,
 }
 
 struct Asked<'a> {
@@ -138,6 +139,10 @@ unsafe extern "C" fn ask(asked: *mut c_void) -> c_long {
             (About::Remove, _) => (asked.operations.remove)(framework, identity),
             (About::Forget, _) => {
                 (asked.operations.forget)(framework, identity);
+                0
+            }
+            (About::Forked, _) => {
+                (asked.operations.forked)(framework, identity as c_int);
                 0
             }
             (About::Users, _) => (asked.operations.users)(framework, identity),
@@ -183,6 +188,12 @@ pub fn remove(epoch: u64) -> Result<()> {
 pub fn forget(epoch: u64) {
     // Without the framework there was none.
     let _ = about(About::Forget, None, epoch, &mut []);
+}
+
+/// The process has just been forked. `copied` says whether it has copies of the descriptors that the framework had.
+pub fn forked(copied: bool) {
+    // Where there is no framework nothing has been copied.
+    let _ = about(About::Forked, None, u64::from(copied), &mut []);
 }
 
 /// What uses a service layer.

@@ -4,6 +4,7 @@ use core::ffi::{c_int, c_long};
 
 use super::guard::Guard;
 use crate::arch;
+use crate::process::copying::COPYING;
 use crate::sys::{self, Errno};
 use crate::thread::Block;
 use crate::view::{Descriptors, Slot};
@@ -41,4 +42,14 @@ pub unsafe extern "C" fn vload_placeholders() -> c_int {
 /// That of the session, for locks on ranges that its file does not have.
 pub unsafe extern "C" fn vload_locks() -> c_int {
     own(|own| &own.session)
+}
+
+/// Keeps the process from being copied, or lets it be again.
+pub unsafe extern "C" fn vload_alone(on: c_int) -> c_int {
+    let Some(guard) = Guard::current(Block::own()) else { return -Errno::INVAL.0 };
+    let done = match on {
+        0 => guard.locks().give_back(Some(&COPYING)),
+        _ => guard.locks().take_private(&COPYING),
+    };
+    done.map_or_else(|error| -error.0, |()| 0)
 }

@@ -29,9 +29,21 @@ impl Locks {
     /// Takes one of a layer's.
     pub fn take(&mut self, layer: &'static Layer, which: usize, block: &mut Block) -> Result<()> {
         let lock = layer.lock(which).ok_or(Errno::INVAL)?;
-        let kept = self.taken.get_mut(self.count).ok_or(Errno::NOSPC)?;
         let memory = Range { start: layer.area(), end: layer.area() + layer.area_size() };
-        lock.take(kept, memory, Some(NonNull::from(block)))?;
+        self.add(lock, |kept| lock.take(kept, memory, Some(NonNull::from(block))))
+    }
+
+    /// Takes one of this process's.
+    pub fn take_private(&mut self, lock: &'static Lock) -> Result<()> {
+        self.add(lock, |kept| lock.take_private(kept))
+    }
+
+    fn add(
+        &mut self,
+        lock: &'static Lock,
+        take: impl FnOnce(&mut Kept) -> Result<()>,
+    ) -> Result<()> {
+        take(self.taken.get_mut(self.count).ok_or(Errno::NOSPC)?)?;
         self.locks[self.count] = Some(lock);
         self.count += 1;
         Ok(())
@@ -45,10 +57,10 @@ impl Locks {
     }
 
     /// Gives back the one that was taken last, which must be that.
-    pub fn give_back(&mut self, layer: &Layer, which: usize) -> Result<()> {
+    pub fn give_back(&mut self, meant: Option<&Lock>) -> Result<()> {
         let last = self.count.checked_sub(1).ok_or(Errno::INVAL)?;
         let lock = self.locks[last].ok_or(Errno::INVAL)?;
-        if !layer.lock(which).is_some_and(|meant| core::ptr::eq(meant, lock)) {
+        if !meant.is_some_and(|meant| core::ptr::eq(meant, lock)) {
             return Err(Errno::INVAL);
         }
         lock.give_back(&mut self.taken[last]);

@@ -10,7 +10,7 @@ use vload_module::abi;
 
 use super::guard::{self, Guard};
 use super::image::Offers;
-use super::kernel::{vload_kernel, vload_locks, vload_placeholders, vload_wait};
+use super::kernel::{vload_alone, vload_kernel, vload_locks, vload_placeholders, vload_wait};
 use super::prepared::Base;
 use crate::abi::{Entry, Service, Table, lookup, native_number};
 use crate::arch::{self, CallRegs, numbers::F_SETLKW64};
@@ -35,7 +35,7 @@ offered! {
     vload_next vload_system vload_get vload_put vload_get_string vload_area vload_word
     vload_thread_word vload_argument vload_log vload_panic vload_area_size vload_lock vload_change
     vload_unlock vload_guard vload_epoch vload_new_epoch vload_view vload_sees vload_lives vload_placeholders
-    vload_hold vload_kernel vload_wait vload_locks
+    vload_hold vload_kernel vload_wait vload_locks vload_alone
     memcpy memmove memset memcmp bcmp strlen
 }
 
@@ -353,7 +353,7 @@ unsafe extern "C" fn vload_unlock(handle: *mut abi::Layer, which: c_uint) {
     let Some(guard) = Guard::current(Block::own()) else { return };
     // SAFETY: the module's own layer.
     let layer = unsafe { layer(handle) };
-    if guard.locks().give_back(layer, which as usize).is_err() {
+    if guard.locks().give_back(layer.lock(which as usize)).is_err() {
         guard::fail(Block::own(), b"it gives back a lock that it did not take last");
     }
 }

@@ -5,17 +5,19 @@
 
 use core::sync::atomic::Ordering;
 
+use super::copying;
 use crate::abi::Entry;
 use crate::arch::{self, ABORTED, CallRegs};
 use crate::layer::raw::Event;
 use crate::layer::{self, Call};
 use crate::memory::{self, HEAP_LOCK, User, read_words};
+use crate::module::framework;
 use crate::session::Kept;
 use crate::signal;
 use crate::sys::{self, Errno};
 use crate::text;
 use crate::thread::{AltStack, Block, Ownership, POOL};
-use crate::view;
+use crate::view::{self, OWN};
 use crate::watch;
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::{
@@ -163,12 +165,16 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
     // SAFETY: a bound block has its handlers.
     let sighand = unsafe { &*call.block.sighand };
     let handlers = sighand.version();
-    let mut list = Kept::none();
+    // What the framework has open for other threads' calls, it has in a table that is copied.
+    let copied = request.flags & u64::from(CLONE_FILES) == 0
+        && core::ptr::eq(call.descriptors(), &raw const OWN);
+    // The child must find all these free, and what they guard whole. Who changes the list may run a module, which may
+    // want to make a descriptor; who has the texts' lock may use the heap, so the heap's comes last.
+    let (mut list, mut alone) = (Kept::none(), Kept::none());
     let is_held = layer::refresh::hold(&mut list);
-    // The child must find these free, and what they guard whole. Who has the texts' lock may use
-    // the heap, so the heap's comes second.
+    let is_alone = copying::hold(&mut alone);
     let locks = (text::lock(), HEAP_LOCK.lock(), arch::hold_bindings());
-    let sleeps = request.flags & u64::from(CLONE_VFORK) != 0 && is_held;
+    let sleeps = request.flags & u64::from(CLONE_VFORK) != 0 && is_held && is_alone;
     let number = if sleeps { memory::fall_asleep() } else { 0 };
     // SAFETY: the child has its own copy of all memory and starts where we are.
     let result = unsafe { arch::forward(request.number, &request.args, call.block) };
@@ -177,9 +183,13 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
     }
     if result != 0 && sleeps && !memory::wake_up(number) {
         core::mem::forget(locks);
+        copying::was_released(&mut alone);
         layer::refresh::was_released(&mut list);
     } else {
         drop(locks);
+        if is_alone {
+            copying::release(&mut alone, result == 0);
+        }
         if is_held {
             layer::refresh::release(&mut list, result == 0);
         }
@@ -204,6 +214,8 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         if let Some(stack) = request.stack {
             call.regs.set_sp(stack);
         }
+        // Before any layer is told, whose module may use it.
+        framework::forked(copied);
         layer::tell(Event::Process, block);
     } else if result > 0 {
         layer::tell(Event::Started, call.block);

@@ -4,6 +4,7 @@ mod argument_limit;
 mod check;
 mod clone;
 mod configure;
+pub mod copying;
 mod dispatch;
 mod exec;
 mod exit;

@@ -281,7 +281,7 @@ impl Held {
     /// It was made without a name: what it shows in its stead is its number, in the directory that it was made in.
     #[inline(never)]
     pub fn has_no_name(&self) -> Result<()> {
-        moves::alone(|_| self.name_by_number())
+        moves::still(|_| self.name_by_number())
     }
 
     #[inline(never)]

@@ -117,7 +117,7 @@ impl Record {
 #[inline(never)]
 pub fn settle(records: &Records, number: u32, named: Named<'_>, since: Moment) -> Result<()> {
     let Some(record) = records.get(number).filter(|_| !named.name.gone) else { return Ok(()) };
-    moves::alone(|_| {
+    moves::still(|_| {
         let mut room = [0; claim::LONGEST];
         let number_of_claim = record.claim.load(Ordering::Relaxed);
         let claim = claim::table().and_then(|table| table.now(number_of_claim, &mut room));

@@ -48,7 +48,7 @@ pub fn open(
     flags: u32,
     mode: u32,
 ) -> Result<i32> {
-    open_for_now(service, node, named, flags, mode).map(Temporary::keep)
+    open_for_now(service, node, named, flags, mode)?.keep(flags & nr::O_CLOEXEC != 0)
 }
 
 /// The same for the framework itself.
@@ -66,12 +66,12 @@ pub fn open_for_now(
         }
     }
     let (since, changes) = (moves::now(), moves::changes());
-    let opened = placeholder::open(flags & nr::O_CLOEXEC != 0)?;
+    let opened = placeholder::open()?;
     let fd = opened.fd();
     take(records, fd).and_then(|number| {
         let filled = fill(records, number, service, (node, named), (flags, mode));
         let placed = filled.and_then(|real| match real {
-            Some(real) => replace(fd, real, flags & nr::O_CLOEXEC),
+            Some(real) => replace(fd, real),
             None => {
                 let record = records.get(number).ok_or(Errno::IO)?;
                 placeholder::place(fd, number, record.generation.load(Ordering::Relaxed))?;
@@ -195,8 +195,8 @@ fn known(service: &Service, node: &Node) -> Option<Stat> {
 }
 
 /// Puts a real descriptor in the place of the one that the program was to get.
-fn replace(fd: i32, real: i32, flags: u32) -> Result<()> {
-    let moved = kernel::duplicate_onto(real, fd, flags);
+fn replace(fd: i32, real: i32) -> Result<()> {
+    let moved = kernel::duplicate_onto(real, fd, nr::O_CLOEXEC);
     kernel::close(real);
     moved
 }
@@ -256,7 +256,7 @@ pub fn reclaim_if_left(records: &Records, number: u32) {
         return;
     }
     // Where no descriptor can be had, somebody else finds it.
-    let Ok(fd) = placeholder::open(true) else { return };
+    let Ok(fd) = placeholder::open() else { return };
     let is_used = |record: &Record| record.state.load(Ordering::Acquire) != FREE;
     if kernel::lock_byte(fd.fd(), number).is_ok() && records.get(number).is_some_and(is_used) {
         close(records, number);

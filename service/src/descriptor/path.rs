@@ -150,7 +150,11 @@ impl Kept {
         let old = Word::unpack(seen.0);
         let short = if old.short == 1 { 2 } else { 1 };
         let room = self.room(paths, number, whole.len(), (short, paths.next()), names);
-        let Some((place, to)) = room else { return self.lose(seen) };
+        let Some((place, to)) = room else {
+            // What one that was killed has left there is nobody's.
+            paths.next().store(0, Ordering::SeqCst);
+            return self.lose(seen);
+        };
         let version = old.version.wrapping_add(1);
         let word = write(whole, name, to, Word { place, short, version, ..Word::default() });
         // As long as the path is the one that was seen, its place is the record's.

@@ -44,9 +44,9 @@ pub fn identify(fd: i32) -> Option<(u32, u32)> {
 }
 
 /// A fresh description at the lowest free number.
-pub fn open(close_on_exec: bool) -> Result<Temporary> {
+pub fn open() -> Result<Temporary> {
     let file = kernel::placeholders()?;
-    Temporary::make(|| kernel::reopen(file, O_RDWR | if close_on_exec { O_CLOEXEC } else { 0 }))
+    Temporary::make(|| kernel::reopen(file, O_RDWR | O_CLOEXEC))
 }
 
 /// Makes it stand for a record.

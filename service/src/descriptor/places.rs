@@ -69,11 +69,13 @@ impl Paths {
             }
             next.store(index, Ordering::SeqCst);
             let stamp = self.taken.fetch_add(1, Ordering::Relaxed) << OWNER_BITS;
-            place
-                .owner
-                .compare_exchange(owner, stamp | (number + 1), Ordering::SeqCst, Ordering::Relaxed)
-                .ok()
-                .map(|_| (index, &place.bytes[..]))
+            let (new, failure) = (stamp | (number + 1), Ordering::Relaxed);
+            if place.owner.compare_exchange(owner, new, Ordering::SeqCst, failure).is_err() {
+                // Somebody else has taken it: they must not lose it to this name.
+                next.store(0, Ordering::SeqCst);
+                return None;
+            }
+            Some((index, &place.bytes[..]))
         })
     }
 
@@ -92,3 +94,27 @@ pub fn give_back(place: Option<(&Place, u32)>) {
 }
 
 const _: () = assert!(MOST < 1 << OWNER_BITS);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::boxed::Box;
+
+    #[test]
+    fn a_place_that_another_takes_first_is_not_named() {
+        // SAFETY: all bytes zero are places that nobody has.
+        let paths = unsafe { Box::<Paths>::new_zeroed().assume_init() };
+        let next = AtomicU32::new(0);
+        for place in &paths.places {
+            place.owner.store(9, Ordering::Relaxed);
+        }
+        // Whenever it is asked whose a place is, another takes it.
+        let names = |_, index: u32| {
+            let owner = &paths.places[index as usize - 1].owner;
+            owner.fetch_add(1 << OWNER_BITS, Ordering::Relaxed);
+            false
+        };
+        assert!(paths.take(7, &next, names).is_none());
+        assert_eq!(next.load(Ordering::Relaxed), 0);
+    }
+}

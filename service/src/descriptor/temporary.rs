@@ -2,11 +2,14 @@
 //! have them.
 //!
 //! They are listed here, and are closed in a copy of the process before its program goes on. So that none is in the copy
-//! without being in its list, nobody makes one, or closes one, while the process is copied.
+//! without being in its list, nobody makes one, or closes one, while the process is copied. All are closed by an exec: a
+//! child that borrows this memory (`vfork`) has copies that it knows nothing of.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
-use vload_module::Result;
+use linux_raw_sys::general as nr;
+use vload_module::abi::service::core_side::vload_alone;
+use vload_module::{Errno, Result};
 
 use crate::{kernel, vload};
 
@@ -15,28 +18,25 @@ const MOST: usize = 512;
 
 /// Descriptors, plus one; 0 for none.
 static LISTED: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
-/// Whether somebody changes the list and the descriptors in it, or copies the process.
-static CHANGING: AtomicBool = AtomicBool::new(false);
 
 /// Nobody else makes or closes a temporary descriptor of the process as long as this is there.
 pub struct Alone(());
 
 impl Drop for Alone {
     fn drop(&mut self) {
-        CHANGING.store(false, Ordering::Release);
+        // SAFETY: this thread has taken it. What is given back was taken last: nothing is taken in between.
+        let _ = unsafe { vload_alone(0) };
     }
 }
 
-/// Waits until nobody else does. None where the list is another process's, whose memory this one has: it must not keep that
-/// one waiting if it is killed, and its descriptors are not that one's.
+/// Waits until nobody else does. None where the list is another process's, whose memory this one has: its descriptors are
+/// not that one's.
 pub fn alone() -> Option<Alone> {
     if vload::is_borrowed() {
         return None;
     }
-    while CHANGING.swap(true, Ordering::Acquire) {
-        vload::let_others_run();
-    }
-    Some(Alone(()))
+    // SAFETY: it takes no memory. `Alone` gives it back.
+    Errno::check(unsafe { vload_alone(1) }).ok().map(|_| Alone(()))
 }
 
 /// A descriptor that is closed when this is dropped.
@@ -47,7 +47,7 @@ pub struct Temporary {
 }
 
 impl Temporary {
-    /// What `make` opens.
+    /// What `make` opens, close-on-exec.
     pub fn make(make: impl FnOnce() -> Result<i32>) -> Result<Self> {
         let alone = alone();
         let fd = make()?;
@@ -64,14 +64,17 @@ impl Temporary {
     }
 
     /// It is the program's from now on.
-    pub fn keep(self) -> i32 {
+    pub fn keep(self, close_on_exec: bool) -> Result<i32> {
+        if !close_on_exec {
+            kernel::fcntl(self.fd, nr::F_SETFD, 0)?;
+        }
         let _alone = alone();
         if let Some(slot) = self.slot {
             slot.store(0, Ordering::Relaxed);
         }
         let fd = self.fd;
         core::mem::forget(self);
-        fd
+        Ok(fd)
     }
 }
 
@@ -95,5 +98,4 @@ pub fn forked(copied: bool) {
             kernel::close(fd as i32);
         }
     }
-    CHANGING.store(false, Ordering::Release);
 }

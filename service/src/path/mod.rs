@@ -9,6 +9,7 @@ pub mod known;
 pub mod moves;
 pub mod permission;
 pub mod proc;
+pub mod status;
 pub mod text;
 pub mod tree;
 pub mod umask;

@@ -3,8 +3,8 @@
 
 use linux_raw_sys::general as nr;
 
-use super::fs;
 use super::tree::CWD;
+use super::{fs, status};
 use crate::kernel;
 
 /// What a process has that never set one, where there is no `/proc` to ask.
@@ -39,12 +39,7 @@ fn ask() -> Option<u32> {
 }
 
 fn parse(status: &[u8]) -> Option<u32> {
-    let mut lines = status.split(|&byte| byte == b'\n');
-    let value = lines.find_map(|line| line.strip_prefix(b"Umask:\t"))?;
-    value.iter().try_fold(0, |mask, &digit| match digit {
-        b'0'..=b'7' => Some(mask * 8 + u32::from(digit - b'0')),
-        _ => None,
-    })
+    status::number(status::value_in(status, b"Umask")?, 8)
 }
 
 #[cfg(test)]

@@ -159,10 +159,14 @@ fn waits(bench: &Bench<'_>) -> Result<()> {
     ensure!(native.success(), "natively: {}, {}", native.end, native.error_text());
     let layer = kept(bench).join("pipe.so").display().to_string();
     let outcome = bench.vload_alone(&["-m", &layer, &program, "/vpipe"])?;
-    match difference(&[], &native, &outcome) {
-        Some(found) => bail!("{found}"),
-        None => Ok(()),
+    if let Some(found) = difference(&[], &native, &outcome) {
+        bail!("{found}");
     }
+    // A process that is started has all of it, before any layer hears of the process.
+    module(bench, "opening.c", "opening.so", &[])?;
+    let line = "vload insmod ./opening.so path=/vpipe; exec sh -c '(exit 3); echo $?'";
+    let outcome = inside(bench, &["-m", "./pipe.so"], line)?;
+    expect(&outcome, "opened\n3\n")
 }
 
 /// A file that lies in what one module has mounted is the source of what another mounts on the same place (UMView, section

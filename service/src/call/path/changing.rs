@@ -21,7 +21,8 @@ fn is_any_concerned() -> bool {
 /// What is at two names, if they are of one file.
 fn is_same(from: &Result<Stat>, to: &Result<Stat>) -> bool {
     match (from, to) {
-        (Ok(from), Ok(to)) => (from.device, from.inode) == (to.device, to.inode),
+        // Where a module has no inode numbers nothing is known.
+        (Ok(from), Ok(to)) if from.inode != 0 => (from.device, from.inode) == (to.device, to.inode),
         _ => false,
     }
 }

@@ -5,9 +5,7 @@ use core::ffi::c_long;
 use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 
-use crate::call::{buffer, poll};
 use crate::claim::target::raw;
-use crate::descriptor::{self, temporary};
 use crate::path::{fs, known};
 use crate::vload;
 
@@ -32,18 +30,7 @@ pub fn start(call: &mut Call, name: &str) -> c_long {
     if has(nr::CLONE_VM) && !has(nr::CLONE_FILES) {
         vload::lend();
     }
-    // A copy of the process has no descriptor that another thread's call has made for itself.
-    let alone = if has(nr::CLONE_VM) { None } else { temporary::alone() };
     let result = vload::next(call);
-    if result == 0 && !has(nr::CLONE_VM) {
-        vload::own();
-        let copied = alone.is_some() && !has(nr::CLONE_FILES);
-        temporary::forked(copied);
-        buffer::forked();
-        descriptor::forked(copied);
-        poll::forked();
-    }
-    drop(alone);
     fs::started(result < 0, has(nr::CLONE_VFORK) && result > 0);
     result
 }

@@ -6,10 +6,11 @@ use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 use vload_module::{Errno, Result};
 
-use super::{Watch, asked_about, ready, waited};
+use super::{ABORTED, Watch, asked_about, ready, waited};
 use crate::call::buffer;
 use crate::call::time::Limit;
-use crate::vload;
+use crate::path::status;
+use crate::{kernel, vload};
 
 const WORD: usize = size_of::<usize>();
 const BITS: usize = usize::BITS as usize;
@@ -84,6 +85,22 @@ pub fn select(call: &mut Call) -> Option<c_long> {
     result.map(super::super::fd::raw)
 }
 
+/// How many of the descriptors that a program names the kernel would look at: as many as the process's table has room
+/// for (`core_sys_select`), which programs know that name more than their sets have. vload's own make that table
+/// larger, so what counts is what the process is shown of it.
+fn looked_at(count: usize) -> Result<usize> {
+    // The smallest table (`NR_OPEN_DEFAULT`), and one that has the last of them.
+    if count <= BITS || kernel::fcntl(count as i32 - 1, nr::F_GETFD, 0).is_ok() {
+        return Ok(count);
+    }
+    match status::count(b"FDSize") {
+        Ok(size) => Ok(count.min(size as usize)),
+        // A signal has come first: the call is made again after the handler.
+        Err(error) if c_long::from(error.0) == -ABORTED => Err(error),
+        Err(_) => Ok(count),
+    }
+}
+
 /// Whether a file is in the program's sets whose module is asked.
 fn is_any_asked(places: [usize; 3], count: usize) -> Result<bool> {
     for index in 0..count.div_ceil(BITS) {
@@ -101,9 +118,17 @@ fn is_any_asked(places: [usize; 3], count: usize) -> Result<bool> {
 
 fn wait(call: &mut Call, is_wide: bool) -> Option<Result<usize>> {
     let [count, first, second, third, timeout, _] = call.arguments;
-    let count = count as i32 as usize;
+    // A negative one the kernel refuses.
+    let count = usize::try_from(count as i32).ok()?;
     let places = [first, second, third];
-    if count > MOST || is_any_asked(places, count) != Ok(true) {
+    if is_any_asked(places, count.min(MOST)) != Ok(true) {
+        return None;
+    }
+    let count = match looked_at(count) {
+        Ok(count) => count,
+        Err(error) => return Some(Err(error)),
+    };
+    if count > MOST {
         return None;
     }
     let limit = if is_wide { Limit::wide(timeout) } else { Limit::words(timeout) };
@@ -116,6 +141,8 @@ fn wait(call: &mut Call, is_wide: bool) -> Option<Result<usize>> {
             let bytes = bytes_for(count);
             for (set, at) in sets.wanted.iter_mut().zip(places).filter(|(_, at)| *at != 0) {
                 vload::get_bytes(&mut set[..bytes], at)?;
+                // The kernel takes whole words, and does not look at what is behind the last descriptor.
+                (count..bytes * 8).for_each(|fd| clear(set, fd));
             }
             let found = rounds(call, count, &watch, &mut sets, &mut limit)?;
             limit.give_back();

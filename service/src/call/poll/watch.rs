@@ -104,7 +104,7 @@ pub fn wake() {
         && let Ok(file) = kernel::placeholders()
     {
         // What it was opened for has been done, or there is no descriptor to be had.
-        let _ = Temporary::make(|| kernel::reopen(file, nr::O_RDONLY));
+        let _ = Temporary::make(|| kernel::reopen(file, nr::O_RDONLY | nr::O_CLOEXEC));
     }
 }
 
