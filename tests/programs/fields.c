@@ -267,6 +267,7 @@ static void of_child(const char *what, int executes, char **argv)
     char byte, folder[64];
     CHECK(read(answers[0], &byte, 1) == 1);
     close(answers[0]);
+    await_state(child, child, 'S');
     snprintf(folder, sizeof folder, "/proc/%d", child);
     puts(what);
     signals(folder);
