@@ -2,17 +2,21 @@
 
 mod errno;
 mod files;
+mod futex;
 pub mod maps;
 mod memory;
 mod mount;
 mod process;
+mod signals;
 mod write;
 
 pub use errno::Errno;
 pub use files::*;
+pub use futex::*;
 pub use memory::*;
 pub use mount::{mount, umount};
 pub use process::*;
+pub use signals::*;
 pub use write::*;
 
 use crate::arch;
