@@ -18,15 +18,20 @@ static char *fresh(size_t size, int flags)
 
 static void low(void)
 {
+    enum { MANY = 64 };
+    char *all[MANY];
     int below = 0, count = 0;
-    for (; count < 64; count++) {
-        char *at = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-        if (at == MAP_FAILED)
+    for (; count < MANY; count++) {
+        all[count] = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+        if (all[count] == MAP_FAILED)
             break;
-        below += (unsigned long)at + SIZE <= 0x80000000ul;
-        memset(at, 1, SIZE);
+        below += (unsigned long)all[count] + SIZE <= 0x80000000ul;
+        memset(all[count], 1, SIZE);
     }
     printf("MAP_32BIT: %d of %d below\n", below, count);
+    /* The heap of a program whose addresses are its own may begin right below them. */
+    for (int i = 0; i < count; i++)
+        munmap(all[i], SIZE);
 }
 
 static void moves(void)
