@@ -137,6 +137,16 @@ static void two_paths(void)
     show("file");
 }
 
+/* openat2(2) gives EAGAIN for a path with ".." while anything on the machine is renamed or mounted, and is to be made again. */
+static int opened_below(int folder, const char *name, struct open_how *with)
+{
+    long fd;
+    do
+        fd = syscall(SYS_openat2, folder, name, with, sizeof *with);
+    while (fd < 0 && errno == EAGAIN);
+    return (int)fd;
+}
+
 /* openat2: what it may not leave, from an absolute path. */
 static void in_root(void)
 {
@@ -156,10 +166,10 @@ static void in_root(void)
             /* What is at the same place of the real root is not ours to say. */
             if (names[j][0] == '/' && how[i] == RESOLVE_NO_XDEV)
                 continue;
-            long fd = syscall(SYS_openat2, folder, names[j], &with, sizeof with);
+            int fd = opened_below(folder, names[j], &with);
             printf("%s, %llx: %s\n", names[j], how[i], fd < 0 ? strerror(errno) : "open");
             if (fd >= 0)
-                close((int)fd);
+                close(fd);
         }
     struct open_how with = {.flags = O_RDONLY, .resolve = RESOLVE_IN_ROOT};
     CALL(openat2, 999, "/in/file", &with, sizeof with);
