@@ -177,14 +177,14 @@ static void resolutions(void)
     for (unsigned i = 0; i < sizeof how / sizeof *how; i++)
         for (unsigned j = 0; j < sizeof names / sizeof *names; j++) {
             struct open_how with = {.flags = O_RDONLY, .resolve = how[i]};
-            long fd = syscall(SYS_openat2, folder, names[j], &with, sizeof with);
+            int fd = opened_below(folder, names[j], &with);
             char text[32] = "";
             int error = errno;
             if (fd >= 0)
-                MUST(read((int)fd, text, sizeof text - 1));
+                MUST(read(fd, text, sizeof text - 1));
             printf("%s, %llx: %s\n", names[j], how[i], fd < 0 ? strerror(error) : text);
             if (fd >= 0)
-                close((int)fd);
+                close(fd);
         }
     close(folder);
 }

@@ -137,16 +137,6 @@ static void two_paths(void)
     show("file");
 }
 
-/* openat2(2) gives EAGAIN for a path with ".." while anything on the machine is renamed or mounted, and is to be made again. */
-static int opened_below(int folder, const char *name, struct open_how *with)
-{
-    long fd;
-    do
-        fd = syscall(SYS_openat2, folder, name, with, sizeof *with);
-    while (fd < 0 && errno == EAGAIN);
-    return (int)fd;
-}
-
 /* openat2: what it may not leave, from an absolute path. */
 static void in_root(void)
 {

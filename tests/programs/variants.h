@@ -6,6 +6,7 @@
 #include "check.h"
 #include <dirent.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 
 /* Calls that the C library's headers may not know yet; the numbers are every machine's. */
@@ -120,5 +121,15 @@ static int run_group(int argc, char **argv, const struct group *groups)
     clear(top);
     told("removed", rmdir(top));
     return 0;
+}
+
+/* openat2(2) gives EAGAIN for a path with ".." while anything on the machine is renamed or mounted, and is to be made again. */
+static inline int opened_below(int folder, const char *name, struct open_how *with)
+{
+    long fd;
+    do
+        fd = syscall(SYS_openat2, folder, name, with, sizeof *with);
+    while (fd < 0 && errno == EAGAIN);
+    return (int)fd;
 }
 #endif
