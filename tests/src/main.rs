@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use vload_tests::arch::Arch;
 use vload_tests::case::Mode;
 use vload_tests::confinement::Confinement;
+use vload_tests::execute::inherit_nothing;
 use vload_tests::runner::{Plan, run};
 use vload_tests::{binfmt, cases};
 
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
 }
 
 fn compare(options: Options, cases: &[vload_tests::case::Case]) -> anyhow::Result<ExitCode> {
+    inherit_nothing()?;
     if let Some(emulator) = options.arch.emulator() {
         binfmt::enter(&emulator)?;
     }

@@ -16,6 +16,11 @@ pub unsafe fn pread64(fd: i32, buf: *mut u8, len: usize, offset: u64) -> isize {
     }
 }
 
+/// Bits of a `long` of the kernel that runs this program.
+pub const fn kernel_bits() -> u32 {
+    usize::BITS
+}
+
 /// An offset that is passed in two arguments on machines whose words are too short for it.
 pub fn offset_of_pair(low: usize, _high: usize) -> u64 {
     low as u64

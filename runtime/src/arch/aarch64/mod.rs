@@ -30,7 +30,8 @@ pub use super::kernel_action::{ACTION_FLAGS, KernelAction};
 pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
 pub use super::one_way_in::{forward_compat, forward_windows};
 pub use super::raw64::{
-    fallocate64, ftruncate64, mmap_offset, mmap64, offset_of_pair, pread64, statfs_flags,
+    fallocate64, ftruncate64, kernel_bits, mmap_offset, mmap64, offset_of_pair, pread64,
+    statfs_flags,
 };
 pub use super::siginfo64::{
     SI_QUEUE, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,

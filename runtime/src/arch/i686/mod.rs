@@ -42,7 +42,8 @@ pub use entry::syscall_entries;
 pub use frame::{Extended, RED_ZONE, build_frame, enter_handler, frame_of_sigreturn};
 pub use handler::handler;
 pub use raw::{
-    fallocate64, ftruncate64, mmap_offset, mmap64, offset_of_pair, pread64, statfs_flags,
+    fallocate64, ftruncate64, kernel_bits, mmap_offset, mmap64, offset_of_pair, pread64,
+    statfs_flags,
 };
 pub use siginfo::{
     SI_QUEUE, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,

@@ -1,10 +1,24 @@
 //! vload's own calls whose arguments depend on the width of words.
 
+use core::arch::asm;
+
 use super::syscall;
 
 /// The two registers of a 64-bit argument (`arch/x86/kernel/sys_ia32.c`): low half first.
 fn halves(value: u64) -> [usize; 2] {
     [value as usize, (value >> 32) as usize]
+}
+
+/// Bits of a `long` of the kernel that runs this program: the code segment of a 32-bit program is `__USER32_CS` in
+/// a 64-bit one, and another in one of 32 bits (arch/x86/include/asm/segment.h).
+pub fn kernel_bits() -> u32 {
+    const USER32_CS: u32 = 0x23;
+    let selector: u32;
+    // SAFETY: it reads a register.
+    unsafe {
+        asm!("mov {:e}, cs", out(reg) selector, options(nomem, nostack, preserves_flags));
+    }
+    if selector & 0xffff == USER32_CS { u64::BITS } else { u32::BITS }
 }
 
 /// `pread64(2)`: its own name because 32-bit machines pass the offset in two registers.

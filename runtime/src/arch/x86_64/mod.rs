@@ -31,7 +31,8 @@ pub use super::gate::{
 };
 pub use super::kernel_action::{ACTION_FLAGS, KernelAction};
 pub use super::raw64::{
-    fallocate64, ftruncate64, mmap_offset, mmap64, offset_of_pair, pread64, statfs_flags,
+    fallocate64, ftruncate64, kernel_bits, mmap_offset, mmap64, offset_of_pair, pread64,
+    statfs_flags,
 };
 pub use super::siginfo64::{
     SI_QUEUE, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,

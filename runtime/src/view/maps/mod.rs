@@ -22,6 +22,7 @@ pub use read::{CALLS, call, copied, forget, opened};
 
 use super::identity::is_alike;
 use super::{hidden, path_of, pid_in_proc, procfs, vector};
+use crate::arch;
 use crate::log::Line;
 use crate::memory::guard::Peer;
 use crate::signal::Believed;
@@ -169,7 +170,7 @@ fn table(fd: i32, peer: Option<&Peer>, room: u64) -> u64 {
     let own = || unsafe { &*Block::own().descriptors }.all().map(super::Slot::get);
     let own = peer.map_or_else(own, hidden::of_peer);
     let needed = |fd: i32| {
-        let least = usize::BITS as u64;
+        let least = u64::from(arch::kernel_bits());
         let needed = fd as u64 + 1;
         if needed <= least { least } else { needed.next_power_of_two().max(8192 / least) }
     };
