@@ -209,7 +209,7 @@ calls! {
     umount                         -  22   -   -  (Path) as Umount;
     umount2                      166  52  39  39  (Path, Flags) as Umount;
     pivot_root                   155 217  41  41  (Path, Path);
-    open_tree                    428 428 428 428  (DirFd, PathAt(0), AtFlags) -> Fd;
+    open_tree                    428 428 428 428  (DirFd, PathAt(0), AtFlags) -> Fd as Open;
     open_tree_attr               467 467 467 467  (DirFd, PathAt(0), Flags, BufIn(4), Size) -> Fd;
     move_mount                   429 429 429 429  (DirFd, PathAt(0), DirFd, PathAt(2), Flags);
     fsopen                       430 430 430 430  (Str, Flags) -> Fd;

@@ -61,7 +61,7 @@ fn halves_of_an_offset_come_in_pairs() {
 fn variants_are_one_service() {
     for (service, names) in [
         (Service::Stat, &["stat", "lstat", "fstat", "newfstatat", "statx"][..]),
-        (Service::Open, &["open", "creat", "openat", "openat2"]),
+        (Service::Open, &["open", "creat", "openat", "openat2", "open_tree"]),
         (Service::Utimens, &["utime", "utimes", "futimesat", "utimensat"]),
         (Service::Dup, &["dup", "dup2", "dup3"]),
     ] {

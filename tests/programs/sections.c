@@ -37,7 +37,7 @@ static char *map_text(void)
 
 static void send_to_self(int signal)
 {
-    raw3(SYS_tgkill, getpid(), gettid(), signal);
+    raw_call(SYS_tgkill, getpid(), gettid(), signal);
 }
 
 /* What a handler was shown of a signal that had waited; it makes nothing more of it, for it is walked. */
@@ -86,10 +86,10 @@ static long fork_asleep(void)
                      : "rcx", "r11", "memory");
     if (child == 0) {
         char byte = 'x';
-        raw3(SYS_write, begun[1], (long)&byte, 1);
-        while (raw3(SYS_read, asked[0], (long)&byte, 1) == -EINTR)
+        raw_call(SYS_write, begun[1], (long)&byte, 1);
+        while (raw_call(SYS_read, asked[0], (long)&byte, 1) == -EINTR)
             ;
-        raw3(SYS_exit_group, 4, 0, 0);
+        raw_call(SYS_exit_group, 4, 0, 0);
     }
     return child;
 }
@@ -104,8 +104,8 @@ static void *sleeper(void *none)
 static void *waiter(void *none)
 {
     char byte = 'x';
-    raw3(SYS_write, begun[1], (long)&byte, 1);
-    while (raw3(SYS_read, asked[0], (long)&byte, 1) == -EINTR)
+    raw_call(SYS_write, begun[1], (long)&byte, 1);
+    while (raw_call(SYS_read, asked[0], (long)&byte, 1) == -EINTR)
         ;
     return none;
 }
@@ -135,11 +135,11 @@ static long in_folder(const char *folder)
     snprintf(first, sizeof first, "%s/first", folder);
     snprintf(second, sizeof second, "%s/second", folder);
     mark(BEGIN);
-    long fd = raw3(SYS_open, (long)first, O_CREAT | O_RDWR | O_EXCL, 0600);
-    long wrote = raw3(SYS_write, fd, (long)"text", 4);
-    long moved = raw3(SYS_rename, (long)first, (long)second, 0);
-    long closed = raw3(SYS_close, fd, 0, 0);
-    long removed = raw3(SYS_unlink, (long)second, 0, 0);
+    long fd = raw_call(SYS_open, (long)first, O_CREAT | O_RDWR | O_EXCL, 0600);
+    long wrote = raw_call(SYS_write, fd, (long)"text", 4);
+    long moved = raw_call(SYS_rename, (long)first, (long)second, 0);
+    long closed = raw_call(SYS_close, fd, 0, 0);
+    long removed = raw_call(SYS_unlink, (long)second, 0, 0);
     mark(END);
     signed_number("opened ", fd >= 0);
     signed_number(" moved ", moved);
@@ -207,7 +207,7 @@ int main(int argc, char **argv)
         pthread_t thread = start(sleeper);
         char *at = map_text();
         mark(BEGIN);
-        result = raw3(SYS_munmap, (long)at, 2 * PAGE, 0);
+        result = raw_call(SYS_munmap, (long)at, 2 * PAGE, 0);
         mark(END);
         finish(thread);
     } else if (is(what, "fork-asleep")) {
@@ -231,26 +231,26 @@ int main(int argc, char **argv)
     } else if (is(what, "protect")) {
         char *at = map_text();
         mark(BEGIN);
-        long wrote = raw3(SYS_mprotect, (long)at, 2 * PAGE, PROT_READ | PROT_WRITE);
-        result = raw3(SYS_mprotect, (long)at, 2 * PAGE, PROT_READ | PROT_EXEC);
+        long wrote = raw_call(SYS_mprotect, (long)at, 2 * PAGE, PROT_READ | PROT_WRITE);
+        result = raw_call(SYS_mprotect, (long)at, 2 * PAGE, PROT_READ | PROT_EXEC);
         mark(END);
         signed_number("wrote ", wrote);
         put("\n");
     } else if (is(what, "unmap")) {
         char *at = map_text();
         mark(BEGIN);
-        result = raw3(SYS_munmap, (long)at, 2 * PAGE, 0);
+        result = raw_call(SYS_munmap, (long)at, 2 * PAGE, 0);
         mark(END);
     } else if (is(what, "filter")) {
         struct sock_filter allow = {.code = BPF_RET | BPF_K, .k = SECCOMP_RET_ALLOW};
         struct sock_fprog filter = {.len = 1, .filter = &allow};
         MUST(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
         mark(BEGIN);
-        result = raw3(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&filter);
+        result = raw_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, (long)&filter);
         mark(END);
     } else if (is(what, "close-range")) {
         mark(BEGIN);
-        result = raw3(SYS_close_range, 64, ~0U, CLOSE_RANGE_UNSHARE);
+        result = raw_call(SYS_close_range, 64, ~0U, CLOSE_RANGE_UNSHARE);
         mark(END);
     } else if (is(what, "autodisarm")) {
         static char alternate[65536];

@@ -147,7 +147,7 @@ int main(int argc, char **argv)
         handle(SIGALRM, quiet, 0);
         long pid = getpid(), self = gettid();
         mark(BEGIN);
-        result = raw3(SYS_tgkill, pid, self, SIGALRM);
+        result = raw_call(SYS_tgkill, pid, self, SIGALRM);
         __asm__ volatile("nop");
         mark(END);
     } else if (is(what, "fault")) {
@@ -170,8 +170,8 @@ int main(int argc, char **argv)
         if (passed++ == 0)
             mark(BEGIN);
         if (passed < 2) {
-            raw3(SYS_getppid, 0, 0, 0);
-            raw3(SYS_fcntl, -1, F_GETFD, 0);
+            raw_call(SYS_getppid, 0, 0, 0);
+            raw_call(SYS_fcntl, -1, F_GETFD, 0);
         }
         leave = 0;
         mark(END);
@@ -182,7 +182,7 @@ int main(int argc, char **argv)
             mark(BEGIN);
         else
             mark(BEGIN_NEXT);
-        long child = raw3(SYS_fork, 0, 0, 0);
+        long child = raw_call(SYS_fork, 0, 0, 0);
         if (child == 0) {
             __asm__ volatile("nop");
             if (is(what, "forked"))
@@ -218,11 +218,11 @@ int main(int argc, char **argv)
         handle_all(caller, 0);
         static char *words[] = {"walked", "done", NULL}, *environment[] = {NULL};
         mark(BEGIN);
-        result = raw3(SYS_execve, (long)"/proc/self/exe", (long)words, (long)environment);
+        result = raw_call(SYS_execve, (long)"/proc/self/exe", (long)words, (long)environment);
     } else if (is(what, "exec-failed")) {
         static char *words[] = {"walked", NULL}, *environment[] = {NULL};
         mark(BEGIN);
-        result = raw3(SYS_execve, (long)"/proc/self/status", (long)words, (long)environment);
+        result = raw_call(SYS_execve, (long)"/proc/self/status", (long)words, (long)environment);
         mark(END);
     } else if (is(what, "map")) {
         /* A text is mapped, replaced and unmapped. */
@@ -234,7 +234,7 @@ int main(int argc, char **argv)
     } else if (is(what, "exit")) {
         handle_all(caller, 0);
         mark(BEGIN);
-        raw3(SYS_exit_group, 5, 0, 0);
+        raw_call(SYS_exit_group, 5, 0, 0);
     } else {
         return 91;
     }

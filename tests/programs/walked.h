@@ -6,6 +6,7 @@
 #include <ucontext.h>
 
 #include "marks.h"
+#include "rawcall.h"
 
 static char text[16384];
 static volatile int used;
@@ -174,21 +175,11 @@ static long window(long nr, long a, long b, long c, long d)
 
 static int is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
-static long raw3(long nr, long a, long b, long c)
-{
-    long result;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(nr), "D"(a), "S"(b), "d"(c)
-                     : "rcx", "r11", "memory");
-    return result;
-}
-
 static void reap(long child)
 {
     int status = -1;
     long got;
-    while ((got = raw3(SYS_wait4, child, (long)&status, 0)) == -EINTR)
+    while ((got = raw_call(SYS_wait4, child, (long)&status, 0)) == -EINTR)
         ;
     signed_number("child ", got == child);
     signed_number(" status ", status);

@@ -13,7 +13,7 @@ use std::process::{self, Command};
 pub const PACKAGES: [&str; 4] = ["vload-service", "vload-memfs", "vload-table", "vload-unreal"];
 
 /// How C and C++ files become modules.
-const FLAGS: &str = include_str!("../../module/cflags");
+pub const FLAGS: &str = include_str!("../../module/cflags");
 
 /// The compiler for an architecture's C programs.
 fn cc(arch: Arch) -> &'static [&'static str] {

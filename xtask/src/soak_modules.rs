@@ -1,7 +1,7 @@
 //! The part of the soak that is about modules: processes of a session load, use and remove them, and are killed at any
 //! instruction (`tests/soak/modules`). What the session takes of memory is looked at from outside.
 
-use crate::command;
+use crate::{command, modules};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -84,8 +84,7 @@ fn compile(vload: &Path, folder: &Path) -> Result<Soak> {
     };
     cc(&program, "main.c", &[])?;
     let include = format!("-I{}", command::root().join("module/include").display());
-    let flags =
-        ["-fPIC", "-shared", "-nostdlib", "-ffreestanding", "-fno-stack-protector", &include];
+    let flags: Vec<&str> = modules::FLAGS.split_whitespace().chain([&*include]).collect();
     cc(&counter, "counter.c", &flags)?;
     Ok(Soak { vload: vload.into(), program, counter })
 }

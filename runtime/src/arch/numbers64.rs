@@ -10,8 +10,8 @@ pub type RawStat = nr::stat;
 pub const STRICT_SIGRETURN: u32 = nr::__NR_rt_sigreturn;
 /// `fcntl` (`fcntl64` on 32-bit machines).
 pub const FCNTL: u32 = nr::__NR_fcntl;
-/// Calls on a descriptor that other architectures do not have, and which a program may do without vload's looking at.
-pub const HIDDEN: &[usize] = &[];
+/// Of the calls that other architectures do not have, those that are wanted to hide vload alone (`layer/system.rs`).
+pub const VIEWS: &[usize] = &[];
 /// `F_SETLKW` of a structure with 64-bit offsets.
 pub const F_SETLKW64: u32 = nr::F_SETLKW;
 /// `mmap` (`mmap2` on 32-bit machines).

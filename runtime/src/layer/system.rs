@@ -66,7 +66,7 @@ numbers! {
     KCMP = __NR_kcmp;
 }
 
-/// What this layer wants whatever the others do.
+/// What this layer wants whatever the others do, besides [`VIEWS`].
 pub const WANTED: &[usize] = &[
     CLOSE,
     DUP,
@@ -74,12 +74,6 @@ pub const WANTED: &[usize] = &[
     PRLIMIT64,
     CLOSE_RANGE,
     own::FCNTL as usize,
-    READLINKAT,
-    OPENAT,
-    OPENAT2,
-    STATX,
-    FACCESSAT,
-    FACCESSAT2,
     EXECVE,
     EXECVEAT,
     CLONE,
@@ -91,9 +85,7 @@ pub const WANTED: &[usize] = &[
     RT_SIGRETURN,
     SIGALTSTACK,
     MUNMAP,
-    PERSONALITY,
     own::MMAP,
-    GETDENTS64,
     PTRACE,
     PRCTL,
     SECCOMP,
@@ -107,21 +99,14 @@ pub const WANTED: &[usize] = &[
     EPOLL_PWAIT2,
     IO_PGETEVENTS,
     CONTROL,
-    FCHDIR,
-    FCHMOD,
-    FCHOWN,
-    FTRUNCATE,
-    FALLOCATE,
-    PIDFD_GETFD,
-    KCMP,
 ];
 
 /// What it wants besides in a process with trap sites.
 pub const MASKS: &[usize] = &[RT_SIGPROCMASK, RT_SIGPENDING, RT_SIGTIMEDWAIT];
 
-/// Those of the calls above of which vload does no more than hide itself: without them a program sees
-/// what it would not see natively, and nothing breaks.
-const VIEWS: &[usize] = &[
+/// What it wants to hide vload, and for nothing else: where it does not see these calls a program sees what it would not
+/// see natively, and nothing breaks.
+pub const VIEWS: &[usize] = &[
     READLINKAT,
     OPENAT,
     OPENAT2,
@@ -142,13 +127,11 @@ const VIEWS: &[usize] = &[
 /// Whether the program and vload still work when these calls are made behind vload's back.
 pub fn can_do_without(number: u32) -> bool {
     let number = number as usize;
-    let seen = [WANTED, MASKS, own::WANTED, guard::WANTED];
-    VIEWS.contains(&number)
-        || own::HIDDEN.contains(&number)
+    let needed = [WANTED, MASKS, own::WANTED, guard::WANTED];
+    !needed.iter().any(|wanted| wanted.contains(&number))
         || own::legacy(number).is_some_and(|kind| {
             matches!(kind, Legacy::Readlink | Legacy::Open | Legacy::Stat | Legacy::Fstatat)
         })
-        || !seen.iter().any(|wanted| wanted.contains(&number))
 }
 
 /// The meaning of a call when no layer above has given it another.

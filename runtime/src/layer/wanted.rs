@@ -115,7 +115,8 @@ pub fn want_everything() {
 
 /// Wants what the system layer itself must see.
 pub fn want_base() {
-    for number in system::WANTED.iter().chain(arch::numbers::WANTED).chain(guard::WANTED) {
+    let own = [system::WANTED, system::VIEWS, arch::numbers::WANTED, arch::numbers::VIEWS];
+    for number in own.iter().copied().flatten().chain(guard::WANTED) {
         want(*number);
     }
 }

@@ -5,21 +5,10 @@ use super::modules::{NO_PROC, expect, kept, module};
 use crate::arch::Arch;
 use crate::case::Case;
 use crate::compare::difference;
+use crate::confinement::FILTERED;
 use crate::execute::{Bench, Host};
 use crate::programs::Build;
 use anyhow::{Context, Result, bail, ensure};
-
-/// Where a filter ends who calls by `int $0x80`.
-const FILTERED: &[&str] = &[
-    "docker",
-    "deny-ptrace",
-    "deny-process-vm",
-    "deny-user-dispatch",
-    "deny-memfd",
-    "deny-personality",
-    "deny-unshare",
-    "no-execve-check",
-];
 
 /// The cases.
 pub fn cases() -> Vec<Case> {

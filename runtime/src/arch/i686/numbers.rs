@@ -19,8 +19,8 @@ pub const ALTSTACK_FIRST: (u32, u32) = (u32::MAX, 0);
 pub const STRICT_SIGRETURN: u32 = nr::__NR_sigreturn;
 /// `fcntl` (`fcntl64` on 32-bit machines).
 pub const FCNTL: u32 = nr::__NR_fcntl64;
-/// Calls on a descriptor that other architectures do not have, and which a program may do without vload's looking at.
-pub const HIDDEN: &[usize] = &[FTRUNCATE64, FCHOWN32];
+/// Of the calls that other architectures do not have, those that are wanted to hide vload alone (`layer/system.rs`).
+pub const VIEWS: &[usize] = &[FTRUNCATE64, FCHOWN32];
 /// `F_SETLKW` of a structure with 64-bit offsets.
 pub const F_SETLKW64: u32 = nr::F_SETLKW64;
 /// `mmap` (`mmap2` on 32-bit machines).
@@ -89,8 +89,6 @@ pub const WANTED: &[usize] = &[
     SIGRETURN,
     SIGPROCMASK,
     SIGSUSPEND,
-    FTRUNCATE64,
-    FCHOWN32,
     PPOLL_TIME64,
     PSELECT6_TIME64,
     IO_PGETEVENTS_TIME64,

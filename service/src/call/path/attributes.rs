@@ -251,7 +251,6 @@ pub fn of_open(asked: &mut Asked<'_>, held: &Held) -> Result<usize> {
         Some(Service::Setxattr) => extended::set(asked, held),
         Some(Service::Listxattr) => extended::list(asked, held),
         Some(Service::Removexattr) => extended::remove(asked, held),
-        _ if asked.described.name() == "open_tree" => open::reopen(asked, held),
         _ => Err(Errno::OPNOTSUPP),
     }
 }

@@ -153,7 +153,6 @@ fn operation(asked: &Asked<'_>) -> Result<(How, Operation)> {
     let end = How::to(asked.end());
     Ok(match asked.described.service() {
         Some(Service::Open) => (open::how(asked)?, open::open),
-        _ if asked.described.name() == "open_tree" => (open::how(asked)?, open::open),
         Some(Service::Stat) => (end, attributes::stat),
         Some(Service::Access) => (end, found!(attributes::access)),
         Some(Service::Readlink) => (How::to(Final::Leave), found!(attributes::readlink)),

@@ -15,7 +15,6 @@ pub fn check(asked: &Asked<'_>) -> Result<()> {
     let flags = asked.at_flags();
     match asked.described.service() {
         Some(Service::Open) => open::check_arguments(asked),
-        _ if asked.described.name() == "open_tree" => open::check_arguments(asked),
         Some(Service::Stat) => {
             if asked.index_of(|arg| arg == Arg::Out(Struct::Statx)).is_some() {
                 statx(flags, asked.call.arguments[3] as u32)?;

@@ -93,7 +93,7 @@ fn looked_at(count: usize) -> Result<usize> {
     if count <= BITS || kernel::fcntl(count as i32 - 1, nr::F_GETFD, 0).is_ok() {
         return Ok(count);
     }
-    match status::count(b"FDSize") {
+    match status::value(b"FDSize", 10, vload::system) {
         Ok(size) => Ok(count.min(size as usize)),
         // A signal has come first: the call is made again after the handler.
         Err(error) if c_long::from(error.0) == -ABORTED => Err(error),
