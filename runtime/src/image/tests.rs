@@ -1,5 +1,5 @@
 //! What [`Elf`] says about files. Which files it refuses is tested against the kernel itself, in
-//! `tests/tests/exec_errors.rs`.
+//! `tests/tests/exec_errors`.
 
 use super::*;
 use crate::sys::Errno;
