@@ -208,11 +208,11 @@ fn map_all(
     // Then no image is among the mappings, for the vDSO to lie below it.
     let is_alone = resolved.interp.is_none() && resolved.elf.kind == Kind::Exec;
     let kernels = vdso.filter(|_| !is_alone).and_then(vdso::below_us).unwrap_or(0..0);
-    let among = Place::Anywhere { below: kernels.len() };
-    let place = if in_program_area { Place::Program { random } } else { among };
+    let among = |aligned| Place::Anywhere { below: kernels.len(), aligned };
+    let place = if in_program_area { Place::Program { random } } else { among(true) };
     let program = map::image(resolved.program, &resolved.elf, place, limits)?;
     let interp = match &resolved.interp {
-        Some((fd, elf)) => Some(map::image(*fd, elf, among, limits)?),
+        Some((fd, elf)) => Some(map::image(*fd, elf, among(false), limits)?),
         None => None,
     };
     let below = interp.as_ref().unwrap_or(&program).below.clone();

@@ -30,6 +30,8 @@ pub enum Place {
     Anywhere {
         /// How many bytes to reserve right below, for the caller to map or unmap.
         below: usize,
+        /// As the file asks; an interp is aligned to pages (`load_elf_interp`).
+        aligned: bool,
     },
 }
 
@@ -63,7 +65,9 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
         // Segment by segment, with whatever lies between them left alone.
         _ if named => (first, 0),
         Place::Program { random } => (program_area(room, align, random)?, 0),
-        Place::Anywhere { below } => (anywhere(room, below, align as usize)?, below),
+        Place::Anywhere { below, aligned } => {
+            anywhere(room, below, if aligned { align as usize } else { 1 })?
+        }
     };
     let end = start.wrapping_add(room);
     let bias = start.wrapping_sub(first);
@@ -214,22 +218,38 @@ fn program_area(size: usize, align: u64, random: bool) -> Result<usize> {
             break;
         }
     }
-    anywhere(size, 0, align as usize)
+    anywhere(size, 0, align as usize).map(|(start, _)| start)
 }
 
-/// Reserves `below` bytes up to an aligned address, and `size` from there on. Gives that address.
-fn anywhere(size: usize, below: usize, align: usize) -> Result<usize> {
-    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+/// Reserves `below` bytes up to an aligned address, and `size` from there on. Gives that address, and how many
+/// bytes lie below it: none where the alignment leaves no choice.
+fn anywhere(size: usize, below: usize, align: usize) -> Result<(usize, usize)> {
     let slack = if align > 4096 { align } else { 0 };
-    let total =
-        size.checked_add(slack).and_then(|sum| sum.checked_add(below)).ok_or(Errno::NOMEM)?;
-    // SAFETY: without MAP_FIXED the kernel takes unused addresses.
-    let at = unsafe { sys::mmap(0, total, PROT_NONE, flags, -1, 0) }?;
+    let total = size.saturating_add(slack).saturating_add(below);
+    let at = match reserve(total) {
+        Ok(at) => at,
+        // No place is big enough to choose from, but the kernel does not look for one: it takes what is free and
+        // rounds that down, to 0 if need be, where root may map (load_elf_binary).
+        Err(_) if slack != 0 => {
+            let at = reserve(size)?;
+            // SAFETY: reserved just now.
+            unsafe { sys::munmap(at, size) };
+            return Ok((claim(at & !(align - 1), size)?, 0));
+        }
+        Err(error) => return Err(error),
+    };
     let start = (at + below).next_multiple_of(align.max(1));
     // SAFETY: reserved just now, and not used: what lies before and behind the aligned part.
     unsafe {
         sys::munmap(at, start - below - at);
         sys::munmap(start + size, at + total - size - start);
     }
-    Ok(start)
+    Ok((start, below))
+}
+
+/// Reserves unused addresses.
+fn reserve(size: usize) -> Result<usize> {
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    // SAFETY: without MAP_FIXED the kernel takes unused addresses.
+    unsafe { sys::mmap(0, size, PROT_NONE, flags, -1, 0) }
 }

@@ -59,22 +59,23 @@ fn in_both(bench: &Bench<'_>) -> Result<()> {
 /// The case's program in a directory of `MEMORY`, natively.
 fn natively(bench: &Bench<'_>) -> Result<Outcome> {
     let scratch = Scratch::below(MEMORY)?;
-    let outcome = run(bench, Host::Native, &scratch.path().display().to_string())?;
+    let words = with_folder(bench, &scratch.path().display().to_string());
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = bench.run_command(Host::Native, &words)?;
     ensure!(outcome.success(), "natively: {}, {}", outcome.end, outcome.text());
     Ok(outcome)
 }
 
-fn run(bench: &Bench<'_>, host: Host<'_>, folder: &str) -> Result<Outcome> {
-    let mut words: Vec<&str> = bench.case.command.iter().map(String::as_str).collect();
-    words.push(folder);
-    bench.run_command(host, &words)
+/// The case's words and the folder that its program works in.
+fn with_folder(bench: &Bench<'_>, folder: &str) -> Vec<String> {
+    bench.case.command.iter().cloned().chain([folder.to_owned()]).collect()
 }
 
 fn compare(bench: &Bench<'_>, module: &str, folder: &str) -> Result<()> {
     let native = natively(bench)?;
-    let words = ["{vload}", "-m", module, "--"].map(|word| bench.word(word));
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let outcome = run(bench, Host::Words(&words), folder)?;
+    let words = with_folder(bench, folder);
+    let words = ["-m", module, "--"].into_iter().chain(words.iter().map(String::as_str));
+    let outcome = bench.vload_in_mode(&words.collect::<Vec<_>>())?;
     match difference(&[], &native, &outcome) {
         Some(found) => bail!("with {module}: {found}"),
         None => Ok(()),

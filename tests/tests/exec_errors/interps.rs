@@ -1,6 +1,6 @@
 //! What a file names as its interp.
 
-use crate::table::{DIES, PAGE, RUNS, Table, dynamic, exec};
+use crate::table::{DIES, PAGE, RUNS, Table, at_nothing, dynamic, exec};
 use End::Refused;
 use libc::{EACCES, EINVAL, EIO, ELIBBAD, ELOOP, ENAMETOOLONG, ENOENT, ENOEXEC, ENOTDIR};
 use runtime::image::{Class, native};
@@ -103,9 +103,17 @@ pub fn interps(table: &mut Table, scratch: &Scratch) -> Result<(), Box<dyn Error
     with("file size above memory size", DIES, &dynamic().with(|f| f.segments[0].memsz -= 1))?;
     with("memory size huge", DIES, &dynamic().with(|f| f.segments[0].memsz = u64::MAX / 2))?;
     with("unaligned", DIES, &dynamic().with(|f| f.segments[0].vaddr += 1))?;
+    if native::CLASS == Class::Elf64 {
+        // How an interp is aligned is not looked at (load_elf_interp).
+        with("alignment 2^62", RUNS, &dynamic().with(|f| f.segments[0].align = 1 << 62))?;
+    }
     with("with an interp of its own", RUNS, &named("missing"))?;
     let high = native::TASK_SIZE.wrapping_neg() & !(PAGE - 1);
     with("addresses in the kernel", RUNS, &ElfFile::exiting(ET_DYN, high))?;
+    if native::CLASS == Class::Elf64 {
+        let absurd = |f: &mut ElfFile| f.segments[1].align = 1 << 62;
+        table.elf("interp of a dyn of alignment 2^62", at_nothing(), named("good").with(absurd));
+    }
     let script = [b"#!/bin/sh\nexit 3\n".as_slice(), &[b'#'; 64]].concat();
     scratch.write("script", &script, 0o755)?;
     table.elf("interp: script", Refused(ELIBBAD), named("script"));

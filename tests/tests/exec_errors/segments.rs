@@ -1,6 +1,6 @@
 //! What the program headers ask for.
 
-use crate::table::{BASE, DIES, PAGE, RUNS, Table, dynamic, exec, second};
+use crate::table::{BASE, DIES, PAGE, RUNS, Table, at_nothing, dynamic, exec, second};
 use libc::SIGSEGV;
 use runtime::image::{Class, native};
 use vload_tests::craft::{ET_DYN, ElfFile, PT_GNU_STACK, PT_PHDR, R, W, X, load, segment};
@@ -124,6 +124,12 @@ pub fn segments(table: &mut Table) {
         table.elf(&format!("dyn alignment {name}"), RUNS, file);
         let file = exec().with(|f| f.segments[0].align = align);
         table.elf(&format!("exec alignment {name}"), RUNS, file);
+    }
+    if native::CLASS == Class::Elf64 {
+        // The place that the kernel finds is rounded down.
+        let aligned = |align| dynamic().with(|f| f.segments[0].align = align);
+        table.elf("dyn alignment 2^46", RUNS, aligned(1 << 46));
+        table.elf("dyn alignment 2^62", at_nothing(), aligned(1 << 62));
     }
     for (name, flags) in [("executable", R | W | X), ("not executable", R | W), ("none", 0)] {
         let stack = segment(PT_GNU_STACK, 0, 0, 0, 0, flags);

@@ -2,6 +2,7 @@
 
 use End::{Exited, Killed};
 use libc::SIGSEGV;
+use std::ptr;
 use vload_tests::craft::{ET_DYN, ET_EXEC, EXIT_STATUS, ElfFile, R, W, load};
 use vload_tests::native::End;
 
@@ -63,4 +64,17 @@ pub fn second(change: impl FnOnce(&mut runtime::image::ProgramHeader)) -> ElfFil
         file.segments.push(extra);
         file.bytes.push((PAGE, b"ab".to_vec()));
     })
+}
+
+/// How a program ends that is loaded at address 0, where only who has CAP_SYS_RAWIO may map.
+pub fn at_nothing() -> End {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+    // SAFETY: MAP_FIXED_NOREPLACE replaces nothing, and without access nothing is reached by the mapping.
+    let at = unsafe { libc::mmap(ptr::null_mut(), PAGE as usize, libc::PROT_NONE, flags, -1, 0) };
+    if at == libc::MAP_FAILED {
+        return DIES;
+    }
+    // SAFETY: mapped just now.
+    unsafe { libc::munmap(at, PAGE as usize) };
+    RUNS
 }
