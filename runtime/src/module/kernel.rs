@@ -5,6 +5,7 @@ use core::ffi::{c_int, c_long};
 use super::guard::Guard;
 use crate::arch;
 use crate::process::copying::COPYING;
+use crate::signal;
 use crate::sys::{self, Errno};
 use crate::thread::Block;
 use crate::view::{Descriptors, Slot};
@@ -16,13 +17,16 @@ pub unsafe extern "C" fn vload_kernel(number: c_long, arguments: *const [usize; 
     result as c_long
 }
 
-/// A call that waits, until a signal comes.
+/// A call that waits, until a signal comes. It is made again after a handler that says so (`SA_RESTART`), also where the kernel
+/// would not (signal(7)).
 pub unsafe extern "C" fn vload_wait(number: c_long, arguments: *const [usize; 6]) -> c_long {
     let block = Block::own();
     let Some(guard) = Guard::current(block) else { return sys::raw(Err(Errno::INVAL)) as c_long };
     let wait = || {
         // SAFETY: as above.
-        unsafe { arch::forward(number as usize, &*arguments, block) }
+        let result = unsafe { arch::forward(number as usize, &*arguments, block) };
+        let is_ended = result == sys::raw(Err(Errno::INTR));
+        if is_ended && signal::held_restarts(block) { arch::ABORTED } else { result }
     };
     guard.leave(wait) as c_long
 }

@@ -68,6 +68,11 @@ impl Action {
         self.0.flags & SA_ONSTACK != 0
     }
 
+    /// Whether a call that waits is made again after the signal.
+    pub fn restarts(&self) -> bool {
+        self.is_ignore() || self.0.flags & SA_RESTART != 0
+    }
+
     /// Whether the action is for one delivery.
     pub fn resets(&self) -> bool {
         self.0.flags & SA_RESETHAND != 0

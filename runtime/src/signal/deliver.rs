@@ -136,6 +136,12 @@ pub fn is_held(block: &Block) -> bool {
     block.held_flag.load(Ordering::Acquire) != 0
 }
 
+/// Whether the calling thread has a signal to deliver that lets a call go on which it has interrupted.
+pub fn held_restarts(block: &Block) -> bool {
+    // SAFETY: as in `to_context`.
+    is_held(block) && unsafe { &*block.sighand }.get(block.held_signal).restarts()
+}
+
 /// Drops to the default action of `signal` in the kernel and sends it again with `info`; it takes
 /// effect when the mask lets it.
 pub fn again(signal: i32, info: &SigInfo) {

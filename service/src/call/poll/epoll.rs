@@ -11,7 +11,7 @@ use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 use vload_module::{Errno, Result};
 
-use super::{ALWAYS, Watch, asked_about, ready, waited};
+use super::{ALWAYS, PPOLL, Watch, asked_about, ready, waited};
 use crate::call::time::Limit;
 use crate::descriptor::{self, Held, Temporary};
 use crate::{kernel, vload};
@@ -213,11 +213,6 @@ pub fn wait(call: &mut Call) -> Option<c_long> {
     (call.number, call.arguments) = original;
     Some(super::super::fd::raw(result))
 }
-
-#[cfg(target_pointer_width = "64")]
-const PPOLL: u32 = nr::__NR_ppoll;
-#[cfg(target_pointer_width = "32")]
-const PPOLL: u32 = nr::__NR_ppoll_time64;
 
 /// What the kernel has of the set, without waiting.
 fn of_kernel(set: i32, to: usize, most: usize) -> Result<usize> {

@@ -24,6 +24,12 @@ pub use watch::{Watch, vload_wake, wait_for, wake};
 /// What is always told (`DEMANDED_BY_ALL`, poll(2)).
 const ALWAYS: u32 = nr::POLLERR | nr::POLLHUP;
 
+/// The call whose time limit is two numbers of 64 bits.
+#[cfg(target_pointer_width = "64")]
+const PPOLL: u32 = nr::__NR_ppoll;
+#[cfg(target_pointer_width = "32")]
+const PPOLL: u32 = nr::__NR_ppoll_time64;
+
 /// What a call gives that has had no effect because a signal came first: it is made again after the handler
 /// (`ERESTARTSYS`, linux/errno.h).
 const ABORTED: c_long = -512;
