@@ -25,14 +25,17 @@ const GROUPS: [(&str, &[&str]); 9] = [
 ];
 /// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.
 const OF_NAMES: [&str; 6] = ["chdir", "named", "open-moved", "long-moved", "cwd-moved", "nameless"];
+/// Those that take long, and are run in one mode.
+const LONG: [&str; 3] = ["getdents", "to-and-fro", "awaited"];
 /// A file system in memory: what a tmpfs says of itself `memfs` says too.
 const MEMORY: &str = "/dev/shm";
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
+    // What is confined is in `claims/` and `modules/`.
     let case = |name: &str| {
         Case::new(format!("service/{name}"))
-            .plain_only()
+            .never_confined()
             .needs(Need::Root)
             .needs(Need::File(MEMORY))
     };
@@ -40,14 +43,15 @@ pub fn cases() -> Vec<Case> {
     for (source, groups) in GROUPS {
         for &group in groups {
             let case = case(group).build(Build::c(source)).run(&["{0}", group]);
+            let case = if LONG.contains(&group) { case.plain_only() } else { case };
             all.push(case.check(if OF_NAMES.contains(&group) { in_memfs } else { in_both }));
         }
     }
     let races = case("races").build(Build::c("races.c")).run(&["{0}", "races"]).seconds(120);
-    all.push(races.check(in_both));
+    all.push(races.plain_only().check(in_both));
     let script = "{programs}/tree.sh";
     let tree = case("git-and-gcc").needs_program("git").needs_program("gcc").seconds(120);
-    all.push(tree.run(&["/bin/sh", script]).check(in_memfs));
+    all.push(tree.plain_only().run(&["/bin/sh", script]).check(in_memfs));
     all
 }
 
