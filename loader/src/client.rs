@@ -11,6 +11,7 @@ use runtime::layer::modules;
 use runtime::layer::spec::Spec;
 use runtime::module::{self, control};
 use runtime::process::OPTIONS;
+use runtime::session;
 use runtime::sys::{self, Errno};
 use runtime::view::OWN;
 
@@ -169,10 +170,9 @@ pub fn load(run: &Run) {
         };
         let Some(bytes) = behind.get(..length) else { refuse(text, Errno::NOEXEC) };
         let arguments = Spec::parse(text).map_or(&b""[..], Spec::text);
-        let epoch = (place != 0).then_some(place as u64);
-        if let Err(error) =
-            module::load(bytes, arguments, epoch, NonNull::new(handover::first_block()))
-        {
+        let load = || module::load(bytes, arguments, NonNull::new(handover::first_block()));
+        let loaded = if place == 0 { load() } else { session::at_place(place, load) };
+        if let Err(error) = loaded {
             refuse(text, error);
         }
         rest = &behind[length.next_multiple_of(PAGE).min(behind.len())..];

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 use core::fmt;
 
 use runtime::layer::modules::{self, Unusable};
-use runtime::process::option::{self, Unfit};
+use runtime::process::option;
 
 use crate::bisect;
 use crate::check::{Check, Form};
@@ -110,7 +110,7 @@ impl fmt::Display for Wrong {
             Self::NotBisect(option) => {
                 write!(f, "option '{}' does not go with 'vload bisect'", Shown(option))
             }
-            Self::Module(text, why) => unusable(text, why, f),
+            Self::Module(text, why) => Unfit(text, *why).fmt(f),
             Self::Modules => {
                 write!(f, "option '-m' can be given {} times at most", modules::MOST)
             }
@@ -124,28 +124,33 @@ impl fmt::Display for Wrong {
     }
 }
 
-fn unusable(text: &[u8], why: &Unusable<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "module '{}': ", Shown(text))?;
-    let list = |f: &mut fmt::Formatter<'_>, mut names: &mut dyn Iterator<Item = &str>| {
-        for (index, name) in (&mut names).enumerate() {
-            write!(f, "{}{name}", if index == 0 { "" } else { ", " })?;
-        }
-        Ok(())
-    };
-    match why {
-        Unusable::Malformed(malformed) => write!(f, "{malformed}"),
-        Unusable::NoModule(name) => {
-            write!(f, "there is no module '{}'; there are: ", Shown(name))?;
-            let names = modules::BUILT_IN.iter().map(|raw| raw.name);
-            list(f, &mut names.filter(|name| !name.starts_with(modules::HIDDEN)))
-        }
-        Unusable::NoArgument(name, key) => {
-            write!(f, "'{name}' has no argument '{}'", Shown(key))?;
-            match modules::keys(name) {
-                [] => f.write_str("; it takes none"),
-                keys => {
-                    f.write_str("; it has: ")?;
-                    list(f, &mut keys.iter().copied())
+/// A module with arguments, as a person has given it, and why that cannot be followed.
+pub struct Unfit<'a>(pub &'a [u8], pub Unusable<'a>);
+
+impl fmt::Display for Unfit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "module '{}': ", Shown(self.0))?;
+        let list = |f: &mut fmt::Formatter<'_>, mut names: &mut dyn Iterator<Item = &str>| {
+            for (index, name) in (&mut names).enumerate() {
+                write!(f, "{}{name}", if index == 0 { "" } else { ", " })?;
+            }
+            Ok(())
+        };
+        match self.1 {
+            Unusable::Malformed(malformed) => write!(f, "{malformed}"),
+            Unusable::NoModule(name) => {
+                write!(f, "there is no module '{}'; there are: ", Shown(name))?;
+                let names = modules::BUILT_IN.iter().map(|raw| raw.name);
+                list(f, &mut names.filter(|name| !name.starts_with(modules::HIDDEN)))
+            }
+            Unusable::NoArgument(name, key) => {
+                write!(f, "'{name}' has no argument '{}'", Shown(key))?;
+                match modules::keys(name) {
+                    [] => f.write_str("; it takes none"),
+                    keys => {
+                        f.write_str("; it has: ")?;
+                        list(f, &mut keys.iter().copied())
+                    }
                 }
             }
         }
@@ -367,12 +372,12 @@ impl Reader<'_> {
         };
         // SAFETY: one thread, and the target has not run.
         unsafe { option::take(name, given, next) }.map_err(|unfit| match unfit {
-            Unfit::Unknown => Wrong::Option(word),
-            Unfit::NoValue => Wrong::Value(name),
-            Unfit::Value(value) => Wrong::BadValue(name, value),
-            Unfit::Module(text, why) => Wrong::Module(text, why),
-            Unfit::Modules => Wrong::Modules,
-            Unfit::TooLong => Wrong::TooLong,
+            option::Unfit::Unknown => Wrong::Option(word),
+            option::Unfit::NoValue => Wrong::Value(name),
+            option::Unfit::Value(value) => Wrong::BadValue(name, value),
+            option::Unfit::Module(text, why) => Wrong::Module(text, why),
+            option::Unfit::Modules => Wrong::Modules,
+            option::Unfit::TooLong => Wrong::TooLong,
         })
     }
 

@@ -313,6 +313,8 @@ fn enter(sp: usize, start: usize) -> ! {
     first.is_first_thread(sys::gettid());
     signal::adopt_inherited(first);
     watch::arm_first(first);
+    // What has been loaded since the session began hears of this, too.
+    layer::refresh::look();
     layer::tell(Event::Enter, first);
     // SAFETY: the stack is complete, the entry point is the image's, the block is bound.
     unsafe { resident::enter_target(sp, start) }

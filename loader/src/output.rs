@@ -103,19 +103,27 @@ fn hide(fd: i32) -> i32 {
 
 /// Opens the file of `--log`.
 pub fn open_log(path: &[u8]) {
-    OWN.log.set(hide(open_for_writing(path, O_APPEND)));
+    OWN.log.set(hide(or_fail(path, open_for_writing(path, O_APPEND))));
 }
 
 /// Makes a file that a report goes to, anew.
 pub fn create(path: &[u8]) -> i32 {
+    or_fail(path, try_create(path))
+}
+
+/// The same, where it may be impossible.
+pub fn try_create(path: &[u8]) -> Result<i32> {
     open_for_writing(path, O_TRUNC | O_CLOEXEC)
 }
 
-fn open_for_writing(path: &[u8], how: u32) -> i32 {
+fn open_for_writing(path: &[u8], how: u32) -> Result<i32> {
     let flags = O_WRONLY | O_CREAT | how;
-    let opened = CString::new(path)
+    CString::new(path)
         .map_err(|_| Errno::INVAL)
-        .and_then(|path| sys::openat(sys::CWD, &path, flags, 0o666));
+        .and_then(|path| sys::openat(sys::CWD, &path, flags, 0o666))
+}
+
+fn or_fail(path: &[u8], opened: Result<i32>) -> i32 {
     match opened {
         Ok(fd) => fd,
         Err(error) => fail(USAGE, format_args!("{}: {}", Shown(path), error.text())),
@@ -127,7 +135,8 @@ fn open_for_writing(path: &[u8], how: u32) -> i32 {
 pub fn open_trace(file: Option<&CStr>, trace: Trace) {
     match (file, trace) {
         (Some(path), _) => {
-            let fd = open_for_writing(path.to_bytes(), O_TRUNC | O_APPEND);
+            let path = path.to_bytes();
+            let fd = or_fail(path, open_for_writing(path, O_TRUNC | O_APPEND));
             OWN.trace.set(hide(fd));
         }
         (None, Trace::Lines) => match view::hide(2) {

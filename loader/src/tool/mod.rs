@@ -1,6 +1,7 @@
 //! Modules that are files: where they are looked for, what is made of them, the verbs, and what their authors need.
 
 mod author;
+mod built_in;
 mod library;
 mod list;
 mod mount;

@@ -54,12 +54,6 @@ pub fn make_framework(vectors: &Vectors, own: &CStr) -> Result<Made, String> {
 fn of_any(vectors: &Vectors, own: &CStr, spec: Spec<'_>) -> Result<Made, String> {
     let name = spec.plain_name();
     let path = library::find(vectors, own, &name).ok_or_else(|| {
-        if modules::named(&name).is_some_and(|raw| !raw.name.starts_with(modules::HIDDEN)) {
-            return format!(
-                "{0}: it is a part of vload, and can be there from a session's beginning only: vload -m {0} PROGRAM",
-                Shown(&name)
-            );
-        }
         let built_in = modules::BUILT_IN.iter().map(|raw| raw.name);
         let built_in: Vec<&str> =
             built_in.filter(|name| !name.starts_with(modules::HIDDEN)).collect();

@@ -5,13 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
+use runtime::layer::modules;
 use runtime::layer::spec::Spec;
 use runtime::module::control;
 use runtime::sys::{self, Errno};
 use vload_module::abi::SERVICE;
 
-use super::prepare::{self, Made};
-use super::{author, list, mount};
+use super::{author, built_in, list, mount, prepare};
 use crate::handover;
 use crate::message::{Shown, USAGE, fail};
 use crate::vectors::{Vectors, string};
@@ -97,35 +97,41 @@ fn remove(name: &[u8]) {
     let asked = CString::new(name)
         .map_err(|_| Errno::NOENT)
         .and_then(|name| control::ask(control::RMMOD, [name.as_ptr() as usize, 0, 0]));
-    if let Err(error) = asked {
-        let why = match error {
-            Errno::NOENT => "no such module is loaded",
-            Errno::BUSY => "it is in use",
-            Errno::PERM => "it was loaded outside of this view, and can be removed only there",
-            error => error.text(),
-        };
-        fail(FAILED, format_args!("rmmod: {}: {why}", Shown(name)));
-    }
+    let why = match asked {
+        Ok(0) => return,
+        Ok(report) => return built_in::write(report),
+        Err(Errno::NOENT) => "no such module is loaded",
+        Err(Errno::BUSY) => "it is in use",
+        Err(Errno::PERM) => "it was loaded outside of this view, and can be removed only there",
+        Err(error) => error.text(),
+    };
+    fail(FAILED, format_args!("rmmod: {}: {why}", Shown(name)));
 }
 
-/// Asks the session to load what was made of a module's file.
-fn ask(made: &Made, arguments: &CStr) -> sys::Result<usize> {
-    let bytes = [made.bytes.as_ptr() as usize, made.bytes.len()];
-    control::ask(control::INSMOD, [bytes[0], bytes[1], arguments.as_ptr() as usize])
+/// Asks the session to load what was made of a module's file, or, of no bytes, one that is part of vload.
+fn ask(bytes: &[u8], arguments: &CStr) -> sys::Result<usize> {
+    let (start, length) = (bytes.as_ptr() as usize, bytes.len());
+    control::ask(control::INSMOD, [start, length, arguments.as_ptr() as usize])
 }
 
 /// Makes a layer of what `text` names, with the framework before it where it needs that.
 fn insert(vectors: &Vectors, own: &CStr, text: &[u8]) -> Result<(), String> {
     let spec =
         Spec::parse(text).map_err(|malformed| alloc::format!("{}: {malformed}", Shown(text)))?;
-    let made = prepare::make(vectors, own, spec)?;
-    let arguments = CString::new(spec.text()).unwrap_or_default();
-    let mut answer = ask(&made, &arguments);
-    if made.kind == SERVICE && answer == Err(Errno::NOPKG) {
-        // Another process may have been faster, or have another one: that shows in the second answer.
-        let _ = ask(&prepare::make_framework(vectors, own)?, c"");
-        answer = ask(&made, &arguments);
-    }
+    let (name, answer) = if modules::named(spec.name).is_some() {
+        let asked = built_in::request(text)?;
+        (CString::new(spec.name).unwrap_or_default(), ask(&[], &asked))
+    } else {
+        let made = prepare::make(vectors, own, spec)?;
+        let arguments = CString::new(spec.text()).unwrap_or_default();
+        let mut answer = ask(&made.bytes, &arguments);
+        if made.kind == SERVICE && answer == Err(Errno::NOPKG) {
+            // Another process may have been faster, or have another one: that shows in the second answer.
+            let _ = ask(&prepare::make_framework(vectors, own)?.bytes, c"");
+            answer = ask(&made.bytes, &arguments);
+        }
+        (made.path, answer)
+    };
     let why = match answer {
         Ok(_) => return Ok(()),
         Err(Errno::EXIST) => "it is loaded already with these arguments",
@@ -134,7 +140,7 @@ fn insert(vectors: &Vectors, own: &CStr, text: &[u8]) -> Result<(), String> {
         Err(Errno::NOPKG) => "the session has another version of the module 'service'",
         Err(error) => error.text(),
     };
-    Err(alloc::format!("{}: {why}", Shown(made.path.to_bytes())))
+    Err(alloc::format!("{}: {why}", Shown(name.to_bytes())))
 }
 
 /// Loads what `-m` names in a view of its own, and becomes the program whose path, and behind it its vector, are the

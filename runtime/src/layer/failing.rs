@@ -4,7 +4,7 @@
 use core::sync::atomic::Ordering;
 
 use super::list::Layer;
-use super::raw::{Raw, Wants, no_event, nothing};
+use super::raw::Raw;
 use super::spec::Spec;
 use crate::abi::Entry;
 use crate::sys::{self, Errno, Result};
@@ -14,9 +14,7 @@ pub static FAILING: Raw = Raw {
     name: "test-eio",
     description: "answers a call with EIO",
     keys: &[CALL],
-    wants: Wants::Every,
     only_looks: false,
-    init: nothing,
     attach,
     call: |call, next| {
         if call.entry == Entry::Native && call.number == next.own().word.load(Ordering::Relaxed) {
@@ -24,9 +22,7 @@ pub static FAILING: Raw = Raw {
         }
         next.call(call)
     },
-    event: no_event,
-    is_service: false,
-    image: None,
+    ..Raw::PLAIN
 };
 
 const CALL: &str = "call";

@@ -91,6 +91,20 @@ impl Layer {
         self.area.load(Ordering::Relaxed)
     }
 
+    /// Gives a layer that the options ask for the area that its module wants, which is the session's from the first
+    /// process on.
+    pub fn have_area(&self, new: bool) -> Result<()> {
+        let size = self.raw().area;
+        if size == 0 {
+            return Ok(());
+        }
+        if new {
+            session::reserve_area(self.index, size)?;
+        }
+        self.area.store(session::map_area(self.index, size)?, Ordering::Release);
+        Ok(())
+    }
+
     /// How long its area is.
     pub fn area_size(&self) -> usize {
         self.mapped.1.load(Ordering::Relaxed).saturating_sub(session::LOCKS)
@@ -222,7 +236,7 @@ impl Iterator for Bits {
 
 /// Puts a layer in place that the options ask for: the one at `index` of them.
 pub fn fix(index: usize, raw: &'static Raw) -> Option<&'static Layer> {
-    LIST.fix(index, raw, index as u64 + 1)
+    LIST.fix(index, raw, session::epoch_of(index + 1))
 }
 
 /// Puts a layer above all others, for good.
@@ -291,6 +305,11 @@ impl Next {
         self.layer
     }
 
+    /// Whether the layer has been taken out while it had the call.
+    pub fn is_gone(self) -> bool {
+        self.layer.bit() != 0 && !(LIST.is_live(self.layer) && self.layer.epoch() == self.epoch)
+    }
+
     /// Below all others.
     pub fn system(layer: &'static Layer) -> Self {
         Self { layer, epoch: 0 }
@@ -351,7 +370,13 @@ pub fn dispatch(call: &mut Call<'_>) -> isize {
 pub fn tell(event: Event, block: &mut Block) {
     let mut above = 0;
     while let Some((layer, epoch)) = LIST.oldest(above) {
-        (layer.raw().event)(layer, event, block);
+        // As in `pass_below`.
+        let before = block.inside.load(Ordering::Relaxed);
+        block.inside.store(before | layer.bit(), Ordering::SeqCst);
+        if layer.bit() == 0 || (LIST.is_live(layer) && layer.epoch() == epoch) {
+            (layer.raw().event)(layer, event, block);
+        }
+        block.inside.store(before, Ordering::Release);
         above = epoch;
     }
 }
@@ -363,23 +388,10 @@ pub fn layers() -> impl Iterator<Item = &'static Layer> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::raw::{no_event, nothing};
     use super::*;
 
     const fn raw(name: &'static str, wants: Wants) -> Raw {
-        Raw {
-            name,
-            description: "",
-            keys: &[],
-            wants,
-            only_looks: true,
-            init: nothing,
-            attach: nothing,
-            call: |_, _| 0,
-            event: no_event,
-            is_service: false,
-            image: None,
-        }
+        Raw { name, wants, ..Raw::PLAIN }
     }
 
     static EVERY: Raw = raw("every", Wants::Every);

@@ -64,6 +64,7 @@ fn attach(new: bool) -> Result<(), Failed> {
             Err(_) => return Err(("?", Errno::INVAL)),
         };
         let put = |layer: &'static Layer| {
+            layer.have_area(new)?;
             if new {
                 (raw.init)(layer, spec)?;
             }

@@ -1,6 +1,9 @@
 //! What a raw layer is: code that is given the registers of every call in a set, before anything else
 //! has looked at them.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use super::Call;
 use super::list::{Layer, Next};
 use super::spec::Spec;
@@ -21,7 +24,9 @@ pub struct Raw {
     pub wants: Wants,
     /// It gives no call another meaning: what goes around it (`ring`) is only not seen.
     pub only_looks: bool,
-    /// Once for each layer of a session, in the process that begins it.
+    /// Bytes of memory that all processes of the session share ([`Layer::area`]).
+    pub area: usize,
+    /// Once for each layer of a session, in the process that loads it.
     pub init: fn(&'static Layer, Spec<'_>) -> sys::Result<()>,
     /// Once for each layer in each program that a process begins, and before any call.
     pub attach: fn(&'static Layer, Spec<'_>) -> sys::Result<()>,
@@ -31,10 +36,21 @@ pub struct Raw {
     pub call: fn(&mut Call<'_>, Next) -> isize,
     /// Something has happened that is no call.
     pub event: fn(&'static Layer, Event, &mut Block),
+    /// Before a layer is removed from the session; an error keeps it.
+    pub fini: fn(&'static Layer, &mut Report) -> sys::Result<()>,
     /// Its layers are asked by the framework, and by none else.
     pub is_service: bool,
     /// Where its code is mapped, if it is no part of vload.
     pub image: Option<&'static Image>,
+}
+
+/// What a layer leaves to a person when it goes.
+#[derive(Default)]
+pub struct Report {
+    /// The path of the file that it is for; empty: standard error.
+    pub file: Vec<u8>,
+    /// What it says; empty: nothing.
+    pub text: String,
 }
 
 /// A set of calls.
@@ -82,10 +98,21 @@ pub enum Event {
     Thread,
 }
 
-/// For layers that need nothing at the start.
-pub fn nothing(_: &Layer, _: Spec<'_>) -> sys::Result<()> {
-    Ok(())
+impl Raw {
+    /// What most modules are: they want every call, hand it on, and need nothing besides.
+    pub const PLAIN: Self = Self {
+        name: "",
+        description: "",
+        keys: &[],
+        wants: Wants::Every,
+        only_looks: true,
+        area: 0,
+        init: |_, _| Ok(()),
+        attach: |_, _| Ok(()),
+        call: |call, next| next.call(call),
+        event: |_, _, _| {},
+        fini: |_, _| Ok(()),
+        is_service: false,
+        image: None,
+    };
 }
-
-/// For layers that hear of nothing but calls.
-pub fn no_event(_: &Layer, _: Event, _: &mut Block) {}

@@ -100,6 +100,12 @@ impl<'a> Spec<'a> {
         values.find(|(name, _)| *name == key).map(|(_, value)| plain(value.unwrap_or_default()))
     }
 
+    /// A value with a backslash before all that has a meaning in it.
+    pub fn escaped(value: &[u8]) -> impl Iterator<Item = u8> {
+        let before = |byte| (b"\\,:=".contains(&byte)).then_some(b'\\');
+        value.iter().flat_map(move |&byte| before(byte).into_iter().chain([byte]))
+    }
+
     /// The value given for `key`, without its backslashes.
     pub fn value(self, key: &[u8]) -> Option<Vec<u8>> {
         self.bytes(key).map(Iterator::collect)
@@ -142,6 +148,8 @@ mod tests {
         assert_eq!(spec.value(b"from").as_deref(), Some(&b"/a,b:c"[..]));
         assert_eq!(spec.value(b"to").as_deref(), Some(&br"d=e:f\"[..]));
         assert_eq!(spec.value(b"other"), None);
+        let escaped: Vec<u8> = Spec::escaped(br"/a,b:c=\").collect();
+        assert_eq!(escaped, br"/a\,b\:c\=\\");
         let spec = Spec::parse(b"count:file=").expect("an empty value is one");
         assert_eq!(spec.value(b"file").as_deref(), Some(&b""[..]));
     }

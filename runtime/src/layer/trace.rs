@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::Call;
 use super::list::{self, Layer, Next};
-use super::raw::{Event, Raw, Wants, nothing};
+use super::raw::{Event, Raw};
 use crate::abi::Entry;
 use crate::arch;
 use crate::session;
@@ -30,19 +30,8 @@ static MODE: AtomicU32 = AtomicU32::new(0);
 /// Whether there is, or was, more than one process.
 static MANY: AtomicBool = AtomicBool::new(false);
 
-static TRACE: Raw = Raw {
-    name: "trace",
-    description: "prints or counts every call",
-    keys: &[],
-    wants: Wants::Every,
-    only_looks: true,
-    init: nothing,
-    attach: nothing,
-    call,
-    event,
-    is_service: false,
-    image: None,
-};
+static TRACE: Raw =
+    Raw { name: "trace", description: "prints or counts every call", call, event, ..Raw::PLAIN };
 
 /// Puts the layer in place.
 pub fn set_mode(mode: Mode) {

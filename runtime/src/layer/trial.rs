@@ -4,25 +4,14 @@
 use super::Call;
 use super::list::{self, Next};
 use super::origin::Origin;
-use super::raw::{Raw, Wants, no_event, nothing};
+use super::raw::Raw;
 use super::system;
 use crate::sys;
 use crate::text;
 use crate::trial;
 
-static TRIAL: Raw = Raw {
-    name: "trial",
-    description: "notes which sites are executed",
-    keys: &[],
-    wants: Wants::Every,
-    only_looks: true,
-    init: nothing,
-    attach: nothing,
-    call,
-    event: no_event,
-    is_service: false,
-    image: None,
-};
+static TRIAL: Raw =
+    Raw { name: "trial", description: "notes which sites are executed", call, ..Raw::PLAIN };
 
 /// Puts the layer in place.
 pub fn record() {

@@ -9,6 +9,7 @@ use vload_module::abi;
 
 use super::framework;
 use super::load;
+use crate::layer::raw::Report;
 use crate::layer::{Call, refresh};
 use crate::memory::{self, User};
 use crate::session;
@@ -18,13 +19,15 @@ use crate::sys::{self, Errno, Result};
 pub const CONTROL: usize = 0x564c;
 
 /// The version of all this.
-pub const VERSION: usize = 2;
+pub const VERSION: usize = 3;
 
 /// Whether there is a session, of this [`VERSION`]: the number of the caller's view.
 pub const INFO: usize = 0;
-/// Loads a module: what was made of its file and how many bytes that is, and the arguments as a string.
+/// Loads a module: what was made of its file and how many bytes that is, and the arguments as a string. Of no bytes: one
+/// that is part of vload; the string is what `-m` would be given.
 pub const INSMOD: usize = 1;
-/// Removes the newest layer of a name.
+/// Removes the newest layer of a name. Gives 0, or where, in memory of the caller's from then on, what the layer leaves to a
+/// person lies as two strings: the path of the file that it is for (empty: standard error), and the text.
 pub const RMMOD: usize = 2;
 /// Lists the layers of the caller's view: room for as many [`Listed`], how many; gives how many there are.
 pub const LSMOD: usize = 3;
@@ -41,7 +44,7 @@ pub struct Listed {
     pub epoch: u64,
     /// When it was loaded, in seconds since 1970.
     pub since: u64,
-    /// `abi::RAW` or `abi::SERVICE`.
+    /// `abi::RAW` or `abi::SERVICE`; or `refresh::BUILT_IN`, which is raw.
     pub kind: u32,
     /// The view that it was loaded in.
     pub view: u32,
@@ -96,18 +99,21 @@ fn insmod(call: &mut Call<'_>) -> Result<usize> {
     let [_, file, length, arguments, ..] = call.args;
     /// What is made of a file is not longer.
     const LONGEST: usize = 128 << 20;
-    if length == 0 || length > LONGEST {
+    if length > LONGEST {
         return Err(Errno::FBIG);
     }
     let mut text = [0; 4096];
     let arguments = User::<u8>::new(arguments).string(&mut text)?;
+    let block = NonNull::from(&mut *call.block);
+    if length == 0 {
+        return load::load_built_in(arguments.to_bytes(), Some(block)).map(|_| 0);
+    }
     // The caller's bytes could change while they are looked at.
     let copied = sys::map_anonymous(length)?;
     // SAFETY: mapped just now, as long.
     let bytes = unsafe { core::slice::from_raw_parts_mut(copied as *mut u8, length) };
-    let block = NonNull::from(&mut *call.block);
     let result = memory::copy_in(file, bytes)
-        .and_then(|()| load::load(bytes, arguments.to_bytes(), None, Some(block)));
+        .and_then(|()| load::load(bytes, arguments.to_bytes(), Some(block)));
     // SAFETY: nothing refers to it any more.
     unsafe { sys::munmap(copied, length) };
     result.map(|_| 0)
@@ -118,8 +124,28 @@ fn rmmod(call: &mut Call<'_>) -> Result<usize> {
     let name: &CStr = User::<u8>::new(call.args[1]).string(&mut text)?;
     crate::signal::open_faults(call.block);
     let block = NonNull::from(&mut *call.block);
-    refresh::remove(name.to_bytes(), Some(block), &mut super::fini)?;
-    Ok(0)
+    let mut left = 0;
+    refresh::remove(name.to_bytes(), Some(block), &mut |layer| {
+        let mut report = Report::default();
+        (layer.raw().fini)(layer, &mut report)?;
+        left = leave_report(&report)?;
+        Ok(())
+    })?;
+    Ok(left)
+}
+
+/// Puts a report into memory that is the target's from now on: where, or 0 where there is none.
+fn leave_report(report: &Report) -> Result<usize> {
+    if report.text.is_empty() {
+        return Ok(0);
+    }
+    let (file, text) = (report.file.len(), report.text.len());
+    let start = sys::map_anonymous(file + text + 2)?;
+    // SAFETY: mapped just now, as long; the zeros behind each string are there.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(start as *mut u8, file + text + 2) };
+    bytes[..file].copy_from_slice(&report.file);
+    bytes[file + 1..][..text].copy_from_slice(report.text.as_bytes());
+    Ok(start)
 }
 
 fn lsmod(call: &mut Call<'_>) -> Result<usize> {

@@ -7,23 +7,18 @@ use vload_module::abi;
 
 use super::framework;
 use super::prepared::Prepared;
-use crate::layer::refresh;
+use crate::layer::raw::Wants;
+use crate::layer::{modules, refresh};
 use crate::session::{self, LayerId, NewLayer, Stored};
 use crate::signal;
 use crate::sys::{Errno, Result};
 use crate::thread::Block;
 
-/// Makes a layer of what was made of a file, above all others in this process's view, or at a place in time that
-/// the session's options give. `arguments` are as behind the colon of `-m`.
+/// Makes a layer of what was made of a file, above all others in this process's view. `arguments` are as behind the colon of `-m`.
 ///
 /// [`Errno::NOEXEC`]: it was not made for this vload, or is broken. [`Errno::NOPKG`]: it rests on a framework that the
 /// session has not.
-pub fn load(
-    bytes: &[u8],
-    arguments: &[u8],
-    epoch: Option<u64>,
-    block: Option<NonNull<Block>>,
-) -> Result<LayerId> {
+pub fn load(bytes: &[u8], arguments: &[u8], block: Option<NonNull<Block>>) -> Result<LayerId> {
     let prepared = Prepared::of(bytes).ok_or(Errno::NOEXEC)?;
     let kind = prepared.kind as u32;
     let service = kind == abi::SERVICE;
@@ -46,10 +41,30 @@ pub fn load(
         arguments,
         area: prepared.area,
         wants: numbers.as_deref(),
-        epoch,
     };
     // Before the session's lock is held: it may change which calls this process wants.
     signal::open_faults(Block::own());
+    refresh::insert(&new, block)
+}
+
+/// The same of a module that is part of vload; `text` is as `-m` takes it.
+///
+/// [`Errno::INVAL`]: there is no such module, or it takes no such arguments.
+pub fn load_built_in(text: &[u8], block: Option<NonNull<Block>>) -> Result<LayerId> {
+    let (raw, spec) = modules::find(text).map_err(|_| Errno::INVAL)?;
+    let new = NewLayer {
+        name: raw.name.as_bytes(),
+        description: raw.description.as_bytes(),
+        kind: refresh::BUILT_IN,
+        flags: 0,
+        image: Stored { offset: 0, length: 0 },
+        arguments: spec.text(),
+        area: raw.area as u64,
+        wants: match raw.wants {
+            Wants::Every => None,
+            Wants::Numbers(numbers) => Some(numbers),
+        },
+    };
     refresh::insert(&new, block)
 }
 

@@ -14,7 +14,7 @@ use super::offered;
 use super::prepared::{Base, Prepared};
 use super::{framework, guard};
 use crate::abi::Entry;
-use crate::layer::raw::{Event, Raw, Wants};
+use crate::layer::raw::{Event, Raw, Report, Wants};
 use crate::layer::spec::Spec;
 use crate::layer::{Call, Layer, Next};
 use crate::memory::guard as own;
@@ -197,8 +197,10 @@ fn describe(module: &'static Module) -> Raw {
         only_looks: module.flags & abi::LOOKS_ONLY != 0,
         init,
         attach,
+        area: 0,
         call,
         event,
+        fini,
         is_service: module.kind == abi::SERVICE,
         image: None,
     }
@@ -282,7 +284,7 @@ pub fn is_executed() -> bool {
 static EXECUTED: AtomicBool = AtomicBool::new(false);
 
 /// What is done before the layer is removed from the session.
-pub fn fini(layer: &'static Layer) -> Result<()> {
+fn fini(layer: &'static Layer, _: &mut Report) -> Result<()> {
     let module = image(layer)?.module;
     match module.kind {
         // Others rest on it.

@@ -13,7 +13,7 @@ use super::arena::{self, Stored};
 use super::lock::{Kept, Lock};
 use super::numbers::{Numbers, Wanted};
 use super::views::{VIEWS, View, ViewId};
-use crate::layer;
+use crate::layer::{self, FIXED};
 use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
 
@@ -53,8 +53,6 @@ pub struct NewLayer<'a> {
     pub area: u64,
     /// The numbers of the calls that it wants by the native entry; `None`: every call.
     pub wants: Option<&'a [usize]>,
-    /// Its place in time, where the session's options say so; else it is the newest.
-    pub epoch: Option<u64>,
 }
 
 /// A layer, as its record said at one moment.
@@ -212,8 +210,23 @@ pub struct Registry {
     slots: [Slot; LAYERS],
 }
 
-/// Epochs below this are those that the session's options give.
+/// Epochs below this are those of the layers that the session's options ask for, and of what these claim as they are loaded.
 pub const FIRST_EPOCH: u64 = 1 << 16;
+
+/// The epoch of the layer that the session's options ask for at `place`, the first of which is 1. What it claims as it is loaded
+/// comes right behind, and before the next layer.
+pub const fn epoch_of(place: usize) -> u64 {
+    place as u64 * (FIRST_EPOCH / FIXED as u64)
+}
+
+/// Runs `load` at the time of that layer. There is no process in the session yet but this one.
+pub fn at_place<T>(place: usize, load: impl FnOnce() -> T) -> T {
+    let Some(registry) = arena::registry() else { return load() };
+    let now = registry.epoch.swap(epoch_of(place) - 1, Ordering::Relaxed);
+    let loaded = load();
+    registry.epoch.store(now, Ordering::Relaxed);
+    loaded
+}
 
 /// The registry while its lock is held.
 pub(super) struct Held<'a> {
@@ -394,7 +407,7 @@ impl Held<'_> {
         slot.arguments.set(arena::room(new.arguments.len() as u64)?);
         arena::fill(slot.arguments.get(), new.arguments)?;
         slot.shared.set(arena::room(shared)?);
-        slot.epoch.store(new.epoch.unwrap_or_else(new_epoch), Ordering::Relaxed);
+        slot.epoch.store(new_epoch(), Ordering::Relaxed);
         slot.view.store(view.0, Ordering::Relaxed);
         slot.kind.store(new.kind, Ordering::Relaxed);
         slot.flags.store(new.flags, Ordering::Relaxed);

@@ -23,8 +23,8 @@ pub use arena::{
 };
 pub use backing::{placeholders, scratch_file, text_file};
 pub use layers::{
-    FIRST_EPOCH, LAYER_LOCKS, LAYERS, LOCKS, LayerId, NewLayer, Record, effective, generation,
-    insert, is_there, new_epoch, remove,
+    FIRST_EPOCH, LAYER_LOCKS, LAYERS, LOCKS, LayerId, NewLayer, Record, at_place, effective,
+    epoch_of, generation, insert, is_there, new_epoch, remove,
 };
 pub use lock::{Kept, Lock};
 pub use numbers::Numbers;

@@ -144,16 +144,20 @@ static void use_tree(void)
     shared->files++;
 }
 
+/* A file, and two that are part of vload and have every call of every process. */
+static const char *const loaded[] = {"hello", "count", "forward"};
+enum { LOADED = sizeof loaded / sizeof *loaded };
+
 static void load(void)
 {
-    int status = run("insmod", "hello", NULL, NULL);
+    int status = run("insmod", loaded[random_below(LOADED)], NULL, NULL);
     MUST(status == 0 || status == 1);
     status == 0 ? shared->loads++ : shared->refused++;
 }
 
 static void remove_it(void)
 {
-    int status = run("rmmod", "hello", NULL, NULL);
+    int status = run("rmmod", loaded[random_below(LOADED)], NULL, NULL);
     MUST(status == 0 || status == 1);
     status == 0 ? shared->removals++ : shared->refused++;
 }
@@ -256,8 +260,10 @@ int main(int argc, char **argv)
     MUST(run("insmod", counter, NULL, NULL) == 0);
     MUST(run("insmod", "useless", NULL, NULL) == 0);
     MUST(run("insmod", "memfs", "path=" TREE, NULL) == 0);
-    load();
-    remove_it();
+    for (int at = 0; at < LOADED; at++) {
+        MUST(run("insmod", loaded[at], NULL, NULL) == 0);
+        MUST(run("rmmod", loaded[at], NULL, NULL) == 0);
+    }
     use_view();
     write_useless(), read_useless(), use_tree(), count();
     struct statfs before, after;
@@ -328,6 +334,8 @@ int main(int argc, char **argv)
                 (long)after.f_bfree, (long)after.f_ffree);
     if (access("/hello", F_OK) == 0)
         MUST(run("rmmod", "hello", NULL, NULL) == 0);
+    for (int at = 1; at < LOADED; at++)
+        run("rmmod", loaded[at], NULL, NULL);
     MUST(run("rmmod", "useless", NULL, NULL) == 0);
     MUST(run("rmmod", "memfs", NULL, NULL) == 0);
     MUST(run("rmmod", "counter", NULL, NULL) == 0);

@@ -34,26 +34,26 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// A row of the table of `-m count`: a program of a process.
+/// A row of the table of `count`: a program of a process.
 #[derive(Debug)]
-struct Row {
-    began: String,
-    threads: u64,
-    calls: u64,
-    program: String,
+pub(super) struct Row {
+    pub(super) began: String,
+    pub(super) threads: u64,
+    pub(super) calls: u64,
+    pub(super) program: String,
 }
 
 /// The totals below the rows.
 #[derive(Debug, PartialEq, Eq)]
-struct Totals {
-    processes: u64,
-    started: u64,
-    execs: u64,
-    threads: u64,
-    calls: u64,
+pub(super) struct Totals {
+    pub(super) processes: u64,
+    pub(super) started: u64,
+    pub(super) execs: u64,
+    pub(super) threads: u64,
+    pub(super) calls: u64,
 }
 
-fn table(text: &str) -> Result<(Vec<Row>, Totals)> {
+pub(super) fn table(text: &str) -> Result<(Vec<Row>, Totals)> {
     let mut rows = Vec::new();
     for line in text.lines().skip(2).take_while(|line| !line.starts_with("total:")) {
         let words: Vec<&str> = line.split_whitespace().collect();

@@ -3,6 +3,7 @@
 mod adopt;
 mod authors;
 mod bisect;
+mod built_in;
 mod calls;
 mod check;
 mod claims;
@@ -11,6 +12,7 @@ mod counts;
 mod debuggers;
 mod doctor;
 mod edges;
+mod epochs;
 mod exec;
 mod i686;
 mod identity;
@@ -46,8 +48,10 @@ pub fn all() -> Vec<Case> {
         exec::cases,
         i686::cases,
         confined::cases,
+        built_in::cases,
         modules::cases,
         claims::cases,
+        epochs::cases,
         counts::cases,
         debuggers::cases,
         options::cases,

@@ -206,14 +206,17 @@ fn refused(bench: &Bench<'_>) -> Result<()> {
     before("symbol.so", "int nobody(void);\nint other(void) { return nobody(); }\n")?;
     fs::write(kept(bench).join("text.so"), "no ELF file")?;
     module(bench, "parent.c", "libc.so", &["-Wl,--no-as-needed", "-lc"])?;
-    let cases: [(&str, &str); 10] = [
+    let cases: [(&str, &str); 13] = [
         ("./text.so", "it is no shared object for this processor"),
         ("./version.so", "version 9 of the interface; this vload has 1"),
         ("./libc.so", "it needs the library libc.so.6; link it with -nostdlib"),
         ("./symbol.so", "it needs 'nobody', which is not offered"),
         ("/bin/sh", "it is a program, and no module"),
         ("./none.so", "No such file or directory"),
-        ("count", "it is a part of vload, and can be there from a session's beginning only"),
+        ("count pages=3", "'count' has no argument 'pages'; it has: file"),
+        ("count file=/no/such/folder/x", "count: /no/such/folder/x: No such file"),
+        ("forward a=b", "'forward' has no argument 'a'; it takes none"),
+        ("forward a", "'a' is not KEY=VALUE"),
         ("nothing", "there is no module 'nothing', nor 'nothing.so'"),
         ("./parent.so other=1", "it has no argument 'other'; it has: pid"),
         ("./parent.so pid", "'pid' is not KEY=VALUE"),

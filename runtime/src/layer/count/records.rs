@@ -1,6 +1,6 @@
 //! One record for each thread of each program, in the session's memory.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Threads that have a record of their own.
 const RECORDS: usize = 1 << 17;
@@ -15,13 +15,15 @@ pub enum Kind {
     Fork = 2,
     /// A program that a process has executed.
     Exec = 3,
-    /// A thread of one of the above.
+    /// A thread of one of the others.
     Thread = 4,
+    /// A process that ran before anything was counted.
+    Found = 5,
 }
 
 impl Kind {
     fn of(word: u32) -> Option<Self> {
-        [Self::First, Self::Fork, Self::Exec, Self::Thread]
+        [Self::First, Self::Fork, Self::Exec, Self::Thread, Self::Found]
             .into_iter()
             .find(|&kind| kind as u32 == word)
     }
@@ -33,6 +35,7 @@ impl Kind {
             Self::Fork => "fork",
             Self::Exec => "exec",
             Self::Thread => "thread",
+            Self::Found => "found",
         }
     }
 }
@@ -126,18 +129,7 @@ impl Records {
     /// Begins a record; `from` is the word of the thread that has started this one. Gives the word
     /// by which the thread finds its record.
     pub fn begin(&self, kind: Kind, tid: i32, from: usize) -> usize {
-        let index = self.used.fetch_add(1, Ordering::Relaxed) as usize;
-        let Some(record) = self.records.get(index) else {
-            let one = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
-            one(&self.rest.threads);
-            match kind {
-                Kind::First | Kind::Fork => one(&self.rest.processes),
-                Kind::Exec => one(&self.rest.execs),
-                Kind::Thread => 0,
-            };
-            return RECORDS + 1;
-        };
-        let word = index + 1;
+        let Some((word, record)) = self.next(kind) else { return RECORDS + 1 };
         let starter = self.get(from);
         let inherited = |field: fn(&Record) -> &AtomicU32| {
             starter.map_or(0, |starter| field(starter).load(Ordering::Relaxed))
@@ -149,6 +141,47 @@ impl Records {
         record.tid.store(tid as u32, Ordering::Relaxed);
         record.process.store(process, Ordering::Relaxed);
         record.program.store(inherited(|record| &record.program), Ordering::Relaxed);
+        record.kind.store(kind as u32, Ordering::Release);
+        word
+    }
+
+    /// The next free record; where there is none it is counted with the rest.
+    fn next(&self, kind: Kind) -> Option<(usize, &Record)> {
+        let index = self.used.fetch_add(1, Ordering::Relaxed) as usize;
+        if let Some(record) = self.records.get(index) {
+            return Some((index + 1, record));
+        }
+        let one = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
+        one(&self.rest.threads);
+        match kind {
+            Kind::First | Kind::Fork | Kind::Found => one(&self.rest.processes),
+            Kind::Exec => one(&self.rest.execs),
+            Kind::Thread => 0,
+        };
+        None
+    }
+
+    /// Begins the record of a thread that nobody has begun one for. `first` has the word of the first such thread of the
+    /// memory that the process has, which another process may share.
+    pub fn find(&self, process: i32, tid: i32, first: &AtomicUsize) -> usize {
+        let is_ours = |word: usize| {
+            self.get(word)
+                .is_some_and(|record| record.tid.load(Ordering::Relaxed) == process as u32)
+        };
+        let known = first.load(Ordering::Acquire);
+        let kind = if is_ours(known) { Kind::Thread } else { Kind::Found };
+        let Some((word, record)) = self.next(kind) else { return RECORDS + 1 };
+        record.tid.store(process as u32, Ordering::Relaxed);
+        // Two threads may come at once.
+        let known = match first.compare_exchange(0, word, Ordering::AcqRel, Ordering::Acquire) {
+            Err(known) if is_ours(known) => known,
+            _ => word,
+        };
+        let kind = if known == word { Kind::Found } else { Kind::Thread };
+        if kind == Kind::Thread {
+            record.tid.store(tid as u32, Ordering::Relaxed);
+        }
+        record.process.store(known as u32, Ordering::Relaxed);
         record.kind.store(kind as u32, Ordering::Release);
         word
     }
@@ -255,6 +288,23 @@ mod tests {
                 recorded(Kind::Thread, 12, 1, 0, 1),
             ]
         );
+    }
+
+    #[test]
+    fn threads_that_are_found_are_their_process_s() {
+        let (records, first) = (none(), AtomicUsize::new(0));
+        let words = [(20, 22), (20, 21), (30, 30), (20, 20)]
+            .map(|(process, tid)| records.find(process, tid, &first));
+        assert_eq!(words, [1, 2, 3, 4]);
+        let seen: Vec<_> = records.all().map(|(_, one)| (one.kind, one.tid, one.process)).collect();
+        // The third shares the memory, and is another process.
+        let expected = [
+            (Kind::Found, 20, 0),
+            (Kind::Thread, 21, 0),
+            (Kind::Found, 30, 2),
+            (Kind::Thread, 20, 0),
+        ];
+        assert_eq!(seen, expected);
     }
 
     #[test]

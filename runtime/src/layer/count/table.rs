@@ -23,13 +23,12 @@ impl Records {
         let mut rows: Vec<Option<Row>> = Vec::new();
         let rest = self.rest();
         let mut started = rest.started;
-        for (index, recorded) in self.all() {
-            rows.resize_with(rows.len().max(index + 1), || None);
+        for (index, recorded) in self.all().filter(|(_, recorded)| recorded.kind != Kind::Thread) {
+            rows.resize_with(index, || None);
+            rows.push(Some(Row { first: recorded, threads: 0, calls: 0 }));
+        }
+        for (_, recorded) in self.all() {
             started += u64::from(recorded.started);
-            if recorded.kind != Kind::Thread {
-                rows[index] = Some(Row { first: recorded, threads: 0, calls: 0 });
-            }
-            // A thread's process came before it.
             if let Some(Some(row)) = rows.get_mut(recorded.process) {
                 row.threads += 1;
                 row.calls += recorded.calls;

@@ -1,0 +1,194 @@
+//! Modules that are part of vload, loaded into a session that runs, listed and removed as any other.
+
+use crate::arch::Arch;
+use crate::case::Case;
+use crate::cases::layers::{Row, Totals, table};
+use crate::cases::modules::{expect, inside, kept};
+use crate::execute::Bench;
+use crate::programs::Build;
+use anyhow::{Context, Result, ensure};
+use std::fs;
+
+/// The cases.
+pub fn cases() -> Vec<Case> {
+    let case = |name: &str| {
+        let parent = Build::c("parent.c");
+        Case::new(format!("built-in/{name}")).build(parent).run(&["{0}"]).plain_only()
+    };
+    let sees = Build::c_with("sees.c", "", &["-pthread"]);
+    vec![
+        case("count").check(count),
+        case("count-to-standard-error").check(to_standard_error),
+        case("count-of-two").check(two),
+        Case::new("built-in/count-seen")
+            .build(sees)
+            .plain_only()
+            .check(seen)
+            .on(&[Arch::X86_64, Arch::I686]),
+        case("forward").check(forward),
+        case("at-once").check(at_once),
+        case("views").check(views),
+    ]
+}
+
+/// The table that a layer has left in the case's folder.
+fn read(bench: &Bench<'_>, name: &str) -> Result<(Vec<Row>, Totals)> {
+    let text = fs::read_to_string(kept(bench).join(name)).with_context(|| name.to_string())?;
+    let (rows, totals) = table(&text)?;
+    let of = |began: &str| rows.iter().filter(|row| row.began == began).count() as u64;
+    let sums = Totals {
+        processes: of("found") + of("fork"),
+        started: totals.started,
+        execs: of("exec"),
+        threads: rows.iter().map(|row| row.threads).sum(),
+        calls: rows.iter().map(|row| row.calls).sum(),
+    };
+    ensure!(sums == totals && of("first") == 0, "the totals are not the sums: {text}");
+    Ok((rows, totals))
+}
+
+/// The calls of each time that the case's program was executed.
+fn executed(bench: &Bench<'_>, rows: &[Row]) -> Vec<u64> {
+    let program = bench.word("{0}");
+    let of = |row: &&Row| row.began == "exec" && row.program == program;
+    rows.iter().filter(of).map(|row| row.calls).collect()
+}
+
+/// What was begun while the layer was there has as many calls as with `-m count` from its beginning, and nothing else is
+/// counted. The file is where the path led that was typed, wherever `rmmod` is.
+fn count(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let whole = format!("count:file={}", kept(bench).join("whole").display());
+    bench.vload_alone(&["-m", &whole, &bench.word("{0}")])?;
+    let (_, whole) = table(&fs::read_to_string(kept(bench).join("whole"))?)?;
+    let outcome = inside(
+        bench,
+        &[],
+        "parent 1; vload insmod count 'file=a\\,b\\:c\\=d\\\\e'; parent 1; (parent 1); vload lsmod --json >list; \
+         cd /; vload rmmod count; parent 1; vload lsmod | wc -l",
+    )?;
+    expect(&outcome, "real\nreal\nreal\nreal\n1\n")?;
+    ensure!(outcome.error_text().is_empty(), "{}", outcome.error_text());
+    let (rows, totals) = read(bench, r"a,b:c=d\e")?;
+    ensure!(executed(bench, &rows) == [whole.calls; 2], "{rows:?}, alone {}", whole.calls);
+    // The shell, and who has loaded the layer.
+    let found = rows.iter().filter(|row| row.began == "found").count();
+    ensure!(found == 2 && totals.execs == 6, "{rows:?}");
+    let list: serde_json::Value = serde_json::from_slice(&fs::read(kept(bench).join("list"))?)?;
+    ensure!(list.as_array().is_some_and(|list| list.len() == 1), "{list}");
+    let one = &list[0];
+    ensure!(one["name"] == "count" && one["kind"] == "raw" && one["claims"].is_null(), "{list}");
+    ensure!(one["description"] == "counts the calls of every process and thread", "{list}");
+    ensure!(one["users"] == 0 && one["view"] == 0, "{list}");
+    Ok(())
+}
+
+/// Without a file the table is what `rmmod` says.
+fn to_standard_error(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let line = "vload insmod count; parent 1; vload rmmod count 2>said; vload rmmod count; echo $?";
+    let outcome = inside(bench, &[], line)?;
+    expect(&outcome, "real\n1\n")?;
+    ensure!(outcome.error_text().contains("no such module"), "{}", outcome.error_text());
+    let (rows, _) = read(bench, "said")?;
+    ensure!(executed(bench, &rows).len() == 1, "{rows:?}");
+    Ok(())
+}
+
+/// Two layers with `forward` between them, each with its own records, which go as `rmmod` takes the newest. The older one has
+/// all that the newer one has.
+fn two(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(
+        bench,
+        &[],
+        "vload insmod count file=older; vload insmod count file=older; echo $?; vload insmod forward; \
+         vload insmod count file=newer; parent 1; vload rmmod count; parent 1; vload rmmod forward; vload rmmod count",
+    )?;
+    expect(&outcome, "1\nreal\nreal\n")?;
+    ensure!(outcome.error_text().contains("loaded already"), "{}", outcome.error_text());
+    let (older, newer) = (read(bench, "older")?.0, read(bench, "newer")?.0);
+    let (older, newer) = (executed(bench, &older), executed(bench, &newer));
+    ensure!(newer.len() == 1 && older == [newer[0]; 2], "older {older:?}, newer {newer:?}");
+    Ok(())
+}
+
+/// Who has made no call since the layer was loaded is counted from its next call on, though nobody claims that: one that waits
+/// without a call, one that sleeps in the kernel, a thread, the parent of who loads it and its child.
+fn seen(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let file = kept(bench).join("table");
+    let before = bench.word(&format!("{{vload}} insmod count file={}", file.display()));
+    let after = bench.word("{vload} rmmod count");
+    for kind in ["child", "parent", "thread", "child-asleep", "parent-asleep", "thread-asleep"] {
+        let burst = format!("burst-{kind}");
+        let outcome = bench.vload_alone(&[&bench.word("{0}"), &burst, &before, &after])?;
+        let rounds = "loaded: real\nremoved: real\n".repeat(3);
+        expect(&outcome, &format!("at first: real\n{rounds}")).context(kind)?;
+        let (rows, _) = read(bench, "table").context(kind)?;
+        // Who sleeps may have begun to when the layer was there, and has begun again.
+        let most = if kind.contains("asleep") { 1002 } else { 1000 };
+        let is_it = |row: &&Row| match kind.contains("thread") {
+            true => row.threads == 2 && row.calls > 1000,
+            false => row.threads == 1 && (1000..=most).contains(&row.calls),
+        };
+        let found = rows.iter().filter(|row| row.began == "found").find(is_it);
+        ensure!(found.is_some(), "{kind}: {rows:?}");
+    }
+    Ok(())
+}
+
+/// All goes through it and is the same.
+fn forward(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(
+        bench,
+        &[],
+        "parent 1; vload insmod forward; parent 1; (parent 1) | cat; sh -c 'kill -9 $$'; echo $?; \
+         vload lsmod | cut -c1-16,22-; vload rmmod forward; parent 1; vload lsmod | wc -l",
+    )?;
+    expect(
+        &outcome,
+        "real\nreal\nreal\n137\nNAME             USERS CLAIMS DESCRIPTION\n\
+         forward              0    all takes every call and hands it on unchanged\nreal\n1\n",
+    )
+}
+
+/// Of eight that load it at the same time one does, and of eight that remove it one does and has the table, beside processes
+/// that are started and executed all the while.
+fn at_once(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(
+        bench,
+        &[],
+        "rm -f over said; while [ ! -e over ]; do (parent 1); done >/dev/null & \
+         for module in count forward; do \
+           for round in 1 2 3; do \
+             for one in 1 2 3 4 5 6 7 8; do (vload insmod $module 2>/dev/null && echo loaded) & loads=\"$loads $!\"; done; \
+             wait $loads; loads=; parent 1; \
+             for one in 1 2 3 4 5 6 7 8; do (vload rmmod $module 2>>said && echo removed) & loads=\"$loads $!\"; done; \
+             wait $loads; loads=; parent 1; \
+           done; \
+         done; : >over; wait; vload lsmod | tail -n +2; grep -c '^total:' said",
+    )?;
+    expect(&outcome, &format!("{}3\n", "loaded\nreal\nremoved\nreal\n".repeat(6)))
+}
+
+/// A nested vload's descendants have what was loaded outside, and cannot remove it; what is loaded in their view is theirs alone.
+fn views(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(
+        bench,
+        &[],
+        "vload insmod count file=outer; \
+         vload -m hello sh -c 'parent 1; vload rmmod count; vload insmod count file=inner; parent 1; vload rmmod count'; \
+         parent 1; vload rmmod count",
+    )?;
+    expect(&outcome, "real\nreal\nreal\n")?;
+    let errors = outcome.error_text();
+    ensure!(errors.contains("rmmod: count: it was loaded outside of this view"), "{errors}");
+    let (outer, inner) = (read(bench, "outer")?.0, read(bench, "inner")?.0);
+    let (outer, inner) = (executed(bench, &outer), executed(bench, &inner));
+    ensure!(inner.len() == 1 && outer.len() == 3, "outer {outer:?}, inner {inner:?}");
+    Ok(())
+}
