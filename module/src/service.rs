@@ -26,8 +26,8 @@ use core::marker::PhantomData;
 
 pub use crate::raw::{Call, Next};
 pub use abi::{
-    CLAIM_CONFIRM, CLAIM_EXACT, CLAIM_NEGATIVE, CLAIM_NUMBERS, FILE_DIRECTORY, FILE_STREAM,
-    FILE_UNMAPPED, Stat, StatFs, Time,
+    CLAIM_CONFIRM, CLAIM_EXACT, CLAIM_NEGATIVE, CLAIM_NUMBERS, FILE_DIRECTORY, FILE_IN_AREA,
+    FILE_STREAM, FILE_UNMAPPED, Piece, Stat, StatFs, Time,
 };
 
 /// What an operation is about.
@@ -259,6 +259,9 @@ operations! {
     fn fsync(file: &File<'_>, data_only: bool) -> ();
     /// `fallocate(2)`.
     fn allocate(file: &File<'_>, mode: c_int, offset: i64, length: i64) -> ();
+    /// Where what a [`FILE_IN_AREA`] has from an offset on lies in [`Layer::area`], at most `length` bytes of it; nothing at
+    /// the end. Programs have these pages as their memory: they are the file's until it is closed.
+    fn map(file: &File<'_>, offset: i64, length: u64) -> Piece;
     /// The name that a cookie stands for, 0 for the first, and the next one's cookie; false at the end.
     fn list(file: &File<'_>, cookie: &mut u64, entry: &mut Listed<'_>) -> bool;
     /// May the process do that: `R_OK`, `W_OK`, `X_OK`.

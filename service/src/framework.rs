@@ -21,7 +21,7 @@ use crate::claim::{self, LONGEST};
 use crate::descriptor::{self, Records, temporary};
 use crate::layers::{self, Service};
 use crate::path::{fs, handover, moves};
-use crate::vload;
+use crate::{mapped, vload};
 
 /// What a session has of the framework.
 #[repr(C)]
@@ -91,7 +91,12 @@ pub fn call(call: &mut Call, limit: u64, below: u64) -> c_long {
     let described =
         u32::try_from(call.number).ok().and_then(|number| abi::lookup(Table::NATIVE, number));
     let Some(described) = described else { return vload::next(call) };
-    let answered = path::call(call, described, limit).or_else(|| fd::call(call));
+    let is_programs = limit == u64::MAX;
+    let by_path = path::call(call, described, limit);
+    if is_programs && by_path.is_some() {
+        mapped::fit_all();
+    }
+    let answered = by_path.or_else(|| fd::call(call, is_programs));
     answered.unwrap_or_else(|| vload::next(call))
 }
 

@@ -132,6 +132,30 @@ extern "C" fn vload_locks() -> c_int {
     file(&FILE)
 }
 
+/// Where in the file that stands for the session's the area of the test's layer begins.
+pub const AREA_OFFSET: u64 = 8192;
+
+#[unsafe(no_mangle)]
+extern "C" fn vload_area_offset(_: *mut Layer) -> u64 {
+    AREA_OFFSET
+}
+
+/// How long that is.
+pub const AREA_SIZE: u64 = 1 << 20;
+
+#[unsafe(no_mangle)]
+extern "C" fn vload_area_size(_: *mut Layer) -> u64 {
+    AREA_SIZE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn vload_own(start: usize, length: usize, on: c_int) {
+    if on == 0 {
+        // SAFETY: the framework has mapped it.
+        unsafe { libc::munmap(start as *mut c_void, length) };
+    }
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn vload_get_string(to: *mut c_char, from: usize, room: usize) -> c_long {
     for at in 0..room {

@@ -37,6 +37,12 @@ pub fn placeholders() -> Result<i32> {
     Errno::check(unsafe { vload_placeholders() }).map_or(Err(Errno::NXIO), |fd| Ok(fd as i32))
 }
 
+/// vload's descriptor of the session's file.
+pub fn session() -> Result<i32> {
+    // SAFETY: it takes nothing.
+    Errno::check(unsafe { vload_locks() }).map(|fd| fd as i32)
+}
+
 /// `close(2)`. The number is free afterwards whatever it says.
 pub fn close(fd: i32) {
     // SAFETY: no memory is passed.
@@ -131,19 +137,19 @@ fn range_lock(fd: i32, command: u32, lock: &mut nr::flock64) -> Result<()> {
     unsafe { call(FCNTL, [fd as usize, command as usize, lock]) }.map(drop)
 }
 
-fn byte(number: u32) -> nr::flock64 {
-    nr::flock64 {
-        l_type: nr::F_WRLCK as i16,
-        l_whence: 0,
-        l_start: i64::from(number),
-        l_len: 1,
-        l_pid: 0,
-    }
+fn byte(at: impl Into<i64>) -> nr::flock64 {
+    nr::flock64 { l_type: nr::F_WRLCK as i16, l_whence: 0, l_start: at.into(), l_len: 1, l_pid: 0 }
 }
 
 /// Takes the lock of a byte for the description of `fd`: `EAGAIN` when another has it.
 pub fn lock_byte(fd: i32, number: u32) -> Result<()> {
     range_lock(fd, nr::F_OFD_SETLK, &mut byte(number))
+}
+
+/// Takes the lock of a byte for the description of `fd`, as others may that take it so.
+pub fn share_byte(fd: i32, at: i64) -> Result<()> {
+    let mut lock = nr::flock64 { l_type: nr::F_RDLCK as i16, ..byte(at) };
+    range_lock(fd, nr::F_OFD_SETLK, &mut lock)
 }
 
 /// Gives the lock of a byte back.
@@ -154,8 +160,8 @@ pub fn unlock_byte(fd: i32, number: u32) {
 }
 
 /// Whether another description has the lock of a byte.
-pub fn is_locked(fd: i32, number: u32) -> Result<bool> {
-    let mut lock = byte(number);
+pub fn is_locked(fd: i32, at: impl Into<i64>) -> Result<bool> {
+    let mut lock = byte(at);
     range_lock(fd, nr::F_OFD_GETLK, &mut lock)?;
     Ok(lock.l_type != nr::F_UNLCK as i16)
 }
@@ -194,9 +200,7 @@ pub fn raise(signal: u32) {
 /// A lock of the process's on a range of the session's file, as `command` of `fcntl(2)` says. It waits, until a signal
 /// comes.
 pub fn process_lock(command: u32, lock: &mut nr::flock64) -> Result<usize> {
-    // SAFETY: it takes nothing.
-    let fd = Errno::check(unsafe { vload_locks() })
-        .map_err(|_| Errno(linux_raw_sys::errno::ENOLCK as i32))?;
+    let fd = session().map_err(|_| Errno(linux_raw_sys::errno::ENOLCK as i32))?;
     let lock = core::ptr::from_mut(lock) as usize;
     let arguments = [fd as usize, command as usize, lock, 0, 0, 0];
     // SAFETY: the structure is the kernel's.
@@ -210,6 +214,63 @@ pub fn memory_file(name: &core::ffi::CStr) -> Result<i32> {
     // SAFETY: the name ends with a zero.
     let made = unsafe { call(nr::__NR_memfd_create, [name.as_ptr() as usize, flags as usize]) };
     made.map(|fd| fd as i32)
+}
+
+/// The call that maps a file, and what the last argument of it counts.
+#[cfg(target_pointer_width = "64")]
+pub const MMAP: (u32, u64) = (nr::__NR_mmap, 1);
+/// The call that maps a file, and what the last argument of it counts.
+#[cfg(target_pointer_width = "32")]
+pub const MMAP: (u32, u64) = (nr::__NR_mmap2, 4096);
+
+/// Maps a part of a file over what the program has mapped there.
+///
+/// # Safety
+/// It is the program's memory, which is to become this.
+pub unsafe fn map_over(
+    at: usize,
+    length: usize,
+    (protection, flags): (usize, usize),
+    (fd, offset): (i32, u64),
+) -> Result<()> {
+    let (number, unit) = MMAP;
+    let flags = flags | nr::MAP_FIXED as usize;
+    // SAFETY: the caller's promise.
+    unsafe { call(number, [at, length, protection, flags, fd as usize, (offset / unit) as usize]) }
+        .map(drop)
+}
+
+/// `munmap(2)`.
+///
+/// # Safety
+/// It is the program's memory, which is to go.
+pub unsafe fn unmap(at: usize, length: usize) -> Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { call(nr::__NR_munmap, [at, length]) }.map(drop)
+}
+
+/// `remap_file_pages(2)`: another part of the file that a shared mapping is of. It is refused where there is no such mapping.
+///
+/// # Safety
+/// It is the program's memory, which is to become this.
+pub unsafe fn turn(at: usize, length: usize, offset: u64) -> Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { call(nr::__NR_remap_file_pages, [at, length, 0, (offset / 4096) as usize, 0]) }
+        .map(drop)
+}
+
+/// `read(2)`.
+pub fn read(fd: i32, to: &mut [u8]) -> Result<usize> {
+    // SAFETY: the room is as long as it says.
+    unsafe { call(nr::__NR_read, [fd as usize, to.as_mut_ptr() as usize, to.len()]) }
+}
+
+/// Opens a file of the kernel's to read it.
+pub fn open_to_read(path: &core::ffi::CStr) -> Result<i32> {
+    let flags = nr::O_RDONLY | nr::O_CLOEXEC;
+    // SAFETY: the path ends with a zero.
+    unsafe { call(nr::__NR_openat, [CWD, path.as_ptr() as usize, flags as usize, 0]) }
+        .map(|fd| fd as i32)
 }
 
 /// `pwrite64(2)`.

@@ -6,6 +6,7 @@
 //! | `claim` | which layer owns which place |
 //! | `path` | which place a path of a call leads to |
 //! | `descriptor` | what is behind the descriptors of virtual files |
+//! | `mapped` | virtual files that are the memory of programs |
 //! | `call` | which operation of a module each variant of a call is |
 #![cfg_attr(not(test), no_std)]
 #![deny(missing_docs)]
@@ -18,6 +19,7 @@ mod framework;
 mod host;
 mod kernel;
 pub mod layers;
+mod mapped;
 pub mod path;
 pub mod vload;
 

@@ -44,6 +44,11 @@ static void reads(void)
     said("nothing", syscall(SYS_read, fd, text, 0), text);
     told("negative offset", syscall(SYS_pread64, fd, text, 5, -5L));
     told("bad address", syscall(SYS_pread64, fd, (char *)1, 5, 0L));
+    char *edge = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    MUST(munmap(edge + 4096, 4096));
+    said("to the edge of memory", syscall(SYS_pread64, fd, edge + 4094, 5, 0L), edge + 4094);
+    told("over it", syscall(SYS_pread64, fd, edge + 4096, 5, 0L));
+    MUST(munmap(edge, 4096));
     told("bad vector", syscall(SYS_preadv, fd, (void *)1, 2, 0L, 0L));
     told("too many parts", syscall(SYS_preadv, fd, parts, 2000, 0L, 0L));
     told("unknown flag", syscall(SYS_preadv2, fd, parts, 2, 0L, 0L, 1 << 20));

@@ -32,6 +32,7 @@ struct vload_call;
 #define VLOAD_STREAM 1u    /* bytes without positions: operations get the offset -1 */
 #define VLOAD_DIRECTORY 2u /* a directory */
 #define VLOAD_UNMAPPED 4u  /* mmap fails with ENODEV */
+#define VLOAD_IN_AREA 8u   /* its bytes lie in the layer's area: the operation map says where */
 
 /* An open file: what POSIX calls an open file description. */
 struct vload_file {
@@ -99,6 +100,12 @@ struct vload_entry {
     uint64_t inode; /* not 0 */
     uint8_t kind;   /* DT_… */
     char name[263]; /* at most 255 bytes and a zero */
+};
+
+/* Where a part of a file lies in its layer's area. */
+struct vload_piece {
+    uint64_t start;  /* a multiple of 4096 */
+    uint64_t length; /* of the bytes that lie there together, the last page whole; 0 at the end of the file */
 };
 
 /* What mount was asked for. */
@@ -172,6 +179,10 @@ struct vload_service {
     const uintptr_t *numbers;
     size_t count;
     const char *types; /* of file systems that it mounts, with commas between them, or NULL */
+    /* Of a VLOAD_IN_AREA: where what it has from an offset on, a multiple of 4096, lies in the layer's area, at most length
+     * bytes of it. Programs get these pages as their memory (MAP_SHARED): they are this file's until close, which is not
+     * called while a process has them mapped. */
+    int (*map)(struct vload_file *, int64_t offset, uint64_t length, struct vload_piece *to);
 };
 
 /* Claims a canonical absolute path: the claim's number. Done in init, it holds for the whole session wherever the layer

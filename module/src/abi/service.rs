@@ -26,6 +26,8 @@ pub const FILE_STREAM: u32 = 1;
 pub const FILE_DIRECTORY: u32 = 2;
 /// [`File::is`]: no memory can be made of it; `mmap` fails with `ENODEV`.
 pub const FILE_UNMAPPED: u32 = 4;
+/// [`File::is`]: its bytes lie in the layer's area, and [`ServiceOperations::map`] says where.
+pub const FILE_IN_AREA: u32 = 8;
 
 /// What an operation is about: a place in a claimed tree, or an open file, or both.
 #[repr(C)]
@@ -158,6 +160,16 @@ pub struct Entry {
     pub name: [u8; 263],
 }
 
+/// Where a part of a file lies in its layer's area.
+#[repr(C)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// Where in the area it begins: a multiple of 4096.
+    pub start: u64,
+    /// How many bytes of the file lie there together, the last page whole: a multiple of 4096; 0 at the end.
+    pub length: u64,
+}
+
 /// What `mount` was asked for.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -278,6 +290,10 @@ pub struct ServiceOperations {
     pub count: usize,
     /// The types of file systems that it mounts, with commas between them; null for none.
     pub types: *const c_char,
+    /// Of a [`FILE_IN_AREA`]: where what it has from an offset on, a multiple of 4096, lies in the layer's area, at most
+    /// `length` bytes of it. A program gets these pages as its memory (`MAP_SHARED`). So they are this file's as long as
+    /// it is open, whatever becomes of its size and its names: `close` is not called while a process has them mapped.
+    pub map: Option<unsafe extern "C" fn(*mut File, offset: i64, length: u64, *mut Piece) -> c_int>,
 }
 
 // SAFETY: the pointers lead to what never changes.
@@ -353,9 +369,14 @@ pub mod core_side {
         /// A descriptor, in the calling thread's table, of the session's file that descriptors of
         /// virtual files are opened from; or `-EBADF`.
         pub fn vload_placeholders() -> c_int;
-        /// The session's own descriptor, in the calling thread's table, for locks on ranges that it does not have; or
-        /// `-EBADF`.
+        /// The session's own descriptor, in the calling thread's table, for locks on ranges that it does not have, and for
+        /// mappings of what layers have; or `-EBADF`.
         pub fn vload_locks() -> c_int;
+        /// Where in the session's file a layer's area begins.
+        pub fn vload_area_offset(layer: *mut Layer) -> u64;
+        /// Memory that the framework has mapped is vload's own from now on: the program cannot reach it by the calls on mappings. With
+        /// 0 it is unmapped.
+        pub fn vload_own(start: usize, length: usize, on: c_int);
         /// A system call of the framework's own, which does not wait: no layer sees it, and it may name vload's descriptors.
         pub fn vload_kernel(number: c_long, arguments: *const [usize; 6]) -> c_long;
         /// The same of a call that waits: a signal ends it as it would end the program's.

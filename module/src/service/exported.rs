@@ -180,6 +180,16 @@ unsafe extern "C" fn statfs<V: Value>(n: *const abi::Node, to: *mut abi::StatFs)
     unsafe { store(to, V::value().statfs(node(n))) }
 }
 
+unsafe extern "C" fn map<V: Value>(
+    f: *mut abi::File,
+    offset: i64,
+    length: u64,
+    to: *mut abi::Piece,
+) -> c_int {
+    // SAFETY: the framework's file and room.
+    unsafe { store(to, V::value().map(file(f), offset, length)) }
+}
+
 unsafe extern "C" fn init<V: Value>(layer: *mut c::Layer) -> c_int {
     // SAFETY: vload's, for this call.
     result(V::value().init(unsafe { Layer::new(layer) })) as c_int
@@ -247,6 +257,7 @@ pub const fn operations<V: Value>(
         numbers,
         count,
         types,
+        map: Some(map::<V>),
     }
 }
 

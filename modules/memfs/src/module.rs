@@ -9,7 +9,8 @@ use vload_module::linux::general::{
     S_IFREG, SEEK_DATA, SEEK_HOLE, UTIME_NOW, UTIME_OMIT,
 };
 use vload_module::service::{
-    self, FILE_DIRECTORY, File, Listed, Mount, Node, Opened, Service, Stat, StatFs,
+    self, FILE_DIRECTORY, FILE_IN_AREA, File, Listed, Mount, Node, Opened, Piece, Service, Stat,
+    StatFs,
 };
 use vload_module::{Errno, Layer, Locked, Result};
 
@@ -169,7 +170,7 @@ impl Service for Memfs {
     fn open_as(&self, node: &Node<'_>, flags: c_int, mode: u32, number: u64) -> Result<Opened> {
         let (layer, caller, flags) = (node.layer(), caller(node.layer())?, flags as u32);
         let open = with(layer, |fs| fs.open(thing(node), flags, mode, number, &caller))?;
-        let is = if open.is_directory { FILE_DIRECTORY } else { 0 };
+        let is = if open.is_directory { FILE_DIRECTORY } else { FILE_IN_AREA };
         Ok(Opened::Virtual { private: open.slot << NUMBER_BITS | number, is })
     }
 
@@ -206,6 +207,12 @@ impl Service for Memfs {
     fn allocate(&self, file: &File<'_>, mode: c_int, from: i64, length: i64) -> Result<()> {
         let (caller, from, length) = (caller(file.layer())?, offset(from)?, offset(length)?);
         with(file.layer(), |fs| fs.allocate(inode(file), mode as u32, from, length, &caller))
+    }
+
+    fn map(&self, file: &File<'_>, from: i64, length: u64) -> Result<Piece> {
+        let from = offset(from)?;
+        let piece = with(file.layer(), |fs| fs.map(inode(file), from, length))?;
+        Ok(Piece { start: piece.block * 4096, length: piece.blocks * 4096 })
     }
 
     fn list(&self, file: &File<'_>, cookie: &mut u64, entry: &mut Listed<'_>) -> Result<bool> {

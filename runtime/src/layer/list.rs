@@ -27,6 +27,8 @@ pub const LAYERS: usize = FIXED + session::LAYERS;
 
 /// Above the epochs of all layers.
 const ABOVE: u64 = u64::MAX;
+/// What the parts of the session's file begin at multiples of.
+const PAGE: u64 = 4096;
 /// The epoch of the trace.
 const CROWN: u64 = ABOVE - 1;
 
@@ -42,6 +44,8 @@ pub struct Layer {
     area: AtomicUsize,
     /// All that is mapped with it: start and length.
     mapped: (AtomicUsize, AtomicUsize),
+    /// Where that begins in the session's file, in pages.
+    page: AtomicUsize,
     /// What `-m` would be given for it, where the options do not say it.
     text: AtomicPtr<Vec<u8>>,
 }
@@ -55,6 +59,7 @@ impl Layer {
             word: AtomicUsize::new(0),
             area: AtomicUsize::new(0),
             mapped: (AtomicUsize::new(0), AtomicUsize::new(0)),
+            page: AtomicUsize::new(0),
             text: AtomicPtr::new(core::ptr::null_mut()),
         }
     }
@@ -103,6 +108,11 @@ impl Layer {
         }
         self.area.store(session::map_area(self.index, size)?, Ordering::Release);
         Ok(())
+    }
+
+    /// Where its area begins in the session's file.
+    pub fn area_offset(&self) -> u64 {
+        self.page.load(Ordering::Relaxed) as u64 * PAGE + session::LOCKS as u64
     }
 
     /// How long its area is.
@@ -268,6 +278,7 @@ pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static
     let at = sys::map_shared(OWN.session.get(), shared.offset, shared.length, true)?;
     guard::own(at, shared.length);
     length.store(shared.length, Ordering::Relaxed);
+    layer.page.store((shared.offset / PAGE) as usize, Ordering::Relaxed);
     start.store(at, Ordering::Relaxed);
     layer.area.store(at + session::LOCKS, Ordering::Relaxed);
     layer.set(raw, record.epoch);

@@ -145,16 +145,14 @@ pub fn copy_in(address: usize, into: &mut [u8]) -> Result<()> {
 /// Copies `bytes` to the target's memory at `address`.
 pub fn copy_out(address: usize, bytes: &[u8]) -> Result<()> {
     if bytes.len() < PROBE {
-        // getrandom(2) writes as few bytes as it is asked for, and looks first.
-        sys::fill_random(address, bytes.len())?;
+        // getrandom(2) writes as few bytes as it is asked for, or those up to the end of a page.
+        if sys::fill_random(address, bytes.len())? < bytes.len() {
+            return Err(Errno::FAULT);
+        }
     } else {
         writable(address, bytes.len())?;
     }
-    // SAFETY: the range was writable, and belongs to the call that the target made.
-    unsafe {
-        core::ptr::copy_nonoverlapping(bytes.as_ptr(), address as *mut u8, bytes.len());
-    }
-    Ok(())
+    copy(address as *mut u8, bytes.as_ptr(), bytes.len())
 }
 
 impl User<u8> {

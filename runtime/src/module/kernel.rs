@@ -4,6 +4,7 @@ use core::ffi::{c_int, c_long};
 
 use super::guard::Guard;
 use crate::arch;
+use crate::memory::guard;
 use crate::process::copying::COPYING;
 use crate::signal;
 use crate::sys::{self, Errno};
@@ -46,6 +47,15 @@ pub unsafe extern "C" fn vload_placeholders() -> c_int {
 /// That of the session, for locks on ranges that its file does not have.
 pub unsafe extern "C" fn vload_locks() -> c_int {
     own(|own| &own.session)
+}
+
+/// Enters what the framework has mapped, or unmaps it.
+pub unsafe extern "C" fn vload_own(start: usize, length: usize, on: c_int) {
+    match on {
+        // SAFETY: entered below, and the framework's promise that it does not use it any more.
+        0 => unsafe { guard::unmap(start, length) },
+        _ => guard::own(start, length),
+    }
 }
 
 /// Keeps the process from being copied, or lets it be again.

@@ -10,7 +10,9 @@ use vload_module::abi;
 
 use super::guard::{self, Guard};
 use super::image::Offers;
-use super::kernel::{vload_alone, vload_kernel, vload_locks, vload_placeholders, vload_wait};
+use super::kernel::{
+    vload_alone, vload_kernel, vload_locks, vload_own, vload_placeholders, vload_wait,
+};
 use super::prepared::Base;
 use crate::abi::{Entry, Service, Table, lookup, native_number};
 use crate::arch::{self, CallRegs, numbers::F_SETLKW64};
@@ -35,7 +37,8 @@ offered! {
     vload_next vload_system vload_get vload_put vload_get_string vload_area vload_word
     vload_thread_word vload_argument vload_log vload_panic vload_area_size vload_lock vload_change
     vload_unlock vload_guard vload_epoch vload_new_epoch vload_view vload_sees vload_lives vload_placeholders
-    vload_hold vload_kernel vload_wait vload_locks vload_alone
+    vload_hold vload_kernel vload_wait vload_locks vload_alone vload_area_offset
+    vload_own
     memcpy memmove memset memcmp bcmp strlen
 }
 
@@ -238,6 +241,11 @@ unsafe extern "C" fn vload_get_string(to: *mut u8, from: usize, room: usize) -> 
 unsafe extern "C" fn vload_area(handle: *mut abi::Layer) -> *mut c_void {
     // SAFETY: the module's own layer.
     unsafe { layer(handle) }.area() as *mut c_void
+}
+
+unsafe extern "C" fn vload_area_offset(handle: *mut abi::Layer) -> u64 {
+    // SAFETY: the framework's promise: a service layer.
+    unsafe { layer(handle) }.area_offset()
 }
 
 unsafe extern "C" fn vload_word(handle: *mut abi::Layer) -> *mut usize {

@@ -102,12 +102,12 @@ pub fn random() -> Result<u64> {
     Ok(word)
 }
 
-/// `getrandom(2)` to an address of the target's, which the kernel checks.
-pub fn fill_random(address: usize, length: usize) -> Result<()> {
+/// `getrandom(2)` to an address of the target's, which the kernel checks: how many bytes it has filled.
+pub fn fill_random(address: usize, length: usize) -> Result<usize> {
     /// As `/dev/urandom`: it never waits (linux/random.h).
     const GRND_INSECURE: usize = 4;
     // SAFETY: the caller overwrites these bytes.
-    unsafe { call(nr::__NR_getrandom, [address, length, GRND_INSECURE]) }.map(drop)
+    unsafe { call(nr::__NR_getrandom, [address, length, GRND_INSECURE]) }
 }
 
 /// A soft and a hard limit (`struct rlimit64`).

@@ -16,6 +16,7 @@ use super::record::{OPEN, Record, Records};
 use super::unasked;
 use crate::claim::target::complete;
 use crate::layers::{self, Service};
+use crate::mapped;
 use crate::path::text::decimal;
 use crate::path::{Text, moves, permission};
 
@@ -117,6 +118,17 @@ impl Held {
         let is_open = record.state.load(Ordering::Acquire) == OPEN
             && record.generation.load(Ordering::Relaxed) == generation
             && placeholder::is_held(number) == Ok(true);
+        let service = layers::find(record.layer.load(Ordering::Relaxed))?;
+        is_open.then_some(Self { records, number, service })
+    }
+
+    /// The same of one that the process has mapped, if it still has: the file is open as long.
+    pub fn mapped(number: u32, generation: u32) -> Option<Self> {
+        let records = super::records()?;
+        let record = records.get(number)?;
+        let is_open = record.state.load(Ordering::Acquire) == OPEN
+            && record.generation.load(Ordering::Relaxed) == generation
+            && mapped::is_mapped(number);
         let service = layers::find(record.layer.load(Ordering::Relaxed))?;
         is_open.then_some(Self { records, number, service })
     }

@@ -30,7 +30,8 @@ pub use names::{is_any_open, lost, moved};
 pub use open::{Named, TMPFILE, open, open_for_now, reclaim, users};
 pub use path::Name;
 pub use pin::{closing, forked, use_of};
-pub use record::Records;
+pub use placeholder::open as open_placeholder;
+pub use record::{Record, Records};
 pub use temporary::Temporary;
 
 static RECORDS: AtomicPtr<Records> = AtomicPtr::new(core::ptr::null_mut());
@@ -102,6 +103,11 @@ pub fn count_written() {
 #[cfg(test)]
 pub fn room() -> (usize, usize) {
     records().map_or((0, 0), |records| (records.free().count(), records.paths.free()))
+}
+
+/// An open file by its number, which may be another by now.
+pub fn record(number: u32) -> Option<&'static Record> {
+    records()?.get(number)
 }
 
 fn records() -> Option<&'static Records> {

@@ -19,6 +19,7 @@ use crate::call::poll;
 use crate::claim::target::complete;
 use crate::kernel;
 use crate::layers::{self, Service};
+use crate::mapped;
 use crate::path::moves;
 
 /// How many of those that may have been left behind are looked at when a file is opened.
@@ -105,7 +106,8 @@ fn take(records: &Records, fd: i32) -> Result<u32> {
             }
             let Some(record) = records.get(number) else { continue };
             // Somebody may have used it, and been killed, since it was looked at.
-            if record.state.load(Ordering::Acquire) == FREE || close(records, number) {
+            let is_free = record.state.load(Ordering::Acquire) == FREE;
+            if is_free || (!mapped::is_mapped(number) && close(records, number)) {
                 records.note_used(number);
                 return Ok(number);
             }
@@ -250,15 +252,19 @@ fn ask_to_close(record: &Record, service: &Service) {
     }
 }
 
-/// Closes a file if nobody has it open any more.
+/// Closes a file if nobody has it open, or mapped, any more.
 pub fn reclaim_if_left(records: &Records, number: u32) {
-    if placeholder::is_held(number) != Ok(false) {
+    if placeholder::is_held(number) != Ok(false) || mapped::is_mapped(number) {
         return;
     }
     // Where no descriptor can be had, somebody else finds it.
     let Ok(fd) = placeholder::open() else { return };
     let is_used = |record: &Record| record.state.load(Ordering::Acquire) != FREE;
-    if kernel::lock_byte(fd.fd(), number).is_ok() && records.get(number).is_some_and(is_used) {
+    // Whoever had the last descriptor may have mapped it since, but nobody will from now on.
+    if kernel::lock_byte(fd.fd(), number).is_ok()
+        && !mapped::is_mapped(number)
+        && records.get(number).is_some_and(is_used)
+    {
         close(records, number);
     }
 }

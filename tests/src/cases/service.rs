@@ -9,9 +9,21 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The programs, each with its groups of calls.
-const GROUPS: [(&str, &[&str]); 9] = [
+const GROUPS: [(&str, &[&str]); 10] = [
     ("opens.c", &["open", "open-badly", "open-within"]),
     ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
+    (
+        "mapped.c",
+        &[
+            "map-together",
+            "map-rights",
+            "map-sizes",
+            "map-moves",
+            "map-processes",
+            "map-locks",
+            "map-counted",
+        ],
+    ),
     ("names.c", &["mkdir", "rmdir", "unlink", "link", "symlink", "rename", "mknod"]),
     ("known.c", &["stat", "access", "chmod", "chown", "utimens", "statfs", "xattr"]),
     ("folders.c", &["getdents", "chdir"]),
@@ -49,6 +61,8 @@ pub fn cases() -> Vec<Case> {
     }
     let races = case("races").build(Build::c("races.c")).run(&["{0}", "races"]).seconds(120);
     all.push(races.plain_only().check(in_both));
+    let memory = case("map-python").needs_program("python3").seconds(120);
+    all.push(memory.plain_only().run(&["python3", "{programs}/mapped.py"]).check(in_both));
     let script = "{programs}/tree.sh";
     let tree = case("git-and-gcc").needs_program("git").needs_program("gcc").seconds(120);
     all.push(tree.plain_only().run(&["/bin/sh", script]).check(in_memfs));

@@ -39,8 +39,8 @@ impl Word {
     }
 }
 
-/// Blocks of shared memory. They may be looked at only while the lock is held: then nobody else
-/// changes them.
+/// Blocks of shared memory. They may be looked at only while the lock is held: then nobody else changes them, but
+/// for the bytes of a file that programs have as their memory, which they change as they like.
 #[derive(Clone, Copy)]
 pub struct Area<'a> {
     words: &'a [Word],
@@ -84,22 +84,23 @@ pub fn bytes(words: &[Word]) -> &[AtomicU8] {
 /// Copies bytes out of the area.
 pub fn copy_out(from: &[AtomicU8], to: &mut [u8]) {
     let length = from.len().min(to.len());
-    // SAFETY: both are valid for `length` bytes; `to` is borrowed alone, so they do not overlap, and the lock
-    // keeps all others from writing.
+    // SAFETY: both are valid for `length` bytes; `to` is borrowed alone, so they do not overlap. The lock keeps all
+    // others from writing, but for programs that have a file's block as their memory: any bytes are values, and which
+    // of theirs are copied is theirs to mind, as natively.
     unsafe { core::ptr::copy_nonoverlapping(from.as_ptr().cast(), to.as_mut_ptr(), length) };
 }
 
 /// Copies bytes into the area.
 pub fn copy_in(from: &[u8], to: &[AtomicU8]) {
     let length = from.len().min(to.len());
-    // SAFETY: both are valid for `length` bytes; an atomic may be written through a shared reference, the
-    // lock keeps all others away, and `from`, which does not change while it is borrowed, is elsewhere.
+    // SAFETY: both are valid for `length` bytes; an atomic may be written through a shared reference, the lock keeps
+    // all others away but for programs, as above, and `from`, which does not change while it is borrowed, is elsewhere.
     unsafe { core::ptr::copy_nonoverlapping(from.as_ptr(), to.as_ptr() as *mut u8, length) };
 }
 
 /// Fills bytes of the area with zeros.
 pub fn clear(to: &[AtomicU8]) {
     // SAFETY: valid for its length; an atomic may be written through a shared reference, and the lock keeps all
-    // others away.
+    // others away but for programs, as above.
     unsafe { core::ptr::write_bytes(to.as_ptr() as *mut u8, 0, to.len()) };
 }

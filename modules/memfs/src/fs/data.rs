@@ -10,11 +10,11 @@ use vload_module::linux::general::{
 };
 use vload_module::{Errno, Result};
 
-const BLOCK_BYTES: u64 = BLOCK as u64;
+pub(super) const BLOCK_BYTES: u64 = BLOCK as u64;
 /// Blocks that one step takes: what a step changes has an end.
-const STEP: u64 = 8;
+pub(super) const STEP: u64 = 8;
 /// Trees of blocks that one step gives back.
-const BUDGET: u32 = 12;
+pub(super) const BUDGET: u32 = 12;
 /// The most that a file may have.
 const MOST: u64 = i64::MAX as u64;
 
@@ -153,7 +153,11 @@ impl Fs<'_> {
     }
 
     /// Bytes behind the end of a file mean nothing until it grows over them, and are zero then.
-    fn clear_tail(&self, slot: Slot, size: u64, to: u64) {
+    pub(super) fn clear_tail(&self, slot: Slot, size: u64, to: u64) {
+        if self.is_mapped(slot) {
+            // Programs may have stored there.
+            return self.clear_range(slot, size, to);
+        }
         let within = (size % BLOCK_BYTES) as usize;
         let length = to.saturating_sub(size).min(BLOCK_BYTES - within as u64) as usize;
         let block = if within == 0 { 0 } else { self.find(slot, size / BLOCK_BYTES) };
@@ -216,16 +220,22 @@ impl Fs<'_> {
         true
     }
 
-    /// Gives back all that was cut off. Another process may do a part of it.
-    fn clean_up(&self, slot: Slot) -> Result<()> {
+    /// Gives back all that was cut off. Another process may do a part of it, and the inode may be nobody's, or another
+    /// file's, by then.
+    pub(super) fn clean_up(&self, slot: Slot) -> Result<()> {
         while !self.step(|| Ok(self.clean(slot, BUDGET)))? {}
         Ok(())
     }
 
     /// Gives back blocks that a shorter size has cut off: whether all are.
-    fn clean(&self, slot: Slot, budget: u32) -> bool {
+    pub(super) fn clean(&self, slot: Slot, budget: u32) -> bool {
         let stale = self.get(slot, Field::Stale);
         if stale == 0 {
+            return true;
+        }
+        if self.is_mapped(slot) {
+            self.clear_range(slot, (stale - 1) * BLOCK_BYTES, u64::MAX);
+            self.put(slot, Field::Stale, 0);
             return true;
         }
         let is_done = self.release(slot, Range { from: stale - 1, to: u64::MAX }, budget);
@@ -320,6 +330,10 @@ impl Fs<'_> {
                 self.clear_part(slot, offset, end.min(blocks.from * BLOCK_BYTES));
                 self.clear_part(slot, offset.max(blocks.to * BLOCK_BYTES), end);
                 self.touch(slot, caller.now);
+                if self.is_mapped(slot) {
+                    self.clear_range(slot, offset, end);
+                    return Ok(true);
+                }
                 Ok(blocks.from >= blocks.to || self.release(slot, blocks, BUDGET))
             })?;
             if is_done {

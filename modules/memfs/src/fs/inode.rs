@@ -70,6 +70,8 @@ pub(super) enum Field {
 pub(super) const FLAG_LINKABLE: u64 = 1;
 /// A root whose tree must not be changed.
 pub(super) const FLAG_READ_ONLY: u64 = 2;
+/// Programs may have its blocks as their memory: none is given back before its last open file is closed.
+pub(super) const FLAG_MAPPED: u64 = 4;
 
 impl Fs<'_> {
     pub(super) fn field(&self, slot: Slot, field: Field) -> &super::area::Word {
@@ -206,6 +208,8 @@ impl Fs<'_> {
         let taken = self.get(slot, Field::Blocks);
         let map = self.get(slot, Field::Map);
         self.free_tree(map & TOP, map >> LEVELS);
+        // Who has still to give back what was cut off finds nothing any more.
+        self.put(slot, Field::Map, 0);
         for field in [Field::Xattrs, Field::Buckets] {
             self.free_tree(self.get(slot, field), 0);
         }

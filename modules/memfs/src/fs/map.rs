@@ -37,6 +37,12 @@ impl Fs<'_> {
         (map & TOP, map >> LEVELS)
     }
 
+    /// How many blocks the map can have.
+    pub(super) fn reach(&self, slot: Slot) -> u64 {
+        let (top, levels) = self.top(slot);
+        if top == 0 { 0 } else { 1u64.checked_shl((BITS * levels) as u32).unwrap_or(u64::MAX) }
+    }
+
     /// The block at an index; 0 for a hole.
     pub(super) fn find(&self, slot: Slot, index: u64) -> u64 {
         let (mut block, levels) = self.top(slot);

@@ -21,6 +21,7 @@
 //! | `blocks` | which blocks are free |
 //! | `map` | which block of a file is where |
 //! | `data` | the bytes of a file |
+//! | `mapped` | files whose blocks are the memory of programs |
 //! | `directory` | names |
 //! | `names` | paths, and what changes names |
 //! | `attributes` | modes, owners, times, extended attributes |
@@ -35,12 +36,15 @@ mod data;
 mod directory;
 mod inode;
 mod map;
+mod mapped;
 mod mount;
 mod names;
 mod rename;
 
 pub use area::Ground;
 pub use inode::Slot;
+#[cfg(test)]
+pub use mapped::Piece;
 pub use mount::Options;
 pub use names::Place;
 

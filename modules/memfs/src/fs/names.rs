@@ -189,11 +189,15 @@ impl Fs<'_> {
 
     /// The open file of a number is closed; nothing happens if there is none.
     pub fn close(&self, number: u64) -> Result<()> {
-        let root = self.step(|| {
+        let (slot, root) = self.step(|| {
             let file = self.file(number)?;
-            Ok(if file.get() == 0 { 0 } else { self.let_go(file) })
+            Ok(if file.get() == 0 { (0, 0) } else { (file.get(), self.let_go(file)) })
         })?;
-        if root == 0 { Ok(()) } else { self.sweep(root) }
+        if root == 0 {
+            return Ok(());
+        }
+        self.clean_up(slot)?;
+        self.sweep(root)
     }
 
     /// Closes what is open: the root of its tree.
@@ -203,6 +207,7 @@ impl Fs<'_> {
         self.change(file, 0);
         self.add(slot, Field::Opens, -1);
         self.add(root, Field::OpensBelow, -1);
+        self.unmap(slot);
         self.drop_unused(slot);
         root
     }

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod killed;
+mod mapped;
 mod real;
 
 use crate::fs::{Caller, Fs, Ground, Options, Place, Slot, Time, Word};

@@ -23,7 +23,7 @@ use vload_module::{Errno, Result};
 
 use crate::call::poll;
 use crate::descriptor::{self, Held};
-use crate::vload;
+use crate::{mapped, vload};
 use listing::Form;
 use span::Span;
 use transfer::Place;
@@ -40,9 +40,11 @@ enum Answer {
     File(OnFile),
     /// As it needs.
     Any(OnAny),
+    /// The same of a call that brings data from one file to another.
+    Between(OnAny),
 }
 
-use Answer::{Any, File};
+use Answer::{Any, Between, File};
 
 /// The calls that count while a process has a virtual file open ([`abi::held`]).
 const HELD: &[(&str, Answer)] = &[
@@ -93,10 +95,15 @@ const HELD: &[(&str, Answer)] = &[
     ("close_range", Any(copies::close_range)),
     ("mmap", Any(map)),
     ("mmap2", Any(map)),
-    ("sendfile", Any(|call| between::send(call, cfg!(target_pointer_width = "64")).map(raw))),
-    ("sendfile64", Any(|call| between::send(call, true).map(raw))),
-    ("copy_file_range", Any(|call| between::copy(call).map(raw))),
-    ("splice", Any(|call| splice::splice(call).map(raw))),
+    ("mremap", Any(mapped::remap)),
+    ("remap_file_pages", Any(mapped::turn)),
+    ("munmap", Any(mapped::unmap)),
+    ("mprotect", Any(mapped::protect)),
+    ("pkey_mprotect", Any(mapped::protect)),
+    ("sendfile", Between(|call| between::send(call, cfg!(target_pointer_width = "64")).map(raw))),
+    ("sendfile64", Between(|call| between::send(call, true).map(raw))),
+    ("copy_file_range", Between(|call| between::copy(call).map(raw))),
+    ("splice", Between(|call| splice::splice(call).map(raw))),
     ("poll", Any(poll::poll)),
     ("ppoll", Any(poll::poll)),
     ("ppoll_time64", Any(poll::poll)),
@@ -167,15 +174,24 @@ pub fn raw(result: Result<usize>) -> c_long {
     }
 }
 
-/// Answers a call by the processor's own instruction, if a virtual file is concerned.
-pub fn call(call: &mut Call) -> Option<c_long> {
+/// Answers a call by the processor's own instruction, if a virtual file is concerned. After a program's own call what it
+/// has mapped is as long as its file.
+pub fn call(call: &mut Call, is_programs: bool) -> Option<c_long> {
     let row = usize::from(*ROWS.get(call.number)?).checked_sub(1)?;
     let (_, answer) = HELD.get(row).or_else(|| ARRIVING.get(row - HELD.len()))?;
     match answer {
         Any(answer) => answer(call),
+        Between(answer) if is_programs => answer(call).inspect(|_| mapped::fit_all()),
+        Between(answer) => answer(call),
         File(answer) => {
             let found = descriptor::use_of(call.arguments[0] as i32)?;
-            Some(raw(found.and_then(|(held, _pin)| answer(&held, call))))
+            Some(raw(found.and_then(|(held, _pin)| {
+                let result = answer(&held, call);
+                if is_programs {
+                    mapped::fit(&held);
+                }
+                result
+            })))
         }
     }
 }
@@ -321,15 +337,14 @@ fn map(call: &mut Call) -> Option<c_long> {
     } else {
         real.copy_from_slice(&call.arguments);
     }
-    if real[3] & nr::MAP_ANONYMOUS as usize != 0 {
-        return None;
-    }
-    let held = descriptor::find(real[4] as i32)?;
+    let is_anonymous = real[3] & nr::MAP_ANONYMOUS as usize != 0;
+    let found = if is_anonymous { None } else { descriptor::use_of(real[4] as i32) };
+    let Some(found) = found else { return mapped::map_other(call, real) };
     let in_pages = !in_memory && cfg!(target_pointer_width = "32");
     let offset = if in_pages { (real[5] as i64) << 12 } else { real[5] as isize as i64 };
     if in_memory {
         call.number = abi::native_number("mmap2")?;
         call.arguments = real;
     }
-    Some(raw(held.and_then(|held| mapping::map(&held, call, offset))))
+    Some(raw(found.and_then(|(held, _pin)| mapping::map(&held, call, offset))))
 }

@@ -265,7 +265,7 @@ pub fn call(name: &str, arguments: &[usize]) -> c_long {
     let mut all = [0; 6];
     all[..arguments.len()].copy_from_slice(arguments);
     let mut call = Call::new(number, all, NATIVE);
-    super::super::call(&mut call).unwrap_or_else(|| crate::vload::next(&mut call))
+    super::super::call(&mut call, true).unwrap_or_else(|| crate::vload::next(&mut call))
 }
 
 /// A pair of files that shall behave alike: a virtual one and one of the kernel's.

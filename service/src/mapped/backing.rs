@@ -1,0 +1,48 @@
+//! What keeps a file from being closed that a process has mapped.
+//!
+//! The pages themselves are mapped by the session's own descriptor: a fresh one would have to be closed again, and a process
+//! that closes any descriptor of a file loses the locks (`F_SETLK`) that it has on it, which are the program's. So each mapping
+//! has an *anchor*: a page without any right, of a fresh description of the placeholders' file, which has a lock on the
+//! byte of the open file's number. Memory keeps its description, in a forked process too, and the kernel drops it when the last
+//! of such pages goes, however the processes ended.
+
+use linux_raw_sys::general as nr;
+use vload_module::Result;
+use vload_module::abi::service::core_side::vload_own;
+
+use super::PAGE;
+use crate::descriptor::open_placeholder;
+use crate::kernel;
+
+/// The byte of the first open file: far behind those that say which files are open, and below those of locks that programs take.
+const FIRST: i64 = 1 << 61;
+
+/// Where there is nothing: the session's file ends there at the latest. Memory that is mapped from here on is `SIGBUS`, as behind
+/// the end of any file.
+pub const NOTHING: u64 = 8 << 40;
+
+/// Puts an anchor for a mapping of an open file: its address.
+pub fn anchor(number: u32) -> Result<usize> {
+    let fd = open_placeholder()?;
+    kernel::share_byte(fd.fd(), FIRST + i64::from(number))?;
+    let (number, _) = kernel::MMAP;
+    let arguments = [0, PAGE, 0, nr::MAP_PRIVATE as usize, fd.fd() as usize, 0];
+    // SAFETY: the kernel chooses unused addresses.
+    let start = unsafe { kernel::call(number, arguments) }?;
+    // SAFETY: mapped just now, and nobody's yet.
+    unsafe { vload_own(start, PAGE, 1) };
+    Ok(start)
+}
+
+/// Takes an anchor away.
+pub fn weigh(anchor: usize) {
+    // SAFETY: put by `anchor`; nothing is ever read there.
+    unsafe { vload_own(anchor, PAGE, 0) };
+}
+
+/// Whether any process has the open file mapped. Where that cannot be asked it may be so.
+pub fn is_mapped(number: u32) -> bool {
+    kernel::placeholders()
+        .and_then(|file| kernel::is_locked(file, FIRST + i64::from(number)))
+        .unwrap_or(true)
+}
