@@ -195,6 +195,64 @@ fn open_files() {
     }
 }
 
+/// A file whose blocks programs have keeps them, and gives them back when it is closed, whoever does it.
+#[test]
+fn mapped_files() {
+    let memory = Memory::new(400);
+    let root = planted(&memory);
+    let fs = memory.fs();
+    some(&fs, root);
+    let image = memory.image();
+    for steps in 0.. {
+        memory.restore(&image);
+        memory.left.set(Some(steps));
+        let end = catch_unwind(AssertUnwindSafe(|| {
+            let place = at(root, "/a/file");
+            let slot = fs.open(place, CREATE, 0o600, 1, &CALLER).unwrap().slot;
+            fs.truncate(place, 100_000, &CALLER).unwrap();
+            let mut blocks = 0;
+            while blocks < 25 {
+                blocks += fs.map(slot, blocks * 4096, 1 << 20).unwrap().blocks;
+            }
+            fs.truncate(place, 5000, &CALLER).unwrap();
+            fs.truncate(place, 50_000, &CALLER).unwrap();
+            fs.truncate(place, 10, &CALLER).unwrap();
+            fs.close(1).unwrap();
+        }));
+        memory.left.set(None);
+        memory.is_held.set(false);
+        // Twice: it may be the one who closes it that dies.
+        fs.close(1).unwrap();
+        fs.close(1).unwrap();
+        fs.check(&[]);
+        match end {
+            Ok(()) => {
+                assert_eq!(fs.stat(at(root, "/a/file")).unwrap().blocks, 16, "a block, and a map");
+                return;
+            }
+            Err(cause) => assert!(cause.is::<Killed>()),
+        }
+    }
+}
+
+/// A file goes while what was cut off it is given back.
+#[test]
+fn gone_meanwhile() {
+    for locks in 0..8 {
+        let memory = Memory::new(400);
+        let root = planted(&memory);
+        let fs = memory.fs();
+        file(&fs, root, "/file", &[1; 200_000]);
+        memory.other.set(Some((locks, root, |fs, root| {
+            fs.unlink(at(root, "/file"), &CALLER).unwrap();
+        })));
+        let cut = fs.truncate(at(root, "/file"), 10, &CALLER);
+        memory.other.set(None);
+        assert!(cut.is_ok() || locks == 0, "{cut:?}");
+        fs.check(&[]);
+    }
+}
+
 /// Who dies while a tree is given back leaves the rest to whoever makes the next.
 #[test]
 fn trees() {

@@ -18,7 +18,12 @@ pub struct Memory {
     left: Cell<Option<usize>>,
     /// The most words that one hold of the lock has changed.
     most: Cell<usize>,
+    /// What another process does in a tree before the lock is taken for the so manyth time.
+    other: Cell<Option<(usize, Slot, Act)>>,
 }
+
+/// What a process does in a tree.
+type Act = fn(&Fs<'_>, Slot);
 
 /// What the owner of the lock dies of.
 struct Killed;
@@ -31,6 +36,7 @@ impl Memory {
             is_held: Cell::new(false),
             left: Cell::new(None),
             most: Cell::new(0),
+            other: Cell::new(None),
         }
     }
 
@@ -56,6 +62,10 @@ impl Memory {
 
 impl Ground for Memory {
     fn lock(&self) -> Result<()> {
+        match self.other.take() {
+            Some((0, root, act)) => act(&self.fs(), root),
+            other => self.other.set(other.map(|(left, root, act)| (left - 1, root, act))),
+        }
         assert!(!self.is_held.replace(true), "the lock is taken twice");
         for (index, old) in self.journal.borrow_mut().drain(..).rev() {
             self.words[index].set(old);
