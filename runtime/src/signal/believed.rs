@@ -56,8 +56,8 @@ fn read<T: Copy + Default>(peer: Option<&Peer>, address: usize) -> Result<T> {
 /// Threads that a machine has at most (`PID_MAX_LIMIT`, include/linux/threads.h).
 const MOST: usize = 1 << 22;
 
-/// The block of thread `tid`.
-fn block_of(peer: Option<&Peer>, tid: i32) -> Result<Option<usize>> {
+/// The block of thread `tid`, of this process or another one.
+pub fn block_of(peer: Option<&Peer>, tid: i32) -> Result<Option<usize>> {
     let pool = (&raw const POOL).addr();
     let pool = peer.map_or(pool, |peer| peer.there(pool));
     let count: usize = read(peer, pool + BLOCK_COUNT)?;

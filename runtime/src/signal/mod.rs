@@ -21,7 +21,7 @@ mod temporary;
 pub use action::{Action, SigHand, change as change_action, rt_sigaction};
 pub use altstack::sigaltstack;
 pub use arrive::{is_breakpoint, vload_signal};
-pub use believed::{Believed, Set};
+pub use believed::{Believed, Set, block_of};
 pub use deliver::{again as send_again, held_restarts, is_held, vload_resident_deliver};
 pub use fault::{DISPATCHED, die, faults, happens_again, heard, install, is_ours};
 pub use mask::{

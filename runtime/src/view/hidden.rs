@@ -126,15 +126,16 @@ pub fn is_reached(call: &Call<'_>, result: isize, path: usize) -> bool {
 /// (`proc_fd_getattr`, fs/proc/fd.c). `size` is the address of that field.
 pub fn uncount(call: &Call<'_>, result: isize, path: usize, size: Option<usize>) {
     let Some(size) = size.filter(|&size| result >= 0 && is_of_proc(call, size)) else { return };
+    // Few other folders in `/proc` have one.
+    if User::<usize>::new(size).read_again() == Ok(0) {
+        return;
+    }
     let given = given(call, result, path).unwrap_or_default();
     let mut buffer = [0; PATH];
-    let listed = if given.is_empty() {
+    let listed = match dirfd(call, path) {
         // What is open already.
-        path_of(dirfd(call, path), &mut buffer)
-    } else if given.ends_with(b"fd") {
-        procfs::canonical(dirfd(call, path), given, &mut buffer)
-    } else {
-        None
+        open if given.is_empty() && open != sys::CWD => path_of(open, &mut buffer),
+        folder => procfs::canonical(folder, given, &mut buffer),
     };
     let Some(pid) = listed.and_then(process_of_listing) else { return };
     let own = of(call, pid).into_iter().filter(|fd| *fd >= 0).count();

@@ -119,6 +119,14 @@ pub fn cases() -> Vec<Case> {
             .build(fields)
             .not_under(&["deny-process-vm", "foreign-proc", "no-proc"])
             .within(&["setarch", "-R"]),
+        Case::new("identity/given")
+            .build(Build::c_with("given.c", "", &["-pthread"]))
+            .not_under(&["deny-process-vm", "foreign-proc", "no-proc"])
+            .on(&[Arch::X86_64, Arch::I686]),
+        Case::new("identity/given-static")
+            .build(Build::c_with("given.c", "static", &["-static", "-pthread"]))
+            .not_under(&["deny-process-vm", "foreign-proc", "no-proc"])
+            .on(&[Arch::X86_64, Arch::I686]),
         Case::new("identity/queries")
             .build(Build::c("queries.c"))
             .rule(Rule::Replace(r"size [0-9a-f]+000 page 4096 '\[stack\]'", "[stack]"))

@@ -4,6 +4,7 @@
 //! position too, which copies of it share. What is read comes from a text that is made when it is read
 //! from the beginning, as the kernel makes one then, and kept until the descriptor is closed.
 
+mod asleep;
 mod buffer;
 mod counts;
 mod filter;
@@ -53,12 +54,14 @@ pub enum Kind {
     Status,
     /// `auxv`.
     Vector,
+    /// `syscall`.
+    Call,
 }
 
 impl Kind {
     /// The file that the last part of a path names.
     pub fn named(path: &[u8]) -> Option<Self> {
-        const NAMES: [(&[u8], Kind); 8] = [
+        const NAMES: [(&[u8], Kind); 9] = [
             (b"maps", Kind::Maps),
             (b"smaps", Kind::Smaps),
             (b"smaps_rollup", Kind::Rollup),
@@ -67,6 +70,7 @@ impl Kind {
             (b"statm", Kind::Statm),
             (b"status", Kind::Status),
             (b"auxv", Kind::Vector),
+            (b"syscall", Kind::Call),
         ];
         let (_, name) = procfs::split(path);
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
@@ -97,7 +101,7 @@ fn kind_of(fd: i32) -> Option<(Kind, i32)> {
 
 /// What the target shall read of the descriptor.
 fn content(fd: i32, (kind, pid): (Kind, i32)) -> Result<Buffer> {
-    if matches!(kind, Kind::Stat | Kind::Statm | Kind::Status | Kind::Vector) {
+    if matches!(kind, Kind::Stat | Kind::Statm | Kind::Status | Kind::Vector | Kind::Call) {
         return state_of(fd, kind, pid);
     }
     let mut text = Buffer::new()?;
@@ -148,14 +152,18 @@ fn write_state(
     if kind == Kind::Vector {
         return vector::filter(text, peer, out);
     }
-    let own = Counts::of(fd, maps, &Space::of(pid, maps).ok_or(Errno::SRCH)?);
-    if kind == Kind::Statm {
-        return state::statm(text, &own, out);
-    }
+    let space = Space::of(pid, maps).ok_or(Errno::SRCH)?;
     let mut path = [0; 256];
     let thread = path_of(fd, &mut path).and_then(procfs::thread_of).unwrap_or(pid);
     // In another pid namespace's `/proc` this process has another number.
     let thread = if peer.is_none() && thread == pid { sys::getpid() } else { thread };
+    if kind == Kind::Call {
+        return asleep::filter(text, thread, &space, peer, out);
+    }
+    let own = Counts::of(fd, maps, &space);
+    if kind == Kind::Statm {
+        return state::statm(text, &own, out);
+    }
     let signals = Believed::of(peer, thread)?;
     match kind {
         Kind::Stat => state::stat(text, &own, &signals, out),
