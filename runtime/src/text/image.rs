@@ -39,25 +39,36 @@ pub fn is_elf(fd: i32) -> bool {
     sys::pread(fd, &mut magic, 0) == Ok(4) && magic == *b"\x7fELF"
 }
 
-/// The shapes of an image with its stubs at `stub_vaddr` or where they go by default. Islands are
-/// at a fixed distance from the text; where something else is there already, the stubs are not
-/// where they belong either.
-pub fn shapes_at(stub_vaddr: Option<u64>) -> ShapeSet {
-    match stub_vaddr {
-        None => shapes(),
-        Some(_) => shapes().without(Shape::Pun),
-    }
+/// How an image is made.
+#[derive(Clone, Copy)]
+pub struct How {
+    /// Where its stubs are, if not where they go by default.
+    pub stub_vaddr: Option<u64>,
+    /// The shapes that may be used.
+    pub allowed: ShapeSet,
 }
 
-/// The part of a key that says how the image is made.
-pub fn shapes_key(stub_vaddr: Option<u64>) -> u64 {
-    u64::from_le_bytes(shapes().to_bytes()).rotate_left(17) ^ stub_vaddr.unwrap_or(u64::MAX)
+impl How {
+    /// The shapes that are used. Islands are at a fixed distance from the text; where something else is there
+    /// already, the stubs are not where they belong either.
+    pub fn shapes(&self) -> ShapeSet {
+        match self.stub_vaddr {
+            None => self.allowed,
+            Some(_) => self.allowed.without(Shape::Pun),
+        }
+    }
+
+    /// Its part of a key.
+    pub fn key(&self) -> u64 {
+        let stubs = self.stub_vaddr.unwrap_or(u64::MAX);
+        u64::from_le_bytes(self.allowed.to_bytes()).rotate_left(17) ^ stubs
+    }
 }
 
 /// What identifies an image: the file's content, the shapes, where the stubs are, and what is wrong with it
 /// on purpose.
-fn key(stat: &Stat, stub_vaddr: Option<u64>, fault: Option<Fault>) -> [u64; 6] {
-    let how = shapes_key(stub_vaddr) ^ fault.map_or(0, Fault::key);
+fn key(stat: &Stat, how: &How, fault: Option<Fault>) -> [u64; 6] {
+    let how = how.key() ^ fault.map_or(0, Fault::key);
     [stat.dev, stat.ino, stat.size, stat.mtime as u64, stat.ctime as u64, how]
 }
 
@@ -70,13 +81,13 @@ pub enum Missing {
     Unproven,
 }
 
-/// The patched image of the file, with its stubs at `stub_vaddr` or where they go by default.
-pub fn image_of(fd: i32, stat: &Stat, stub_vaddr: Option<u64>) -> Result<Image, Missing> {
+/// The patched image of the file.
+pub fn image_of(fd: i32, stat: &Stat, how: &How) -> Result<Image, Missing> {
     if UNTOUCHED.load(Ordering::Relaxed) {
         return Err(Missing::Nothing);
     }
     let fault = fault(fd);
-    let key = key(stat, stub_vaddr, fault);
+    let key = key(stat, how, fault);
     let skipped = named(fd, "skip");
     // A run of `vload bisect` has a session of its own, and no cache.
     let lasting = skipped.is_empty() && is_settled(stat);
@@ -87,7 +98,7 @@ pub fn image_of(fd: i32, stat: &Stat, stub_vaddr: Option<u64>) -> Result<Image, 
             Found::Unknown => {}
         }
     }
-    store::keep(&key, build(fd, stat, stub_vaddr, key, &Changes { skipped, fault }), lasting)
+    store::keep(&key, build(fd, stat, how, key, &Changes { skipped, fault }), lasting)
 }
 
 fn is_settled(stat: &Stat) -> bool {
@@ -97,7 +108,7 @@ fn is_settled(stat: &Stat) -> bool {
 fn build(
     fd: i32,
     stat: &Stat,
-    stub_vaddr: Option<u64>,
+    how: &How,
     key: [u64; 6],
     changes: &Changes,
 ) -> Result<Vec<u8>, Missing> {
@@ -106,7 +117,7 @@ fn build(
     // SAFETY: mapped just now for reading. A file that is cut while it is read raises SIGBUS, as
     // executing it would.
     let file = unsafe { core::slice::from_raw_parts(start as *const u8, length) };
-    let bytes = match plan(file, stub_vaddr, &changes.skipped) {
+    let bytes = match plan(file, how, &changes.skipped) {
         Ok(mut plan) => {
             plan.spoil(changes.fault);
             if let Some(trial) = trial::current() {
@@ -148,7 +159,7 @@ fn build(
                 let holes = plan.refused().iter().any(|refused| refused.reason.is_watched());
                 Err(if holes { Missing::Unproven } else { Missing::Nothing })
             } else {
-                plan.build(stub_vaddr, key).ok_or(Missing::Unproven)
+                plan.build(how.stub_vaddr, key).ok_or(Missing::Unproven)
             }
         }
         Err(error) => {
@@ -165,12 +176,13 @@ fn build(
 /// What a run makes of the opened file, whose bytes are `file`, while nothing is in the way of its
 /// stubs.
 pub fn plan_of(fd: i32, file: &[u8]) -> Result<Plan<'_>, Error> {
-    plan(file, None, &named(fd, "skip"))
+    let how = How { stub_vaddr: None, allowed: shapes() };
+    plan(file, &how, &named(fd, "skip"))
 }
 
-fn plan<'a>(file: &'a [u8], stub_vaddr: Option<u64>, skipped: &[Skip]) -> Result<Plan<'a>, Error> {
+fn plan<'a>(file: &'a [u8], how: &How, skipped: &[Skip]) -> Result<Plan<'a>, Error> {
     let skip = |site: u64| skipped.iter().any(|skip| skip.0.is_none_or(|at| at == site));
-    patch::analyze(file, &shapes_at(stub_vaddr), &skip)
+    patch::analyze(file, &how.shapes(), &skip)
 }
 
 /// What the options change of a file.

@@ -11,6 +11,7 @@ mod place;
 mod protect;
 mod region;
 mod store;
+mod traps;
 mod vdso;
 
 pub use calls::{mmap, munmap};

@@ -6,10 +6,11 @@ use core::ops::Range;
 use core::sync::atomic::AtomicBool;
 
 use super::executable;
-use super::image::{Missing, image_of};
+use super::image::{How, Missing, image_of, shapes};
 use super::pieces::{Opened, code_ranges, map_code, open, overlay};
 use super::region::{self, Region};
 use super::store::Image;
+use super::traps;
 use crate::image::{Elf, Fd};
 use crate::log::{self, Level};
 use crate::patch::{BlobView, Refused};
@@ -48,7 +49,7 @@ pub struct Prepared {
 impl Prepared {
     /// The file's; `None` when there is nothing to patch.
     pub fn of(fd: i32, stat: &Stat) -> Option<Self> {
-        let opened = open(image_of(fd, stat, None).ok()?).ok()?;
+        let opened = open_allowed(&|how| image_of(fd, stat, how), None).ok()?.ok()?;
         Some(Self { opened, first: first_page(fd)? })
     }
 
@@ -112,7 +113,7 @@ pub fn fill_reserved(file: Prepared, start: usize, used: usize, end: usize) {
 pub fn cover(fd: i32, stat: &Stat, mapping: Mapping, block: Option<&Block>) {
     executable::note(mapping.start, mapping.start + mapping.length);
     let name = format_args!("file {:#x}:{}", stat.dev, stat.ino);
-    if cover_with(&name, mapping, None, &|stubs| image_of(fd, stat, stubs)).is_err() {
+    if cover_with(&name, mapping, None, &|how| image_of(fd, stat, how)).is_err() {
         let place = mapping.start..mapping.start + mapping.length;
         watch::demand(block, Some(place), format_args!("{name} at {:#x}", mapping.start));
     }
@@ -167,13 +168,28 @@ pub fn cover_reserved(
 /// Something of a text cannot be proven, or could not be replaced.
 pub struct Uncovered;
 
-/// The same for any image: `image` makes it, with its stubs where they belong or at an address. `known`: what is
+/// What makes an image of a text.
+pub type Make<'a> = dyn Fn(&How) -> Result<Image, Missing> + 'a;
+
+/// Makes an image and opens it. Where no site may begin to trap, what only a trap fits is left as it is.
+fn open_allowed(image: &Make<'_>, stub_vaddr: Option<u64>) -> Result<sys::Result<Opened>, Missing> {
+    let allowed = shapes();
+    let opened = open(image(&How { stub_vaddr, allowed })?);
+    match opened {
+        Ok(opened) if opened.view.has_traps() && !traps::may_begin() => {
+            image(&How { stub_vaddr, allowed: allowed.without_traps() }).map(open)
+        }
+        opened => Ok(opened),
+    }
+}
+
+/// The same for any image: `image` makes it. `known`: what is
 /// added to its addresses, if that is known before, and they belong right behind the mapping.
 pub fn cover_with(
     name: &dyn Display,
     mapping: Mapping,
     known: Option<usize>,
-    image: &dyn Fn(Option<u64>) -> Result<Image, Missing>,
+    image: &Make<'_>,
 ) -> Result<(), Uncovered> {
     let covered = match known {
         Some(bias) if !is_unused(mapping.start + mapping.length, PAGE) => {
@@ -230,17 +246,13 @@ fn is_unused(start: usize, length: usize) -> bool {
 
 /// Makes the image with its stubs where they belong, or elsewhere when something is there. Gives whether all of
 /// the mapping is proven.
-fn where_they_belong(
-    mapping: Mapping,
-    image: &dyn Fn(Option<u64>) -> Result<Image, Missing>,
-) -> sys::Result<bool> {
-    let made = match image(None) {
-        Ok(made) => made,
+fn where_they_belong(mapping: Mapping, image: &Make<'_>) -> sys::Result<bool> {
+    let opened = match open_allowed(image, None) {
+        Ok(opened) => opened?,
         Err(missing) => {
             return Ok(missing == Missing::Nothing && mapping.prot & PROT_WRITE == 0);
         }
     };
-    let opened = open(made)?;
     let Some(bias) = bias(&opened.view, mapping) else {
         // No page of it changes.
         return Ok(!opened.view.refused().any(|refused| refused.reason.is_watched()));
@@ -252,19 +264,15 @@ fn where_they_belong(
 }
 
 /// The same with the stubs elsewhere, within reach.
-fn elsewhere(
-    mapping: Mapping,
-    bias: usize,
-    image: &dyn Fn(Option<u64>) -> Result<Image, Missing>,
-) -> sys::Result<bool> {
+fn elsewhere(mapping: Mapping, bias: usize, image: &Make<'_>) -> sys::Result<bool> {
     let stubs = (near(mapping)? as u64).wrapping_sub(bias as u64);
-    let made = match image(Some(stubs)) {
-        Ok(made) => made,
+    let opened = match open_allowed(image, Some(stubs)) {
+        Ok(opened) => opened?,
         // As `where_they_belong` has it.
         Err(Missing::Nothing) => return Ok(mapping.prot & PROT_WRITE == 0),
         Err(Missing::Unproven) => return Err(Errno::NOMEM),
     };
-    put(open(made)?, bias, mapping)
+    put(opened, bias, mapping)
 }
 
 /// Puts the image in place. Gives whether all of the mapping is proven.

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use core::sync::atomic::Ordering;
 
-use super::image::{Missing, UNTOUCHED, shapes_at, shapes_key};
+use super::image::{How, Missing, UNTOUCHED};
 use super::pieces;
 use super::place::{self, Mapping, PAGE};
 use super::store::{self, Found, Image};
@@ -32,7 +32,7 @@ pub fn cover_vdso(base: usize) {
     let mapping =
         Mapping { start: base, length: bytes.len(), offset: 0, prot: PROT_READ | PROT_EXEC };
     // Its addresses begin at 0, and what the kernel has put it next to is behind it.
-    if place::cover_with(&"the vDSO", mapping, Some(base), &|stubs| image(bytes, stubs)).is_err() {
+    if place::cover_with(&"the vDSO", mapping, Some(base), &|how| image(bytes, how)).is_err() {
         watch::demand(None, None, format_args!("the vDSO"));
     }
 }
@@ -50,7 +50,7 @@ fn bytes(base: usize) -> Option<&'static [u8]> {
     Some(unsafe { core::slice::from_raw_parts(base as *const u8, length) })
 }
 
-fn image(bytes: &'static [u8], stubs: Option<u64>) -> Result<Image, Missing> {
+fn image(bytes: &'static [u8], how: &How) -> Result<Image, Missing> {
     if UNTOUCHED.load(Ordering::Relaxed) {
         return Err(Missing::Nothing);
     }
@@ -59,11 +59,11 @@ fn image(bytes: &'static [u8], stubs: Option<u64>) -> Result<Image, Missing> {
         let word = u64::from_ne_bytes(chunk.try_into().unwrap_or([0; 8]));
         hash = (hash ^ word).wrapping_mul(0x0100_0000_01b3).rotate_left(23);
     }
-    let key = [MARK, hash, bytes.len() as u64, 0, 0, shapes_key(stubs)];
+    let key = [MARK, hash, bytes.len() as u64, 0, 0, how.key()];
     match store::find(&key) {
         Found::Image(image) => Ok(image),
         Found::Missing(missing) => Err(missing),
-        Found::Unknown => store::keep(&key, build(bytes, stubs, key), true),
+        Found::Unknown => store::keep(&key, build(bytes, how, key), true),
     }
 }
 
@@ -76,9 +76,9 @@ pub fn replace(bytes: &[u8], at: usize) -> sys::Result<()> {
     Ok(())
 }
 
-fn build(bytes: &[u8], stubs: Option<u64>, key: [u64; 6]) -> Result<Vec<u8>, Missing> {
+fn build(bytes: &[u8], how: &How, key: [u64; 6]) -> Result<Vec<u8>, Missing> {
     let mut plan =
-        patch::analyze(bytes, &shapes_at(stubs), &|_| false).map_err(|_| Missing::Unproven)?;
+        patch::analyze(bytes, &how.shapes(), &|_| false).map_err(|_| Missing::Unproven)?;
     for name in plan.own_functions(arch::patch::FUNCTIONS) {
         crate::log!(
             Warn,
@@ -93,5 +93,5 @@ fn build(bytes: &[u8], stubs: Option<u64>, key: [u64; 6]) -> Result<Vec<u8>, Mis
         let holes = plan.refused().iter().any(|refused| refused.reason.is_watched());
         return Err(if holes { Missing::Unproven } else { Missing::Nothing });
     }
-    plan.build(stubs, key).ok_or(Missing::Unproven)
+    plan.build(how.stub_vaddr, key).ok_or(Missing::Unproven)
 }

@@ -1,5 +1,6 @@
 //! Code that cannot be proven, and programs all of whose code is.
 
+use crate::arch::Arch;
 use crate::case::{Case, Rule};
 use crate::confinement::{FILTERED, WITHOUT_PROC};
 use crate::execute::{Bench, Host, Outcome};
@@ -52,6 +53,16 @@ fn deaf(name: &str) -> Case {
     Case::new(name).build(Build::c_with("deaf.c", "", &["-pthread"])).not_under(&["mdwe"])
 }
 
+/// A library with a site that only a trap fits, which is loaded while threads run. Where nothing can be watched, those that
+/// block the trap are ended by it (the limits).
+fn late_site(name: &str) -> Case {
+    Case::new(name)
+        .build(Build::c_with("latesite.c", "", &["-pthread"]))
+        .build(Build::c_with("oddsite.c", "", &["-shared", "-fPIC"]))
+        .not_under(FILTERED)
+        .on(&[Arch::X86_64])
+}
+
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -85,6 +96,8 @@ pub fn cases() -> Vec<Case> {
     let looping =
         |name: &str| checked(name).run(&["{0}", "loop"]).not_under(&["mdwe"]).not_under(FILTERED);
     cases.extend([
+        late_site("watch/late-site").run(&["{0}", "{1}"]),
+        late_site("watch/late-site-blocked").run(&["{0}", "{1}", "blocked"]),
         deaf("watch/deaf"),
         deaf("watch/deaf-ignored").run(&["{0}", "ignored"]),
         deaf("watch/deaf-covered").plain_only().not_under(FILTERED).check(every_thread),
