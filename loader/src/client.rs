@@ -59,7 +59,7 @@ pub fn is_ourselves(file: i32) -> bool {
 }
 
 /// The path of the program `vload`.
-fn own_path(vectors: &Vectors) -> Vec<u8> {
+pub fn own_path(vectors: &Vectors) -> Vec<u8> {
     let mut buffer = [0; 4096];
     match (sys::readlink(sys::CWD, c"/proc/self/exe", &mut buffer), vectors.aux(AT_EXECFN)) {
         (Ok(path), _) => path.into(),

@@ -5,6 +5,7 @@
 //! vload-tool VLOAD bisect|check|doctor …        as typed
 //! vload-tool VLOAD --ask insmod|rmmod|lsmod|mount|umount …   in the session that it is started in
 //! vload-tool VLOAD --ask new|cflags …           anywhere
+//! vload-tool VLOAD --report VIEW                outside: waits for the end of a view whose session is descriptor 3
 //! vload-tool VLOAD --begin M… -- ARGUMENT…      prepares what -m names, and becomes `VLOAD --prepared FD ARGUMENT…`
 //! vload-tool VLOAD --nest M… -- PATH NAME ARG…  loads what -m names in a view of its own, and becomes PATH
 //! ```

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use runtime::process;
 
-use super::{prepare, verbs};
+use super::{built_in, prepare, verbs};
 use crate::command::{self, Command};
 use crate::message::{USAGE, fail};
 use crate::vectors::{Vectors, string};
@@ -19,6 +19,7 @@ pub fn decide(vectors: Vectors) -> ! {
         b"--ask" => verbs::run(&vectors, own, &words),
         b"--begin" => prepare::begin(&vectors, own, &words[..end], 3 + end + 1),
         b"--nest" => verbs::nest(&vectors, own, &words[..end], 3 + end + 1),
+        b"--report" => built_in::wait_for_end(words.first().copied().unwrap_or_default()),
         _ => {}
     }
     // As vload has it, whose path stands for its name.

@@ -119,8 +119,12 @@ fn insert(vectors: &Vectors, own: &CStr, text: &[u8]) -> Result<(), String> {
     let spec =
         Spec::parse(text).map_err(|malformed| alloc::format!("{}: {malformed}", Shown(text)))?;
     let (name, answer) = if modules::named(spec.name).is_some() {
-        let asked = built_in::request(text)?;
-        (CString::new(spec.name).unwrap_or_default(), ask(&[], &asked))
+        let (asked, reports) = built_in::request(text)?;
+        let answer = ask(&[], &asked);
+        if reports && answer.is_ok() {
+            built_in::report_at_end(vectors, own);
+        }
+        (CString::new(spec.name).unwrap_or_default(), answer)
     } else {
         let made = prepare::make(vectors, own, spec)?;
         let arguments = CString::new(spec.text()).unwrap_or_default();

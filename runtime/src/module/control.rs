@@ -36,6 +36,9 @@ pub const VIEW: usize = 4;
 /// The next exec of this process leaves the session.
 pub const LEAVE: usize = 5;
 
+/// A descriptor for who waits for the end of the caller's view ([`session::stay`]).
+pub const STAY: usize = 6;
+
 /// A layer, as [`LSMOD`] gives it.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -87,6 +90,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         RMMOD => rmmod(call),
         LSMOD => lsmod(call),
         VIEW => refresh::enter_new_view(call.block).map(|view| view.0 as usize),
+        STAY => session::stay(call.descriptors().session.get()).map(|fd| fd as usize),
         LEAVE => {
             LEAVES.store(true, Ordering::Relaxed);
             Ok(0)

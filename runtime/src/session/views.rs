@@ -135,8 +135,29 @@ pub fn is_lived_in(name: u32) -> bool {
 
 /// The byte of the session's file, far behind its end, that is locked for a view.
 fn byte(view: ViewId) -> u64 {
-    const BYTES: u64 = 1 << 62;
     BYTES + u64::from(view.0)
+}
+
+const BYTES: u64 = 1 << 62;
+
+/// A new descriptor of the session's file for a process that is to wait for the end of all that is in this process's view
+/// ([`outlive`]): it keeps the view.
+pub fn stay(session: i32) -> Result<i32> {
+    // Those of the first view have no lock until somebody wants to know of their end.
+    sys::lock_byte(session, byte(view()))?;
+    let fd = sys::reopen(session)?;
+    let locked = sys::lock_byte(fd, byte(view()));
+    locked.map(|()| fd).inspect_err(|_| sys::close(fd))
+}
+
+/// Waits until no other process is in `view`, or in one that comes from it; `session` is a descriptor of [`stay`]'s. `false` at once: there is
+/// somebody else who waits for that.
+pub fn outlive(session: i32, view: ViewId) -> Result<bool> {
+    match sys::lock_byte_alone(session, BYTES + (VIEWS as u64) + u64::from(view.0), false) {
+        Err(Errno::AGAIN | Errno::ACCES) => return Ok(false),
+        taken => taken?,
+    }
+    sys::lock_byte_alone(session, byte(view), true).map(|()| true)
 }
 
 impl Registry {
@@ -156,6 +177,7 @@ impl Registry {
             locked = sys::lock_byte(fd, byte(at));
             at = ViewId(self.view(at)?.parent.load(Ordering::Relaxed));
         }
+        let locked = locked.and_then(|()| sys::lock_byte(fd, byte(ROOT)));
         if locked.is_err() {
             sys::close(fd);
         }

@@ -299,11 +299,41 @@ pub fn lock_byte(fd: i32, byte: u64) -> Result<()> {
     fcntl(fd, nr::F_OFD_SETLK, &raw const lock as usize).map(drop)
 }
 
+/// Locks a byte of a file for writing; `waits`: when no other open file description has a lock on it any more.
+///
+/// [`Errno::AGAIN`](super::Errno::AGAIN): one has.
+pub fn lock_byte_alone(fd: i32, byte: u64, waits: bool) -> Result<()> {
+    let lock = byte_lock(nr::F_WRLCK, byte);
+    let how = if waits { nr::F_OFD_SETLKW } else { nr::F_OFD_SETLK };
+    loop {
+        match fcntl(fd, how, &raw const lock as usize) {
+            Err(super::Errno::INTR) => {}
+            taken => return taken.map(drop),
+        }
+    }
+}
+
 /// Whether another open file description has a lock on the byte. Where that cannot be asked it may be so.
 pub fn is_byte_locked(fd: i32, byte: u64) -> bool {
     let mut lock = byte_lock(nr::F_WRLCK, byte);
     let asked = fcntl(fd, nr::F_OFD_GETLK, &raw mut lock as usize);
     asked.is_err() || lock.l_type as u32 != nr::F_UNLCK
+}
+
+/// `chdir(2)`.
+pub fn chdir(path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call(nr::__NR_chdir, [path.as_ptr() as usize]) }.map(drop)
+}
+
+/// `close_range(2)`; where the kernel does not have it, one by one below the limit.
+pub fn close_from(first: i32) {
+    // SAFETY: no memory is passed; the caller has no use for them.
+    let closed = unsafe { call(nr::__NR_close_range, [first as usize, u32::MAX as usize, 0]) };
+    if closed.is_err() {
+        let end = super::limit(nr::RLIMIT_NOFILE).map_or(1024, |limit| limit.soft) as i32;
+        (first..end).for_each(super::close);
+    }
 }
 
 /// `mkdirat(2)`.

@@ -168,6 +168,12 @@ pub fn fork() -> Result<usize> {
     unsafe { call(nr::__NR_clone, [SIGCHLD, 0, 0, 0, 0]) }
 }
 
+/// `setsid(2)`.
+pub fn begin_session() -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { call(nr::__NR_setsid, []) }.map(drop)
+}
+
 /// `wait4(2)` with `WNOHANG`: the status of `child` if it has ended (or cannot be waited for).
 pub fn wait_without_blocking(child: i32) -> Option<i32> {
     const WNOHANG: usize = 1;

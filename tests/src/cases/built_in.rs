@@ -3,8 +3,8 @@
 use crate::arch::Arch;
 use crate::case::Case;
 use crate::cases::layers::{Row, Totals, table};
-use crate::cases::modules::{expect, inside, kept};
-use crate::execute::Bench;
+use crate::cases::modules::{NO_PROC, expect, inside, kept};
+use crate::execute::{Bench, Host};
 use crate::programs::Build;
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -17,9 +17,12 @@ pub fn cases() -> Vec<Case> {
     };
     let sees = Build::c_with("sees.c", "", &["-pthread"]);
     vec![
-        case("count").check(count),
+        case("count").not_under(NO_PROC).check(count),
         case("count-to-standard-error").check(to_standard_error),
         case("count-of-two").check(two),
+        // Who waits for the end has the session's file by /proc.
+        case("count-at-the-end").not_under(NO_PROC).check(at_the_end),
+        case("count-at-the-end-of-a-view").not_under(NO_PROC).check(at_the_end_of_a_view),
         Case::new("built-in/count-seen")
             .build(sees)
             .plain_only()
@@ -91,6 +94,41 @@ fn to_standard_error(bench: &Bench<'_>) -> Result<()> {
     expect(&outcome, "real\n1\n")?;
     ensure!(outcome.error_text().contains("no such module"), "{}", outcome.error_text());
     let (rows, _) = read(bench, "said")?;
+    ensure!(executed(bench, &rows).len() == 1, "{rows:?}");
+    Ok(())
+}
+
+/// Where nobody removes it the table comes when the last process of the session has ended, which the first need not be. What is
+/// opened to see that it can be written is a pipe here, so there is an end of that first.
+fn at_the_end(bench: &Bench<'_>) -> Result<()> {
+    let folder = kept(bench);
+    fs::create_dir_all(&folder)?;
+    let line = format!(
+        "cd {}; rm -f end go; mkfifo end go; (cat end; cat end >table) & \
+         {{vload}} sh -c '{{vload}} insmod count file=end; {{0}} 1; (read line <go; {{0}} 1) & exec {{0}} 1'; \
+         echo over; echo >go; wait",
+        folder.display()
+    );
+    let outcome = bench.run_command(Host::Native, &["sh", "-c", &bench.word(&line)])?;
+    let text = outcome.text();
+    ensure!(text.matches("real").count() == 3 && text.contains("over"), "{text:?}");
+    let (rows, _) = read(bench, "table")?;
+    ensure!(executed(bench, &rows).len() == 3, "{rows:?}");
+    Ok(())
+}
+
+/// A view of a nested vload ends before its session; what is removed has no second table.
+fn at_the_end_of_a_view(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(
+        bench,
+        &[],
+        "rm -f end; mkfifo end; (cat end; cat end >table) & \
+         vload -m hello sh -c 'vload insmod count file=removed; vload rmmod count; : >removed; \
+                               vload insmod count file=end; parent 1'; wait; parent 1; cat removed",
+    )?;
+    expect(&outcome, "real\nreal\n")?;
+    let (rows, _) = read(bench, "table")?;
     ensure!(executed(bench, &rows).len() == 1, "{rows:?}");
     Ok(())
 }
