@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::ptr::NonNull;
 
 use linux_raw_sys::general::X_OK;
-use runtime::layer::modules;
 use runtime::layer::spec::Spec;
+use runtime::layer::{count, modules};
 use runtime::module::{self, control};
 use runtime::process::OPTIONS;
 use runtime::session;
@@ -115,17 +115,19 @@ pub fn become_tool(vectors: &Vectors, words: &[&[u8]], first: usize) -> ! {
 pub fn settle(vectors: &Vectors, run: &Run) {
     let mut words: Vec<&[u8]> = Vec::from([&b"--begin"[..]]);
     words.extend(OPTIONS.values(modules::OPTION));
-    let built_in =
-        |text: &&[u8]| Spec::parse(text).is_ok_and(|spec| modules::named(spec.name).is_some());
-    let own = words[1..].iter().filter(|text| built_in(text)).count();
+    let raw = |text: &[u8]| Spec::parse(text).ok().and_then(|spec| modules::named(spec.name));
+    let modules = || words[1..].iter().map(|text| raw(text));
+    let are_files = modules().any(|raw| raw.is_none());
+    // Its table is printed by a parent, which is not in the view.
+    let counts = modules().flatten().any(|raw| core::ptr::eq(raw, &count::COUNT));
     match place(vectors) {
         Where::Outside => {
-            if words.len() - 1 != own && run.prepared.is_none() {
+            if are_files && run.prepared.is_none() {
                 words.push(b"--");
                 become_tool(vectors, &words, 1);
             }
         }
-        Where::Inside if own == 0 && run.is_plain() && OPTIONS.has_only(modules::OPTION) => {
+        Where::Inside if !counts && run.is_plain() && OPTIONS.has_only(modules::OPTION) => {
             let (path, _) = find::program(vectors, run.program);
             if words.len() == 1 {
                 handover::execute(&path, &vectors.argv[run.first..], vectors);
