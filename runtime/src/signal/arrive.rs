@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::{SIGTRAP, deliver, fault, mask};
+use super::{SIGTRAP, UNBLOCKABLE, deliver, fault, mask};
 use crate::adopt;
 use crate::arch::{self, Context, SigInfo};
 use crate::module;
@@ -45,6 +45,10 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
             }
             return;
         }
+        if is_second(block, &context) {
+            put_off(signal, info, &mut context);
+            return;
+        }
         // SAFETY: in the exit window the registers of the call are complete (arch/*/exit.rs).
         context.finish_exit(unsafe { &*block.regs });
         leaving = true;
@@ -62,6 +66,8 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         // Between two instructions of a stub that are one to the caller, which single-steps itself.
         return;
     }
+    // The target runs with its own mask: what was to be set is set.
+    block.exit_mask_set = 0;
     watch::arm_interrupted(&mut context, block);
     if !calls_to_arm {
         let mut blocked = context.mask();
@@ -119,19 +125,30 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
             context.set_pc(window.escape);
         }
     }
-    let mask = context.mask();
-    context.set_mask(mask::while_held(block.held_flag.load(Ordering::Relaxed) != 0));
-    if block.held_flag.load(Ordering::Relaxed) != 0 {
-        // Only a signal that is never blocked here (signal/fault.rs) comes second. It waits in the
-        // kernel's queue, behind the mask.
-        deliver::back_to_kernel(signal, info);
+    if is_second(block, context) {
+        put_off(signal, info, context);
         return;
     }
     // SAFETY: the caller's promise.
     unsafe { block.held.keep(info, context) };
     block.held_signal = signal;
-    block.exit_mask = mask;
+    block.exit_mask = context.mask();
     block.held_flag.store(1, Ordering::Release);
+    context.set_mask(mask::while_held());
+}
+
+/// Whether the mask that `context` shows is the resident's: one that was held is still to be delivered, or has been, and
+/// the mask with which its handler begins is still to be set (arch/*/exit.rs).
+fn is_second(block: &Block, context: &Context) -> bool {
+    let differs = (context.mask() ^ block.exit_mask) & !UNBLOCKABLE != 0;
+    deliver::is_held(block) || (block.exit_mask_set != 0 && differs)
+}
+
+/// Only a signal that is never blocked here (signal/fault.rs) comes second. It waits in the kernel's queue, behind the
+/// mask, until the target's own is set.
+fn put_off(signal: i32, info: &SigInfo, context: &mut Context) {
+    context.set_mask(sys::ALL_SIGNALS);
+    deliver::back_to_kernel(signal, info);
 }
 
 /// Whether a trap is that of a breakpoint instruction.

@@ -231,13 +231,11 @@ pub fn for_kernel(mask: u64) -> u64 {
 /// of its own instructions (`arch::escape_of_fault`) and of a module's. If one of these comes from elsewhere it is the
 /// second to be held, and waits blocked. Where a filter of the target's keeps the exit from setting the
 /// mask, the handler starts with this one, and may come to a site that traps.
-pub fn while_held(second: bool) -> u64 {
+pub fn while_held() -> u64 {
     let expected = bit(SIGSEGV as i32) | bit(SIGBUS as i32) | (open() & FAULTS);
-    match second {
-        true => sys::ALL_SIGNALS,
-        false if sys::can_set_signal_mask() => sys::ALL_SIGNALS & !expected,
-        false => for_kernel(sys::ALL_SIGNALS) & !expected,
-    }
+    let all =
+        if sys::can_set_signal_mask() { sys::ALL_SIGNALS } else { for_kernel(sys::ALL_SIGNALS) };
+    all & !expected
 }
 
 /// What a thread believes it blocks of the signals that are never blocked in the kernel.

@@ -40,10 +40,10 @@ const WINDOWS: &[(&str, usize)] = &[
 
 /// What of `tests/programs/sections.c` is walked, with which option of vload's, and every how many points.
 const SECTIONS: &[(&str, &str, usize)] = &[
-    ("handed-mask", "--watch=always", 23),
-    ("handed-suspend", "--watch=always", 23),
-    ("handed-wait", "--watch=always", 11),
-    ("handed-return", "--watch=always", 23),
+    ("handed-mask", "--watch=always", 3),
+    ("handed-suspend", "--watch=always", 3),
+    ("handed-wait", "--watch=always", 3),
+    ("handed-return", "--watch=always", 3),
     ("generated", "--watch=auto", 11),
     ("generated", "--watch=always", 11),
     ("watch", "--watch=auto", 37),
