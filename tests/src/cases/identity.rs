@@ -91,6 +91,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("identity/own-file-static")
             .build(Build::c_with("ownfile.c", "static", &["-static"]))
             .not_under(&["deny-process-vm", "foreign-proc"]),
+        Case::new("identity/records").build(Build::c("records.c")).not_under(OTHERS),
         Case::new("identity/maps")
             .build(Build::c_with("maps.c", "", &["-pthread"]))
             .not_under(OTHERS),

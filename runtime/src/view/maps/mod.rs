@@ -12,6 +12,7 @@ mod line;
 mod numa;
 mod query;
 mod read;
+mod records;
 mod remote;
 mod rollup;
 mod space;

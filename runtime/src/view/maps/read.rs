@@ -8,6 +8,7 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use super::buffer::Buffer;
+use super::records::Records;
 use super::{Kind, content, kind_of, query};
 use crate::arch;
 use crate::layer::{self, Call, Class};
@@ -34,6 +35,12 @@ numbers! {
     IOCTL = __NR_ioctl;
 }
 
+/// What a descriptor shows, and how far it was read.
+struct Text {
+    bytes: Buffer,
+    records: Records,
+}
+
 /// The calls that are wanted while a descriptor is claimed.
 pub const CALLS: &[usize] =
     &[READ, PREAD64, READV, PREADV, PREADV2, SENDFILE, SPLICE, COPY_FILE_RANGE, DUP, IOCTL];
@@ -52,7 +59,7 @@ struct Claim {
     /// The table that it is a number of.
     table: AtomicPtr<Descriptors>,
     /// What was read from the beginning.
-    text: UnsafeCell<Option<Buffer>>,
+    text: UnsafeCell<Option<Text>>,
 }
 
 // SAFETY: `text` is only touched by the one that made the state BUSY.
@@ -69,7 +76,7 @@ static CLAIMS: [Claim; MOST] = [const {
 
 impl Claim {
     /// Does something with the text, unless somebody else does.
-    fn with<T>(&self, work: impl FnOnce(&mut Option<Buffer>) -> T) -> Option<T> {
+    fn with<T>(&self, work: impl FnOnce(&mut Option<Text>) -> T) -> Option<T> {
         self.state.compare_exchange(LIVE, BUSY, Ordering::Acquire, Ordering::Relaxed).ok()?;
         // SAFETY: BUSY is ours alone.
         let done = work(unsafe { &mut *self.text.get() });
@@ -225,43 +232,63 @@ fn serve(
         Some(offset) => offset,
         None => sys::seek(fd, 0, SEEK_CUR)?,
     };
+    let made = || Ok(Text { bytes: content(fd, kind)?, records: Records::new() });
     let kept = claim.with(|text| {
         if position == 0 || text.is_none() {
-            *text = Some(content(fd, kind)?);
+            *text = Some(made()?);
         }
-        let bytes = text.as_ref().map_or(&b""[..], Buffer::bytes);
-        copy(bytes, position, pieces)
+        text.as_mut().map_or(Ok(0), |text| text.copy(kind.0, position, pieces))
     });
     let length = match kept {
         Some(length) => length?,
-        None => copy(content(fd, kind)?.bytes(), position, pieces)?,
+        None => made()?.copy(kind.0, position, pieces)?,
     };
-    if offset.is_none() && length != 0 {
-        sys::seek(fd, position + length as u64, SEEK_SET)?;
+    if offset.is_none() {
+        advance(fd, position, length)?;
     }
     Ok(length)
 }
 
-fn copy(
-    bytes: &[u8],
-    position: u64,
-    pieces: &mut dyn Iterator<Item = (usize, usize)>,
-) -> Result<usize> {
-    let start = usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
-    let mut rest = bytes.get(start..).unwrap_or_default();
-    let mut done = 0;
-    for (address, room) in pieces {
-        let (now, later) = rest.split_at(room.min(rest.len()));
-        if now.is_empty() {
-            continue;
+/// Moves the descriptor's position on from `position`. By reading: to be told of a place in such a file, the kernel makes all
+/// of it anew up to there (`seq_lseek`, fs/seq_file.c).
+fn advance(fd: i32, position: u64, length: usize) -> Result<()> {
+    let mut unused = [0; 1024];
+    let mut rest = length;
+    while rest > 0 {
+        match sys::read(fd, &mut unused[..rest.min(1024)])? {
+            // What is shown is longer than what the kernel has.
+            0 => return sys::seek(fd, position + length as u64, SEEK_SET).map(drop),
+            read => rest -= read,
         }
-        match copy_out(address, now) {
-            Ok(()) => {}
-            Err(error) if done == 0 => return Err(error),
-            Err(_) => break,
-        }
-        done += now.len();
-        rest = later;
     }
-    Ok(done)
+    Ok(())
+}
+
+impl Text {
+    /// Reads into each place in turn, until one is not filled (`do_loop_readv_writev`, fs/read_write.c).
+    fn copy(
+        &mut self,
+        kind: Kind,
+        position: u64,
+        pieces: &mut dyn Iterator<Item = (usize, usize)>,
+    ) -> Result<usize> {
+        let bytes = self.bytes.bytes();
+        let start = usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
+        let mut done = 0;
+        for (address, room) in pieces {
+            let at = start + done;
+            let taken = self.records.take(kind, bytes, at, room);
+            match copy_out(address, bytes.get(at..at + taken).unwrap_or_default()) {
+                Ok(()) => done += taken,
+                Err(error) => {
+                    self.records.put_back(taken);
+                    return if done == 0 { Err(error) } else { Ok(done) };
+                }
+            }
+            if taken < room {
+                break;
+            }
+        }
+        Ok(done)
+    }
 }
