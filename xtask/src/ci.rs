@@ -61,6 +61,7 @@ pub fn ci(options: &Options) -> ExitCode {
             arch: Choice::All,
             require_all: true,
             filter: None,
+            from: None,
             suite: None,
             shapes: None,
             mode: None,

@@ -21,6 +21,9 @@ pub struct Options {
     /// Only the cases whose name contains this
     #[arg(long)]
     pub filter: Option<String>,
+    /// Of a suite that others wrote, only the piece of this name and those after it
+    #[arg(long)]
+    pub from: Option<String>,
     /// Only this suite: unit, one that the comparison has, or one that others wrote: python, go, stress
     #[arg(long)]
     pub suite: Option<String>,
@@ -195,6 +198,9 @@ fn foreign_suite(suite: &str, options: &Options, vload: &Path) -> Result<Tally> 
     cargo.arg("--vload").arg(vload).arg("--work").arg(command::target_dir().join("suites"));
     if let Some(filter) = &options.filter {
         cargo.args(["--filter", filter]);
+    }
+    if let Some(from) = &options.from {
+        cargo.args(["--from", from]);
     }
     if options.full {
         cargo.arg("--full");

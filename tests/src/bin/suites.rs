@@ -22,11 +22,14 @@ struct Options {
     /// Only pieces whose name contains this
     #[arg(long)]
     filter: Option<String>,
+    /// Only this piece and those after it
+    #[arg(long)]
+    from: Option<String>,
 }
 
 fn main() -> ExitCode {
-    let Options { suite, vload, work, full, filter } = Options::parse();
-    match run(&suite, &Plan { vload, work, full, filter }) {
+    let Options { suite, vload, work, full, filter, from } = Options::parse();
+    match run(&suite, &Plan { vload, work, full, filter, from }) {
         Ok(tally) => {
             println!("{} passed, {} failed", tally.passed, tally.failed);
             if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

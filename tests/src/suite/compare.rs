@@ -18,6 +18,8 @@ pub struct Plan {
     pub full: bool,
     /// Only pieces whose name contains this.
     pub filter: Option<String>,
+    /// Only this piece and those after it: how a run that was ended is gone on with.
+    pub from: Option<String>,
 }
 
 /// How many cases passed and failed under vload; each counts once for each way of running it.
@@ -41,12 +43,14 @@ pub fn run(name: &str, plan: &Plan) -> Result<Tally> {
             .create(work.join(folder))?;
     }
     let mut tally = Tally::default();
-    for piece in (suite.pieces)(&work)? {
+    let pieces = (suite.pieces)(&work)?;
+    let first = first(&pieces, plan.from.as_deref())?;
+    for piece in &pieces[first..] {
         let chosen = plan.filter.as_ref().is_none_or(|part| piece.name.contains(part.as_str()));
         if !chosen || !(plan.full || piece.share || plan.filter.is_some()) {
             continue;
         }
-        let native = match natively(suite, &piece, &work) {
+        let native = match natively(suite, piece, &work) {
             Ok(native) => native,
             Err(error) => {
                 println!("FAILED {name}/{} natively: {error:#}", piece.name);
@@ -59,13 +63,22 @@ pub fn run(name: &str, plan: &Plan) -> Result<Tally> {
             continue;
         }
         for forward in [false, true] {
-            under_vload(name, &piece, &native, forward, plan, &work, &mut tally);
+            under_vload(name, piece, &native, forward, plan, &work, &mut tally);
         }
     }
     Ok(tally)
 }
 
-/// What the piece comes to natively: as it is kept, or from two runs.
+/// Where the piece of this name is among them, in the order in which they are run.
+fn first(pieces: &[Piece], from: Option<&str>) -> Result<usize> {
+    let Some(from) = from else { return Ok(0) };
+    pieces
+        .iter()
+        .position(|piece| piece.name == from)
+        .with_context(|| format!("no piece is called {from}"))
+}
+
+/// What the piece comes to natively: as it is kept, or from two runs, or one in which nothing passed.
 fn natively(suite: &Suite, piece: &Piece, work: &Path) -> Result<Native> {
     if let Some(prepare) = &piece.prepare {
         prepare(piece)?;
@@ -77,10 +90,15 @@ fn natively(suite: &Suite, piece: &Piece, work: &Path) -> Result<Native> {
     }
     let log = work.join("logs").join(format!("{}-native", piece.name));
     let once = || piece.run(&[], &log, &work.join("scratch"));
-    let (first, second) = (once()?, once()?);
-    let native = Native {
-        passed: first.passed.intersection(&second.passed).cloned().collect(),
-        code: first.code.filter(|_| first.code == second.code),
+    let first = once()?;
+    let native = if first.passed.is_empty() {
+        Native { passed: first.passed, code: first.code }
+    } else {
+        let second = once()?;
+        Native {
+            passed: first.passed.intersection(&second.passed).cloned().collect(),
+            code: first.code.filter(|_| first.code == second.code),
+        }
     };
     native::keep(&file, &key, &native)?;
     Ok(native)
@@ -110,19 +128,23 @@ fn under_vload(
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
         _ => piece.run(&before, &log, &work.join("scratch")),
     };
+    let limit = piece.limited.filter(|_| forward);
     let judged = outcome.and_then(|outcome| {
         let text =
             if forward { Some(fs::read_to_string(&counts).context("no counts")?) } else { None };
-        judge(native, &outcome, text.as_deref()).map(|said| (outcome, said))
+        let said = match limit {
+            Some(limit) => limited(&outcome, limit, &fs::read_to_string(&log)?)?,
+            None => passed(native, &outcome)?,
+        };
+        let counted = text.map(|text| table::read(&text)).transpose()?;
+        let counted = counted.map(|counts| format!("; {counts}")).unwrap_or_default();
+        Ok(format!("{said}{counted} ({:.1} s)", outcome.took.as_secs_f64()))
     });
     match judged {
-        Ok((outcome, said)) => {
+        Ok(said) if limit.is_some() => println!("-- {name}: {said}"),
+        Ok(said) => {
             tally.passed += native.passed.len();
-            println!(
-                "ok {name}: {} cases{said} ({:.1} s)",
-                native.passed.len(),
-                outcome.took.as_secs_f64()
-            );
+            println!("ok {name}: {said}");
         }
         Err(error) => {
             tally.failed += 1;
@@ -131,8 +153,8 @@ fn under_vload(
     }
 }
 
-/// Whether all is there that passes natively; what is to be said of the counts.
-fn judge(native: &Native, outcome: &Outcome, counts: Option<&str>) -> Result<String> {
+/// Whether all is there that passes natively.
+fn passed(native: &Native, outcome: &Outcome) -> Result<String> {
     let missing: Vec<_> = native.passed.difference(&outcome.passed).collect();
     if !missing.is_empty() {
         bail!("{} of {} cases do not pass: {missing:?}", missing.len(), native.passed.len());
@@ -143,8 +165,17 @@ fn judge(native: &Native, outcome: &Outcome, counts: Option<&str>) -> Result<Str
         native.code,
         outcome.code
     );
-    let Some(text) = counts else { return Ok(String::new()) };
-    Ok(format!("; {}", table::read(text)?))
+    Ok(format!("{} cases", native.passed.len()))
+}
+
+/// Whether a piece has met the limit that it is known to meet, and said so.
+fn limited(outcome: &Outcome, limit: &str, log: &str) -> Result<String> {
+    ensure!(outcome.passed.is_empty(), "the limit is no more: {:?} pass", outcome.passed);
+    ensure!(
+        log.contains(limit),
+        "nothing passes, and not by the limit: \"{limit}\" is not in the log"
+    );
+    Ok(format!("a limit (docs/limits.md): {limit}"))
 }
 
 #[cfg(test)]
@@ -157,19 +188,24 @@ mod tests {
         names.iter().map(|&name| name.into()).collect()
     }
 
+    fn outcome(names: &[&str], code: i32) -> Outcome {
+        Outcome { passed: cases(names), code: Some(code), took: Duration::ZERO }
+    }
+
     #[test]
     fn what_passes_natively_must_pass() {
         let native = Native { passed: cases(&["a", "b"]), code: Some(0) };
-        let outcome = |names: &[&str], code| Outcome {
-            passed: cases(names),
-            code: Some(code),
-            took: Duration::ZERO,
-        };
-        assert!(judge(&native, &outcome(&["a", "b", "c"], 0), None).is_ok());
-        assert!(judge(&native, &outcome(&["a"], 0), None).is_err());
-        assert!(judge(&native, &outcome(&["a", "b"], 1), None).is_err());
-        assert!(judge(&native, &outcome(&["a", "b"], 0), Some("")).is_err());
+        assert!(passed(&native, &outcome(&["a", "b", "c"], 0)).is_ok());
+        assert!(passed(&native, &outcome(&["a"], 0)).is_err());
+        assert!(passed(&native, &outcome(&["a", "b"], 1)).is_err());
         let unsteady = Native { code: None, ..native };
-        assert!(judge(&unsteady, &outcome(&["a", "b"], 1), None).is_ok());
+        assert!(passed(&unsteady, &outcome(&["a", "b"], 1)).is_ok());
+    }
+
+    #[test]
+    fn a_limit_is_met_and_said() {
+        assert!(limited(&outcome(&[], 2), "refused", "fail: refused here").is_ok());
+        assert!(limited(&outcome(&[], 2), "refused", "fail: something else").is_err());
+        assert!(limited(&outcome(&["a"], 0), "refused", "refused").is_err());
     }
 }

@@ -57,6 +57,7 @@ fn pieces(work: &Path) -> Result<Vec<Piece>> {
                 limit: Duration::from_secs(1200),
                 passed: |text, _| passed(text),
                 share,
+                limited: None,
                 prepare: Some(Box::new(move |piece: &Piece| compile(package, &binary, piece))),
             });
         }

@@ -28,6 +28,8 @@ pub struct Piece {
     pub passed: fn(&str, &Path) -> BTreeSet<String>,
     /// Whether it is in the share that runs without `--full`.
     pub share: bool,
+    /// What it says instead of passing under a layer that takes every call: a limit that docs/limits.md explains.
+    pub limited: Option<&'static str>,
     /// What must be done before it can run.
     pub prepare: Option<Box<Prepare>>,
 }

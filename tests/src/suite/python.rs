@@ -58,6 +58,7 @@ fn pieces(_: &Path) -> Result<Vec<Piece>> {
         limit: Duration::from_secs(1200),
         passed: |_, dir| passed(&fs::read_to_string(dir.join("results")).unwrap_or_default()),
         share,
+        limited: None,
         prepare: None,
     };
     Ok(MODULES.map(piece).into())
