@@ -24,7 +24,7 @@ fn fit_those(are_meant: impl Fn(&Entry) -> bool) {
     if !list::is_any() {
         return;
     }
-    for entry in list::all().filter(are_meant) {
+    for entry in list::those(are_meant) {
         if let Some(held) = Held::mapped(entry.number, entry.generation) {
             fit_one(entry, &held);
         }

@@ -202,11 +202,18 @@ pub fn find(address: usize) -> Option<Entry> {
     with(|list, _| list.0.iter().find(|entry| entry.meets(address, address + 1)).copied())?
 }
 
-/// All of them, as they are when it is their turn.
-pub fn all() -> impl Iterator<Item = Entry> {
+/// Those of them that are meant, as they are when it is their turn.
+pub fn those(are_meant: impl Fn(&Entry) -> bool) -> impl Iterator<Item = Entry> {
     let used = USED.load(Ordering::Acquire);
-    let entries = (0..used).filter_map(|at| with(|list, _| list.0[at]));
-    entries.filter(|entry| entry.length != 0)
+    let mut next = 0;
+    core::iter::from_fn(move || {
+        let (at, entry) = with(|list, _| {
+            let mut rest = (next..used).map(|at| (at, list.0[at]));
+            rest.find(|(_, entry)| entry.length != 0 && are_meant(entry))
+        })??;
+        next = at + 1;
+        Some(entry)
+    })
 }
 
 /// Changes how much of a mapping was there, if it is still what it was.

@@ -7,7 +7,8 @@ use linux_raw_sys::general as nr;
 use vload_module::Errno;
 use vload_module::abi::Call;
 
-use super::{PAGE, each_mapped, list};
+use super::list::{self, Entry};
+use super::{PAGE, each_mapped};
 use crate::descriptor::Held;
 use crate::vload;
 
@@ -21,10 +22,10 @@ pub fn protect(call: &mut Call) -> Option<c_long> {
     }
     let end = start.saturating_add(length.checked_next_multiple_of(PAGE)?);
     let mut refused = None::<usize>;
-    for entry in list::all().filter(|entry| !entry.to_write) {
+    let is_meant = move |entry: &Entry| !entry.to_write && entry.start < end && start < entry.end();
+    for entry in list::those(is_meant) {
         let range = (entry.start.max(start), entry.end().min(end));
-        let held = (range.0 < range.1).then(|| Held::mapped(entry.number, entry.generation));
-        if let Some(held) = held.flatten() {
+        if let Some(held) = Held::mapped(entry.number, entry.generation) {
             // Where the list cannot be read it is there.
             let looked = each_mapped(&held, range, |shown| {
                 refused = Some(refused.map_or(shown.start, |at| at.min(shown.start)));
