@@ -14,9 +14,11 @@
 //!
 //! which is `cargo run --release --manifest-path fuzz/Cargo.toml --bin NAME -- -runs=N` with the
 //! compiler's coverage instrumentation in `RUSTFLAGS`. `cargo fuzz run -s none NAME` works too.
-//! All take libFuzzer's options, such as a folder to keep the corpus in, after `--`.
+//! All take libFuzzer's options, such as a folder to keep the corpus in, after `--`. A share of the inputs, always the same
+//! ones, is checked without libFuzzer by `cargo xtask test` (`tests/share.rs`).
 
 pub mod elf;
+pub mod image;
 pub mod module;
 pub mod patch;
 pub mod text;

@@ -1,5 +1,6 @@
 //! Images of modules: those that vload comes with, as they were built, with some of their bytes changed.
 
+use crate::elf;
 use arbitrary::Arbitrary;
 use runtime::module::{Base, Offers, Plan, Prepared, judge};
 use std::env;
@@ -130,8 +131,30 @@ impl Image {
     }
 }
 
+/// One input.
+#[derive(Debug, Arbitrary)]
+pub enum Input {
+    /// A module that was built, with changes.
+    Module(Image),
+    /// A broken ELF file.
+    Elf(elf::Image),
+    /// Any bytes, as a file and as what was made of one.
+    Raw(Vec<u8>),
+}
+
+impl Input {
+    /// Judges it.
+    pub fn check(&self) {
+        match self {
+            Self::Module(image) => image.check(),
+            Self::Elf(image) => check_bytes(&image.build()),
+            Self::Raw(bytes) => check_bytes(bytes),
+        }
+    }
+}
+
 /// Judges any bytes.
-pub fn check_bytes(file: &[u8]) {
+fn check_bytes(file: &[u8]) {
     check(file, &All);
     check_prepared(file);
 }

@@ -147,8 +147,30 @@ impl Program {
     }
 }
 
+/// One input.
+#[derive(Debug, Arbitrary)]
+pub enum Input {
+    /// A program with sites.
+    Program(Program),
+    /// A broken ELF file.
+    Elf(Image),
+    /// Any bytes, as a program and as a patched image.
+    Raw(Vec<u8>),
+}
+
+impl Input {
+    /// Patches it.
+    pub fn check(&self) {
+        match self {
+            Self::Program(program) => program.check(),
+            Self::Elf(image) => check_bytes(&image.build()),
+            Self::Raw(bytes) => check_bytes(bytes),
+        }
+    }
+}
+
 /// Patches any file and opens any bytes as a patched image.
-pub fn check_bytes(file: &[u8]) {
+fn check_bytes(file: &[u8]) {
     if let Ok(plan) = analyze(file, &ShapeSet::default(), &|_| false)
         && let Some(blob) = plan.build(None, [0; 6])
     {

@@ -226,8 +226,12 @@ macro_rules! operations {
             fn open_as(&self, node: &Node<'_>, flags: c_int, mode: u32, number: u64) -> Result<Opened> {
                 self.open(node, flags, mode)
             }
+            /// Whether it has `read`, and whether it has `write`: what anybody may do with a file of which `stat` says nothing.
+            const READS: bool = true;
+            /// See [`READS`](Self::READS).
+            const WRITES: bool = true;
             /// What is known of a file. Left out where what is claimed is one file of no known length, as those in `/proc`,
-            /// that anybody may read and write.
+            /// that anybody may read and write, as far as the module does.
             fn stat(&self, node: &Node<'_>) -> Result<Stat> {
                 Err(Errno::NOSYS)
             }

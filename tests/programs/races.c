@@ -12,6 +12,7 @@ static struct shared {
     pthread_barrier_t together;
     int results[PROCESSES]; /* 0, or the error number */
     volatile int over;
+    _Atomic int tried; /* how many have begun to try */
 } *shared;
 
 static const char *own(int who)
@@ -391,20 +392,31 @@ static void one_place(void)
     file("place", "x");
     file("other", "x");
     shared->over = 0;
+    shared->tried = 0;
+}
+
+/* Also where there is one processor, what is taken is taken from under those who try. */
+static void wait_for_triers(void)
+{
+    while (shared->tried < TRIERS)
+        sched_yield();
 }
 
 /* The name is taken from one file, and at once given to another: that one keeps it. The others try until it is given. */
 static int makes_another(int who, int (*take)(void))
 {
     if (who == 0) {
+        wait_for_triers();
         int result = take();
         shared->over = 1;
         return result;
     }
+    int times = 0;
     for (int was_over = who > TRIERS; !was_over;) {
         was_over = shared->over;
         int fd = open(at("place"), O_RDWR | O_CREAT | O_EXCL, 0600);
         if (fd < 0 && errno == EEXIST) {
+            shared->tried += times++ == 0;
             sched_yield();
             continue;
         }
@@ -442,6 +454,7 @@ static int makes_after_unlink(int who)
 static int opens_either(int who)
 {
     if (who == 0) {
+        wait_for_triers();
         int result = rename(at("other"), at("place"));
         shared->over = 1;
         return result;
@@ -452,6 +465,7 @@ static int opens_either(int who)
         int fd = MUST(open(at("place"), O_RDONLY));
         if (count >= 32)
             close(kept[count % 32]);
+        shared->tried += count == 0;
         kept[count++ % 32] = fd;
     }
     struct stat now, known;

@@ -105,6 +105,7 @@ pub fn tests(options: &Options) -> Tally {
         };
         if first && wants_unit {
             tally += counted("unit tests", unit_tests(&vload, arch));
+            tally += counted("fuzz inputs", fuzz_inputs(&vload, arch));
         }
         first = false;
         let foreign = options.suite.as_deref().filter(|suite| FOREIGN.contains(suite));
@@ -131,8 +132,26 @@ fn unit_tests(vload: &Path, arch: Arch) -> Result<Tally> {
     if arch == Arch::X86_64 {
         cargo.env("VLOAD_TEST_BINARY", vload);
     }
+    cargo_tests(&mut cargo)
+}
+
+/// A share of the inputs of each fuzz target, always the same ones.
+fn fuzz_inputs(vload: &Path, arch: Arch) -> Result<Tally> {
+    // They know x86-64's modules.
+    if arch != Arch::X86_64 {
+        return Ok(Tally::default());
+    }
+    let mut cargo = command::cargo();
+    cargo.args(["test", "--no-fail-fast", "--locked", "--no-default-features", "--tests"]);
+    cargo.arg("--manifest-path").arg(command::root().join("fuzz/Cargo.toml"));
+    cargo.env("VLOAD_FUZZ_MODULES", vload.with_file_name(""));
+    cargo_tests(&mut cargo)
+}
+
+/// Runs `cargo test` and counts.
+fn cargo_tests(cargo: &mut Command) -> Result<Tally> {
     let mut tally = Tally::default();
-    let success = each_line(&mut cargo, |line| {
+    let success = each_line(cargo, |line| {
         if let Some(counts) = line.strip_prefix("test result: ") {
             tally += cargo_counts(counts).unwrap_or_default();
         }

@@ -83,3 +83,46 @@ pub fn open(service: &Service, node: &Node, flags: u32, file: *mut File) -> Resu
     }
     Ok(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vload_module::service::{Service as Operations, Value, operations};
+
+    struct OnlyRead;
+
+    impl Operations for OnlyRead {
+        const WRITES: bool = false;
+    }
+
+    struct Both;
+
+    impl Operations for Both {}
+
+    impl Value for OnlyRead {
+        type Service = Self;
+        fn value() -> &'static Self {
+            &Self
+        }
+    }
+
+    impl Value for Both {
+        type Service = Self;
+        fn value() -> &'static Self {
+            &Self
+        }
+    }
+
+    #[test]
+    fn a_module_in_rust_says_what_it_leaves_out() {
+        let mode = |operations: &ServiceOperations| {
+            // SAFETY: numbers and pointers, for which zeros are values.
+            let node: Node = unsafe { core::mem::zeroed() };
+            let mut known = Stat::default();
+            assert_eq!(stat(operations, &node, &mut known), 0);
+            known.mode & 0o777
+        };
+        assert_eq!(mode(&operations::<Both>(core::ptr::null(), None)), 0o666);
+        assert_eq!(mode(&operations::<OnlyRead>(core::ptr::null(), None)), 0o444);
+    }
+}

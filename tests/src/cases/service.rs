@@ -39,6 +39,27 @@ const GROUPS: [(&str, &[&str]); 10] = [
 const OF_NAMES: [&str; 6] = ["chdir", "named", "open-moved", "long-moved", "cwd-moved", "nameless"];
 /// Those that take long, and are run in one mode.
 const LONG: [&str; 3] = ["getdents", "to-and-fro", "awaited"];
+/// Those that are run on other machines too. The others execute a program of the machine's, which is for its own processor, or
+/// make calls by the numbers and with the words of 64-bit machines.
+const ELSEWHERE: [&str; 17] = [
+    "open",
+    "open-badly",
+    "open-within",
+    "mkdir",
+    "rmdir",
+    "unlink",
+    "link",
+    "symlink",
+    "rename",
+    "mknod",
+    "dup",
+    "send",
+    "named",
+    "lock",
+    "ready",
+    "open-moved",
+    "long-moved",
+];
 /// A file system in memory: what a tmpfs says of itself `memfs` says too.
 const MEMORY: &str = "/dev/shm";
 
@@ -56,6 +77,7 @@ pub fn cases() -> Vec<Case> {
         for &group in groups {
             let case = case(group).build(Build::c(source)).run(&["{0}", group]);
             let case = if LONG.contains(&group) { case.plain_only() } else { case };
+            let case = if ELSEWHERE.contains(&group) { case.everywhere() } else { case };
             all.push(case.check(if OF_NAMES.contains(&group) { in_memfs } else { in_both }));
         }
     }
