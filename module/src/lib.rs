@@ -67,5 +67,12 @@ macro_rules! without_unwinding {
         extern "C" fn _Unwind_Resume() -> ! {
             panic!("unwinding")
         }
+        /// Asked on aarch64 by what is prebuilt, for the atomic operations that the processor has besides those that all
+        /// have. Nothing is known of it, and all have those (`AT_HWCAP` 0, getauxval(3)).
+        #[cfg(not(test))]
+        #[unsafe(no_mangle)]
+        extern "C" fn getauxval(_: core::ffi::c_ulong) -> core::ffi::c_ulong {
+            0
+        }
     };
 }

@@ -28,3 +28,10 @@ pub mod vload;
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     vload_module::panicked(info)
 }
+
+/// As in a module (`without_unwinding` of the crate `vload-module`).
+#[cfg(not(test))]
+#[unsafe(no_mangle)]
+extern "C" fn getauxval(_: core::ffi::c_ulong) -> core::ffi::c_ulong {
+    0
+}

@@ -491,6 +491,42 @@ static void forked_meanwhile(void)
     take(in);
 }
 
+static void *waits_apart(void *unused)
+{
+    MUST(unshare(CLONE_FILES));
+    return wait_alone(unused);
+}
+
+/* A thread waits that has a table of descriptors of its own: what the numbers in that mean is no concern of a child's that has
+   a copy of another table. */
+static void forked_apart(void)
+{
+    enum { FIRST = 200, MANY = 8 };
+    pthread_t thread;
+    waiting = 0;
+    CHECK(pthread_create(&thread, 0, waits_apart, 0) == 0);
+    while (waiting == 0)
+        sched_yield();
+    for (int i = 0; i < MANY; i++)
+        MUST(dup2(real[0], FIRST + i));
+    for (long number = 0; number != SYS_poll && number != SYS_ppoll;) {
+        sched_yield();
+        number = sleeps_in(waiting);
+    }
+    fflush(stdout);
+    pid_t child = MUST(fork());
+    if (child == 0) {
+        for (int i = 0; i < MANY; i++)
+            MUST(fcntl(FIRST + i, F_GETFD));
+        _exit(0);
+    }
+    ended(child);
+    ended(writer(out));
+    CHECK(pthread_join(thread, 0) == 0);
+    take(in);
+    MUST(syscall(SYS_close_range, FIRST, ~0u, 0));
+}
+
 static int go[2], gone[2];
 
 static void *opens_and_waits(void *path)
@@ -598,6 +634,7 @@ int main(int argc, char **argv)
     lent();
     crowded();
     forked_meanwhile();
+    forked_apart();
     slept_for(argv[1]);
     hung_up(argv[1]);
     return 0;

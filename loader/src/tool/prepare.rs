@@ -10,7 +10,7 @@ use core::ffi::CStr;
 use runtime::arch;
 use runtime::layer::modules;
 use runtime::layer::spec::Spec;
-use runtime::module::{Offered, judge};
+use runtime::module::{Offered, Refusal, judge};
 use runtime::session;
 use runtime::sys;
 use vload_module::abi;
@@ -66,8 +66,13 @@ fn of_any(vectors: &Vectors, own: &CStr, spec: Spec<'_>) -> Result<Made, String>
     let said = |why: &dyn core::fmt::Display| format!("{}: {why}", Shown(path.to_bytes()));
     let file = library::read(&path).map_err(|error| said(&error.text()))?;
     let framework = framework(vectors, own, &name);
-    let exported = framework.as_ref().map(|(file, _)| &file[..]);
-    let plan = judge(&file, &Offered(exported)).map_err(|refusal| said(&refusal))?;
+    let exported = framework.as_ref().and_then(|found| Some(&found.as_ref().ok()?.0[..]));
+    let plan =
+        judge(&file, &Offered(exported)).map_err(|refusal| match (&refusal, &framework) {
+            // What is missing may be in what could not be had.
+            (Refusal::Symbol(_), Some(Err(why))) => why.clone(),
+            _ => said(&refusal),
+        })?;
     if !arch::can_keep(plan.prepared.vectors) {
         return Err(said(
             &"it uses vector registers that cannot be kept for the program on this machine; compile it without AVX and x87",
@@ -82,7 +87,10 @@ fn of_any(vectors: &Vectors, own: &CStr, spec: Spec<'_>) -> Result<Made, String>
     }
     let kind = plan.prepared.kind as u32;
     let service = kind == abi::SERVICE;
-    let linked = framework.filter(|_| service).map_or(0, |(_, key)| key);
+    let linked = match framework.filter(|_| service).transpose()? {
+        Some((_, key)) => key,
+        None => 0,
+    };
     if service && linked == 0 {
         return Err(said(&"it needs the module 'service', which is not where modules are"));
     }
@@ -91,18 +99,22 @@ fn of_any(vectors: &Vectors, own: &CStr, spec: Spec<'_>) -> Result<Made, String>
     Ok(Made { path, bytes, kind })
 }
 
-/// The framework's file and what is known it by, for a module that may rest on it.
-fn framework(vectors: &Vectors, own: &CStr, name: &[u8]) -> Option<(Vec<u8>, u64)> {
+/// The framework's file and what is known it by, for a module that may rest on it; or why it cannot be had. None where there
+/// is none.
+fn framework(vectors: &Vectors, own: &CStr, name: &[u8]) -> Option<Result<(Vec<u8>, u64), String>> {
     if name == FRAMEWORK {
         return None;
     }
     let path = library::find(vectors, own, FRAMEWORK)?;
-    let file = library::read(&path).ok()?;
-    let plan = judge(&file, &Offered(None)).ok()?;
-    let mut bytes = vec![0; plan.length()];
-    let key = plan.write(&mut bytes, 0);
-    drop(plan);
-    Some((file, key))
+    let said = |why: &dyn core::fmt::Display| format!("{}: {why}", Shown(path.to_bytes()));
+    let known = |file: Vec<u8>| {
+        let plan = judge(&file, &Offered(None)).map_err(|refusal| said(&refusal))?;
+        let mut bytes = vec![0; plan.length()];
+        let key = plan.write(&mut bytes, 0);
+        drop(plan);
+        Ok((file, key))
+    };
+    Some(library::read(&path).map_err(|error| said(&error.text())).and_then(known))
 }
 
 /// Before each of what was prepared is a page.

@@ -165,9 +165,11 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
     // SAFETY: a bound block has its handlers.
     let sighand = unsafe { &*call.block.sighand };
     let handlers = sighand.version();
-    // What the framework has open for other threads' calls, it has in a table that is copied.
+    // What the framework has open for other threads' calls, it has in a table that is copied. Where there is more than one
+    // nobody knows in which, and the same number in another is the program's.
     let copied = request.flags & u64::from(CLONE_FILES) == 0
-        && core::ptr::eq(call.descriptors(), &raw const OWN);
+        && core::ptr::eq(call.descriptors(), &raw const OWN)
+        && !view::are_apart();
     // The child must find all these free, and what they guard whole. Who changes the list may run a module, which may
     // want to make a descriptor; who has the texts' lock may use the heap, so the heap's comes last.
     let (mut list, mut alone) = (Kept::none(), Kept::none());

@@ -72,6 +72,11 @@ pub fn together() {
     APART.store(false, Ordering::Relaxed);
 }
 
+/// Whether threads of this process have tables of their own.
+pub fn are_apart() -> bool {
+    APART.load(Ordering::Relaxed)
+}
+
 /// The calling thread has been given a copy of its table. A child in our memory that has a table of its own has
 /// numbers of its own, too.
 fn part(call: &Call<'_>) {
@@ -123,7 +128,7 @@ impl Descriptors {
     /// Moves those that lie within the soft limit out of it, as far as the hard one has room for them.
     fn keep_above(&self) {
         let Ok(limit) = sys::limit(RLIMIT_NOFILE) else { return };
-        if APART.load(Ordering::Relaxed) {
+        if are_apart() {
             return;
         }
         for slot in self.all() {
