@@ -1,5 +1,6 @@
 //! What service modules give a program: each call in all its variants, on a real tree natively and on that of a module.
 
+use crate::arch::Arch;
 use crate::case::Case;
 use crate::compare::difference;
 use crate::execute::{Bench, Host, Outcome};
@@ -39,9 +40,9 @@ const GROUPS: [(&str, &[&str]); 10] = [
 const OF_NAMES: [&str; 6] = ["chdir", "named", "open-moved", "long-moved", "cwd-moved", "nameless"];
 /// Those that take long, and are run in one mode.
 const LONG: [&str; 3] = ["getdents", "to-and-fro", "awaited"];
-/// Those that are run on other machines too. The others execute a program of the machine's, which is for its own processor, or
+/// Those that are run on i686 too. The others execute a program of the machine's, which is for its own processor, or
 /// make calls by the numbers and with the words of 64-bit machines.
-const ELSEWHERE: [&str; 17] = [
+const ON_32_BITS: [&str; 17] = [
     "open",
     "open-badly",
     "open-within",
@@ -57,6 +58,20 @@ const ELSEWHERE: [&str; 17] = [
     "named",
     "lock",
     "ready",
+    "open-moved",
+    "long-moved",
+];
+/// Those that are run where a processor is emulated: the emulator has no `openat2`, adds `O_LARGEFILE`, and its user is not root.
+const EMULATED: [&str; 11] = [
+    "mkdir",
+    "rmdir",
+    "unlink",
+    "link",
+    "symlink",
+    "rename",
+    "send",
+    "named",
+    "lock",
     "open-moved",
     "long-moved",
 ];
@@ -77,7 +92,11 @@ pub fn cases() -> Vec<Case> {
         for &group in groups {
             let case = case(group).build(Build::c(source)).run(&["{0}", group]);
             let case = if LONG.contains(&group) { case.plain_only() } else { case };
-            let case = if ELSEWHERE.contains(&group) { case.everywhere() } else { case };
+            let case = match group {
+                _ if EMULATED.contains(&group) => case.everywhere(),
+                _ if ON_32_BITS.contains(&group) => case.on(&[Arch::X86_64, Arch::I686]),
+                _ => case,
+            };
             all.push(case.check(if OF_NAMES.contains(&group) { in_memfs } else { in_both }));
         }
     }
