@@ -80,10 +80,11 @@ const X_OK: usize = 1;
 const AT_EACCESS: usize = 0x200;
 
 /// The absolute path of an open file: as `/proc` shows it, or put together from the working
-/// directory where there is no `/proc`.
+/// directory where there is no `/proc`, or the file has no path (a pipe: "pipe:[17]").
 pub fn real_path(fd: i32, path: &CStr) -> Vec<u8> {
     let mut buffer = [0; 4096];
-    if let Some(real) = runtime::view::path_of(fd, &mut buffer) {
+    let real = runtime::view::path_of(fd, &mut buffer);
+    if let Some(real) = real.filter(|real| real.starts_with(b"/")) {
         return real.into();
     }
     let bytes = path.to_bytes();

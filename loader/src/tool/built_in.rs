@@ -4,16 +4,18 @@ use alloc::ffi::CString;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 use core::ffi::{CStr, c_char};
+use core::ops::Range;
 
-use linux_raw_sys::general::O_RDWR;
+use linux_raw_sys::general::{O_CLOEXEC, O_CREAT, O_RDWR, O_WRONLY};
 use runtime::layer::count::{self, Records};
 use runtime::layer::spec::Spec;
 use runtime::layer::{modules, refresh};
 use runtime::log::{self, Line};
 use runtime::module::control;
 use runtime::session::{self, Record, ViewId};
-use runtime::sys;
+use runtime::sys::{self, Errno};
 use runtime::view::OWN;
 
 use super::verbs::FAILED;
@@ -26,15 +28,15 @@ use crate::output;
 use crate::vectors::Vectors;
 
 /// What the session is asked for where a person has typed `text`. A file for the layer's report is made now, when a person
-/// can still be told that it cannot be done, and named so that its name means the same from anywhere. The second says whether
-/// there is one.
+/// can still be told that it cannot be done, and named so that its name means the same from anywhere; what it holds stays until
+/// there is a report. The second says whether there is one.
 pub fn request(text: &[u8]) -> Result<(CString, bool), String> {
     let (raw, spec) = modules::find(text).map_err(|why| format!("{}", Unfit(text, why)))?;
     let Some(path) = spec.value(count::FILE.as_bytes()) else {
         return Ok((CString::new(text).unwrap_or_default(), false));
     };
-    let made = output::try_create(&path)
-        .map_err(|error| format!("{}: {}: {}", raw.name, Shown(&path), error.text()))?;
+    let made =
+        open(&path).map_err(|error| format!("{}: {}: {}", raw.name, Shown(&path), error.text()))?;
     let path = CString::new(path).unwrap_or_default();
     let path = find::real_path(made, &path);
     sys::close(made);
@@ -46,7 +48,13 @@ pub fn request(text: &[u8]) -> Result<(CString, bool), String> {
     Ok((CString::new(text).unwrap_or_default(), true))
 }
 
-/// Writes the report that `rmmod` was given, to where it says.
+/// Opens a file for a report; it is made if it is missing, and keeps what it holds.
+fn open(path: &[u8]) -> sys::Result<i32> {
+    let path = CString::new(path).map_err(|_| Errno::INVAL)?;
+    sys::openat(sys::CWD, &path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
+}
+
+/// Writes the report that `rmmod` was given, to where it says, or else to standard error: there is no other copy.
 pub fn write(report: usize) {
     // SAFETY: the session has mapped it, two strings one behind the other, for this program alone.
     let (path, text) = unsafe {
@@ -55,8 +63,12 @@ pub fn write(report: usize) {
         (path.to_bytes(), CStr::from_ptr(behind as *const c_char).to_bytes())
     };
     if let Err(error) = write_to(path, text) {
-        let path = if path.is_empty() { &b"standard error"[..] } else { path };
-        fail(FAILED, format_args!("rmmod: {}: {}", Shown(path), error.text()));
+        let (path, instead) = match path {
+            b"" => (&b"standard error"[..], Ok(())),
+            path => (path, sys::write_all(2, text)),
+        };
+        let lost = if instead.is_ok() { "" } else { "; the table is lost" };
+        fail(FAILED, format_args!("rmmod: {}: {}{lost}", Shown(path), error.text()));
     }
 }
 
@@ -69,60 +81,101 @@ fn write_to(path: &[u8], text: &[u8]) -> sys::Result<()> {
 
 /// The descriptor of the session that who waits for its end has.
 const SESSION: i32 = 3;
+/// The one by which it says that it does.
+const READY: i32 = 4;
 
-/// Starts a process outside of the session that has the layers of this view write their reports when nobody is in it any more.
-/// It holds nothing of this process's: no terminal, no descriptor, no folder.
+/// Starts a process outside of the session that has the layers of this view write their reports when nobody is in it any more,
+/// and waits until it is there. It holds nothing of this process's: no terminal, no descriptor, no folder.
 pub fn report_at_end(vectors: &Vectors, own: &CStr) {
-    let session = match control::ask(control::STAY, [0; 3]) {
-        Ok(session) => session as i32,
-        Err(error) => return tell_that_none_waits(error),
-    };
-    match sys::fork() {
-        Ok(0) => {}
-        Ok(_) => return sys::close(session),
-        Err(error) => return tell_that_none_waits(error),
+    if let Err(error) = start_reporter(vectors, own) {
+        let mut line = Line::new();
+        line.text(
+            "vload: insmod: only rmmod will write the table, and the session's end will not: ",
+        );
+        line.text(error.text()).text("\n");
+        log::emergency(line.bytes());
     }
-    let view = control::ask(control::INFO, [control::VERSION, 0, 0]).unwrap_or_default();
-    let ready = sys::duplicate(session, SESSION + 1, true).and_then(|session| {
-        let null = sys::openat(sys::CWD, c"/dev/null", O_RDWR, 0)?;
-        let stands = |fd: &i32| *fd != null;
-        (0..SESSION).filter(stands).try_for_each(|fd| sys::duplicate_onto(null, fd))?;
-        sys::duplicate_onto(session, SESSION)?;
-        control::ask(control::LEAVE, [0; 3])
-    });
-    let path = client::own_path(vectors);
-    if ready.is_ok()
-        && let (Ok(path), Ok(view)) = (CString::new(path), CString::new(format!("{view}")))
-    {
-        let argv = [c"vload-tool", own, c"--report", &view].map(|word| word.as_ptr() as usize);
-        handover::execute(&path, &argv, vectors);
-    }
-    sys::exit(FAILED)
 }
 
-fn tell_that_none_waits(error: sys::Errno) {
-    let mut line = Line::new();
-    line.text("vload: insmod: only rmmod will write the table, and the session's end will not: ");
-    line.text(error.text()).text("\n");
-    log::emergency(line.bytes());
+fn start_reporter(vectors: &Vectors, own: &CStr) -> sys::Result<()> {
+    let session = moved_up(control::ask(control::STAY, [0; 3])? as i32)?;
+    let [read, write] = sys::pipe()?;
+    let write = moved_up(write)?;
+    if sys::fork()? == 0 {
+        let Err(error) = become_reporter(session, write, vectors, own);
+        let _told = sys::write_all(write, &error.0.to_ne_bytes());
+        sys::exit(FAILED)
+    }
+    sys::close(session);
+    sys::close(write);
+    let mut said = [0; size_of::<i32>()];
+    loop {
+        return match sys::read(read, &mut said) {
+            Err(Errno::INTR) => continue,
+            Err(error) => Err(error),
+            Ok(length) if length < said.len() => Err(Errno::SRCH),
+            Ok(_) => match i32::from_ne_bytes(said) {
+                0 => Ok(()),
+                error => Err(Errno(error)),
+            },
+        };
+    }
+}
+
+/// Begins anew outside of the session. What is sent to the terminal's processes is not for this one from its first step on;
+/// standard error it has until it is [`ready`].
+fn become_reporter(
+    session: i32,
+    write: i32,
+    vectors: &Vectors,
+    own: &CStr,
+) -> sys::Result<Infallible> {
+    sys::begin_session()?;
+    let view = control::ask(control::INFO, [control::VERSION, 0, 0])?;
+    take_null(0..2)?;
+    sys::duplicate_onto(session, SESSION)?;
+    sys::duplicate_onto(write, READY)?;
+    control::ask(control::LEAVE, [0; 3])?;
+    let path = CString::new(client::own_path(vectors)).map_err(|_| Errno::INVAL)?;
+    let view = CString::new(format!("{view}")).map_err(|_| Errno::INVAL)?;
+    let argv = [c"vload-tool", own, c"--report", &view].map(|word| word.as_ptr() as usize);
+    handover::execute(&path, &argv, vectors)
+}
+
+/// The descriptor with a number that is none of those that have a meaning, and that no exec keeps.
+fn moved_up(fd: i32) -> sys::Result<i32> {
+    let moved = sys::duplicate(fd, READY + 1, true);
+    sys::close(fd);
+    moved
+}
+
+/// Has nothing behind these numbers.
+fn take_null(mut numbers: Range<i32>) -> sys::Result<()> {
+    let null = moved_up(sys::openat(sys::CWD, c"/dev/null", O_RDWR | O_CLOEXEC, 0)?)?;
+    numbers.try_for_each(|fd| sys::duplicate_onto(null, fd))
+}
+
+/// Tells who has started this that its end may come, whether all is well or not.
+fn ready(result: sys::Result<()>) {
+    let said = result.err().map_or(0, |error| error.0);
+    let _told = sys::write_all(READY, &said.to_ne_bytes());
+    sys::close(READY);
 }
 
 /// Waits until nobody is in the view any more, and writes what its layers have to say. Whether that can be done nobody hears.
 pub fn wait_for_end(view: &[u8]) -> ! {
     let view = core::str::from_utf8(view).ok().and_then(|view| view.parse().ok()).map(ViewId);
-    let done = view.ok_or(sys::Errno::INVAL).and_then(write_at_end);
+    let done = view.ok_or(Errno::INVAL).and_then(write_at_end);
     sys::exit(i32::from(done.is_err()))
 }
 
 fn write_at_end(view: ViewId) -> sys::Result<()> {
-    sys::close_from(SESSION + 1);
-    sys::begin_session()?;
-    sys::chdir(c"/")?;
-    session::join(SESSION)?;
-    OWN.session.set(SESSION);
-    if !session::outlive(SESSION, view)? {
+    let begun = begin_waiting(view);
+    ready(begun.map(drop));
+    if !begun? {
         return Ok(());
     }
+    session::outlive(SESSION, view)?;
     let mut result = Ok(());
     session::effective(view, &mut |record| {
         if record.view == view
@@ -133,6 +186,17 @@ fn write_at_end(view: ViewId) -> sys::Result<()> {
         }
     });
     result
+}
+
+/// Whether there is nobody else who waits.
+fn begin_waiting(view: ViewId) -> sys::Result<bool> {
+    sys::close_from(READY + 1);
+    sys::chdir(c"/")?;
+    session::join(SESSION)?;
+    OWN.session.set(SESSION);
+    let is_first = session::attend(SESSION, view)?;
+    take_null(2..3)?;
+    Ok(is_first)
 }
 
 /// Writes the table of a layer that is in no process any more.

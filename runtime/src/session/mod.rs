@@ -29,6 +29,6 @@ pub use layers::{
 pub use lock::{Kept, Lock};
 pub use numbers::Numbers;
 pub use views::{
-    ROOT, Tables, VIEWS, ViewId, is_lived_in, name, new_view, outlive, sees, set_view, stay,
-    tables, view, with_wanted,
+    ROOT, Tables, VIEWS, ViewId, attend, is_lived_in, name, new_view, outlive, sees, set_view,
+    stay, tables, view, with_wanted,
 };

@@ -141,7 +141,7 @@ fn byte(view: ViewId) -> u64 {
 const BYTES: u64 = 1 << 62;
 
 /// A new descriptor of the session's file for a process that is to wait for the end of all that is in this process's view
-/// ([`outlive`]): it keeps the view.
+/// ([`attend`], [`outlive`]): it keeps the view.
 pub fn stay(session: i32) -> Result<i32> {
     // Those of the first view have no lock until somebody wants to know of their end.
     sys::lock_byte(session, byte(view()))?;
@@ -150,14 +150,17 @@ pub fn stay(session: i32) -> Result<i32> {
     locked.map(|()| fd).inspect_err(|_| sys::close(fd))
 }
 
-/// Waits until no other process is in `view`, or in one that comes from it; `session` is a descriptor of [`stay`]'s. `false` at once: there is
-/// somebody else who waits for that.
-pub fn outlive(session: i32, view: ViewId) -> Result<bool> {
+/// Takes it on to wait for the end of `view`; `session` is a descriptor of [`stay`]'s. `false`: somebody else has.
+pub fn attend(session: i32, view: ViewId) -> Result<bool> {
     match sys::lock_byte_alone(session, BYTES + (VIEWS as u64) + u64::from(view.0), false) {
-        Err(Errno::AGAIN | Errno::ACCES) => return Ok(false),
-        taken => taken?,
+        Err(Errno::AGAIN | Errno::ACCES) => Ok(false),
+        taken => taken.map(|()| true),
     }
-    sys::lock_byte_alone(session, byte(view), true).map(|()| true)
+}
+
+/// Waits, for who does ([`attend`]), until no other process is in `view`, or in one that comes from it.
+pub fn outlive(session: i32, view: ViewId) -> Result<()> {
+    sys::lock_byte_alone(session, byte(view), true)
 }
 
 impl Registry {

@@ -6,7 +6,8 @@ use super::{Result, call, check};
 use crate::arch;
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::{
-    AT_EMPTY_PATH, AT_FDCWD, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, STATX_BASIC_STATS, statx,
+    AT_EMPTY_PATH, AT_FDCWD, F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, O_CLOEXEC,
+    STATX_BASIC_STATS, statx,
 };
 
 /// `AT_FDCWD`.
@@ -78,6 +79,14 @@ pub fn close(fd: i32) {
 pub fn duplicate(fd: i32, lowest: i32, close_on_exec: bool) -> Result<i32> {
     let command = if close_on_exec { F_DUPFD_CLOEXEC } else { F_DUPFD };
     fcntl(fd, command, lowest as usize).map(|fd| fd as i32)
+}
+
+/// `pipe2(2)`: where it is read, and where it is written; closed by an exec.
+pub fn pipe() -> Result<[i32; 2]> {
+    let mut ends = [-1; 2];
+    // SAFETY: the kernel fills `ends`.
+    unsafe { call(nr::__NR_pipe2, [ends.as_mut_ptr() as usize, O_CLOEXEC as usize]) }?;
+    Ok(ends)
 }
 
 /// `dup3(2)`: makes the number `to` one of the same open file description, in the place of what it was.

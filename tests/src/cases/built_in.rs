@@ -23,6 +23,8 @@ pub fn cases() -> Vec<Case> {
         // Who waits for the end has the session's file by /proc.
         case("count-at-the-end").not_under(NO_PROC).check(at_the_end),
         case("count-at-the-end-of-a-view").not_under(NO_PROC).check(at_the_end_of_a_view),
+        case("count-after-hangup").not_under(NO_PROC).check(after_hangup),
+        case("count-file").not_under(NO_PROC).check(file),
         Case::new("built-in/count-seen")
             .build(sees)
             .plain_only()
@@ -102,8 +104,10 @@ fn to_standard_error(bench: &Bench<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Reads the pipe `end` until there is a table. It is opened once before, by who sees whether it can be written.
-const READS: &str = "(: >table; until grep -q ^total: table; do cat end >>table; done)";
+/// Reads the pipe `end` until there is a table, or nobody can be to come with one. It is opened once before, by who sees
+/// whether it can be written.
+const READS: &str =
+    "(: >table; timeout 25 sh -c 'until grep -q ^total: table; do cat end >>table; done')";
 
 /// Where nobody removes it the table comes when the last process of the session has ended, which the first need not be.
 fn at_the_end(bench: &Bench<'_>) -> Result<()> {
@@ -120,6 +124,43 @@ fn at_the_end(bench: &Bench<'_>) -> Result<()> {
     ensure!(text.matches("real").count() == 3 && text.contains("over"), "{text:?}");
     let (rows, _) = read(bench, "table")?;
     ensure!(executed(bench, &rows).len() == 3, "{rows:?}");
+    Ok(())
+}
+
+/// What is sent to all of a terminal's processes once `insmod` has ended is not for who waits for the end.
+fn after_hangup(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    // A handler is gone with an exec, and a signal that is ignored would not be.
+    let line = format!(
+        "rm -f end; mkfifo end; {READS} & \
+         setsid -w {{vload}} sh -c 'trap : HUP; {{vload}} insmod count file=end; kill -HUP 0; {{0}} 1'; wait"
+    );
+    let line = bench.word(&format!("cd {}; {line}", kept(bench).display()));
+    let outcome = bench.run_command(Host::Native, &["sh", "-c", &line])?;
+    expect(&outcome, "real\n")?;
+    let (rows, _) = read(bench, "table")?;
+    ensure!(executed(bench, &rows).len() == 1, "{rows:?}");
+    Ok(())
+}
+
+/// A file is kept until there is another table for it; a table that cannot be written is said; what has no path of its own has
+/// the one that was typed.
+fn file(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let outcome = inside(
+        bench,
+        &[],
+        "vload insmod count file=kept; vload rmmod count; cp kept copy; vload insmod count file=kept; \
+         vload insmod count file=kept 2>/dev/null; echo $?; cmp kept copy && echo same; vload rmmod count; \
+         mkdir folder; vload insmod count file=folder/gone; parent 1; rm -r folder; vload rmmod count 2>said; echo $?; \
+         vload lsmod | wc -l; (vload insmod count file=/dev/stderr; vload rmmod count) 2>&1 | grep -c ^total:",
+    )?;
+    expect(&outcome, "1\nsame\nreal\n1\n1\n1\n")?;
+    let said = fs::read_to_string(kept(bench).join("said"))?;
+    let is_reason = |line: &str| line.contains("folder/gone: No such file");
+    let (reason, rows): (Vec<&str>, Vec<&str>) = said.lines().partition(|line| is_reason(line));
+    let (rows, _) = table(&(rows.join("\n") + "\n"))?;
+    ensure!(reason.len() == 1 && executed(bench, &rows).len() == 1, "{said}");
     Ok(())
 }
 

@@ -129,7 +129,7 @@ impl Records {
     /// Begins a record; `from` is the word of the thread that has started this one. Gives the word
     /// by which the thread finds its record.
     pub fn begin(&self, kind: Kind, tid: i32, from: usize) -> usize {
-        let Some((word, record)) = self.next(kind) else { return RECORDS + 1 };
+        let Some((word, record)) = self.next() else { return self.without_record(kind) };
         let starter = self.get(from);
         let inherited = |field: fn(&Record) -> &AtomicU32| {
             starter.map_or(0, |starter| field(starter).load(Ordering::Relaxed))
@@ -145,12 +145,14 @@ impl Records {
         word
     }
 
-    /// The next free record; where there is none it is counted with the rest.
-    fn next(&self, kind: Kind) -> Option<(usize, &Record)> {
+    /// The next free record.
+    fn next(&self) -> Option<(usize, &Record)> {
         let index = self.used.fetch_add(1, Ordering::Relaxed) as usize;
-        if let Some(record) = self.records.get(index) {
-            return Some((index + 1, record));
-        }
+        self.records.get(index).map(|record| (index + 1, record))
+    }
+
+    /// Counts one with the rest for which there is no record, and gives the word that it has.
+    fn without_record(&self, kind: Kind) -> usize {
         let one = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed);
         one(&self.rest.threads);
         match kind {
@@ -158,19 +160,25 @@ impl Records {
             Kind::Exec => one(&self.rest.execs),
             Kind::Thread => 0,
         };
-        None
+        RECORDS + 1
     }
 
     /// Begins the record of a thread that nobody has begun one for. `first` has the word of the first such thread of the
-    /// memory that the process has, which another process may share.
+    /// memory that the process has, which another process may share; of one without a record, the process's number behind all
+    /// words.
     pub fn find(&self, process: i32, tid: i32, first: &AtomicUsize) -> usize {
         let is_ours = |word: usize| {
             self.get(word)
                 .is_some_and(|record| record.tid.load(Ordering::Relaxed) == process as u32)
         };
-        let known = first.load(Ordering::Acquire);
-        let kind = if is_ours(known) { Kind::Thread } else { Kind::Found };
-        let Some((word, record)) = self.next(kind) else { return RECORDS + 1 };
+        let Some((word, record)) = self.next() else {
+            let word = RECORDS + process as usize;
+            let kind = match first.compare_exchange(0, word, Ordering::AcqRel, Ordering::Acquire) {
+                Err(known) if known == word || is_ours(known) => Kind::Thread,
+                _ => Kind::Found,
+            };
+            return self.without_record(kind);
+        };
         record.tid.store(process as u32, Ordering::Relaxed);
         // Two threads may come at once.
         let known = match first.compare_exchange(0, word, Ordering::AcqRel, Ordering::Acquire) {
@@ -321,5 +329,20 @@ mod tests {
         let rest = Unrecorded { processes: 1, execs: 1, threads: 3, started: 1, calls: 1 };
         assert_eq!(records.rest(), rest);
         assert_eq!(records.all().count(), 1);
+    }
+
+    #[test]
+    fn threads_that_find_no_room_are_no_processes() {
+        let (records, first) = (none(), AtomicUsize::new(0));
+        records.used.store(RECORDS as u64 - 1, Ordering::Relaxed);
+        let other = AtomicUsize::new(0);
+        // The first process has a record, the second none.
+        for (process, tid, first) in [(20, 20, &other), (20, 21, &other), (30, 31, &first)] {
+            records.find(process, tid, first);
+        }
+        let words = [(30, 30), (30, 32)].map(|(process, tid)| records.find(process, tid, &first));
+        assert_eq!(words, [RECORDS + 1; 2]);
+        let rest = Unrecorded { processes: 1, execs: 0, threads: 4, started: 0, calls: 0 };
+        assert_eq!(records.rest(), rest);
     }
 }
