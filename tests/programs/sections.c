@@ -110,6 +110,15 @@ static void *waiter(void *none)
     return none;
 }
 
+/* Hears signals from its second call on, and makes another. */
+static void *unblocks(void *result)
+{
+    change_mask(SIG_UNBLOCK);
+    *(long *)result = raw_call(SYS_fcntl, -1, F_GETFD, 0);
+    mark(END);
+    return NULL;
+}
+
 /* A thread that hears no signal; goes on when it has begun. */
 static pthread_t start(void *(*function)(void *))
 {
@@ -216,6 +225,13 @@ int main(int argc, char **argv)
         long child = fork_asleep();
         mark(END);
         reap(child);
+    } else if (is(what, "own-mask")) {
+        /* A thread's first calls: it has its maker's mask, and then one of its own. */
+        pthread_t thread;
+        change_mask(SIG_BLOCK);
+        mark(BEGIN_NEXT);
+        CHECK(pthread_create(&thread, NULL, unblocks, &result) == 0);
+        CHECK(pthread_join(thread, NULL) == 0);
     } else if (is(what, "own-gs")) {
         static long area[64];
         MUST(syscall(SYS_arch_prctl, ARCH_SET_GS, area));

@@ -53,6 +53,7 @@ vload_exit_start:
     mov     x2, xzr
     mov     x3, #8
     svc     #0
+    str     wzr, [x16, #{exit_mask_set}] // it is set: what mask the target has from here on is its own affair
 8:  ldr     x0, [sp, #{nzcv}]
     msr     nzcv, x0
     ldr     x16, [sp, #{pc}]

@@ -42,6 +42,7 @@ vload_exit_start:
     xorl    %edx, %edx
     movl    $8, %esi
     int     $0x80
+    movl    $0, %fs:{exit_mask_set}     # it is set: what mask the target has from here on is its own affair
 3:  movl    {eip}(%esp), %ecx
     movl    %ecx, %fs:{jump}
     popl    %ebx

@@ -30,7 +30,9 @@ pub(super) unsafe extern "C" fn leave(regs: &mut CallRegs, block: &mut Block) ->
     let mask = loop {
         let mask = sys::set_signal_mask(sys::ALL_SIGNALS);
         if !is_held(block) {
-            break if block.exit_mask_set != 0 { block.exit_mask } else { mask };
+            // What mask the target has behind that is its own affair.
+            let is_set = core::mem::replace(&mut block.exit_mask_set, 0) != 0;
+            break if is_set { block.exit_mask } else { mask };
         }
         // SAFETY: the registers are those of the call that is ending.
         unsafe { vload_resident_deliver(regs, block) };

@@ -50,6 +50,7 @@ vload_exit_start:
     xorl    %edx, %edx
     movl    $8, %r10d
     syscall
+    movl    $0, %gs:{exit_mask_set}     # it is set: what mask the target has from here on is its own affair
 3:  cmpl    $0, %gs:{foreign}           # gs is the caller's own?
     jne     vload_exit_foreign
     movq    {rip}(%rsp), %rcx

@@ -48,6 +48,7 @@ const SECTIONS: &[(&str, &str, usize)] = &[
     ("generated", "--watch=always", 11),
     ("watch", "--watch=auto", 37),
     ("gather", "--watch=auto", 50),
+    ("own-mask", "--watch=never", 7),
     ("own-gs", "--watch=auto", 11),
     ("own-gs", "--watch=always", 11),
     ("take-over", "--watch=auto", 17),

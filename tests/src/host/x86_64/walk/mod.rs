@@ -36,6 +36,8 @@ impl Share {
 pub struct Found {
     /// Instructions at which a signal was sent.
     pub points: usize,
+    /// Those that their run did not come to.
+    pub missed: usize,
     /// The outcome when none was sent.
     pub undisturbed: Outcome,
     /// The others.
@@ -47,12 +49,17 @@ pub fn walk(walker: &mut Walker, share: Share) -> Result<Found> {
     let whole = walker.run(None)?;
     ensure!(whole.points > 0, "the mark was not reached: {}", whole.outcome);
     let mut outcomes: BTreeMap<Outcome, Vec<u64>> = BTreeMap::new();
-    let mut points = 0;
+    let (mut points, mut missed) = (0, 0);
     let all = if share.distinct { walker.distinct() } else { (0..whole.points).collect() };
     for &point in all.iter().skip(share.first).step_by(share.stride) {
         let run = walker.run(Some(point))?;
+        if !run.sent {
+            missed += 1;
+            continue;
+        }
         points += 1;
         outcomes.entry(run.outcome).or_default().push(run.pc);
     }
-    Ok(Found { points, undisturbed: whole.outcome, outcomes })
+    ensure!(missed <= points / 10, "{missed} points were not come to, and {points} were");
+    Ok(Found { points, missed, undisturbed: whole.outcome, outcomes })
 }

@@ -35,6 +35,8 @@ pub struct Run {
     pub points: usize,
     /// The address at which it was sent.
     pub pc: u64,
+    /// It was sent: the run has come to the point.
+    pub sent: bool,
 }
 
 /// A program that can be walked again and again.
@@ -49,8 +51,6 @@ pub struct Walker {
     pub places: Places,
     /// How long a run may go on without anything that is heard of.
     pub limit: Duration,
-    /// An instruction that repeats itself is one point.
-    pub hurries: bool,
     kinds: HashMap<u64, Kind>,
     /// The points of the run that nothing disturbed.
     track: Vec<Point>,
@@ -86,8 +86,8 @@ enum Kind {
     PopFlags,
     /// `iretq`, for the same reason.
     Returns,
-    /// `rep movsb` and its like, of two bytes: each time is a step.
-    Repeats,
+    /// `rep movsb` and its like, and how long it is. A breakpoint does not lead into it, and so it is one point.
+    Repeats(u64),
 }
 
 /// Marks in the program (`tests/programs/walked.c`): `nopl 0x564c57NN(%rax)` behind a breakpoint.
@@ -127,6 +127,7 @@ struct State<'a> {
     point: Option<usize>,
     points: usize,
     pc: u64,
+    sent: bool,
     /// What the walk has come to, in the run that nothing disturbs.
     track: Vec<Point>,
     seen: HashMap<u64, (usize, bool)>,
@@ -157,8 +158,8 @@ impl Walker {
     ) -> Self {
         let traps = signals.contains(&libc::SIGTRAP);
         let (kinds, track) = (HashMap::new(), Vec::new());
-        let (limit, hurries) = (LIMIT, false);
-        Walker { argv, environment, signals, places, limit, hurries, kinds, track, traps }
+        let limit = LIMIT;
+        Walker { argv, environment, signals, places, limit, kinds, track, traps }
     }
 
     /// The first point of each address that the run without a signal has come to.
@@ -185,6 +186,7 @@ impl Walker {
             point,
             points: 0,
             pc: 0,
+            sent: false,
             track: Vec::new(),
             seen: HashMap::new(),
             calls: HashMap::new(),
@@ -200,7 +202,7 @@ impl Walker {
         tracee::go(main, Go::On, 0)?;
         let end = state.follow();
         state.finish();
-        let (points, pc) = (state.points, state.pc);
+        let (points, pc, sent) = (state.points, state.pc, state.sent);
         if point.is_none() {
             let track = std::mem::take(&mut state.track);
             state.walker.track = track;
@@ -208,7 +210,7 @@ impl Walker {
         let mut text = Vec::new();
         output.read_to_end(&mut text)?;
         let text = String::from_utf8_lossy(&text).into_owned();
-        Ok(Run { outcome: Outcome { end: end?, output: text }, points, pc })
+        Ok(Run { outcome: Outcome { end: end?, output: text }, points, pc, sent })
     }
 
     /// What has to be known of the instruction at `pc`.
@@ -227,7 +229,8 @@ impl Walker {
             [0x9c, ..] => Kind::PushFlags,
             [0x9d, ..] => Kind::PopFlags,
             [0x48, 0xcf, ..] => Kind::Returns,
-            [0xf3, 0xa4 | 0xa5 | 0xaa | 0xab, ..] if self.hurries => Kind::Repeats,
+            [0xf3, 0xa4 | 0xa5 | 0xaa | 0xab, ..] => Kind::Repeats(2),
+            [0xf3, 0x48, 0xa5 | 0xab, ..] => Kind::Repeats(3),
             _ => Kind::Plain,
         };
         self.kinds.insert(pc, kind);
@@ -475,9 +478,9 @@ impl State<'_> {
                 tracee::set_mask(tid, mask & !TRAP_BIT)?;
             }
         }
-        if self.stepping == Kind::Repeats {
+        if let Kind::Repeats(length) = self.stepping {
             // Behind it the walk goes on.
-            tracee::set_breakpoint(tid, Some(tracee::pc(tid)? + 2))?;
+            tracee::set_breakpoint(tid, Some(tracee::pc(tid)? + length))?;
             self.phase = Phase::Seek(tid, 0);
             self.blocked = false;
             return self.resume(tid, Go::On, 0);
@@ -540,7 +543,8 @@ impl State<'_> {
         Ok(true)
     }
 
-    fn inject(&self, tid: i32) {
+    fn inject(&mut self, tid: i32) {
+        self.sent = true;
         let group = self.threads.get(&tid).copied().unwrap_or(tid);
         for &signal in &self.walker.signals {
             tracee::send(group, tid, signal);
