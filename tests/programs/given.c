@@ -88,6 +88,17 @@ static void table(const char *folder)
             printf("%s: %s\n", names[i], strerror(errno));
     }
     snprintf(path, sizeof path, "%s/fd", folder);
+    /* A link to that folder has a size of its own. */
+    int open_one = open(path, O_RDONLY | O_DIRECTORY);
+    if (open_one >= 0) {
+        char link[64];
+        snprintf(link, sizeof link, "/proc/self/fd/%d", open_one);
+        CHECK(lstat(link, &status) == 0);
+        printf("a link: %ld\n", (long)status.st_size);
+        CHECK(stat(link, &status) == 0);
+        printf("by a link: %ld\n", (long)status.st_size);
+        close(open_one);
+    }
     if (chdir(path) == 0) {
         CHECK(stat(".", &status) == 0);
         printf("from within: %ld\n", (long)status.st_size);

@@ -162,7 +162,8 @@ pub fn stat(call: &mut Call<'_>, path: usize, follows: bool) -> isize {
     if is_reached(call, result, path) {
         return sys::raw(Err(Errno::NOENT));
     }
-    uncount(call, result, path, crate::arch::numbers::stat_size(call.number, &call.args));
+    let size = crate::arch::numbers::stat_size(call.number, &call.args);
+    uncount(call, result, (path, follows), size);
     if !follows {
         return result;
     }

@@ -124,7 +124,12 @@ pub fn is_reached(call: &Call<'_>, result: isize, path: usize) -> bool {
 
 /// `stat(2)` and its likes of a folder that lists descriptors: since Linux 6.2 its size is their number
 /// (`proc_fd_getattr`, fs/proc/fd.c). `size` is the address of that field.
-pub fn uncount(call: &Call<'_>, result: isize, path: usize, size: Option<usize>) {
+pub fn uncount(
+    call: &Call<'_>,
+    result: isize,
+    (path, follows): (usize, bool),
+    size: Option<usize>,
+) {
     let Some(size) = size.filter(|&size| result >= 0 && is_of_proc(call, size)) else { return };
     // Few other folders in `/proc` have one.
     if User::<usize>::new(size).read_again() == Ok(0) {
@@ -135,6 +140,8 @@ pub fn uncount(call: &Call<'_>, result: isize, path: usize, size: Option<usize>)
     let listed = match dirfd(call, path) {
         // What is open already.
         open if given.is_empty() && open != sys::CWD => path_of(open, &mut buffer),
+        // A link has a size of its own.
+        folder if !follows => procfs::canonical_unless_link(folder, given, &mut buffer),
         folder => procfs::canonical(folder, given, &mut buffer),
     };
     let Some(pid) = listed.and_then(process_of_listing) else { return };

@@ -9,6 +9,9 @@ use linux_raw_sys::general::{O_CLOEXEC, O_DIRECTORY, O_PATH};
 /// `PROC_SUPER_MAGIC` (linux/magic.h).
 const PROC_SUPER_MAGIC: usize = 0x9fa0;
 
+/// As the kernel of this architecture has it.
+const NOFOLLOW: u32 = crate::arch::numbers::O_NOFOLLOW as u32;
+
 /// Whether an open file lies in `/proc`, wherever that is mounted.
 pub fn is_proc(fd: i32) -> bool {
     sys::file_system(fd) == Ok(PROC_SUPER_MAGIC)
@@ -22,10 +25,23 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
 
 /// The path, without links in it, of a folder in `/proc`. An empty one is where paths start.
 pub fn canonical<'a>(dirfd: i32, folder: &[u8], buffer: &'a mut [u8]) -> Option<&'a [u8]> {
+    opened(dirfd, folder, 0, buffer)
+}
+
+/// The same where the last part of the path is no link.
+pub fn canonical_unless_link<'a>(
+    dirfd: i32,
+    folder: &[u8],
+    buffer: &'a mut [u8],
+) -> Option<&'a [u8]> {
+    opened(dirfd, folder, NOFOLLOW, buffer)
+}
+
+fn opened<'a>(dirfd: i32, folder: &[u8], flags: u32, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
     let mut line = Line::new();
     line.raw(if folder.is_empty() { b"." } else { folder }).raw(b"\0");
     let path = CStr::from_bytes_with_nul(line.bytes()).ok()?;
-    let fd = sys::openat(dirfd, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0).ok()?;
+    let fd = sys::openat(dirfd, path, O_PATH | O_DIRECTORY | O_CLOEXEC | flags, 0).ok()?;
     let found = if is_proc(fd) { path_of(fd, buffer) } else { None };
     sys::close(fd);
     found
