@@ -64,7 +64,7 @@ unsafe extern "C" fn event(_: *mut Layer, event: c_int) {
 
 /// All that threads had noted here which are not in this copy of their process.
 unsafe extern "C" fn forked(_: *mut Layer, copied: c_int) {
-    let copied = copied != 0;
+    let copied = (copied as u32).checked_sub(1);
     vload::own();
     temporary::forked(copied);
     descriptor::forked(copied);

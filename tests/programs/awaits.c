@@ -452,28 +452,46 @@ static void *wait_alone(void *unused)
     return 0;
 }
 
-/* The call that a thread sleeps in; 0 while it runs. */
-static long sleeps_in(pid_t thread)
+/* What a file of a thread's in /proc says. */
+static const char *known(pid_t thread, const char *name)
 {
+    static char text[512];
     char path[64];
-    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", thread);
+    snprintf(path, sizeof path, "/proc/self/task/%d/%s", thread, name);
     FILE *file = fopen(path, "r");
     CHECK(file);
-    long number = 0;
-    int found = fscanf(file, "%ld", &number);
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
     fclose(file);
-    return found == 1 ? number : 0;
+    return text;
+}
+
+/* Whether a thread sleeps in the kernel for descriptors. The call that its `syscall` names may be only on its way to that; where
+   it sleeps is not told everywhere. */
+static int sleeps(pid_t thread)
+{
+    long call = strtol(known(thread, "syscall"), 0, 10);
+    if (call != SYS_poll && call != SYS_ppoll)
+        return 0;
+    const char *where = known(thread, "wchan");
+    if (strcmp(where, "0") != 0 && where[0] != 0)
+        return strstr(where, "poll") != 0;
+    const char *state = strrchr(known(thread, "stat"), ')');
+    return state && state[2] == 'S' && strcmp(known(thread, "wchan"), "0") == 0;
+}
+
+static void until_it_waits(void)
+{
+    while (waiting == 0 || !sleeps(waiting))
+        sched_yield();
 }
 
 /* A child has the descriptors of its parent, and none that belong to what another thread of that does. */
 static void forked_meanwhile(void)
 {
     pthread_t thread;
+    waiting = 0;
     CHECK(pthread_create(&thread, 0, wait_alone, 0) == 0);
-    for (long number = 0; number != SYS_poll && number != SYS_ppoll;) {
-        sched_yield();
-        number = waiting != 0 ? sleeps_in(waiting) : 0;
-    }
+    until_it_waits();
     fflush(stdout);
     pid_t child = MUST(fork());
     if (child == 0) {
@@ -509,10 +527,7 @@ static void forked_apart(void)
         sched_yield();
     for (int i = 0; i < MANY; i++)
         MUST(dup2(real[0], FIRST + i));
-    for (long number = 0; number != SYS_poll && number != SYS_ppoll;) {
-        sched_yield();
-        number = sleeps_in(waiting);
-    }
+    until_it_waits();
     fflush(stdout);
     pid_t child = MUST(fork());
     if (child == 0) {
@@ -635,6 +650,8 @@ int main(int argc, char **argv)
     crowded();
     forked_meanwhile();
     forked_apart();
+    /* That another thread had a table of its own makes no difference. */
+    forked_meanwhile();
     slept_for(argv[1]);
     hung_up(argv[1]);
     return 0;

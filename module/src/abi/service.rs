@@ -323,8 +323,8 @@ pub struct FrameworkOperations {
     /// Writes one of a service layer's claims in words, for `lsmod`: its length, or `-ENOENT` behind the last.
     pub claims:
         unsafe extern "C" fn(*mut Layer, identity: u32, index: u32, *mut c_char, usize) -> c_long,
-    /// The process has just been forked, and has one thread; no layer has been told yet. `copied`: it has copies of the
-    /// descriptors that other threads' calls had made for themselves.
+    /// The process has just been forked, and has one thread; no layer has been told yet. `copied`: the number of the table of
+    /// descriptors that it has a copy of, plus one, as `vload_alone` gives it; 0 if it has that table itself.
     pub forked: unsafe extern "C" fn(*mut Layer, copied: c_int),
     /// The calls that it wants where there is any service layer.
     pub numbers: *const usize,
@@ -384,7 +384,8 @@ pub mod core_side {
         /// Whether the calling process wants [`FrameworkOperations::held`](super::FrameworkOperations::held) from now on.
         pub fn vload_hold(framework: *mut Layer, on: c_int);
         /// Waits until no other thread has the process for itself or copies it, and keeps them from it; with 0 lets them
-        /// again. No call that waits, and no code of a module, in between.
+        /// again. No call that waits, and no code of a module, in between. It gives what numbers the calling thread's table of
+        /// descriptors among those of the process.
         pub fn vload_alone(on: c_int) -> c_int;
     }
 }

@@ -190,10 +190,10 @@ pub fn forget(epoch: u64) {
     let _ = about(About::Forget, None, epoch, &mut []);
 }
 
-/// The process has just been forked. `copied` says whether it has copies of the descriptors that the framework had.
-pub fn forked(copied: bool) {
+/// The process has just been forked. `copied` says of which table of descriptors it has a copy, if not that itself.
+pub fn forked(copied: Option<u32>) {
     // Where there is no framework nothing has been copied.
-    let _ = about(About::Forked, None, u64::from(copied), &mut []);
+    let _ = about(About::Forked, None, copied.map_or(0, |table| u64::from(table) + 1), &mut []);
 }
 
 /// What uses a service layer.

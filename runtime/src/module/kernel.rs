@@ -6,6 +6,7 @@ use super::guard::Guard;
 use crate::arch;
 use crate::memory::guard;
 use crate::process::copying::COPYING;
+use crate::seccomp;
 use crate::signal;
 use crate::sys::{self, Errno};
 use crate::thread::Block;
@@ -19,13 +20,19 @@ pub unsafe extern "C" fn vload_kernel(number: c_long, arguments: *const [usize; 
 }
 
 /// A call that waits, until a signal comes. It is made again after a handler that says so (`SA_RESTART`), also where the kernel
-/// would not (signal(7)).
+/// would not (signal(7)). `ENOSYS` where a filter of the target's would not let it pass.
 pub unsafe extern "C" fn vload_wait(number: c_long, arguments: *const [usize; 6]) -> c_long {
     let block = Block::own();
     let Some(guard) = Guard::current(block) else { return sys::raw(Err(Errno::INVAL)) as c_long };
+    let number = number as usize;
+    // SAFETY: the framework's own.
+    let arguments = unsafe { &*arguments };
+    if seccomp::refuses(number, arguments) {
+        return sys::raw(Err(Errno::NOSYS)) as c_long;
+    }
     let wait = || {
-        // SAFETY: as above.
-        let result = unsafe { arch::forward(number as usize, &*arguments, block) };
+        // SAFETY: the framework's promise that the call is sound.
+        let result = unsafe { arch::forward(number, arguments, block) };
         let is_ended = result == sys::raw(Err(Errno::INTR));
         if is_ended && signal::held_restarts(block) { arch::ABORTED } else { result }
     };
@@ -58,12 +65,13 @@ pub unsafe extern "C" fn vload_own(start: usize, length: usize, on: c_int) {
     }
 }
 
-/// Keeps the process from being copied, or lets it be again.
+/// Keeps the process from being copied, and says which table of descriptors the thread has; or lets it be again.
 pub unsafe extern "C" fn vload_alone(on: c_int) -> c_int {
-    let Some(guard) = Guard::current(Block::own()) else { return -Errno::INVAL.0 };
+    let block = Block::own();
+    let Some(guard) = Guard::current(block) else { return -Errno::INVAL.0 };
     let done = match on {
         0 => guard.locks().give_back(Some(&COPYING)),
         _ => guard.locks().take_private(&COPYING),
     };
-    done.map_or_else(|error| -error.0, |()| 0)
+    done.map_or_else(|error| -error.0, |()| if on == 0 { 0 } else { block.table as c_int })
 }

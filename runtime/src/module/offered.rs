@@ -71,13 +71,15 @@ pub const KEY: u64 = {
     sum
 };
 
-/// What this vload offers, and besides what the file of the framework exports.
+/// What this vload offers, and besides what the file of the framework exports for modules: what its own prebuilt parts
+/// need by other names is nobody else's.
 pub struct Offered<'a>(pub Option<&'a [u8]>);
 
 impl Offers for Offered<'_> {
     fn find(&self, name: &[u8]) -> Option<(Base, u64)> {
         match NAMES.iter().position(|known| known.as_bytes() == name) {
             Some(index) => Some((Base::Offered(index as u32), 0)),
+            None if !name.starts_with(b"vload_") => None,
             None => Some((Base::Framework, super::export(self.0?, name)?)),
         }
     }

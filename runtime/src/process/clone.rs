@@ -17,7 +17,7 @@ use crate::signal;
 use crate::sys::{self, Errno};
 use crate::text;
 use crate::thread::{AltStack, Block, Ownership, POOL};
-use crate::view::{self, OWN};
+use crate::view;
 use crate::watch;
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::{
@@ -165,11 +165,9 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
     // SAFETY: a bound block has its handlers.
     let sighand = unsafe { &*call.block.sighand };
     let handlers = sighand.version();
-    // What the framework has open for other threads' calls, it has in a table that is copied. Where there is more than one
-    // nobody knows in which, and the same number in another is the program's.
-    let copied = request.flags & u64::from(CLONE_FILES) == 0
-        && core::ptr::eq(call.descriptors(), &raw const OWN)
-        && !view::are_apart();
+    // What the framework has open for other threads' calls is copied if it is in this thread's table; the same number in
+    // another table is the program's.
+    let copied = (request.flags & u64::from(CLONE_FILES) == 0).then_some(call.block.table);
     // The child must find all these free, and what they guard whole. Who changes the list may run a module, which may
     // want to make a descriptor; who has the texts' lock may use the heap, so the heap's comes last.
     let (mut list, mut alone) = (Kept::none(), Kept::none());
@@ -301,7 +299,9 @@ fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
     child.take_layer_words(parent);
     child.handlers_cleared = flags & CLONE_CLEAR_SIGHAND != 0;
     child.descriptors = parent.descriptors;
+    child.table = parent.table;
     if !has(CLONE_FILES) {
+        child.table = view::new_table();
         // SAFETY: a bound block has its descriptors.
         child.private.descriptors.copy_from(unsafe { &*parent.descriptors });
         child.descriptors = &raw const child.private.descriptors;

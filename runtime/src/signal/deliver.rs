@@ -136,10 +136,13 @@ pub fn is_held(block: &Block) -> bool {
     block.held_flag.load(Ordering::Acquire) != 0
 }
 
-/// Whether the calling thread has a signal to deliver that lets a call go on which it has interrupted.
+/// Whether the calling thread has a signal to deliver that lets a call go on which it has interrupted. So does one that the
+/// target blocks, and of which it hears nothing yet (`mask::hold_back`).
 pub fn held_restarts(block: &Block) -> bool {
+    let is_blocked = || block.blocked.get() & mask::open() & bit(block.held_signal) != 0;
     // SAFETY: as in `to_context`.
-    is_held(block) && unsafe { &*block.sighand }.get(block.held_signal).restarts()
+    let restarts = || unsafe { &*block.sighand }.get(block.held_signal).restarts();
+    is_held(block) && (is_blocked() || restarts())
 }
 
 /// Drops to the default action of `signal` in the kernel and sends it again with `info`; it takes

@@ -254,6 +254,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).altstack = AltStack::NONE;
         (*block).sighand = null();
         (*block).descriptors = null();
+        (*block).table = 0;
         (*block).exec_scratch = (0, 0);
         (*block).last_stack = (0, 0, 0);
         (*block).ownership = Ownership::Process;

@@ -4,7 +4,7 @@
 //! numbers are what they would be natively. A `close` of one is `EBADF`; a `dup2` onto one moves it
 //! out of the way first.
 
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use super::{PROGRAM, maps};
 use crate::layer::Call;
@@ -73,13 +73,21 @@ pub fn together() {
 }
 
 /// Whether threads of this process have tables of their own.
-pub fn are_apart() -> bool {
+fn are_apart() -> bool {
     APART.load(Ordering::Relaxed)
+}
+
+/// A number for a table of descriptors that no other has among the threads that share this memory.
+pub fn new_table() -> u32 {
+    /// That of the first thread is 0. What could meet its own like after so many has no thread any more.
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    (LAST.fetch_add(1, Ordering::Relaxed) + 1) & (i32::MAX as u32 >> 1)
 }
 
 /// The calling thread has been given a copy of its table. A child in our memory that has a table of its own has
 /// numbers of its own, too.
-fn part(call: &Call<'_>) {
+fn part(call: &mut Call<'_>) {
+    call.block.table = new_table();
     if core::ptr::eq(call.descriptors(), &raw const OWN) && !POOL.has_one_thread() {
         APART.store(true, Ordering::Relaxed);
     }

@@ -11,8 +11,8 @@ mod procfs;
 mod vector;
 
 pub use descriptors::{
-    Descriptors, OWN, OWN_DESCRIPTORS, PRLIMIT64, Slot, are_apart, close, close_range,
-    duplicate_onto, fcntl, hide, limit, move_away, together, unshare,
+    Descriptors, OWN, OWN_DESCRIPTORS, PRLIMIT64, Slot, close, close_range, duplicate_onto, fcntl,
+    hide, limit, move_away, new_table, together, unshare,
 };
 pub use exe::{Replacement, behind, open, open_how, readlink, stat};
 pub use hidden::{is_named, of_process};

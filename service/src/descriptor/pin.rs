@@ -23,10 +23,17 @@ struct Slot {
     fd: AtomicU32,
     /// The copy that keeps the file open, plus one; 0 for none.
     copy: AtomicI32,
+    /// In which table the copy is.
+    table: AtomicU32,
 }
 
-static SLOTS: [Slot; MOST] =
-    [const { Slot { fd: AtomicU32::new(0), copy: AtomicI32::new(0) } }; MOST];
+impl Slot {
+    const fn free() -> Self {
+        Self { fd: AtomicU32::new(0), copy: AtomicI32::new(0), table: AtomicU32::new(0) }
+    }
+}
+
+static SLOTS: [Slot; MOST] = [const { Slot::free() }; MOST];
 /// How many threads are closing descriptors of virtual files.
 static CLOSING: AtomicU32 = AtomicU32::new(0);
 
@@ -47,9 +54,18 @@ impl Drop for Pin {
     fn drop(&mut self) {
         let Some(slot) = self.0 else { return };
         let word = slot.fd.swap(0, Ordering::SeqCst);
-        let copy = slot.copy.swap(0, Ordering::SeqCst) - 1;
         debug_assert!(word != 0, "a slot is freed by who took it");
-        if copy >= 0 {
+        // Who would make a copy from now on finds the call over.
+        if slot.copy.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+        // The number is one of the table of who has made it.
+        let is_ours = |alone: temporary::Alone| alone.table == slot.table.load(Ordering::SeqCst);
+        let (copy, is_ours) = match temporary::alone() {
+            None => (slot.copy.swap(0, Ordering::SeqCst) - 1, true),
+            Some(alone) => (slot.copy.swap(0, Ordering::SeqCst) - 1, is_ours(alone)),
+        };
+        if copy >= 0 && is_ours {
             let number = super::placeholder::identify(copy).map(|(number, _)| number);
             kernel::close(copy);
             if let Some(number) = number {
@@ -94,11 +110,16 @@ fn keep(slot: &Slot, fd: i32) {
         return;
     }
     // A process that is copied meanwhile finds the copy in the slot.
-    let _alone = temporary::alone();
+    let alone = temporary::alone();
     let copied =
         kernel::fcntl(fd, F_DUPFD_CLOEXEC, AWAY).or_else(|_| kernel::fcntl(fd, F_DUPFD_CLOEXEC, 0));
     let Ok(copy) = copied else { return };
     let word = copy as i32 + 1;
+    if let Some(alone) = &alone
+        && slot.copy.load(Ordering::SeqCst) == 0
+    {
+        slot.table.store(alone.table, Ordering::SeqCst);
+    }
     let ours = slot.copy.compare_exchange(0, word, Ordering::SeqCst, Ordering::Relaxed).is_ok();
     // The call may have ended, or somebody else made one.
     let is_over = slot.fd.load(Ordering::SeqCst) != (fd as u32).wrapping_add(1);
@@ -109,14 +130,14 @@ fn keep(slot: &Slot, fd: i32) {
     }
 }
 
-/// The process has just been forked, and has none of the threads whose calls are noted here. `copied` says whether it has
-/// copies of their descriptors.
-pub fn forked(copied: bool) {
+/// The process has just been forked, and has none of the threads whose calls are noted here. `copied` says of which
+/// table of descriptors it has a copy.
+pub fn forked(copied: Option<u32>) {
     CLOSING.store(0, Ordering::SeqCst);
     for slot in &SLOTS {
         slot.fd.store(0, Ordering::SeqCst);
         let copy = slot.copy.swap(0, Ordering::SeqCst) - 1;
-        if copy >= 0 && copied {
+        if copy >= 0 && copied == Some(slot.table.load(Ordering::SeqCst)) {
             kernel::close(copy);
         }
     }

@@ -13,14 +13,25 @@ use vload_module::{Errno, Result};
 
 use crate::{kernel, vload};
 
-/// How many a process can have at a time that are known: a child keeps of more what it gets.
-const MOST: usize = 512;
+/// How many a process can have at a time that are known: a child keeps of more what it gets. Who waits for a file has three
+/// ([`crate::call::poll::Watch`]), and that 512 threads can do.
+const MOST: usize = 3 * 512;
 
-/// Descriptors, plus one; 0 for none.
-static LISTED: [AtomicU32; MOST] = [const { AtomicU32::new(0) }; MOST];
+static LISTED: [Slot; MOST] =
+    [const { Slot { word: AtomicU32::new(0), table: AtomicU32::new(0) } }; MOST];
+
+struct Slot {
+    /// The descriptor, plus one; 0 for none.
+    word: AtomicU32,
+    /// In which table it is: threads can have their own.
+    table: AtomicU32,
+}
 
 /// Nobody else makes or closes a temporary descriptor of the process as long as this is there.
-pub struct Alone(());
+pub struct Alone {
+    /// What numbers the calling thread's table of descriptors among those of the process.
+    pub table: u32,
+}
 
 impl Drop for Alone {
     fn drop(&mut self) {
@@ -36,14 +47,14 @@ pub fn alone() -> Option<Alone> {
         return None;
     }
     // SAFETY: it takes no memory. `Alone` gives it back.
-    Errno::check(unsafe { vload_alone(1) }).ok().map(|_| Alone(()))
+    Errno::check(unsafe { vload_alone(1) }).ok().map(|table| Alone { table: table as u32 })
 }
 
 /// A descriptor that is closed when this is dropped.
 pub struct Temporary {
     fd: i32,
     /// Where in the list it is.
-    slot: Option<&'static AtomicU32>,
+    slot: Option<&'static Slot>,
 }
 
 impl Temporary {
@@ -52,10 +63,14 @@ impl Temporary {
         let alone = alone();
         let fd = make()?;
         let word = fd as u32 + 1;
-        let take = |slot: &&AtomicU32| {
-            slot.compare_exchange(0, word, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        let listed = |alone: Alone| {
+            // Nobody else takes one meanwhile, and nobody copies the list.
+            let slot = LISTED.iter().find(|slot| slot.word.load(Ordering::Relaxed) == 0)?;
+            slot.table.store(alone.table, Ordering::Relaxed);
+            slot.word.store(word, Ordering::Relaxed);
+            Some(slot)
         };
-        Ok(Self { fd, slot: alone.and_then(|_alone| LISTED.iter().find(take)) })
+        Ok(Self { fd, slot: alone.and_then(listed) })
     }
 
     /// Its number.
@@ -70,7 +85,7 @@ impl Temporary {
         }
         let _alone = alone();
         if let Some(slot) = self.slot {
-            slot.store(0, Ordering::Relaxed);
+            slot.word.store(0, Ordering::Relaxed);
         }
         let fd = self.fd;
         core::mem::forget(self);
@@ -82,20 +97,20 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         let _alone = alone();
         if let Some(slot) = self.slot {
-            slot.store(0, Ordering::Relaxed);
+            slot.word.store(0, Ordering::Relaxed);
         }
         kernel::close(self.fd);
     }
 }
 
-/// In a copy of the process: none of the threads is there whose descriptors these were. `copied` says whether it has copies
-/// of them.
-pub fn forked(copied: bool) {
-    for slot in &LISTED {
-        if let Some(fd) = slot.swap(0, Ordering::Relaxed).checked_sub(1)
-            && copied
-        {
-            kernel::close(fd as i32);
+/// In a copy of the process: none of the threads is there whose descriptors these were. `copied` says of which table it has
+/// a copy; what the numbers mean in another one is no concern of this list's.
+pub fn forked(copied: Option<u32>) {
+    // What is not written stays the parent's page.
+    for slot in LISTED.iter().filter(|slot| slot.word.load(Ordering::Relaxed) != 0) {
+        let word = slot.word.swap(0, Ordering::Relaxed);
+        if copied == Some(slot.table.load(Ordering::Relaxed)) {
+            kernel::close(word as i32 - 1);
         }
     }
 }

@@ -33,6 +33,12 @@ pub fn cases() -> Vec<Case> {
         // A descriptor of a virtual file is opened through /proc.
         case("views-of-services").not_under(NO_PROC).check(services),
         case("waits").build(Build::c("awaits.c")).not_under(NO_PROC).check(waits),
+        // qemu-user has no filters.
+        case("sleepers")
+            .build(Build::c_with("sleepers.c", "", &["-pthread"]))
+            .not_under(NO_PROC)
+            .on(&[Arch::X86_64, Arch::I686])
+            .check(as_a_fifo),
         case("under").needs(Need::Root).needs_program("mount").not_under(NO_PROC).check(under),
         in_every_mode("faults").build(Build::c("parent.c")).everywhere().check(faults),
         case("faults-elsewhere").check(faults_elsewhere),
@@ -151,8 +157,8 @@ fn services(bench: &Bench<'_>) -> Result<()> {
     expect(&outcome, "Hello UMView!\nHello UMView!\nkept\nnone\n")
 }
 
-/// A module says when its file is ready: that is waited for as for a pipe, together with pipes of the kernel's.
-fn waits(bench: &Bench<'_>) -> Result<()> {
+/// The case's program does with a module's pipe what it does with a fifo of the kernel's.
+fn as_a_fifo(bench: &Bench<'_>) -> Result<()> {
     module(bench, "pipe.c", "pipe.so", &[])?;
     let (program, pipe) = (bench.word("{1}"), bench.word("{dir}/fifo"));
     let native = bench.run_command(Host::Native, &[&program, &pipe])?;
@@ -162,6 +168,12 @@ fn waits(bench: &Bench<'_>) -> Result<()> {
     if let Some(found) = difference(&[], &native, &outcome) {
         bail!("{found}");
     }
+    Ok(())
+}
+
+/// A module says when its file is ready: that is waited for as for a pipe, together with pipes of the kernel's.
+fn waits(bench: &Bench<'_>) -> Result<()> {
+    as_a_fifo(bench)?;
     // A process that is started has all of it, before any layer hears of the process.
     module(bench, "opening.c", "opening.so", &[])?;
     let line = "vload insmod ./opening.so path=/vpipe; exec sh -c '(exit 3); echo $?'";
@@ -204,13 +216,21 @@ fn refused(bench: &Bench<'_>) -> Result<()> {
         "#include <vload/module.h>\n#undef VLOAD_VERSION\n#define VLOAD_VERSION 9\n",
     )?;
     before("symbol.so", "int nobody(void);\nint other(void) { return nobody(); }\n")?;
+    // What the framework's own file has by such names is not offered to others.
+    let header = kept(bench).join("auxv.h");
+    fs::write(
+        &header,
+        "unsigned long getauxval(unsigned long);\nunsigned long has(void) { return getauxval(16); }\n",
+    )?;
+    module(bench, "pipe.c", "auxv.so", &["-include", &header.display().to_string()])?;
     fs::write(kept(bench).join("text.so"), "no ELF file")?;
     module(bench, "parent.c", "libc.so", &["-Wl,--no-as-needed", "-lc"])?;
-    let cases: [(&str, &str); 13] = [
+    let cases: [(&str, &str); 14] = [
         ("./text.so", "it is no shared object for this processor"),
         ("./version.so", "version 9 of the interface; this vload has 1"),
         ("./libc.so", "it needs the library libc.so.6; link it with -nostdlib"),
         ("./symbol.so", "it needs 'nobody', which is not offered"),
+        ("./auxv.so", "it needs 'getauxval', which is not offered"),
         ("/bin/sh", "it is a program, and no module"),
         ("./none.so", "No such file or directory"),
         ("count pages=3", "'count' has no argument 'pages'; it has: file"),

@@ -228,6 +228,15 @@ fn of_kernel(set: i32, to: usize, most: usize) -> Result<usize> {
     Ok(count)
 }
 
+/// Whether a filter of the program's forbids [`PPOLL`].
+fn is_poll_refused() -> bool {
+    // A time of two numbers of 64 bits: none.
+    let none = [0u64; 2];
+    // SAFETY: no descriptors, and a time.
+    let asked = unsafe { kernel::call(PPOLL, [0, 0, none.as_ptr() as usize, 0, 0]) };
+    asked == Err(Errno::NOSYS)
+}
+
 fn rounds(call: &mut Call, set: i32) -> Result<usize> {
     let is = |name: &str| abi::native_number(name) == Some(call.number);
     let [_, to, most, timeout, mask, mask_size] = call.arguments;
@@ -241,6 +250,10 @@ fn rounds(call: &mut Call, set: i32) -> Result<usize> {
         return Err(Errno::INVAL);
     }
     let watch = Watch::new()?;
+    // A filter of the program's that allows this call may forbid the one that is made in its stead.
+    if is_poll_refused() {
+        return Err(Errno::NOMEM);
+    }
     let mut round = 0;
     loop {
         let found = collect(set, to, most)?;

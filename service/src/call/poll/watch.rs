@@ -71,17 +71,19 @@ impl Timed {
                 kernel::call(nr::__NR_epoll_ctl, [both.fd() as usize, add, one.fd() as usize, at])
             }?;
         }
-        Ok(Self { timer, both, delay: Cell::new(0) })
+        let timed = Self { timer, both, delay: Cell::new(0) };
+        timed.set(FIRST)?;
+        Ok(timed)
     }
 
     /// Says when to look again.
-    fn set(&self, delay: u32) {
+    fn set(&self, delay: u32) -> Result<()> {
         self.delay.set(delay);
         // A `struct itimerspec` of words: once, after so long.
         let when = [0, 0, (delay / 1000) as usize, (delay % 1000 * 1_000_000) as usize];
         let arguments = [self.timer.fd() as usize, 0, when.as_ptr() as usize, 0];
         // SAFETY: four words, and the old ones are not asked for.
-        let _ = unsafe { kernel::call(nr::__NR_timerfd_settime, arguments) };
+        unsafe { kernel::call(nr::__NR_timerfd_settime, arguments) }.map(drop)
     }
 
     /// Whether it is time, which is taken.
@@ -109,8 +111,8 @@ impl Watch {
             unsafe { kernel::call(nr::__NR_inotify_add_watch, arguments) }
         })
         .map_err(|_| Errno::NOMEM)?;
-        // Of a process that has ended before this nobody is told any more.
-        watch.look(FIRST);
+        // Of a process that has ended before this nobody is told any more. The timer is set already.
+        descriptor::reclaim();
         Ok(watch)
     }
 
@@ -122,12 +124,47 @@ impl Watch {
     /// Takes the news.
     pub fn drain(&self) {
         let mut news = [0u8; 512];
-        let arguments = [self.news.fd() as usize, news.as_mut_ptr() as usize, news.len()];
         let mut is_closed = false;
-        // SAFETY: the room is as long as it says.
-        while let Ok(length) = unsafe { kernel::call(nr::__NR_read, arguments) } {
+        while let Ok(length) = kernel::read(self.news.fd(), &mut news) {
             is_closed |= is_any_close(&news[..length]);
         }
+        self.heed(is_closed);
+    }
+
+    /// Waits for news, or until it is time, and takes them.
+    fn sleep(&self) -> Result<()> {
+        let mut entry = nr::pollfd { fd: self.fd(), events: nr::POLLIN as i16, revents: 0 };
+        let arguments = [ptr::from_mut(&mut entry) as usize, 1, 0, 0, 0, 0];
+        // SAFETY: one entry, no limit and no mask.
+        match Errno::check(unsafe { vload_wait(PPOLL as c_long, &arguments) }) {
+            // A filter forbids that.
+            Err(Errno::NOSYS) => self.read(),
+            Err(error) => Err(error),
+            Ok(_) => {
+                self.drain();
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for news by the call that takes them, which does not hear the timer. `ENOMEM` where that is forbidden too.
+    fn read(&self) -> Result<()> {
+        let fd = self.news.fd();
+        kernel::fcntl(fd, nr::F_SETFL, 0).map_err(|_| Errno::NOMEM)?;
+        let mut news = [0u8; 512];
+        let arguments = [fd as usize, news.as_mut_ptr() as usize, news.len(), 0, 0, 0];
+        // SAFETY: the room is as long as it says.
+        let length = match Errno::check(unsafe { vload_wait(nr::__NR_read as c_long, &arguments) })
+        {
+            Err(Errno::NOSYS) => Err(Errno::NOMEM),
+            read => read,
+        }?;
+        self.heed(is_any_close(&news[..length as usize]));
+        Ok(())
+    }
+
+    /// Looks for what nobody has open any more, if the news are of a close or it is time.
+    fn heed(&self, is_closed: bool) {
         let is_time = self.timed.as_ref().is_some_and(Timed::is_time);
         if is_closed {
             // The kernel tells of a close right before it gives the lock back (`__fput`, fs/file_table.c).
@@ -149,7 +186,9 @@ impl Watch {
         if let Some(timed) = &self.timed
             && delay <= LAST
         {
-            timed.set(delay);
+            // As it could be set once, it fails if another thread has had a filter forbid it since: no more is heard of it then,
+            // as where there is none.
+            let _ = timed.set(delay);
         }
     }
 }
@@ -208,10 +247,6 @@ pub fn wait_for(held: &Held, events: u32) -> Result<()> {
         if now & super::ALWAYS != 0 {
             return Err(Errno::AGAIN);
         }
-        let mut entry = nr::pollfd { fd: watch.fd(), events: nr::POLLIN as i16, revents: 0 };
-        let arguments = [ptr::from_mut(&mut entry) as usize, 1, 0, 0, 0, 0];
-        // SAFETY: one entry, no limit and no mask.
-        Errno::check(unsafe { vload_wait(PPOLL as c_long, &arguments) })?;
-        watch.drain();
+        watch.sleep()?;
     }
 }

@@ -248,7 +248,7 @@ pub fn fork() -> libc::pid_t {
     // SAFETY: the child makes calls and ends.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        temporary::forked(alone.is_some());
+        temporary::forked(alone.as_ref().map(|alone| alone.table));
     }
     drop(alone);
     pid
