@@ -6,8 +6,11 @@
 mod asleep;
 pub mod cases;
 pub mod command;
+mod follow;
 mod place;
 mod run;
+mod step;
+mod timer;
 mod tracee;
 
 pub use place::Places;
