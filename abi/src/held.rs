@@ -56,6 +56,8 @@ pub const NAMES: &[&str] = &[
     "munmap",
     "mprotect",
     "pkey_mprotect",
+    "madvise",
+    "process_madvise",
     "sendfile",
     "sendfile64",
     "copy_file_range",

@@ -67,6 +67,7 @@ unsafe extern "C" fn forked(_: *mut Layer, copied: c_int) {
     let copied = (copied as u32).checked_sub(1);
     vload::own();
     temporary::forked(copied);
+    mapped::forked();
     descriptor::forked(copied);
     buffer::forked();
     poll::forked();

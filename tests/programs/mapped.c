@@ -1,73 +1,5 @@
 /* What is mapped of a file and shared: with those who read and write it, with other mappings, with other processes. */
-#include "variants.h"
-#include <setjmp.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/uio.h>
-#include <sys/wait.h>
-
-enum { PAGE = 4096 };
-
-static sigjmp_buf back;
-
-static void fault(int signal)
-{
-    siglongjmp(back, signal);
-}
-
-/* Says what is at an address: a byte, or the signal that comes instead. */
-static void byte(const char *what, volatile char *at)
-{
-    struct sigaction action = {.sa_handler = fault}, bus, segv;
-    sigaction(SIGBUS, &action, &bus);
-    sigaction(SIGSEGV, &action, &segv);
-    int signal = sigsetjmp(back, 1);
-    if (signal == 0) {
-        char found = *at;
-        if (found > ' ')
-            printf("%s: %c\n", what, found);
-        else
-            printf("%s: %d\n", what, found);
-    } else {
-        printf("%s: %s\n", what, signal == SIGBUS ? "SIGBUS" : "SIGSEGV");
-    }
-    sigaction(SIGBUS, &bus, 0);
-    sigaction(SIGSEGV, &segv, 0);
-}
-
-static char *map(const char *what, int fd, size_t length, int protection, int flags, off_t offset)
-{
-    char *start = mmap(0, length, protection, flags, fd, offset);
-    told(what, start == MAP_FAILED ? -1 : 0);
-    return start;
-}
-
-static char *both(const char *what, int fd, size_t length)
-{
-    return map(what, fd, length, PROT_READ | PROT_WRITE, MAP_SHARED, 0);
-}
-
-/* A file of so many pages, each with a letter of its own. */
-static int pages(const char *name, int count)
-{
-    int fd = MUST(open(at(name), O_RDWR | O_CREAT | O_TRUNC, 0644));
-    char page[PAGE];
-    for (int i = 0; i < count; i++) {
-        memset(page, 'a' + i, PAGE);
-        MUST(write(fd, page, PAGE));
-    }
-    return fd;
-}
-
-static void at_offset(const char *what, int fd, off_t offset)
-{
-    char found[8] = "";
-    ssize_t length = pread(fd, found, sizeof found, offset);
-    printf("%s: %zd [", what, length);
-    for (ssize_t i = 0; i < length; i++)
-        putchar(found[i] ? found[i] : '.');
-    printf("]\n");
-}
+#include "mapped.h"
 
 /* What one does is there for the other. */
 static void together(void)
@@ -134,6 +66,15 @@ static void rights(void)
     map("nothing, opened to write", to_write, PAGE, PROT_NONE, MAP_SHARED, 0);
     char *start = map("to read", to_read, PAGE, PROT_READ, MAP_SHARED, 0);
     told("then to write", mprotect(start, PAGE, PROT_READ | PROT_WRITE));
+    told("removed", madvise(start, PAGE, MADV_REMOVE));
+    byte("not removed", start);
+    fflush(stdout);
+    pid_t child = vfork();
+    if (child == 0)
+        _exit(mprotect(start, PAGE, PROT_READ | PROT_WRITE) == 0);
+    int status;
+    MUST(waitpid(child, &status, 0));
+    told("made writable by a child", WEXITSTATUS(status));
     told("then not at all", mprotect(start, PAGE, PROT_NONE));
     byte("nothing", start);
     told("then to read", mprotect(start, PAGE, PROT_READ));
@@ -180,6 +121,11 @@ static void sizes(void)
     told("read across", pread(fd, start + PAGE - 2, 4, 0));
     memcpy(start + 4, "more", 4);
     at_offset("what is stored behind the end", fd, 0);
+    MUST(ftruncate(fd, 3));
+    byte("cut off on its last page", start + 3);
+    byte("not cut off", start + 2);
+    MUST(ftruncate(fd, 200));
+    byte("cut off before", start + 3);
     MUST(ftruncate(fd, 3 * PAGE));
     byte("now longer", start + PAGE);
     byte("longer", start + 3 * PAGE - 1);
@@ -195,6 +141,7 @@ static void sizes(void)
     MUST(truncate(at("file"), 4 * PAGE));
     byte("longer again", start + 2 * PAGE);
     byte("longer again", start + 3 * PAGE);
+    memset(start, 'e', PAGE);
     start[3 * PAGE] = 'l';
     at_offset("stored", fd, 3 * PAGE);
     int cut = MUST(open(at("file"), O_RDWR | O_TRUNC));
@@ -236,56 +183,6 @@ static void sizes(void)
     byte("the program's own", own);
     close(fd);
     unlink(at("file"));
-}
-
-/* mremap: the mapping of a file is of what comes next in the file. */
-static void moves(void)
-{
-    int fd = pages("file", 6), other = pages("other", 6);
-    char *start = both("two pages", fd, 2 * PAGE);
-    char *longer = mremap(start, 2 * PAGE, 6 * PAGE, MREMAP_MAYMOVE);
-    told("longer", longer == MAP_FAILED);
-    for (int i = 0; i < 6; i++)
-        byte(" page", longer + i * PAGE);
-    longer[5 * PAGE] = '5';
-    at_offset("stored", fd, 5 * PAGE);
-    char *shorter = mremap(longer, 6 * PAGE, PAGE, 0);
-    told("shorter", shorter == longer);
-    char *guard = mmap(longer + PAGE, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-    told("room taken", guard == longer + PAGE);
-    told("no room", mremap(shorter, PAGE, 2 * PAGE, 0) == MAP_FAILED ? -1 : 0);
-    MUST(munmap(guard, PAGE));
-    told("room", mremap(shorter, PAGE, 2 * PAGE, 0) == shorter);
-    byte(" second", shorter + PAGE);
-    char *room = mmap(0, 8 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    char *moved = mremap(shorter, 2 * PAGE, 3 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, room + PAGE);
-    told("moved", moved == room + PAGE);
-    byte(" first", moved);
-    byte(" third", moved + 2 * PAGE);
-    byte(" before", room);
-    byte(" where it was", shorter);
-    char *twice = mremap(moved, 0, 2 * PAGE, MREMAP_MAYMOVE);
-    told("twice", twice == MAP_FAILED);
-    twice[0] = 'T';
-    byte(" the same", moved);
-    told("past its end", mremap(moved, 5 * PAGE, 6 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0);
-    told("odd", mremap(moved + 1, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0);
-    told("nothing", mremap(moved, PAGE, 0, MREMAP_MAYMOVE) == MAP_FAILED ? -1 : 0);
-    told("no such flag", mremap(moved, PAGE, PAGE, 64) == MAP_FAILED ? -1 : 0);
-    char *beyond = mremap(moved, 3 * PAGE, 8 * PAGE, MREMAP_MAYMOVE);
-    told("longer than the file", beyond == MAP_FAILED);
-    byte(" sixth", beyond + 5 * PAGE);
-    byte(" behind the file", beyond + 6 * PAGE);
-    MUST(ftruncate(fd, 7 * PAGE));
-    byte(" now there", beyond + 6 * PAGE);
-    at_offset("the other file", other, 0);
-    /* The program's own is as ever. */
-    char *own = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    own[0] = 'o';
-    own = mremap(own, PAGE, 300 * PAGE, MREMAP_MAYMOVE);
-    byte("own", own);
-    close(fd), close(other);
-    unlink(at("file")), unlink(at("other"));
 }
 
 static void wait_for(pid_t child)
@@ -439,7 +336,8 @@ int main(int argc, char **argv)
         return 0;
     }
     const struct group groups[] = {{"map-together", together}, {"map-rights", rights},
-                                   {"map-sizes", sizes}, {"map-moves", moves},
-                                   {"map-processes", of_processes}, {"map-locks", locks}, {"map-counted", counted}, {0, 0}};
+                                   {"map-sizes", sizes},
+                                   {"map-processes", of_processes}, {"map-locks", locks},
+                                   {"map-counted", counted}, {0, 0}};
     return run_group(argc, argv, groups);
 }

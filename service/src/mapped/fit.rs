@@ -1,12 +1,17 @@
 //! What becomes of a mapping when its file gets another size: natively what is cut off is `SIGBUS`, and what comes is there.
 //!
 //! A process hears of that when it makes a call on the file. The mapping is turned to another part of the session's file then, in
-//! place: unlike a new mapping, that does nothing where another thread has unmapped it meanwhile.
+//! place (`remap_file_pages(2)`), which is refused where nothing is mapped and shared.
 
 use core::sync::atomic::Ordering;
 
-use super::list::{self, Entry};
-use super::{Part, each_mapped, nothing_at, pieces};
+use vload_module::Errno;
+
+use super::changing::{self, Turning};
+use super::list::{self, Changed, Entry};
+use super::shown::{self, Shown};
+use super::{Part, area, nothing_at, part_of, pieces};
+use crate::descriptor::temporary::Alone;
 use crate::descriptor::{self, Held, Record};
 use crate::kernel;
 
@@ -24,9 +29,12 @@ fn fit_those(are_meant: impl Fn(&Entry) -> bool) {
     if !list::is_any() {
         return;
     }
-    for entry in list::those(are_meant) {
+    let mut those = list::those(are_meant);
+    loop {
+        let since = changing::changes();
+        let Some(entry) = those.next() else { return };
         if let Some(held) = Held::mapped(entry.number, entry.generation) {
-            fit_one(entry, &held);
+            fit_one(entry, &held, since);
         }
     }
 }
@@ -45,33 +53,88 @@ fn is_of(entry: &Entry, held: &Held) -> bool {
     entry.number == held.number || is_same_file()
 }
 
-fn fit_one(entry: Entry, held: &Held) {
-    let Ok(known) = held.stat() else { return };
+/// How often it is tried again when others turn the same: each time one of them has done it.
+const TRIES: usize = 16;
+
+/// How much of a mapping is in the file.
+fn in_file(entry: &Entry, held: &Held) -> Option<usize> {
+    let known = held.stat().ok()?;
     let size = known.size.next_multiple_of(4096).saturating_sub(entry.offset);
-    let there = usize::try_from(size).unwrap_or(usize::MAX).min(entry.length);
-    if there == entry.there {
+    Some(usize::try_from(size).unwrap_or(usize::MAX).min(entry.length))
+}
+
+fn fit_one(mut entry: Entry, held: &Held, since: u64) {
+    let Some(there) = in_file(&entry, held) else { return };
+    if there == entry.there && list::is_right(&entry, since) {
         return;
     }
-    list::note(&entry, there);
-    if there < entry.there {
+    let _turning = Turning::begin();
+    for _ in 0..TRIES {
+        let since = changing::changes();
+        let changed = match in_file(&entry, held) {
+            None => return,
+            Some(there) if there == entry.there && list::is_right(&entry, since) => return,
+            Some(there) if there == entry.there => Changed::Overtaken,
+            Some(there) if there < entry.there => shorten(&entry, held, there, since),
+            Some(there) => lengthen(entry, held, there, since),
+        };
+        if changed != Changed::Overtaken {
+            return;
+        }
+        let Some(now) = list::again(&entry) else { return };
+        entry = now;
+    }
+}
+
+/// What is not turned stays noted as it was, and is tried again after the next call on the file.
+fn shorten(entry: &Entry, held: &Held, there: usize, since: u64) -> Changed {
+    list::change(entry, since, |alone| {
         let gone = (entry.start + there, entry.start + entry.there);
-        // Where the list cannot be read the mapping stays as it was, here and below.
-        let _ = each_mapped(held, gone, |shown| {
-            let at = entry.offset + (shown.start - entry.start) as u64;
-            // SAFETY: the program's mapping of the file, of which this part is gone.
-            let _ = unsafe { kernel::turn(shown.start, shown.end - shown.start, nothing_at(at)) };
+        let turned = turn_each(alone, held, gone, |shown| {
+            nothing_at(entry.offset + (shown.start - entry.start) as u64)
         });
-        return;
-    }
+        if turned { there } else { entry.there }
+    })
+}
+
+fn lengthen(mut entry: Entry, held: &Held, there: usize, mut since: u64) -> Changed {
     let from = entry.there;
     let part = Part { offset: entry.offset + from as u64, length: there - from };
-    // Where the session has no room for it, it stays as it was.
+    let mut changed = Changed::Left;
+    // Where the session has no room for it, it stays as it was, and is tried again after the next call.
     let _ = pieces(held, part, |at, length, offset| {
         let start = entry.start + from + at;
-        each_mapped(held, (start, start + length), |shown| {
-            let offset = offset + (shown.start - start) as u64;
-            // SAFETY: the program's mapping of the file, which has this now.
-            let _ = unsafe { kernel::turn(shown.start, shown.end - shown.start, offset) };
-        })
+        changed = list::change(&entry, since, |alone| {
+            let turned = turn_each(alone, held, (start, start + length), |shown| {
+                offset + (shown.start - start) as u64
+            });
+            if turned { from + at + length } else { entry.there }
+        });
+        match changed {
+            Changed::To(now, count) if now.there == from + at + length => {
+                (entry, since) = (now, count);
+                Ok(())
+            }
+            _ => Err(Errno::INTR),
+        }
     });
+    changed
+}
+
+/// Turns what is mapped of a file in a range of addresses to where `to` says: whether nothing of it has to be tried again.
+fn turn_each(
+    alone: &Alone,
+    held: &Held,
+    (start, end): (usize, usize),
+    to: impl Fn(&Shown) -> u64,
+) -> bool {
+    let (area, mut is_done) = (area(held), true);
+    let listed = shown::each_alone(alone, |shown| {
+        let Some(part) = part_of(&area, shown, (start, end)) else { return };
+        // SAFETY: the program's mapping of the file: nobody takes mappings away as long as `alone` is there (`list::change`).
+        let turned = unsafe { kernel::turn(part.start, part.end - part.start, to(&part)) };
+        // A kernel that refuses it for good will do so the next time.
+        is_done &= !matches!(turned, Err(Errno::NOMEM | Errno::AGAIN));
+    });
+    is_done && listed.is_ok()
 }

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use vload_module::{Errno, Result};
 
-use super::{backing, shown};
+use super::{backing, changing, shown};
 use crate::descriptor::temporary::{Alone, alone};
 
 /// Mappings that a process can have.
@@ -51,11 +51,6 @@ impl Entry {
     /// The address behind it.
     pub fn end(&self) -> usize {
         self.start + self.length
-    }
-
-    /// Whether it has all of a range.
-    pub fn covers(&self, start: usize, end: usize) -> bool {
-        self.start <= start && end <= self.end()
     }
 
     fn meets(&self, start: usize, end: usize) -> bool {
@@ -197,11 +192,6 @@ pub fn leave(start: usize, end: usize, before: u64) -> bool {
     .unwrap_or(false)
 }
 
-/// The mapping that has an address.
-pub fn find(address: usize) -> Option<Entry> {
-    with(|list, _| list.0.iter().find(|entry| entry.meets(address, address + 1)).copied())?
-}
-
 /// Those of them that are meant, as they are when it is their turn.
 pub fn those(are_meant: impl Fn(&Entry) -> bool) -> impl Iterator<Item = Entry> {
     let used = USED.load(Ordering::Acquire);
@@ -216,13 +206,56 @@ pub fn those(are_meant: impl Fn(&Entry) -> bool) -> impl Iterator<Item = Entry> 
     })
 }
 
-/// Changes how much of a mapping was there, if it is still what it was.
-pub fn note(entry: &Entry, there: usize) {
+/// What a mapping is by now that may have been changed, or has lost parts.
+pub fn again(entry: &Entry) -> Option<Entry> {
     with(|list, _| {
-        if let Some(entry) = list.0.iter_mut().find(|other| *other == entry) {
-            entry.there = there;
+        let is_it = |other: &&Entry| other.start == entry.start && other.since == entry.since;
+        list.0.iter().filter(|other| other.length != 0).find(is_it).copied()
+    })?
+}
+
+/// Whether a mapping is as it was, of which that was found right after `since`. Who is about to change it for what the file was
+/// before has to look again.
+pub fn is_right(entry: &Entry, since: u64) -> bool {
+    let is_same = |list: &mut List, alone: &Alone| {
+        let is_same = list.0.contains(entry);
+        if is_same {
+            changing::changed(alone);
         }
+        is_same
+    };
+    changing::is_still(since) || with(is_same).unwrap_or(true)
+}
+
+/// How a change of a mapping has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Changed {
+    /// This much of it is there now, at this count of changes.
+    To(Entry, u64),
+    /// Others were there first.
+    Overtaken,
+    /// It is somebody else's to do, or cannot be done.
+    Left,
+}
+
+/// Has `act` change how much of a mapping is there, if all is as it was at `since` of [`changing::changes`], with nobody taking
+/// mappings away meanwhile.
+pub fn change(entry: &Entry, since: u64, act: impl FnOnce(&Alone) -> usize) -> Changed {
+    let changed = with(|list, alone| {
+        let Some(at) = list.0.iter().position(|other| other == entry) else {
+            return Changed::Overtaken;
+        };
+        if changing::changes() != since {
+            return Changed::Overtaken;
+        }
+        if !changing::is_quiet(alone) {
+            return Changed::Left;
+        }
+        list.0[at].there = act(alone);
+        changing::changed(alone);
+        Changed::To(list.0[at], since + 1)
     });
+    changed.unwrap_or(Changed::Left)
 }
 
 #[cfg(test)]

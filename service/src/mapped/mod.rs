@@ -7,13 +7,15 @@
 //! | file | knows |
 //! |---|---|
 //! | `backing` | what keeps a file from being closed that is mapped |
+//! | `changing` | who takes away or replaces what is mapped, and who turns it |
 //! | `list` | which mapping of the process is of which file |
 //! | `shown` | what the kernel says is mapped |
 //! | `fit` | what becomes of a mapping when its file gets another size |
 //! | `remap` | `mremap(2)` |
-//! | `rights` | `mprotect(2)` |
+//! | `rights` | `mprotect(2)`, `madvise(2)` |
 
 mod backing;
+mod changing;
 mod fit;
 mod list;
 mod remap;
@@ -37,9 +39,10 @@ use list::Entry;
 use shown::Shown;
 
 pub use backing::is_mapped;
+pub use changing::forked;
 pub use fit::{fit, fit_all};
 pub use remap::{remap, turn};
-pub use rights::protect;
+pub use rights::{advise, advise_many, protect};
 
 const PAGE: usize = 4096;
 
@@ -63,9 +66,14 @@ pub fn map(held: &Held, call: &mut Call, offset: i64) -> Result<usize> {
         return Err(Errno::OVERFLOW);
     }
     let part = Part { offset: offset as u64, length };
-    let entry = place(held, call, part)?;
-    list::enter(entry).inspect_err(|_| take_back(&entry))?;
-    Ok(entry.start)
+    let start = changing::during(|| {
+        let entry = place(held, call, part)?;
+        list::enter(entry).inspect_err(|_| take_back(&entry))?;
+        Ok(entry.start)
+    })?;
+    // The file may have got another size while this was not in the list.
+    fit(held);
+    Ok(start)
 }
 
 /// `munmap(2)`: who hears that it was the last of a file closes that.
@@ -86,11 +94,22 @@ fn unmap_range(call: &mut Call, start: usize, length: usize) -> c_long {
     replace(call, start, length)
 }
 
+/// Unmaps what is mapped of a file. No signal ends this, as it may end a call that is passed on: it is for calls that have had
+/// an effect, and must not be made again.
+fn unmap_mapped(start: usize, length: usize) -> Result<()> {
+    // SAFETY: as said.
+    unsafe { kernel::unmap(start, length) }?;
+    if list::leave(start, start + length, u64::MAX) {
+        descriptor::reclaim();
+    }
+    Ok(())
+}
+
 /// Makes a call that takes away what is mapped in a range.
 fn replace(call: &mut Call, start: usize, length: usize) -> c_long {
     // What is entered from here on may come to where this has been.
     let before = list::now();
-    let result = vload::next(call);
+    let result = changing::during(|| vload::next(call));
     let end = start.saturating_add(length).checked_next_multiple_of(PAGE).unwrap_or(usize::MAX);
     if Errno::check(result).is_ok() && list::leave(start, end, before) {
         descriptor::reclaim();
@@ -109,7 +128,7 @@ fn take_back(entry: &Entry) {
 fn place(held: &Held, call: &mut Call, part: Part) -> Result<Entry> {
     list::expect();
     let session = kernel::session().map_err(|_| Errno::NODEV)?;
-    let anchor = backing::anchor(held.number).map_err(|_| Errno::NODEV)?;
+    let anchor = backing::anchor(held.number).map_err(want)?;
     let (start, how) = match reserve(call) {
         Ok(reserved) => reserved,
         Err(error) => {
@@ -136,10 +155,18 @@ fn place(held: &Held, call: &mut Call, part: Part) -> Result<Entry> {
         if there != part.length {
             over(there, part.length - there, nothing_at(part.offset + there as u64))?;
         }
-        shown::learn(start).map(|()| there)
+        shown::learn(start).map_err(want).map(|()| there)
     });
     entry.there = filled.inspect_err(|_| take_back(&entry))?;
     Ok(entry)
+}
+
+/// What `mmap(2)` says of something that it needs, and does not need natively: memory, where a descriptor is wanting.
+fn want(error: Errno) -> Errno {
+    match error {
+        Errno::MFILE | Errno::NFILE | Errno::NOMEM => Errno::NOMEM,
+        _ => Errno::NODEV,
+    }
 }
 
 /// Has the kernel find, and judge, a place for an `mmap`: where it is, and the rights and flags that the file's pages get there.
@@ -185,13 +212,20 @@ fn each_mapped(
 ) -> Result<()> {
     let area = area(held);
     shown::each(|shown| {
-        let is_its = shown.offset >= backing::NOTHING || area.contains(&shown.offset);
-        let (from, to) = (shown.start.max(start), shown.end.min(end));
-        if is_its && from < to {
-            let mut part = *shown;
-            (part.start, part.end) = (from, to);
+        if let Some(part) = part_of(&area, shown, (start, end)) {
             act(&part);
         }
+    })
+}
+
+/// What of a mapping of the session's file is in a range of addresses, if it is of a part of the area.
+fn part_of(area: &Range<u64>, shown: &Shown, (start, end): (usize, usize)) -> Option<Shown> {
+    let is_its = shown.offset >= backing::NOTHING || area.contains(&shown.offset);
+    let (start, end) = (shown.start.max(start), shown.end.min(end));
+    (is_its && start < end).then(|| {
+        let mut part = *shown;
+        (part.start, part.end) = (start, end);
+        part
     })
 }
 

@@ -8,8 +8,8 @@ use vload_module::{Errno, Result};
 
 use super::list::{self, Entry};
 use super::shown::{self, Shown};
-use super::{PAGE, Part, each_mapped, place, replace, take_back, unmap_range};
-use crate::descriptor::Held;
+use super::{PAGE, Part, changing, each_mapped, place, take_back, unmap_mapped, unmap_range};
+use crate::descriptor::{self, Held};
 use crate::vload;
 
 const MAYMOVE: usize = nr::MREMAP_MAYMOVE as usize;
@@ -32,13 +32,11 @@ pub fn remap(call: &mut Call) -> Option<c_long> {
     if asked.is_refused() {
         return None;
     }
-    let mapped = match asked.look() {
-        Ok(Some(mapped)) => mapped,
-        Ok(None) if flags & FIXED != 0 => return Some(replace(call, to, new_length)),
-        Ok(None) => return None,
-        Err(error) => return Some(-c_long::from(error.0)),
+    let answer = || match asked.look()? {
+        Some(mapped) => asked.answer(call, &mapped),
+        None => asked.pass(call),
     };
-    Some(crate::call::fd::raw(asked.answer(call, &mapped)))
+    Some(crate::call::fd::raw(changing::during(answer)))
 }
 
 /// `remap_file_pages(2)`: pages of the program's choice would be any file's.
@@ -47,7 +45,7 @@ pub fn turn(call: &mut Call) -> Option<c_long> {
     if !list::is_any() {
         return None;
     }
-    let range = Asked { old: start, old_length: length.max(1), new_length: 0, flags: 0, to: 0 };
+    let range = Asked { old: start, old_length: length, new_length: length, flags: 0, to: 0 };
     match range.look() {
         Ok(None) => None,
         _ => Some(-c_long::from(Errno::INVAL.0)),
@@ -89,29 +87,53 @@ impl Asked {
             || (is_fixed && (!self.to.is_multiple_of(PAGE) || end.is_none() || meets))
     }
 
-    /// What of the session's file is mapped in the range; none where none of it is. `EFAULT` where it is not all one
-    /// mapping, as the kernel has it.
+    /// What of the session's file is mapped in the range that stays, or moves; none where none of it is. `EFAULT` where it is
+    /// not all one mapping, as the kernel had it before Linux 6.17.
     fn look(&self) -> Result<Option<Mapped>> {
-        let end = self.old.saturating_add(self.old_length.max(1));
+        let end = self.old.saturating_add(self.old_length.min(self.new_length).max(1));
         if vload::is_borrowed() {
             // The list is another process's.
-            return self.look_alone(end);
+            return self.look_alone(self.old.saturating_add(self.old_length.max(1)));
         }
-        let Some(entry) = list::find(self.old) else { return Ok(None) };
-        let Some(held) = Held::mapped(entry.number, entry.generation) else { return Ok(None) };
-        let (mut first, mut covered) = (None::<Shown>, self.old);
-        each_mapped(&held, (self.old, end), |shown| {
-            first.get_or_insert(*shown);
-            if shown.start <= covered {
-                covered = shown.end;
+        let is_meant = move |entry: &Entry| entry.start < end && self.old < entry.end();
+        let mut mapped = None;
+        for entry in list::those(is_meant) {
+            let Some(held) = Held::mapped(entry.number, entry.generation) else { continue };
+            let range = (entry.start.max(self.old), entry.end().min(end));
+            let (mut first, mut covered) = (None::<Shown>, range.0);
+            each_mapped(&held, range, |shown| {
+                first.get_or_insert(*shown);
+                if shown.start <= covered {
+                    covered = shown.end;
+                }
+            })
+            .map_err(|_| Errno::NOMEM)?;
+            match first {
+                None => {}
+                Some(first) if first.start == self.old && covered >= end => {
+                    mapped = Some(Mapped { protection: first.protection, entry, held });
+                }
+                // Another one, or other memory, comes before or behind it.
+                Some(_) => return Err(Errno::FAULT),
             }
-        })
-        .map_err(|_| Errno::NOMEM)?;
-        match first.filter(|first| first.start == self.old) {
-            None => Ok(None),
-            Some(_) if covered < end || !entry.covers(self.old, end) => Err(Errno::FAULT),
-            Some(Shown { protection, .. }) => Ok(Some(Mapped { protection, entry, held })),
         }
+        Ok(mapped)
+    }
+
+    /// Lets the kernel do what is of none, but for what may be cut off.
+    fn pass(&self, call: &mut Call) -> Result<usize> {
+        let before = list::now();
+        let start = Errno::check(vload::next(call))? as usize;
+        let stays = self.flags & DONTUNMAP != 0 || self.old_length == 0;
+        let left = |start: usize, length| list::leave(start, start + length, before);
+        let is_cut = self.old_length > self.new_length
+            && left(self.old + self.new_length, self.old_length - self.new_length);
+        let is_moved = start != self.old
+            && ((!stays && left(self.old, self.old_length)) | left(start, self.new_length));
+        if is_cut || is_moved {
+            descriptor::reclaim();
+        }
+        Ok(start)
     }
 
     #[inline(never)]
@@ -136,11 +158,19 @@ impl Asked {
                 other => return other,
             }
         }
+        if self.old_length > self.new_length {
+            // What else is there goes too. When a signal ends this, or what comes next, it is done again.
+            let cut = self.old_length - self.new_length;
+            unmap(call, self.old + self.new_length, cut)?;
+        }
         let flags = if self.flags & FIXED != 0 { nr::MAP_FIXED } else { 0 };
         let address = if self.flags & FIXED != 0 { self.to } else { 0 };
         let start = self.map(call, mapped, (address, flags), (0, self.new_length))?;
         if self.flags & DONTUNMAP == 0 && self.old_length != 0 {
-            unmap(call, self.old, self.old_length)?;
+            // A signal must not end this: the call would be made again. No room for the halves of what is cut in two: nothing has been moved.
+            unmap_mapped(self.old, self.old_length.min(self.new_length)).inspect_err(|_| {
+                let _ = unmap_mapped(start, self.new_length);
+            })?;
         }
         Ok(start)
     }
@@ -157,7 +187,7 @@ impl Asked {
         };
         if start != end {
             // A kernel that does not know the flag (before Linux 4.17).
-            let _ = unmap(call, start, more);
+            let _ = unmap_mapped(start, more);
             return Err(Errno::NOMEM);
         }
         Ok(self.old)

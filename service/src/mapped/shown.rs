@@ -1,6 +1,6 @@
 //! What the kernel says is mapped (`/proc/self/maps`, proc_pid_maps(5)).
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use vload_module::{Errno, Result};
 
@@ -51,16 +51,19 @@ fn parse(line: &[u8]) -> Option<Shown> {
     })
 }
 
-/// The session's file as it is shown; zeros until a mapping of it was looked at.
+/// The session's file as it is shown, once a mapping of it was looked at.
 static FILE: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
+/// Whether it was.
+static IS_KNOWN: AtomicBool = AtomicBool::new(false);
 
-fn file() -> (u64, u64) {
-    (FILE[0].load(Ordering::Relaxed), FILE[1].load(Ordering::Relaxed))
+fn file() -> Option<(u64, u64)> {
+    let is_known = IS_KNOWN.load(Ordering::Acquire);
+    is_known.then(|| (FILE[0].load(Ordering::Relaxed), FILE[1].load(Ordering::Relaxed)))
 }
 
 /// Learns what the session's file is shown as, of which there is a mapping at an address.
 pub fn learn(address: usize) -> Result<()> {
-    if file() != (0, 0) {
+    if file().is_some() {
         return Ok(());
     }
     let mut found = Err(Errno::NODEV);
@@ -73,6 +76,7 @@ pub fn learn(address: usize) -> Result<()> {
     let (device, inode) = found?;
     FILE[0].store(device, Ordering::Relaxed);
     FILE[1].store(inode, Ordering::Relaxed);
+    IS_KNOWN.store(true, Ordering::Release);
     Ok(())
 }
 
@@ -95,7 +99,8 @@ pub fn each_alone(_: &Alone, act: impl FnMut(&Shown)) -> Result<()> {
 }
 
 fn of_session(list: i32, mut act: impl FnMut(&Shown)) -> Result<()> {
-    let file = file();
+    // Before any was looked at there is none; anonymous memory has zeros there.
+    let Some(file) = file() else { return Ok(()) };
     each_in(list, |shown| {
         if shown.file == file {
             act(shown);

@@ -10,21 +10,14 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The programs, each with its groups of calls.
-const GROUPS: [(&str, &[&str]); 10] = [
+const GROUPS: [(&str, &[&str]); 11] = [
     ("opens.c", &["open", "open-badly", "open-within"]),
     ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
     (
         "mapped.c",
-        &[
-            "map-together",
-            "map-rights",
-            "map-sizes",
-            "map-moves",
-            "map-processes",
-            "map-locks",
-            "map-counted",
-        ],
+        &["map-together", "map-rights", "map-sizes", "map-processes", "map-locks", "map-counted"],
     ),
+    ("remapped.c", &["map-moves", "map-moves-others", "map-moves-signals"]),
     ("names.c", &["mkdir", "rmdir", "unlink", "link", "symlink", "rename", "mknod"]),
     ("known.c", &["stat", "access", "chmod", "chown", "utimens", "statfs", "xattr"]),
     ("folders.c", &["getdents", "chdir"]),

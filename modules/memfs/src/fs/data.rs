@@ -3,6 +3,7 @@
 use super::area::{BLOCK, copy_in, copy_out};
 use super::inode::Field;
 use super::map::Range;
+use super::mapped::Cleared;
 use super::{Caller, Fs, Place, Slot, Time};
 use vload_module::linux::general::{
     FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, S_IFDIR, S_IFREG, S_ISGID, S_ISUID, S_IXGRP,
@@ -78,9 +79,9 @@ impl Fs<'_> {
         offset: Option<u64>,
         caller: &Caller,
     ) -> Result<(usize, u64)> {
-        let (mut done, mut start) = (0, offset);
+        let (mut done, mut start, mut cleared) = (0, offset, Cleared::default());
         loop {
-            match self.step(|| self.write_step(slot, &from[done..], start, caller)) {
+            match self.step(|| self.write_step(slot, &from[done..], start, &mut cleared, caller)) {
                 Ok((length, end)) => {
                     done += length;
                     start = Some(end);
@@ -101,6 +102,7 @@ impl Fs<'_> {
         slot: Slot,
         from: &[u8],
         offset: Option<u64>,
+        cleared: &mut Cleared,
         caller: &Caller,
     ) -> Result<(usize, u64)> {
         self.check_writable(slot)?;
@@ -115,6 +117,9 @@ impl Fs<'_> {
         let from = &from[..from.len().min(usize::try_from(MOST - start).unwrap_or(usize::MAX))];
         if start + from.len() as u64 > size && !self.clean(slot, BUDGET) {
             // What was cut off is given back first.
+            return Ok((0, start));
+        }
+        if !self.clear_behind(slot, start, cleared) {
             return Ok((0, start));
         }
         let (mut done, mut taken) = (0, 0);
@@ -154,10 +159,6 @@ impl Fs<'_> {
 
     /// Bytes behind the end of a file mean nothing until it grows over them, and are zero then.
     pub(super) fn clear_tail(&self, slot: Slot, size: u64, to: u64) {
-        if self.is_mapped(slot) {
-            // Programs may have stored there.
-            return self.clear_range(slot, size, to);
-        }
         let within = (size % BLOCK_BYTES) as usize;
         let length = to.saturating_sub(size).min(BLOCK_BYTES - within as u64) as usize;
         let block = if within == 0 { 0 } else { self.find(slot, size / BLOCK_BYTES) };
@@ -181,6 +182,7 @@ impl Fs<'_> {
         if size > MOST {
             return Err(Errno::INVAL);
         }
+        let mut cleared = Cleared::default();
         loop {
             let cut = self.step(|| {
                 let slot = self.inode(place)?;
@@ -190,7 +192,7 @@ impl Fs<'_> {
                     _ => return Err(Errno::INVAL),
                 }
                 self.check_writable(slot)?;
-                Ok(self.cut(slot, size, caller).then_some(slot))
+                Ok(self.cut(slot, size, &mut cleared, caller).then_some(slot))
             })?;
             if let Some(slot) = cut {
                 return self.clean_up(slot);
@@ -200,9 +202,15 @@ impl Fs<'_> {
 
     /// Sets the size, unless what was cut off before must be given back first: whether it is set. For the size 0, it
     /// is, and all is given back.
-    pub(super) fn cut(&self, slot: Slot, size: u64, caller: &Caller) -> bool {
+    pub(super) fn cut(
+        &self,
+        slot: Slot,
+        size: u64,
+        cleared: &mut Cleared,
+        caller: &Caller,
+    ) -> bool {
         let old = self.get(slot, Field::Size);
-        if size > old && !self.clean(slot, BUDGET) {
+        if size > old && !(self.clean(slot, BUDGET) && self.clear_behind(slot, size, cleared)) {
             return false;
         }
         if size > old {
@@ -216,7 +224,10 @@ impl Fs<'_> {
         self.put(slot, Field::Size, size);
         self.drop_privilege(slot, caller);
         self.touch(slot, caller.now);
-        self.clean(slot, BUDGET);
+        // What programs have is not undone with the size: it is filled with zeros when that is final.
+        if !self.is_mapped(slot) {
+            self.clean(slot, BUDGET);
+        }
         true
     }
 
@@ -234,9 +245,7 @@ impl Fs<'_> {
             return true;
         }
         if self.is_mapped(slot) {
-            self.clear_range(slot, (stale - 1) * BLOCK_BYTES, u64::MAX);
-            self.put(slot, Field::Stale, 0);
-            return true;
+            return self.clear_cut(slot, stale - 1);
         }
         let is_done = self.release(slot, Range { from: stale - 1, to: u64::MAX }, budget);
         if is_done {
@@ -289,10 +298,11 @@ impl Fs<'_> {
         if mode & FALLOC_FL_KEEP_SIZE != 0 {
             return Ok(());
         }
-        let is_set = || {
+        let mut cleared = Cleared::default();
+        let mut is_set = || {
             self.step(|| {
                 let size = self.get(slot, Field::Size).max(end);
-                Ok(self.cut(slot, size, caller))
+                Ok(self.cut(slot, size, &mut cleared, caller))
             })
         };
         while !is_set()? {}
@@ -324,6 +334,7 @@ impl Fs<'_> {
 
     fn punch(&self, slot: Slot, offset: u64, end: u64, caller: &Caller) -> Result<()> {
         let blocks = Range { from: offset.div_ceil(BLOCK_BYTES), to: end / BLOCK_BYTES };
+        let mut next = offset;
         loop {
             let is_done = self.step(|| {
                 self.check_writable(slot)?;
@@ -331,8 +342,8 @@ impl Fs<'_> {
                 self.clear_part(slot, offset.max(blocks.to * BLOCK_BYTES), end);
                 self.touch(slot, caller.now);
                 if self.is_mapped(slot) {
-                    self.clear_range(slot, offset, end);
-                    return Ok(true);
+                    next = self.clear_range(slot, next, end);
+                    return Ok(next == end);
                 }
                 Ok(blocks.from >= blocks.to || self.release(slot, blocks, BUDGET))
             })?;

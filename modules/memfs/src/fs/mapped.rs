@@ -20,6 +20,18 @@ pub struct Piece {
     pub blocks: u64,
 }
 
+/// Blocks that one step fills with zeros.
+const CLEARED: u64 = 64;
+
+/// What is zero behind the end of a file that grows: it is made so in as many steps as it takes.
+#[derive(Default)]
+pub(super) struct Cleared {
+    /// The size that the file had.
+    size: u64,
+    /// Where the next step begins.
+    to: u64,
+}
+
 impl Fs<'_> {
     /// The blocks of a file from an offset on, as many as lie behind each other, and as `length` bytes need. Where there is a
     /// hole there is none afterwards. None at the end of the file.
@@ -102,12 +114,41 @@ impl Fs<'_> {
         more
     }
 
-    /// Fills what there is of a file between two offsets with zeros.
-    pub(super) fn clear_range(&self, slot: Slot, from: u64, to: u64) {
+    /// One step of filling what a shorter size has cut off with zeros, from a block on: whether all is. The rest of the last page
+    /// is what programs see too.
+    pub(super) fn clear_cut(&self, slot: Slot, first: u64) -> bool {
+        let size = self.get(slot, Field::Size);
+        self.clear_range(slot, size, size.next_multiple_of(BLOCK_BYTES));
+        let next = self.clear_range(slot, first * BLOCK_BYTES, u64::MAX);
+        self.put(slot, Field::Stale, if next == u64::MAX { 0 } else { next / BLOCK_BYTES + 1 });
+        next == u64::MAX
+    }
+
+    /// One step of filling what programs may have stored behind the end of a file with zeros, up to an offset that is to be in
+    /// it: whether all is.
+    pub(super) fn clear_behind(&self, slot: Slot, to: u64, cleared: &mut Cleared) -> bool {
+        let size = self.get(slot, Field::Size);
+        if !self.is_mapped(slot) || to <= size {
+            return true;
+        }
+        if cleared.size != size || cleared.to < size {
+            *cleared = Cleared { size, to: size };
+        }
+        cleared.to = self.clear_range(slot, cleared.to, to);
+        cleared.to == to
+    }
+
+    /// Fills what there is of a file between two offsets with zeros, as much of it as one step does: where the next begins.
+    pub(super) fn clear_range(&self, slot: Slot, from: u64, to: u64) -> u64 {
         let end = to.div_ceil(BLOCK_BYTES).min(self.reach(slot));
         let mut index = self.next(slot, from / BLOCK_BYTES, end, true);
+        let mut left = CLEARED;
         while index < end {
             let start = index * BLOCK_BYTES;
+            if left == 0 {
+                return start;
+            }
+            left -= 1;
             let (first, last) = (from.max(start), to.min(start + BLOCK_BYTES));
             let bytes = self.area.bytes(self.find(slot, index));
             super::area::clear(
@@ -115,5 +156,6 @@ impl Fs<'_> {
             );
             index = self.next(slot, index + 1, end, true);
         }
+        to
     }
 }

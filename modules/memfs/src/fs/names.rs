@@ -1,6 +1,7 @@
 //! Paths, and what makes and removes names.
 
 use super::inode::{FLAG_LINKABLE, Field};
+use super::mapped::Cleared;
 use super::{Caller, FILES, Fs, Slot, Word};
 use vload_module::linux::general::{
     O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, S_IFBLK,
@@ -103,7 +104,7 @@ impl Fs<'_> {
         number: u64,
         caller: &Caller,
     ) -> Result<Open> {
-        self.step(|| {
+        let open = self.step(|| {
             let file = self.file(number)?;
             if file.get() != 0 {
                 self.let_go(file);
@@ -124,7 +125,11 @@ impl Fs<'_> {
             self.add(self.get(slot, Field::Root), Field::OpensBelow, 1);
             self.change(file, slot);
             Ok(Open { slot, is_directory: self.is_directory(slot) })
-        })
+        })?;
+        if flags & O_TRUNC != 0 {
+            self.clean_up(open.slot)?;
+        }
+        Ok(open)
     }
 
     fn open_existing(&self, slot: Slot, flags: u32, caller: &Caller) -> Result<Slot> {
@@ -152,7 +157,7 @@ impl Fs<'_> {
             self.check_writable(slot)?;
         }
         if flags & O_TRUNC != 0 {
-            self.cut(slot, 0, caller);
+            self.cut(slot, 0, &mut Cleared::default(), caller);
         }
         Ok(slot)
     }

@@ -134,3 +134,47 @@ fn an_unlinked_file_keeps_its_blocks_until_it_is_closed() {
     fs.check(&[]);
     assert!(free(&fs, root) > before);
 }
+
+#[test]
+fn the_rest_of_the_last_page_is_zero() {
+    let memory = Memory::new(400);
+    let (root, fs) = (planted(&memory), memory.fs());
+    let slot = fs.open(at(root, "/file"), CREATE, 0o644, 1, &CALLER).unwrap().slot;
+    fs.write(slot, &[7; 4096], Some(0), &CALLER).unwrap();
+    let piece = fs.map(slot, 0, 4096).unwrap();
+    fs.truncate(at(root, "/file"), 10, &CALLER).unwrap();
+    assert_eq!([9, 10, 4095].map(|at| load(&memory, piece, at)), [7, 0, 0]);
+    store(&memory, piece, 10, b"late");
+    fs.truncate(at(root, "/file"), 4096, &CALLER).unwrap();
+    assert_eq!([9, 10].map(|at| load(&memory, piece, at)), [7, 0]);
+    store(&memory, piece, 0, b"all");
+    let emptied = CREATE | libc::O_TRUNC as u32;
+    fs.open(at(root, "/file"), emptied, 0, 2, &CALLER).unwrap();
+    assert_eq!(load(&memory, piece, 0), 0);
+}
+
+#[test]
+fn what_takes_many_steps_is_zero_in_the_end() {
+    const BLOCKS: usize = 200;
+    let memory = Memory::new(400);
+    let (root, fs) = (planted(&memory), memory.fs());
+    let slot = fs.open(at(root, "/file"), CREATE, 0o644, 1, &CALLER).unwrap().slot;
+    fs.write(slot, &vec![7; BLOCKS * 4096], Some(0), &CALLER).unwrap();
+    let last = fs.map(slot, (BLOCKS as u64 - 1) * 4096, 4096).unwrap();
+    let is_zero = |fs: &Fs<'_>, from: u64| {
+        let mut all = vec![1; BLOCKS * 4096];
+        let length = fs.read(slot, &mut all, from, None).unwrap();
+        all[..length].iter().all(|&byte| byte == 0)
+    };
+    fs.truncate(at(root, "/file"), 100, &CALLER).unwrap();
+    assert_eq!(load(&memory, last, 0), 0);
+    store(&memory, last, 0, b"late");
+    fs.write(slot, b"end", Some(BLOCKS as u64 * 4096), &CALLER).unwrap();
+    fs.truncate(at(root, "/file"), BLOCKS as u64 * 4096, &CALLER).unwrap();
+    assert!(is_zero(&fs, 100));
+    fs.write(slot, &vec![7; BLOCKS * 4096], Some(0), &CALLER).unwrap();
+    let punch = (libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE) as u32;
+    fs.allocate(slot, punch, 0, BLOCKS as u64 * 4096, &CALLER).unwrap();
+    assert!(is_zero(&fs, 0));
+    fs.check(&[slot]);
+}

@@ -100,6 +100,8 @@ const HELD: &[(&str, Answer)] = &[
     ("munmap", Any(mapped::unmap)),
     ("mprotect", Any(mapped::protect)),
     ("pkey_mprotect", Any(mapped::protect)),
+    ("madvise", Any(mapped::advise)),
+    ("process_madvise", Any(mapped::advise_many)),
     ("sendfile", Between(|call| between::send(call, cfg!(target_pointer_width = "64")).map(raw))),
     ("sendfile64", Between(|call| between::send(call, true).map(raw))),
     ("copy_file_range", Between(|call| between::copy(call).map(raw))),
