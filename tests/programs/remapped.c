@@ -30,7 +30,7 @@ static void with_signals(void)
     int count = mappings(), wrong = 0;
     for (int i = 0; i < 1000; i++) {
         char *start = mmap(room, 2 * PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
-        struct itimerval soon = {.it_value.tv_usec = i % 100 + 1};
+        struct itimerval soon = {.it_value.tv_usec = i % 400 + 1};
         heard = 0;
         setitimer(ITIMER_REAL, &soon, 0);
         char *moved = mremap(start, 2 * PAGE, 3 * PAGE, MREMAP_MAYMOVE);
@@ -70,6 +70,29 @@ static void with_others(void)
     told("room", mremap(room, PAGE, 2 * PAGE, 0) == room);
     byte(" third", room + PAGE);
     MUST(munmap(room, 6 * PAGE));
+    close(fd);
+    unlink(at("file"));
+}
+
+/* What moves away leaves room in which a place can be chosen, to the last page. */
+static void to_and_fro(void)
+{
+    int fd = pages("file", 6), wrong = 0;
+    char *room = mmap(0, 64 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (int i = 0; i < 60; i++) {
+        int length = (i % 5 + 1) * PAGE;
+        char *at_room = room + i * PAGE;
+        munmap(at_room, length);
+        int fixed = i % 2 ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+        char *start = mmap(at_room, length, PROT_READ, MAP_SHARED | fixed, fd, 0);
+        wrong += start != at_room || start[length - 1] != 'a' + i % 5;
+        char *moved = mremap(start, length, length + PAGE, MREMAP_MAYMOVE);
+        wrong += moved == MAP_FAILED || moved[length] != 'a' + i % 5 + 1;
+        start = mmap(at_room, length, PROT_READ, MAP_SHARED | MAP_FIXED, fd, PAGE);
+        wrong += start != at_room || start[0] != 'b';
+        wrong += munmap(moved, length + PAGE) != 0;
+    }
+    told("placed wrongly", wrong);
     close(fd);
     unlink(at("file"));
 }
@@ -129,6 +152,7 @@ int main(int argc, char **argv)
     const struct group groups[] = {{"map-moves", moves},
                                    {"map-moves-others", with_others},
                                    {"map-moves-signals", with_signals},
+                                   {"map-to-and-fro", to_and_fro},
                                    {0, 0}};
     return run_group(argc, argv, groups);
 }

@@ -21,14 +21,29 @@ const FIRST: i64 = 1 << 61;
 /// the end of any file.
 pub const NOTHING: u64 = 8 << 40;
 
-/// Puts an anchor for a mapping of an open file: its address.
-pub fn anchor(number: u32) -> Result<usize> {
+/// Puts an anchor for a mapping of an open file, which is to come to a range of addresses if there is one: its address.
+pub fn anchor(number: u32, (from, to): (usize, usize)) -> Result<usize> {
     let fd = open_placeholder()?;
     kernel::share_byte(fd.fd(), FIRST + i64::from(number))?;
-    let (number, _) = kernel::MMAP;
-    let arguments = [0, PAGE, 0, nr::MAP_PRIVATE as usize, fd.fd() as usize, 0];
-    // SAFETY: the kernel chooses unused addresses.
-    let start = unsafe { kernel::call(number, arguments) }?;
+    let map = |length: usize| {
+        let arguments = [0, length, 0, nr::MAP_PRIVATE as usize, fd.fd() as usize, 0];
+        // SAFETY: the kernel chooses unused addresses.
+        unsafe { kernel::call(kernel::MMAP.0, arguments) }
+    };
+    let unmap = |start: usize, end: usize| {
+        // SAFETY: mapped just now, and nobody's yet.
+        if start < end { unsafe { kernel::unmap(start, end - start) } } else { Ok(()) }
+    };
+    let is_free = |page: usize| page + PAGE <= from || to <= page;
+    let mut start = map(PAGE)?;
+    if !is_free(start) {
+        // More than the range has room for: a page of that is elsewhere.
+        unmap(start, start + PAGE)?;
+        let all = map(to - from + PAGE)?;
+        let end = all + (to - from) + PAGE;
+        start = if is_free(all) { all } else { end - PAGE };
+        unmap(all, start).and_then(|()| unmap(start + PAGE, end))?;
+    }
     // SAFETY: mapped just now, and nobody's yet.
     unsafe { vload_own(start, PAGE, 1) };
     Ok(start)

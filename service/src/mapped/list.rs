@@ -158,6 +158,12 @@ impl List {
     }
 }
 
+/// Whether one more can be entered.
+pub fn has_room() -> Result<()> {
+    let has_room = with(|list, alone| list.has_room(2, alone)).ok_or(Errno::NODEV)??;
+    if has_room { Ok(()) } else { Err(Errno::NOMEM) }
+}
+
 /// Enters a mapping, which has taken the place of what was there.
 pub fn enter(entry: Entry) -> Result<()> {
     with(|list, alone| {

@@ -124,11 +124,21 @@ fn take_back(entry: &Entry) {
     backing::weigh(entry.anchor);
 }
 
-/// Maps a part of a file where the call says, which is an `mmap` but for the file.
+/// Maps a part of a file where the call says, which is an `mmap` but for the file. What can fail but for the kernel's own is
+/// tried before anything is replaced.
 fn place(held: &Held, call: &mut Call, part: Part) -> Result<Entry> {
     list::expect();
     let session = kernel::session().map_err(|_| Errno::NODEV)?;
-    let anchor = backing::anchor(held.number).map_err(want)?;
+    list::has_room()?;
+    if !shown::is_known() {
+        learn(session).map_err(want)?;
+    }
+    pieces(held, part, |_, _, _| Ok(()))?;
+    let [address, _, _, flags, ..] = call.arguments;
+    let is_chosen = flags as u32 & (nr::MAP_FIXED | nr::MAP_FIXED_NOREPLACE) != 0;
+    let chosen = address..address.checked_add(part.length).ok_or(Errno::NOMEM)?;
+    let range = if is_chosen { (chosen.start, chosen.end) } else { (0, 0) };
+    let anchor = backing::anchor(held.number, range).map_err(want)?;
     let (start, how) = match reserve(call) {
         Ok(reserved) => reserved,
         Err(error) => {
@@ -155,10 +165,23 @@ fn place(held: &Held, call: &mut Call, part: Part) -> Result<Entry> {
         if there != part.length {
             over(there, part.length - there, nothing_at(part.offset + there as u64))?;
         }
-        shown::learn(start).map_err(want).map(|()| there)
+        Ok(there)
     });
     entry.there = filled.inspect_err(|_| take_back(&entry))?;
     Ok(entry)
+}
+
+/// Looks at a mapping of the session's file, made for that.
+fn learn(session: i32) -> Result<()> {
+    let (number, unit) = kernel::MMAP;
+    let at = (backing::NOTHING / unit) as usize;
+    let arguments = [0, PAGE, 0, nr::MAP_SHARED as usize, session as usize, at];
+    // SAFETY: the kernel chooses unused addresses.
+    let start = unsafe { kernel::call(number, arguments) }?;
+    let learnt = shown::learn(start);
+    // SAFETY: mapped just now, and nobody's.
+    unsafe { kernel::unmap(start, PAGE) }?;
+    learnt
 }
 
 /// What `mmap(2)` says of something that it needs, and does not need natively: memory, where a descriptor is wanting.

@@ -57,15 +57,16 @@ static FILE: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 static IS_KNOWN: AtomicBool = AtomicBool::new(false);
 
 fn file() -> Option<(u64, u64)> {
-    let is_known = IS_KNOWN.load(Ordering::Acquire);
-    is_known.then(|| (FILE[0].load(Ordering::Relaxed), FILE[1].load(Ordering::Relaxed)))
+    is_known().then(|| (FILE[0].load(Ordering::Relaxed), FILE[1].load(Ordering::Relaxed)))
+}
+
+/// Whether that was looked at.
+pub fn is_known() -> bool {
+    IS_KNOWN.load(Ordering::Acquire)
 }
 
 /// Learns what the session's file is shown as, of which there is a mapping at an address.
 pub fn learn(address: usize) -> Result<()> {
-    if file().is_some() {
-        return Ok(());
-    }
     let mut found = Err(Errno::NODEV);
     let list = Temporary::make(open)?;
     each_in(list.fd(), |shown| {

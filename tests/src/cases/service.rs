@@ -17,7 +17,7 @@ const GROUPS: [(&str, &[&str]); 11] = [
         "mapped.c",
         &["map-together", "map-rights", "map-sizes", "map-processes", "map-locks", "map-counted"],
     ),
-    ("remapped.c", &["map-moves", "map-moves-others", "map-moves-signals"]),
+    ("remapped.c", &["map-moves", "map-moves-others", "map-moves-signals", "map-to-and-fro"]),
     ("names.c", &["mkdir", "rmdir", "unlink", "link", "symlink", "rename", "mknod"]),
     ("known.c", &["stat", "access", "chmod", "chown", "utimens", "statfs", "xattr"]),
     ("folders.c", &["getdents", "chdir"]),
