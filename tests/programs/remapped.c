@@ -28,9 +28,9 @@ static void with_signals(void)
     sigaction(SIGALRM, &action, &before);
     char *room = mmap(0, 4 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     int count = mappings(), wrong = 0;
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 300; i++) {
         char *start = mmap(room, 2 * PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
-        struct itimerval soon = {.it_value.tv_usec = i % 400 + 1};
+        struct itimerval soon = {.it_value.tv_usec = i * 7 % 400 + 1};
         heard = 0;
         setitimer(ITIMER_REAL, &soon, 0);
         char *moved = mremap(start, 2 * PAGE, 3 * PAGE, MREMAP_MAYMOVE);
