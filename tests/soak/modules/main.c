@@ -144,6 +144,29 @@ static void use_tree(void)
     shared->files++;
 }
 
+/* A file that is memory: made longer, moved, cut off, and, when nobody has it any more, given back. */
+static void map_file(void)
+{
+    enum { PAGE = 4096 };
+    char path[64], end[4];
+    snprintf(path, sizeof path, TREE "/%d-mapped", getpid());
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    MUST(fd >= 0 && ftruncate(fd, 2 * PAGE) == 0);
+    char *start = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    MUST(start != MAP_FAILED);
+    memset(start, 'm', 2 * PAGE);
+    MUST(ftruncate(fd, PAGE + 10) == 0 && start[PAGE + 9] == 'm' && start[PAGE + 10] == 0);
+    MUST(ftruncate(fd, 4 * PAGE) == 0);
+    start = mremap(start, 2 * PAGE, 4 * PAGE, MREMAP_MAYMOVE);
+    MUST(start != MAP_FAILED && start[PAGE] == 'm' && start[3 * PAGE] == 0);
+    memcpy(start + 4 * PAGE - 3, "end", 3);
+    MUST(pread(fd, end, 4, 4 * PAGE - 3) == 3 && memcmp(end, "end", 3) == 0);
+    MUST(unlink(path) == 0 && munmap(start, (random_below(2) ? 4 : 1) * PAGE) == 0);
+    munmap(start, 4 * PAGE);
+    close(fd);
+    shared->files++;
+}
+
 /* A file, and two that are part of vload and have every call of every process. */
 static const char *const loaded[] = {"hello", "count", "forward"};
 enum { LOADED = sizeof loaded / sizeof *loaded };
@@ -188,12 +211,12 @@ static void list(void) { MUST(run("lsmod", NULL, NULL, NULL) == 0); }
 
 static void work(uint64_t seed)
 {
-    static void (*const often[])(void) = {count, write_useless, read_useless, use_tree, read_hello};
+    static void (*const often[])(void) = {count, write_useless, read_useless, use_tree, read_hello, map_file};
     static void (*const seldom[])(void) = {load, remove_it, use_view, list};
     setpgid(0, 0);
     state = seed;
     while (!shared->findings)
-        random_below(12) ? often[random_below(5)]() : seldom[random_below(4)]();
+        random_below(12) ? often[random_below(6)]() : seldom[random_below(4)]();
 }
 
 static int descriptors(void)
