@@ -80,7 +80,7 @@ const X_OK: usize = 1;
 const AT_EACCESS: usize = 0x200;
 
 /// The absolute path of an open file: as `/proc` shows it, or put together from the working
-/// directory where there is no `/proc`, or the file has no path (a pipe: "pipe:[17]").
+/// directory where there is no `/proc`, or the file has no path (a pipe: `pipe:[17]`).
 pub fn real_path(fd: i32, path: &CStr) -> Vec<u8> {
     let mut buffer = [0; 4096];
     let real = runtime::view::path_of(fd, &mut buffer);
