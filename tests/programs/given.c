@@ -141,7 +141,7 @@ static void settings(const char *folder)
 static void counted(const char *folder)
 {
     get(folder, "io");
-    for (char *at = text; *at; at = strchr(at, '\n') + 1)
+    for (char *at = text; at && *at; at = strchr(at, '\n'), at += at != NULL)
         printf("%.*s ", (int)strcspn(at, ":"), at);
     unsigned long of[3];
     printf("\nschedstat: %d\n", get(folder, "schedstat") && sscanf(text, "%lu %lu %lu", of, of + 1, of + 2) == 3);
@@ -298,6 +298,10 @@ static void of_child(const char *what, int executes, char **argv)
 int main(int argc, char **argv)
 {
     char byte = 0;
+    if (argc > 1 && strcmp(argv[1], "thread") == 0) {
+        of_thread();
+        return 0;
+    }
     if (argc > 1)
         return write(1, &byte, 1) == 1 && read(0, &byte, 1) == 0 ? 4 : 5;
     puts("at first");

@@ -175,6 +175,9 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
     let is_alone = copying::hold(&mut alone);
     let locks = (text::lock(), HEAP_LOCK.lock(), arch::hold_bindings());
     let sleeps = request.flags & u64::from(CLONE_VFORK) != 0 && is_held && is_alone;
+    if request.flags & u64::from(CLONE_FILES) == 0 {
+        view::maps::share();
+    }
     let number = if sleeps { memory::fall_asleep() } else { 0 };
     // SAFETY: the child has its own copy of all memory and starts where we are.
     let result = unsafe { arch::forward(request.number, &request.args, call.block) };
@@ -302,6 +305,7 @@ fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
     child.table = parent.table;
     if !has(CLONE_FILES) {
         child.table = view::new_table();
+        view::maps::share();
         // SAFETY: a bound block has its descriptors.
         child.private.descriptors.copy_from(unsafe { &*parent.descriptors });
         child.descriptors = &raw const child.private.descriptors;

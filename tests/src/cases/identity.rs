@@ -92,6 +92,9 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c_with("ownfile.c", "static", &["-static"]))
             .not_under(&["deny-process-vm", "foreign-proc"]),
         Case::new("identity/records").build(Build::c("records.c")).not_under(OTHERS),
+        Case::new("identity/readers")
+            .build(Build::c_with("readers.c", "", &["-pthread"]))
+            .not_under(&["deny-process-vm", "foreign-proc", "no-proc"]),
         Case::new("identity/maps")
             .build(Build::c_with("maps.c", "", &["-pthread"]))
             .not_under(OTHERS),
@@ -123,6 +126,13 @@ pub fn cases() -> Vec<Case> {
         Case::new("identity/given")
             .build(Build::c_with("given.c", "", &["-pthread"]))
             .not_under(&["deny-process-vm", "foreign-proc", "no-proc"])
+            .on(&[Arch::X86_64, Arch::I686]),
+        // What is its own a process need not ask for as another's.
+        Case::new("identity/given-own")
+            .build(Build::c_with("given.c", "", &["-pthread"]))
+            .run(&["{0}", "thread"])
+            .within(&["{confine}", "deny-process-vm"])
+            .not_under(&["deny-memfd", "foreign-proc", "no-proc"])
             .on(&[Arch::X86_64, Arch::I686]),
         Case::new("identity/given-static")
             .build(Build::c_with("given.c", "static", &["-static", "-pthread"]))

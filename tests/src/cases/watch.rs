@@ -98,6 +98,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend([
         late_site("watch/late-site").run(&["{0}", "{1}"]),
         late_site("watch/late-site-blocked").run(&["{0}", "{1}", "blocked"]),
+        late_site("watch/late-site-covered").plain_only().not_under(FILTERED).check(late_calls),
         deaf("watch/deaf"),
         deaf("watch/deaf-ignored").run(&["{0}", "ignored"]),
         deaf("watch/deaf-covered").plain_only().not_under(FILTERED).check(every_thread),
@@ -190,6 +191,25 @@ fn every_thread(bench: &Bench<'_>) -> Result<()> {
         let log = fs::read_to_string(bench.folder().join(&log)).context("no log")?;
         let calls = format!("watched calls: {}\n", threads * 100);
         ensure!(log.contains(&calls) && !log.contains("not covered"), "{way}: {log:?}");
+    }
+    Ok(())
+}
+
+/// What each of the threads and the child calls from the library is seen, whatever they block.
+fn late_calls(bench: &Bench<'_>) -> Result<()> {
+    /// As many call as often.
+    const CALLS: usize = 5 * 200;
+    for way in ["", "blocked"] {
+        let vload = bench.machine.vload.display().to_string();
+        let mut words = vec![bench.word("{0}"), bench.word("{1}")];
+        words.extend((!way.is_empty()).then(|| way.to_string()));
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let host = [vload.as_str(), "trace", "-f", "-o", "calls", "--"];
+        let outcome = bench.run_command(Host::Words(&host), &words)?;
+        ensure!(outcome.success(), "{way}: {outcome:?}");
+        let calls = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
+        let seen = calls.lines().filter(|line| line.contains("gettid()")).count();
+        ensure!(seen >= CALLS, "{way}: {seen} calls");
     }
     Ok(())
 }

@@ -8,7 +8,9 @@ use super::space::Space;
 use crate::arch::{self, CallRegs, SYSCALL_INSTRUCTION, Watched};
 use crate::log::Line;
 use crate::memory::guard::Peer;
+use crate::memory::{User, copy_in};
 use crate::patch::SiteDesc;
+use crate::process::page_size;
 use crate::signal::block_of;
 use crate::sys::maps::hexadecimal;
 use crate::sys::{Errno, Result};
@@ -37,18 +39,17 @@ pub fn filter(
     if space.first_in(&(pc..pc + 1)).is_none() {
         return out.push(text);
     }
-    let own = Peer::new(crate::sys::getpid(), arch::image_range().0);
-    let (peer, is_own) = peer.map_or((&own, true), |peer| (peer, false));
-    let here = pc.wrapping_sub(peer.base()).wrapping_add(own.base());
+    let own = arch::image_range().0;
+    let here = pc.wrapping_sub(peer.map_or(own, Peer::base)).wrapping_add(own);
     let (pc, sp) = if !arch::image_contains(here) {
         (description(peer, space, pc).and_then(|desc| site(peer, desc))?.behind, sp)
     } else {
-        let block = block_of((!is_own).then_some(peer), tid)?.ok_or(Errno::SRCH)?;
+        let block = block_of(peer, tid)?.ok_or(Errno::SRCH)?;
         match arch::watched_at(here) {
             // What the resident asks to answer a call is not the program's.
             Watched::Elsewhere if call != b"-1" => return resident(peer, block, out),
             Watched::Elsewhere => return out.push(text),
-            _ => (site(peer, word(peer, block + offset_of!(Block, watched_site))?)?.behind, sp),
+            _ => (site(peer, read(peer, block + offset_of!(Block, watched_site))?)?.behind, sp),
         }
     };
     let mut line = Line::new();
@@ -56,18 +57,18 @@ pub fn filter(
     out.push(line.raw(b"\n").bytes())
 }
 
-fn word(peer: &Peer, address: usize) -> Result<usize> {
-    let mut word = [0];
-    peer.read_at(address, &mut word)?;
-    Ok(word[0])
+/// What consists of numbers and addresses, of this process, which a filter may forbid to ask as another, or of another.
+fn read<T: Copy>(peer: Option<&Peer>, address: usize) -> Result<T> {
+    let Some(peer) = peer else { return User::new(address).read() };
+    let mut value = [MaybeUninit::<T>::uninit()];
+    peer.read_at(address, &mut value)?;
+    // SAFETY: all of it has been read, and numbers and addresses may have any value.
+    Ok(unsafe { value[0].assume_init() })
 }
 
 /// Writes the call of a thread that is being answered in the resident.
-fn resident(peer: &Peer, block: usize, out: &mut Buffer) -> Result<()> {
-    let mut regs = [MaybeUninit::<CallRegs>::uninit()];
-    peer.read_at(word(peer, block + offset_of!(Block, regs))?, &mut regs)?;
-    // SAFETY: all of it has been read, and it consists of numbers and addresses, which may have any value.
-    let regs = unsafe { regs[0].assume_init() };
+fn resident(peer: Option<&Peer>, block: usize, out: &mut Buffer) -> Result<()> {
+    let regs: CallRegs = read(peer, read(peer, block + offset_of!(Block, regs))?)?;
     // The lowest bit says something else (`layer/origin.rs`).
     let site = match regs.desc as usize & !1 {
         0 => Site { behind: regs.pc(), is_compat: regs.desc != 0 },
@@ -91,9 +92,8 @@ struct Site {
 }
 
 /// The site that is described at `desc`.
-fn site(peer: &Peer, desc: usize) -> Result<Site> {
-    let mut bytes = [0; size_of::<SiteDesc>()];
-    peer.read_at(desc, &mut bytes)?;
+fn site(peer: Option<&Peer>, desc: usize) -> Result<Site> {
+    let bytes: [u8; size_of::<SiteDesc>()] = read(peer, desc)?;
     let site = SiteDesc::read(&bytes).ok_or(Errno::INVAL)?;
     Ok(Site { behind: address(desc, &site) + SYSCALL_INSTRUCTION, is_compat: site.entry != 0 })
 }
@@ -103,9 +103,16 @@ fn address(desc: usize, site: &SiteDesc) -> usize {
 }
 
 /// The description of the stub whose call has `pc` behind it.
-fn description(peer: &Peer, space: &Space, pc: usize) -> Result<usize> {
+fn description(peer: Option<&Peer>, space: &Space, pc: usize) -> Result<usize> {
     let mut bytes = [0u8; LOOKED_AT];
-    peer.read_at(pc, &mut bytes)?;
+    let (page, rest) = bytes.split_at_mut(LOOKED_AT.min(page_size() - pc % page_size()));
+    let fill = |at: usize, part: &mut [u8]| match peer {
+        Some(peer) => peer.read_at(at, part),
+        None => copy_in(at, part),
+    };
+    fill(pc, page)?;
+    // The stub's page may be the last: zeros describe nothing.
+    let _absent = fill(pc + page.len(), rest);
     let gate = pc - SYSCALL_INSTRUCTION;
     let first = pc.next_multiple_of(align_of::<SiteDesc>());
     let describes = |desc: &usize| {

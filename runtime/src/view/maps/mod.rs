@@ -15,12 +15,13 @@ mod read;
 mod records;
 mod remote;
 mod rollup;
+mod sequence;
 mod space;
 mod state;
 mod tally;
 
 pub use buffer::Buffer;
-pub use read::{CALLS, call, copied, forget, opened};
+pub use read::{CALLS, call, copied, forget, opened, share};
 
 use super::identity::is_alike;
 use super::{hidden, path_of, pid_in_proc, procfs, vector};

@@ -2,13 +2,16 @@
 //!
 //! These calls are wanted only while there is such a descriptor. Its entry is found by number; because
 //! tables of descriptors come and go (vfork, `CLONE_FILES`), each use asks again what the descriptor is.
-//! An entry is never waited for: who finds it in use makes the text anew for itself.
+//! Who names a place and finds the entry in use makes the text anew for itself. Who reads on waits, because two that did
+//! so at once would move the position past what nobody has read; others that have the description are kept apart by
+//! `sequence.rs`.
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use super::buffer::Buffer;
 use super::records::Records;
+use super::sequence;
 use super::{Kind, content, kind_of, query};
 use crate::arch;
 use crate::layer::{self, Call, Class};
@@ -16,7 +19,6 @@ use crate::memory::{copy_out, read_words};
 use crate::sys::{self, Errno, Result};
 use crate::view::Descriptors;
 use linux_raw_sys::general as nr;
-use linux_raw_sys::general::{SEEK_CUR, SEEK_SET};
 
 macro_rules! numbers {
     ($($name:ident = $number:ident;)*) => { $(const $name: usize = nr::$number as usize;)* };
@@ -36,9 +38,9 @@ numbers! {
 }
 
 /// What a descriptor shows, and how far it was read.
-struct Text {
-    bytes: Buffer,
-    records: Records,
+pub(super) struct Text {
+    pub(super) bytes: Buffer,
+    pub(super) records: Records,
 }
 
 /// The calls that are wanted while a descriptor is claimed.
@@ -58,6 +60,8 @@ struct Claim {
     fd: AtomicI32,
     /// The table that it is a number of.
     table: AtomicPtr<Descriptors>,
+    /// Other descriptors are of the same description, here or in another process.
+    shared: AtomicBool,
     /// What was read from the beginning.
     text: UnsafeCell<Option<Text>>,
 }
@@ -70,6 +74,7 @@ static CLAIMS: [Claim; MOST] = [const {
         state: AtomicU32::new(FREE),
         fd: AtomicI32::new(-1),
         table: AtomicPtr::new(core::ptr::null_mut()),
+        shared: AtomicBool::new(false),
         text: UnsafeCell::new(None),
     }
 }; MOST];
@@ -85,6 +90,19 @@ impl Claim {
             self.give_back();
         }
         Some(done)
+    }
+
+    /// The same, once nobody else does; not where somebody was killed who did.
+    fn with_waiting<T>(&self, work: impl FnOnce(&mut Option<Text>) -> T) -> Option<T> {
+        const ROUNDS: usize = 1000;
+        const NANOSECONDS: usize = 1_000_000;
+        for _ in 0..ROUNDS {
+            if self.state.load(Ordering::Relaxed) != BUSY {
+                break;
+            }
+            sys::wait_while_shared(&self.state, BUSY, NANOSECONDS);
+        }
+        self.with(work)
     }
 
     /// Frees an entry that is not claimed any more, unless somebody still uses it, who then does.
@@ -109,12 +127,20 @@ fn want(on: bool) {
     layer::set_class(Class::Maps, on);
 }
 
-/// Claims a descriptor of the caller's.
-fn claim(call: &Call<'_>, fd: i32) {
+/// A process is started that has descriptors of its own, of the same descriptions.
+pub fn share() {
+    for claim in &CLAIMS {
+        claim.shared.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Claims a descriptor of the caller's; `shared`: there are others of its description.
+fn claim(call: &Call<'_>, fd: i32, shared: bool) {
     let table = call.block.descriptors.cast_mut();
     for claim in &CLAIMS {
         if claim.state.compare_exchange(FREE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             claim.table.store(table, Ordering::Relaxed);
+            claim.shared.store(shared, Ordering::Relaxed);
             claim.fd.store(fd, Ordering::Release);
             claim.state.store(LIVE, Ordering::Release);
             want(true);
@@ -154,15 +180,20 @@ fn drop_claim(claim: &Claim, fd: i32) {
 pub fn opened(call: &Call<'_>, fd: i32, name: &[u8]) {
     if Kind::named(name).is_some() && kind_of(fd).is_some() {
         forget(call, fd, fd);
-        claim(call, fd);
+        claim(call, fd, false);
     }
 }
 
 /// `copy` is now what `fd` is.
 pub fn copied(call: &Call<'_>, fd: i32, copy: isize) {
-    if copy >= 0 && copy as i32 != fd && claimed(fd).is_some() && kind_of(copy as i32).is_some() {
+    if copy >= 0
+        && copy as i32 != fd
+        && let Some(original) = claimed(fd)
+        && kind_of(copy as i32).is_some()
+    {
+        original.shared.store(true, Ordering::Relaxed);
         forget(call, copy as i32, copy as i32);
-        claim(call, copy as i32);
+        claim(call, copy as i32, true);
     }
 }
 
@@ -228,40 +259,34 @@ fn serve(
     offset: Option<u64>,
     pieces: &mut dyn Iterator<Item = (usize, usize)>,
 ) -> Result<usize> {
-    let position = match offset {
-        Some(offset) => offset,
-        None => sys::seek(fd, 0, SEEK_CUR)?,
-    };
     let made = || Ok(Text { bytes: content(fd, kind)?, records: Records::new() });
-    let kept = claim.with(|text| {
-        if position == 0 || text.is_none() {
-            *text = Some(made()?);
-        }
-        text.as_mut().map_or(Ok(0), |text| text.copy(kind.0, position, pieces))
-    });
-    let length = match kept {
-        Some(length) => length?,
-        None => made()?.copy(kind.0, position, pieces)?,
-    };
-    if offset.is_none() {
-        advance(fd, position, length)?;
+    if let Some(position) = offset {
+        let kept =
+            claim.with(|text| from_start(text, position, made)?.copy(kind.0, position, pieces));
+        return kept.unwrap_or_else(|| made()?.copy(kind.0, position, pieces));
     }
-    Ok(length)
+    let kept = claim.with_waiting(|text| {
+        let position = sequence::position(fd)?;
+        let text = from_start(text, position, made)?;
+        if claim.shared.load(Ordering::Relaxed) {
+            return sequence::among_others(fd, kind.0, text, pieces);
+        }
+        let length = text.copy(kind.0, position, pieces)?;
+        sequence::advance(fd, position, length).map(|()| length)
+    });
+    kept.unwrap_or_else(|| sequence::among_others(fd, kind.0, &mut made()?, pieces))
 }
 
-/// Moves the descriptor's position on from `position`. By reading: to be told of a place in such a file, the kernel makes all
-/// of it anew up to there (`seq_lseek`, fs/seq_file.c).
-fn advance(fd: i32, position: u64, length: usize) -> Result<()> {
-    let mut unused = [0; 1024];
-    let mut rest = length;
-    while rest > 0 {
-        match sys::read(fd, &mut unused[..rest.min(1024)])? {
-            // What is shown is longer than what the kernel has.
-            0 => return sys::seek(fd, position + length as u64, SEEK_SET).map(drop),
-            read => rest -= read,
-        }
+/// The text, made anew for who reads its beginning.
+fn from_start(
+    text: &mut Option<Text>,
+    position: u64,
+    made: impl Fn() -> Result<Text>,
+) -> Result<&mut Text> {
+    if position == 0 || text.is_none() {
+        *text = Some(made()?);
     }
-    Ok(())
+    text.as_mut().ok_or(Errno::NOMEM)
 }
 
 impl Text {
