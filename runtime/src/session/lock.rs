@@ -111,6 +111,7 @@ impl Lock {
                 let value = own | slept | seen & WAITERS;
                 let won = word.compare_exchange(seen, value, Ordering::Acquire, Ordering::Relaxed);
                 if won.is_ok() {
+                    list.taken();
                     return Ok(());
                 }
                 list.end();
@@ -148,6 +149,7 @@ impl Lock {
 
     /// Gives the lock back, with all that was changed.
     pub fn give_back(&self, kept: &mut Kept) {
+        kept.list.leaving();
         self.release();
         self.was_released(kept);
     }

@@ -6,7 +6,7 @@
 //! list is one of vload's own, which goes on into the program's.
 
 use core::ptr::null;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering, compiler_fence};
 
 use crate::memory::User;
 use crate::sys::{self, Errno};
@@ -81,22 +81,26 @@ pub struct Robust {
     /// The list before; `None` while the thread has its own.
     before: Option<usize>,
     word: *const Word,
+    /// Where the word's entry is.
+    entry: usize,
+    /// What the program is just taking or giving back.
+    pending: usize,
 }
 
 impl Robust {
     /// No list.
     pub const fn new() -> Self {
         let head = Head { first: 0, offset: OFFSET, pending: 0 };
-        Self { zero: [0; 4], head, before: None, word: null() }
+        Self { zero: [0; 4], head, before: None, word: null(), entry: 0, pending: 0 }
     }
 
-    /// Puts `word` on the calling thread's list. Where the kernel, an emulator or a filter gives no list,
+    /// The calling thread is about to take `word`: it is what the thread's list has pending. Nothing is written to the
+    /// word, which others may hold, or be about to take, with locks on their lists behind it. Where the kernel, an emulator or a filter gives no list,
     /// the lock works all the same, but nobody hears of its holder's end.
     pub fn begin(&mut self, word: &Word) {
         let Ok(theirs) = sys::robust_list() else { return };
         let own = &raw const self.head as usize;
-        let mut head = Head { first: 0, offset: OFFSET, pending: 0 };
-        let mut next = own;
+        let mut head = Head { first: own, offset: OFFSET, pending: 0 };
         if let Ok(there) = User::<[usize; 3]>::new(theirs).read()
             && theirs != 0
         {
@@ -105,22 +109,55 @@ impl Robust {
             if is_used && word.entry(offset as isize).is_some() {
                 // Its end is not the end of ours: the kernel goes round until it has had enough
                 // (ROBUST_LIST_LIMIT), and finds no more words with the thread's number.
-                head = Head { first: 0, offset: offset as isize, pending };
-                next = first;
+                head = Head { first, offset: offset as isize, pending };
             }
         }
         let Some(entry) = word.entry(head.offset) else { return };
-        // SAFETY: `entry` gives a place in the room around the word, which is ours to write while we
-        // are about to take it: only the kernel reads it, and only on the holder's list.
-        unsafe { (entry as *mut usize).write_unaligned(next) };
-        head.first = entry;
+        (self.entry, self.pending) = (entry, head.pending);
+        head.pending = entry;
         self.head = head;
         self.word = word;
-        core::sync::atomic::compiler_fence(Ordering::SeqCst);
+        compiler_fence(Ordering::SeqCst);
         // SAFETY: the head stays here until `end`, and the entry for as long as the word is mapped.
         if unsafe { sys::set_robust_list(own) }.is_ok() {
             self.before = Some(theirs);
         }
+    }
+
+    /// The word is the calling thread's: it is the first on the list.
+    pub fn taken(&mut self) {
+        if self.before.is_none() {
+            return;
+        }
+        // SAFETY: `Word::entry` gives a place in the room around the word, which is for its holder to write. It may not
+        // be aligned.
+        unsafe { (self.entry as *mut usize).write_unaligned(self.head.first) };
+        self.set_head(self.entry, self.entry);
+        self.set_head(self.entry, self.pending);
+    }
+
+    /// The calling thread is about to give the word back: from then on others write to its entry.
+    pub fn leaving(&mut self) {
+        if self.before.is_none() {
+            return;
+        }
+        self.set_head(self.entry, self.entry);
+        // SAFETY: as in `taken`.
+        let next = unsafe { (self.entry as *const usize).read_unaligned() };
+        self.set_head(next, self.entry);
+    }
+
+    /// One step for the kernel, which reads the head when the thread has been killed: the word is on the list, or pending,
+    /// or both, and so always found.
+    fn set_head(&mut self, first: usize, pending: usize) {
+        compiler_fence(Ordering::SeqCst);
+        // SAFETY: both are fields of ours.
+        unsafe {
+            (&raw mut self.head.first).write_volatile(first);
+            compiler_fence(Ordering::SeqCst);
+            (&raw mut self.head.pending).write_volatile(pending);
+        }
+        compiler_fence(Ordering::SeqCst);
     }
 
     /// [`Errno::DEADLK`]: a lock that a thread with the caller's number holds is the caller's own. Without a

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::vec::Vec;
 
 use super::journal::{ENTRIES, Journal};
+use super::robust::{Robust, Word};
 use super::*;
 use crate::sys::{self, Errno};
 use crate::view::OWN;
@@ -138,6 +139,37 @@ fn a_killed_holder_loses_its_lock_and_its_changes() {
     });
     assert_eq!(status, KILLED);
     shared.hold(|_| assert_eq!(shared.values(), [0; 8]));
+}
+
+/// Others may be about to take the inner of two locks when their holder is killed.
+#[test]
+fn a_killed_holder_of_two_locks_loses_both() {
+    const OWNER_DIED: u32 = 0x4000_0000;
+    let flags = MAP_SHARED | MAP_ANONYMOUS;
+    // SAFETY: a new mapping takes nothing away; all zero bytes are words that nobody holds.
+    let words: &[Word; 2] = unsafe {
+        let start = sys::mmap(0, size_of::<[Word; 2]>(), PROT_READ | PROT_WRITE, flags, -1, 0);
+        &*(start.expect("memory") as *const [Word; 2])
+    };
+    let status = status_of(|| {
+        let mut lists = [Robust::new(), Robust::new()];
+        for (list, word) in lists.iter_mut().zip(words) {
+            list.begin(word);
+            word.value.store(sys::gettid() as u32, Ordering::Relaxed);
+            list.taken();
+        }
+        let other = status_of(|| {
+            let mut list = Robust::new();
+            list.begin(&words[1]);
+            list.end();
+        });
+        assert_eq!(other, 0);
+        kill_myself();
+    });
+    assert_eq!(status, KILLED);
+    for word in words {
+        assert_eq!(word.value.load(Ordering::Relaxed), OWNER_DIED);
+    }
 }
 
 #[test]
