@@ -55,14 +55,16 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
     let file = text::Prepared::of(fd, &stat);
     let stubs = file.as_ref().and_then(text::Prepared::span).unwrap_or(0);
     let room = stubs.max(size.saturating_add(GAP));
-    let named = elf.kind == Kind::Exec || elf.loads == 0;
-    if !named && matches!(place, Place::Anywhere { .. }) && starts_without_file(fd, elf)? {
-        // The kernel would take its addresses for absolute ones (elf_load), which nobody may map.
-        return Err(Errno::PERM);
-    }
+    // What has no bytes in the file the kernel does not look for a place for, but takes the one that it would have
+    // named if it had (elf_load): 0, where root may map.
+    let at_zero = matches!(place, Place::Anywhere { .. })
+        && elf.kind != Kind::Exec
+        && starts_without_file(fd, elf)?;
+    let named = elf.kind == Kind::Exec || elf.loads == 0 || at_zero;
     let align = elf.load_align(limits);
     let (start, below) = match place {
         // Segment by segment, with whatever lies between them left alone.
+        _ if at_zero => (0, 0),
         _ if named => (first, 0),
         Place::Program { random } => (program_area(room, align, random)?, 0),
         Place::Anywhere { below, aligned } => {
@@ -75,7 +77,7 @@ pub fn image(fd: i32, elf: &Elf, place: Place, limits: &Limits) -> Result<Mapped
     for segment in elf.segments(&Fd(fd)) {
         let segment = segment?;
         if named {
-            segments.claim(&segment, limits)?;
+            segments.claim(&segment, bias, limits)?;
         }
         segments.map(fd, &segment, bias, limits)?;
     }
@@ -108,10 +110,10 @@ struct Segments {
 }
 
 impl Segments {
-    /// Makes sure that a segment of an `ET_EXEC` image replaces nothing of vload's. It may replace
+    /// Makes sure that a segment of an image with a place of its own replaces nothing of vload's. It may replace
     /// part of an earlier one (`MAP_FIXED`, elf_load).
-    fn claim(&self, segment: &Segment, limits: &Limits) -> Result<()> {
-        let placed = segment.place(0, limits).ok_or(Errno::INVAL)?;
+    fn claim(&self, segment: &Segment, bias: usize, limits: &Limits) -> Result<()> {
+        let placed = segment.place(bias as u64, limits).ok_or(Errno::INVAL)?;
         let start = placed.file.start.min(placed.bss.start) as usize;
         let end = placed.file.end.max(placed.bss.end) as usize;
         if start >= end {

@@ -68,6 +68,11 @@ pub fn cases() -> Vec<Case> {
     let below = |name: &str, build| {
         Case::new(format!("stack/below-{name}")).build(build).on(&[Arch::X86_64, Arch::I686])
     };
+    let entry = |name, flags: &'static [&'static str]| {
+        Case::new(format!("stack/entry-{name}"))
+            .build(Build::c_with("entry.c", name, flags))
+            .on(&[Arch::X86_64, Arch::I686])
+    };
     let aligned = Build::c_with("heap.c", "static-pie", &["-static-pie", "-fPIE"]);
     let grows = Build::c_with("brk.c", "static", &["-static", "-no-pie"]);
     let aslr = |name: &str| {
@@ -105,6 +110,8 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c_with("initial.c", "pie", &["-pie", "-fPIE"]))
             .run(&["{0}"])
             .everywhere(),
+        entry("static", &["-static", "-nostdlib", "-nostartfiles"]),
+        entry("static-pie", &["-static-pie", "-fPIE", "-nostdlib", "-nostartfiles"]),
         below("static-pie", alone),
         Case::new("stack/heap-static").build(grows).on(&[Arch::X86_64, Arch::I686]),
         Case::new("stack/heap-static-no-randomisation")

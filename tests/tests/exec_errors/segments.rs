@@ -17,6 +17,12 @@ pub fn segments(table: &mut Table) {
             f.segments[0].memsz = 0;
         }),
     );
+    // The kernel looks for no place for it: it is at 0.
+    table.elf(
+        "a first segment without bytes in the file, dyn",
+        at_nothing(),
+        ElfFile::exiting(ET_DYN, PAGE).with(|f| f.segments.insert(0, load(0, 0, 0, 100, R))),
+    );
     table.elf("file size above memory size", DIES, second(|s| s.memsz = 1));
     table.elf("empty segment", RUNS, second(|s| (s.filesz, s.memsz) = (0, 0)));
     table.elf("bss alone", RUNS, second(|s| (s.filesz, s.memsz) = (0, 3 * PAGE)));

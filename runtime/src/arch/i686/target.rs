@@ -21,20 +21,22 @@ vload_exit_thread:                      # (status, &block->state)
     ud2
 
     # The first instruction of the target: all registers zero, as ELF_PLAT_INIT leaves them
-    # (arch/x86/include/asm/elf.h).
+    # (arch/x86/include/asm/elf.h), and no flag but that interrupts are let in (start_thread).
     .hidden vload_enter_target
     .globl vload_enter_target
 vload_enter_target:                     # (stack pointer, entry point)
     movl    8(%esp), %eax
     movl    %eax, %fs:{jump}
+    pushl   $0x202                      # on vload's stack; mov changes no flag
+    popfl
     movl    4(%esp), %esp
-    xorl    %eax, %eax
-    xorl    %ebx, %ebx
-    xorl    %ecx, %ecx
-    xorl    %edx, %edx
-    xorl    %esi, %esi
-    xorl    %edi, %edi
-    xorl    %ebp, %ebp
+    movl    $0, %eax
+    movl    %eax, %ebx
+    movl    %eax, %ecx
+    movl    %eax, %edx
+    movl    %eax, %esi
+    movl    %eax, %edi
+    movl    %eax, %ebp
     jmp     *%fs:{jump}
     .previous
     "#,

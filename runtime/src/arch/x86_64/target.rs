@@ -19,27 +19,29 @@ vload_exit_thread:                      # rdi = status, rsi = &block->state
     ud2
 
     # The first instruction of the target: all registers zero, as ELF_PLAT_INIT leaves them
-    # (arch/x86/include/asm/elf.h).
+    # (arch/x86/include/asm/elf.h), and no flag but that interrupts are let in (start_thread_common).
     .hidden vload_enter_target
     .globl vload_enter_target
 vload_enter_target:                     # rdi = stack pointer, rsi = entry point
     movq    %rsi, %gs:{jump}
+    pushq   $0x202                      # on vload's stack; mov changes no flag
+    popfq
     movq    %rdi, %rsp
-    xorl    %eax, %eax
-    xorl    %ebx, %ebx
-    xorl    %ecx, %ecx
-    xorl    %edx, %edx
-    xorl    %esi, %esi
-    xorl    %edi, %edi
-    xorl    %ebp, %ebp
-    xorl    %r8d, %r8d
-    xorl    %r9d, %r9d
-    xorl    %r10d, %r10d
-    xorl    %r11d, %r11d
-    xorl    %r12d, %r12d
-    xorl    %r13d, %r13d
-    xorl    %r14d, %r14d
-    xorl    %r15d, %r15d
+    movl    $0, %eax
+    movl    %eax, %ebx
+    movl    %eax, %ecx
+    movl    %eax, %edx
+    movl    %eax, %esi
+    movl    %eax, %edi
+    movl    %eax, %ebp
+    movl    %eax, %r8d
+    movl    %eax, %r9d
+    movl    %eax, %r10d
+    movl    %eax, %r11d
+    movl    %eax, %r12d
+    movl    %eax, %r13d
+    movl    %eax, %r14d
+    movl    %eax, %r15d
     jmp     *%gs:{jump}
     .previous
     "#,
