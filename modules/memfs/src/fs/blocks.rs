@@ -1,7 +1,9 @@
 //! Which blocks are free.
 //!
-//! The list of free blocks has whole maps in it: a file of any size is given back by one push of the top of
-//! its map, and what that leads to is taken apart when blocks are needed.
+//! What is given back is loose first: the list of loose blocks has whole maps in it, so that a file of any size is given
+//! back by one push of the top of its map. What is loose is made ready, maps taken apart, under a hold of the lock of its
+//! own, and only what is ready is taken. For what is put into a block that has been taken is not undone when its taker
+//! dies: it must have been free before, and led to nothing.
 
 use super::area::Word;
 use super::inode::Field;
@@ -12,6 +14,11 @@ use vload_module::{Errno, Result};
 pub(super) const LEVELS: u32 = 48;
 /// The block in such a word.
 pub(super) const TOP: u64 = (1 << LEVELS) - 1;
+
+/// More blocks than one step takes.
+const ENOUGH: u64 = 32;
+/// Blocks that are looked at under one hold of the lock: what it changes has an end.
+const AT_ONCE: usize = 24;
 
 impl Fs<'_> {
     fn entry(&self, block: u64) -> &Word {
@@ -41,44 +48,71 @@ impl Fs<'_> {
 
     /// Takes a block, all zero, for an inode that is charged for it later. There is one: see [`Self::can_take`].
     pub(super) fn take_block(&self) -> u64 {
-        let block = match self.head(Head::FreeBlock) & TOP {
+        let block = match self.head(Head::ReadyBlock) {
             0 => {
                 let fresh = self.head(Head::FreshBlock);
                 self.set_head(Head::FreshBlock, fresh + 1);
                 fresh
             }
-            first => self.take_free(first),
+            first => {
+                self.set_head(Head::ReadyBlock, self.entry(first).get());
+                self.set_head(Head::ReadyBlocks, self.head(Head::ReadyBlocks) - 1);
+                first
+            }
         };
         super::area::clear(self.area.bytes(block));
         block
     }
 
-    fn take_free(&self, first: u64) -> u64 {
-        let mut block = first;
-        let mut next = self.entry(block).get();
-        // What a map still leads to comes before its own block.
-        while next >> LEVELS != 0 {
-            match self.area.block(block).iter().find(|child| child.get() != 0) {
+    /// Makes some loose blocks ready where there may not be enough for a step: whether there were any. It is done
+    /// when the lock has been released.
+    pub(super) fn make_ready(&self) -> bool {
+        let mut loose = self.head(Head::LooseBlock);
+        if loose == 0 || self.head(Head::ReadyBlocks) >= ENOUGH {
+            return false;
+        }
+        let mut ready = self.head(Head::ReadyBlock);
+        let mut count = 0;
+        for _ in 0..AT_ONCE {
+            if loose == 0 {
+                break;
+            }
+            let link = self.entry(loose).get();
+            let levels = link >> LEVELS;
+            let child = match levels {
+                0 => None,
+                _ => self.area.block(loose).iter().find(|child| child.get() != 0),
+            };
+            let free = match child {
+                None => core::mem::replace(&mut loose, link & TOP),
                 Some(child) => {
                     let below = child.get();
                     self.change(child, 0);
-                    self.change(self.entry(below), block | ((next >> LEVELS) - 1) << LEVELS);
-                    block = below;
-                    next = self.entry(block).get();
+                    if levels > 1 {
+                        // It leads on, and comes before the block that led to it.
+                        self.change(self.entry(below), loose | (levels - 1) << LEVELS);
+                        loose = below;
+                        continue;
+                    }
+                    below
                 }
-                None => next &= TOP,
-            }
+            };
+            self.change(self.entry(free), ready);
+            ready = free;
+            count += 1;
         }
-        self.set_head(Head::FreeBlock, next);
-        block
+        self.set_head(Head::LooseBlock, loose);
+        self.set_head(Head::ReadyBlock, ready);
+        self.set_head(Head::ReadyBlocks, self.head(Head::ReadyBlocks) + count);
+        true
     }
 
     /// Gives back a block and all that it leads to over that many levels; none if it is 0. Who had them is
     /// to be charged for them no longer.
     pub(super) fn free_tree(&self, top: u64, levels: u64) {
         if top != 0 {
-            self.change(self.entry(top), self.head(Head::FreeBlock) | levels << LEVELS);
-            self.set_head(Head::FreeBlock, top);
+            self.change(self.entry(top), self.head(Head::LooseBlock) | levels << LEVELS);
+            self.set_head(Head::LooseBlock, top);
         }
     }
 
@@ -96,10 +130,11 @@ impl Fs<'_> {
         1 + below
     }
 
-    /// The free blocks, for those who check: each with its next one and its levels.
+    /// The free blocks, for those who check: those that are ready, each with its next one, or those that are loose, and
+    /// over how many levels they lead to others.
     #[cfg(test)]
-    pub(super) fn free_list(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        let mut block = self.head(Head::FreeBlock) & TOP;
+    pub(super) fn free_list(&self, is_ready: bool) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let mut block = self.head(if is_ready { Head::ReadyBlock } else { Head::LooseBlock });
         core::iter::from_fn(move || {
             let this = block;
             let link = (this != 0).then(|| self.entry(this).get())?;

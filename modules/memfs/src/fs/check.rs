@@ -98,7 +98,12 @@ impl Fs<'_> {
 
     fn check_free(&self, owner: &mut BTreeMap<u64, u64>) {
         let mut free = 0;
-        for (top, levels) in self.free_list() {
+        for (top, levels) in self.free_list(true) {
+            assert_eq!(levels, 0, "block {top} is ready and leads to others");
+            free += self.claim_tree(top, levels, 0, owner);
+        }
+        assert_eq!(self.head(Head::ReadyBlocks), free, "ready blocks");
+        for (top, levels) in self.free_list(false) {
             free += self.claim_tree(top, levels, 0, owner);
         }
         let fresh = self.area.blocks() - self.head(Head::FreshBlock);

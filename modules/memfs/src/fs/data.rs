@@ -238,7 +238,8 @@ impl Fs<'_> {
         Ok(())
     }
 
-    /// Gives back blocks that a shorter size has cut off: whether all are.
+    /// Gives back blocks that a shorter size has cut off: whether there are none. After the last there are none in the
+    /// next step only, which may take them.
     pub(super) fn clean(&self, slot: Slot, budget: u32) -> bool {
         let stale = self.get(slot, Field::Stale);
         if stale == 0 {
@@ -247,11 +248,10 @@ impl Fs<'_> {
         if self.is_mapped(slot) {
             return self.clear_cut(slot, stale - 1);
         }
-        let is_done = self.release(slot, Range { from: stale - 1, to: u64::MAX }, budget);
-        if is_done {
+        if self.release(slot, Range { from: stale - 1, to: u64::MAX }, budget) {
             self.put(slot, Field::Stale, 0);
         }
-        is_done
+        false
     }
 
     /// Where the next data is from an offset on, or the next hole.

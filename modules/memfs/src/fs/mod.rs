@@ -4,7 +4,7 @@
 //! ```text
 //! block 0          the words of `Head`
 //! then             a word for each open file: its inode
-//! then             a word for each block: the next free one, while it is free
+//! then             a word for each block: the next one in its list, while it is free
 //! then             the inodes, `INODE_WORDS` each
 //! the rest         data, directories, and the blocks that lead to both
 //! ```
@@ -12,7 +12,8 @@
 //! Every word that means something is changed through [`Ground::change`], all those of one step under one
 //! hold of the lock: after a kill they are all as before the step. What means nothing yet (a
 //! block or an inode that is not taken, bytes behind the end of a file, the slack behind a name) is
-//! written as it is. A step that may fail finds out before it changes anything.
+//! written as it is: it must have meant nothing before the step, so a step takes none of the blocks that it gives back
+//! (`blocks`). A step that may fail finds out before it changes anything.
 //!
 //! | file | knows |
 //! |---|---|
@@ -82,9 +83,13 @@ enum Head {
     Formatted,
     /// The first block that was never taken.
     FreshBlock,
-    /// The first of the list of free blocks; 0 for none.
-    FreeBlock,
-    /// How many blocks are free, those never taken among them.
+    /// The first of the list of blocks that are ready to be taken; 0 for none.
+    ReadyBlock,
+    /// How many are in that list.
+    ReadyBlocks,
+    /// The first of the list of loose blocks; 0 for none.
+    LooseBlock,
+    /// How many blocks are free: ready, loose with all that they lead to, and never taken.
     FreeBlocks,
     /// The first inode that was never taken.
     FreshInode,
@@ -115,9 +120,14 @@ impl<'a> Fs<'a> {
         Self { ground, area: Area::new(words) }
     }
 
-    /// One step: all of what `step` changes, or nothing of it if the process dies in it.
+    /// One step: all of what `step` changes, or nothing of it if the process dies in it. What it gives back it does not
+    /// take before.
     fn step<R>(&self, step: impl FnOnce() -> Result<R>) -> Result<R> {
         self.ground.lock()?;
+        while self.make_ready() {
+            self.ground.unlock();
+            self.ground.lock()?;
+        }
         let result = step();
         self.ground.unlock();
         result

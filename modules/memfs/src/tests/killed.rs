@@ -163,6 +163,36 @@ fn content() {
     });
 }
 
+/// A map's block that was given back is taken for bytes: to who dies then it is a free one, whatever is in it.
+#[test]
+fn blocks_of_maps() {
+    let write = |fs: &Fs<'_>, root| {
+        let slot = fs.slot(at(root, "/c/other")).unwrap();
+        fs.write(slot, &[3; 60_000], Some(0), &CALLER).unwrap();
+    };
+    let given_back = |fs: &Fs<'_>, root| {
+        some(fs, root);
+        for number in 0..6 {
+            file(fs, root, &format!("/a/{number}"), &vec![1; 9000 * number]);
+        }
+        for number in 0..6 {
+            fs.unlink(at(root, &format!("/a/{number}")), &CALLER).unwrap();
+        }
+    };
+    walk(Seen::Parts, given_back, write);
+    // What was cut off a file that programs had is given back by who makes it longer.
+    let cut_off = |fs: &Fs<'_>, root| {
+        some(fs, root);
+        let place = at(root, "/c/other");
+        let slot = fs.open(place, CREATE, 0o600, 1, &CALLER).unwrap().slot;
+        fs.write(slot, &[1; 50_000], Some(0), &CALLER).unwrap();
+        fs.map(slot, 0, 100).unwrap();
+        fs.truncate(place, 100, &CALLER).unwrap();
+        fs.close(1).unwrap();
+    };
+    walk(Seen::Parts, cut_off, write);
+}
+
 /// A file that its process died with, while it was opened or closed, is closed by its number.
 #[test]
 fn open_files() {
