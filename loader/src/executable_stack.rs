@@ -95,12 +95,15 @@ fn execute(copy: i32, target: &Target<'_>, argv: &[usize], file: i32) -> Result<
     let options = OPTIONS.bytes().as_ptr() as usize;
     // The target's seccomp filters, if it has any.
     let filters = if target.resumed { target.vectors.arg(4) } else { None }.unwrap_or(c"");
+    let [shown, place] = target.shown.map(|text| text.as_ptr() as usize);
     let private: [usize; PRIVATE_ARGUMENTS] = [
         c"vload".as_ptr() as usize,
         numbers.bytes().as_ptr() as usize,
         options,
         target.execfn.as_ptr() as usize,
         filters.as_ptr() as usize,
+        shown,
+        place,
     ];
     let argv: Vec<usize> = private.into_iter().chain(argv.iter().copied()).chain([0]).collect();
     let envp: Vec<usize> = target.envp.iter().copied().chain([0]).collect();

@@ -61,6 +61,8 @@ pub struct Target<'a> {
     pub envp: &'a [usize],
     /// The path by which it is executed.
     pub execfn: &'a CStr,
+    /// What it is shown by instead, and where it lies, if the system does not know that: else empty.
+    pub shown: [&'a CStr; 2],
     /// Its file.
     pub fd: i32,
     /// Its path means nothing to an interpreter.
@@ -98,8 +100,16 @@ pub fn run(target: Target<'_>) -> ! {
     if stack_exec && executable_stack::is_refused() {
         executable_stack::begin_again(&target, &argv, resolved.program);
     }
+    let [shown, place] = target.shown;
+    let path = match resolved.program == file && !place.is_empty() {
+        true => {
+            PROGRAM.set_placed();
+            place.to_bytes().into()
+        }
+        false => find::real_path(resolved.program, target.execfn),
+    };
     // SAFETY: one thread, and the target has not run.
-    unsafe { PROGRAM.set_path(&find::real_path(resolved.program, target.execfn)) };
+    unsafe { PROGRAM.set_path(&path) };
     runtime::log!(Info, "{:?} is {:?}", target.execfn, PROGRAM.path());
     crate::privilege::report(resolved.program, PROGRAM.path().to_bytes(), !target.resumed);
 
@@ -135,7 +145,7 @@ pub fn run(target: Target<'_>) -> ! {
     if !vdso {
         auxv.retain(|pair| !matches!(pair[0] as u32, AT_SYSINFO | AT_SYSINFO_EHDR));
     }
-    let execfn = target.execfn.to_owned();
+    let execfn = if shown.is_empty() { target.execfn } else { shown }.to_owned();
     let contents = Contents { argv: &argv, envp: target.envp, auxv: &mut auxv, execfn: &execfn };
     // SAFETY: we run on the resident's stack; `argv`, `auxv` and `execfn` are copies on the heap,
     // and of the rest only what `contents` points to is needed.

@@ -45,7 +45,8 @@ pub struct Addresses {
 /// bytes by the kernel; for a program given by descriptor, its file's own name (`begin_new_exec`,
 /// fs/exec.c, since 6.14).
 pub fn set_name(execfn: &CStr, file: &CStr) {
-    let by_descriptor = execfn.to_bytes().starts_with(b"/dev/fd/") && !file.is_empty();
+    let descriptor = execfn.to_bytes().strip_prefix(b"/dev/fd/");
+    let by_descriptor = descriptor.is_some_and(|rest| !rest.contains(&b'/')) && !file.is_empty();
     let path = if by_descriptor { file } else { execfn };
     let bytes = path.to_bytes();
     let bytes =

@@ -157,6 +157,14 @@ extern "C" fn vload_own(start: usize, length: usize, on: c_int) {
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn vload_execute_as(_: *const c_char, _: *const c_char, _: usize, _: usize) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn vload_is_placed() -> c_int {
+    0
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn vload_get_string(to: *mut c_char, from: usize, room: usize) -> c_long {
     for at in 0..room {
         let mut byte = 0u8;

@@ -5,7 +5,9 @@
 #include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/auxv.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 
 static void position(const char *what, int fd)
 {
@@ -283,10 +285,94 @@ static void executed(void)
     told("missing", execl(at("missing"), "x", (char *)0));
 }
 
+/* Says a path, without what depends on where the directory is. */
+static void say(const char *what, const char *path)
+{
+    const char *where = getenv("TOP");
+    size_t length = strlen(where);
+    int is_below = strncmp(path, where, length) == 0;
+    printf("  %s: %s%s\n", what, is_below ? "TOP" : "", path + (is_below ? length : 0));
+}
+
+/* A program that lies in the directory says what it is. */
+static int says(int argc, char **argv)
+{
+    char name[16], link[PATH_MAX] = "", head[4] = "";
+    for (int i = 0; i < argc; i++)
+        say("argument", argv[i]);
+    say("executed by", (const char *)getauxval(AT_EXECFN));
+    MUST(prctl(PR_GET_NAME, name));
+    say("named", name);
+    MUST(readlink("/proc/self/exe", link, sizeof link - 1));
+    say("is", link);
+    struct stat known, same;
+    MUST(stat("/proc/self/exe", &known));
+    MUST(stat(link, &same));
+    int fd = MUST(open("/proc/thread-self/exe", O_RDONLY));
+    MUST(read(fd, head, 4));
+    told("is the file", known.st_ino == same.st_ino && memcmp(head, "\177ELF", 4) == 0);
+    told("executable", access("/proc/self/exe", X_OK));
+    fflush(stdout);
+    if (argc < 4)
+        execl("/proc/self/exe", "again", "say", "and", "again", (char *)0);
+    return 0;
+}
+
+/* Runs in a child what executes something. */
+static void execute_as(const char *what, int folder, const char *path, int flags, const char *word)
+{
+    char *const words[] = {"zeroth", (char *)word, 0};
+    printf("%s\n", what);
+    fflush(stdout);
+    pid_t child = MUST(fork());
+    if (child == 0) {
+        syscall(SYS_execveat, folder, path, words, environ, flags);
+        told("not executed", -1);
+        fflush(stdout);
+        _exit(1);
+    }
+    report(what, child);
+}
+
+/* How a program and a script are shown that lie in the directory. */
+static void shown(void)
+{
+    char line[PATH_MAX * 2 + 64];
+    MUST(setenv("TOP", top, 1));
+    int from = MUST(open("/proc/self/exe", O_RDONLY)), to = MUST(open(at("program"), O_WRONLY | O_CREAT, 0755));
+    char buffer[65536];
+    ssize_t length;
+    while ((length = read(from, buffer, sizeof buffer)) > 0)
+        MUST(write(to, buffer, (size_t)length));
+    close(from);
+    close(to);
+    MUST(symlink("program", at("link")));
+    snprintf(line, sizeof line, "#!%s say\n", at("program"));
+    file("script", line);
+    file("shell", "#!/bin/sh\ncase $0 in /dev/*|./*) echo \"  $0\";; esac\nread name </proc/$$/comm; echo \"  $name\"\n");
+    MUST(chmod(at("script"), 0755));
+    MUST(chmod(at("shell"), 0755));
+    MUST(chdir(top));
+    const char *const paths[] = {"./program", "link", "./script", "./shell", at("program"), at("script")};
+    for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++)
+        execute_as(i < 4 ? paths[i] : "absolute", AT_FDCWD, paths[i], 0, "say");
+    execute_as("from a folder", top_fd, "program", 0, "say");
+    execute_as("a shell's from a folder", top_fd, "./shell", 0, "say");
+    int fd = MUST(open("program", O_PATH)), closed = MUST(open("shell", O_RDONLY | O_CLOEXEC));
+    execute_as("by its descriptor", fd, "", AT_EMPTY_PATH, "say");
+    execute_as("a shell's that is closed", closed, "", AT_EMPTY_PATH, "say");
+    MUST(fcntl(closed, F_SETFD, 0));
+    execute_as("a shell's by its descriptor", closed, "", AT_EMPTY_PATH, "say");
+    close(closed);
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "say") == 0)
+        return says(argc, argv);
     const struct group groups[] = {
         {"dup", dups}, {"inherit", inherited}, {"send", sent}, {"named", named}, {"lock", locks},
-        {"ready", ready}, {"execute", executed}, {0, 0}};
+        {"ready", ready}, {"execute", executed}, {"execute-shown", shown}, {0, 0}};
     return run_group(argc, argv, groups);
 }

@@ -341,7 +341,7 @@ unsafe impl Sync for FrameworkOperations {}
 
 /// What vload offers the framework alone.
 pub mod core_side {
-    use super::{Layer, c_int, c_long, c_void};
+    use super::{Layer, c_char, c_int, c_long, c_void};
 
     unsafe extern "C" {
         /// Calls `function(argument)`, which is code of `layer`'s, or calls some. A fault in it ends the call with `-EIO`, and
@@ -377,6 +377,17 @@ pub mod core_side {
         /// Memory that the framework has mapped is vload's own from now on: the program cannot reach it by the calls on mappings. With
         /// 0 it is unmapped.
         pub fn vload_own(start: usize, length: usize, on: c_int);
+        /// What the thread executes next is shown by the path `execfn` (`AT_EXECFN`) and, if that is not null, as the file that lies
+        /// at `path`. `memory` of that length has the strings and is the framework's: where another process has
+        /// mapped it in this one's memory (`vfork`), it is unmapped when that is over. Null and 0 take all that back.
+        pub fn vload_execute_as(
+            execfn: *const c_char,
+            path: *const c_char,
+            memory: usize,
+            length: usize,
+        );
+        /// Whether the program was executed so with a `path`: 1, or 0.
+        pub fn vload_is_placed() -> c_int;
         /// A system call of the framework's own, which does not wait: no layer sees it, and it may name vload's descriptors.
         pub fn vload_kernel(number: c_long, arguments: *const [usize; 6]) -> c_long;
         /// The same of a call that waits: a signal ends it as it would end the program's.

@@ -1,6 +1,6 @@
 //! What vload offers the framework alone: the kernel as vload itself asks it, and vload's descriptors.
 
-use core::ffi::{c_int, c_long};
+use core::ffi::{c_char, c_int, c_long};
 
 use super::guard::Guard;
 use crate::arch;
@@ -10,7 +10,7 @@ use crate::seccomp;
 use crate::signal;
 use crate::sys::{self, Errno};
 use crate::thread::Block;
-use crate::view::{Descriptors, Slot};
+use crate::view::{Descriptors, PROGRAM, Slot};
 
 /// A call that does not wait.
 pub unsafe extern "C" fn vload_kernel(number: c_long, arguments: *const [usize; 6]) -> c_long {
@@ -74,4 +74,21 @@ pub unsafe extern "C" fn vload_alone(on: c_int) -> c_int {
         _ => guard.locks().take_private(&COPYING),
     };
     done.map_or_else(|error| -error.0, |()| if on == 0 { 0 } else { block.table as c_int })
+}
+
+/// What the thread executes next is shown so.
+pub unsafe extern "C" fn vload_execute_as(
+    execfn: *const c_char,
+    path: *const c_char,
+    memory: usize,
+    length: usize,
+) {
+    let block = Block::own();
+    block.exec_as = [execfn as usize, path as usize];
+    block.exec_scratch[1] = (memory, length);
+}
+
+/// Whether the program lies where the framework has said.
+pub unsafe extern "C" fn vload_is_placed() -> c_int {
+    PROGRAM.is_placed().into()
 }

@@ -11,7 +11,8 @@ use vload_module::abi;
 use super::guard::{self, Guard};
 use super::image::Offers;
 use super::kernel::{
-    vload_alone, vload_kernel, vload_locks, vload_own, vload_placeholders, vload_wait,
+    vload_alone, vload_execute_as, vload_is_placed, vload_kernel, vload_locks, vload_own,
+    vload_placeholders, vload_wait,
 };
 use super::prepared::Base;
 use crate::abi::{Entry, Service, Table, lookup, native_number};
@@ -38,7 +39,7 @@ offered! {
     vload_thread_word vload_argument vload_log vload_panic vload_area_size vload_lock vload_change
     vload_unlock vload_guard vload_epoch vload_new_epoch vload_view vload_sees vload_lives vload_placeholders
     vload_hold vload_kernel vload_wait vload_locks vload_alone vload_area_offset
-    vload_own
+    vload_own vload_execute_as vload_is_placed
     memcpy memmove memset memcmp bcmp strlen
 }
 

@@ -254,10 +254,11 @@ fn share(call: &mut Call<'_>, request: &Request) -> isize {
     if result < 0 || waited {
         // SAFETY: there is no child, or it has left our memory: a vfork returns only then.
         let child = unsafe { &*child };
-        let (start, length) = child.exec_scratch;
-        if length != 0 {
-            // SAFETY: the child mapped it for an exec that has succeeded.
-            unsafe { sys::munmap(start, length) };
+        for (start, length) in child.exec_scratch {
+            if length != 0 {
+                // SAFETY: the child mapped it for an exec that has succeeded.
+                unsafe { sys::munmap(start, length) };
+            }
         }
         POOL.give_back(child);
     }

@@ -139,7 +139,7 @@ fn resume(
     } else {
         let length = words * size_of::<usize>();
         let start = sys::map_anonymous(length)?;
-        call.block.exec_scratch = (start, length);
+        call.block.exec_scratch[0] = (start, length);
         mapping = Some((start, length));
         // SAFETY: the mapping is fresh, aligned and long enough.
         unsafe { core::slice::from_raw_parts_mut(start as *mut usize, words) }
@@ -166,7 +166,7 @@ fn resume(
         Ok(result)
     })();
     if let Some((start, length)) = mapping {
-        call.block.exec_scratch = (0, 0);
+        call.block.exec_scratch[0] = (0, 0);
         // SAFETY: `vector` is not used any more.
         unsafe { sys::munmap(start, length) };
     }
@@ -188,6 +188,9 @@ fn run(
     vector[2] = OPTIONS.bytes().as_ptr() as usize;
     vector[3] = execfn.as_ptr() as usize;
     vector[4] = seccomp::text(call.block).as_ptr() as usize;
+    for (word, shown) in vector[5..].iter_mut().zip(call.block.exec_as) {
+        *word = if shown == 0 { c"".as_ptr() as usize } else { shown };
+    }
     let exe = call.descriptors().exe.get();
     let mut name = [0; PATH_MAX];
     let (dirfd, path, flags) = match exe {

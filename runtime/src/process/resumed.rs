@@ -6,7 +6,9 @@
 //! argv[2]  the options of the session, as `Options` keeps them
 //! argv[3]  the path by which the target was executed (AT_EXECFN)
 //! argv[4]  the seccomp filters of the process (`seccomp::text`)
-//! argv[5…] the target's own vector
+//! argv[5]  AT_EXECFN of a program that the framework has executed, else ""
+//! argv[6]  where that lies, if the system does not find it there, else ""
+//! argv[7…] the target's own vector
 //! ```
 
 use core::cell::UnsafeCell;
@@ -16,11 +18,11 @@ use crate::log::Line;
 use crate::view::OWN_DESCRIPTORS;
 
 /// Number of arguments before the target's.
-pub const PRIVATE_ARGUMENTS: usize = 5;
+pub const PRIVATE_ARGUMENTS: usize = 7;
 /// How `argv[1]` begins.
 const MARK: &[u8] = b"--resumed=";
 /// Goes up with every change of what is told.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 
 /// The numbers that cross.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -94,9 +94,12 @@ pub struct Block {
     pub copied_handlers: Option<(&'static SigHand, u32)>,
     /// The clone that made the thread reset all handlers (`CLONE_CLEAR_SIGHAND`).
     pub handlers_cleared: bool,
-    /// Memory that a child which shares ours took for its exec: start and length. Its parent gives
-    /// it back.
-    pub exec_scratch: (usize, usize),
+    /// Memory that a child which shares ours took for its exec: start and length, of the resident's and of the
+    /// framework's. Its parent gives it back.
+    pub exec_scratch: [(usize, usize); 2],
+    /// What the framework says of the program that the thread is about to execute: the addresses of the path by which it is
+    /// executed and of the one where it lies; 0 where that is as the system finds it.
+    pub exec_as: [usize; 2],
     /// The part of the thread's own stack that its `munmap(2)` left, because calls still use it: the stack
     /// pointer at that call, start and length.
     pub last_stack: (usize, usize, usize),

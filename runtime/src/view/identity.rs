@@ -1,7 +1,7 @@
 //! Which program this process runs.
 
 use core::ffi::CStr;
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
 use crate::memory::guard::Peer;
 use crate::session;
@@ -14,6 +14,8 @@ const PATH_MAX: usize = 4096;
 pub struct Program {
     path: core::cell::UnsafeCell<[u8; PATH_MAX]>,
     length: AtomicUsize,
+    /// Whether the framework has said where it lies.
+    placed: AtomicBool,
     /// Where its program headers are, when the kernel's auxiliary vector does not say it; else 0.
     headers: AtomicUsize,
     pid: AtomicI32,
@@ -28,6 +30,7 @@ unsafe impl Sync for Program {}
 pub static PROGRAM: Program = Program {
     path: core::cell::UnsafeCell::new([0; PATH_MAX]),
     length: AtomicUsize::new(0),
+    placed: AtomicBool::new(false),
     headers: AtomicUsize::new(0),
     pid: AtomicI32::new(0),
     place: AtomicU32::new(0),
@@ -49,6 +52,16 @@ impl Program {
         let found = members.and_then(|members| members.place_of(self.path().to_bytes()));
         self.place.store(found.map_or(0, |at| at + 1), Ordering::Relaxed);
         self.note();
+    }
+
+    /// The path is the framework's, and not the kernel's.
+    pub fn set_placed(&self) {
+        self.placed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the path is the framework's.
+    pub fn is_placed(&self) -> bool {
+        self.placed.load(Ordering::Relaxed)
     }
 
     /// Tells the session which program this process runs.

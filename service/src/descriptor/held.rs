@@ -9,6 +9,7 @@ use vload_module::abi::service::{
 };
 use vload_module::{Errno, Result};
 
+use super::Temporary;
 use super::open::Named;
 use super::path::Name;
 use super::placeholder;
@@ -288,6 +289,19 @@ impl Held {
         let mut file = self.file();
         let node = self.node(&path, name, &raw mut file);
         super::open(&self.service, &node, Named { whole: path.bytes(), name }, flags, 0)
+    }
+
+    /// Opens it to be read for the time of a call, though only its name was opened.
+    #[inline(never)]
+    pub fn open_for_now(&self) -> Result<Temporary> {
+        let mut path = Text::root();
+        let name = self.path(&mut path);
+        if name.gone {
+            return Err(Errno::NOENT);
+        }
+        let node = self.node(&path, name, core::ptr::null_mut());
+        let flags = nr::O_RDONLY | nr::O_CLOEXEC;
+        super::open_for_now(&self.service, &node, Named { whole: path.bytes(), name }, flags, 0)
     }
 
     /// It was made without a name: what it shows in its stead is its number, in the directory that it was made in.

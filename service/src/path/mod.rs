@@ -35,8 +35,9 @@ pub enum Found {
     Place(usize),
     /// A link of `/proc` to a place that the kernel knows by this path, so long.
     RealPlace(usize),
-    /// A link of `/proc` to an open file of a layer's, which has no name any more: its descriptor.
-    Nameless(i32),
+    /// A link of `/proc` to an open file of a layer's, which has no name any more: its descriptor, and whether it is a
+    /// directory.
+    Nameless(i32, bool),
     /// A link of `/proc` to something that has no path: the kernel alone can follow it.
     Opaque,
     /// Anything else.

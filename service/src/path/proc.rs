@@ -9,6 +9,8 @@ pub enum Link {
     Cwd,
     /// The process's root.
     Root,
+    /// The process's program.
+    Program,
     /// An open file of the process's.
     Descriptor(i32),
     /// Something else, or another process's.
@@ -40,7 +42,7 @@ fn link_of(path: &[u8], own: impl Fn() -> u32) -> Option<Link> {
     let link = match (name, below) {
         (b"cwd", None) => Link::Cwd,
         (b"root", None) => Link::Root,
-        (b"exe", None) => Link::Other,
+        (b"exe", None) => Link::Program,
         (b"fd", Some(fd)) => Link::Descriptor(i32::try_from(number(fd)?).ok()?),
         (b"ns" | b"map_files", Some(_)) => Link::Other,
         _ => return None,
@@ -62,7 +64,8 @@ mod tests {
             ("/proc/7/fd/12", Some(Link::Descriptor(12))),
             ("/proc/7/task/9/fd/12", Some(Link::Descriptor(12))),
             ("/proc/8/cwd", Some(Link::Other)),
-            ("/proc/7/exe", Some(Link::Other)),
+            ("/proc/7/exe", Some(Link::Program)),
+            ("/proc/8/exe", Some(Link::Other)),
             ("/proc/7/ns/mnt", Some(Link::Other)),
             ("/proc/7/fd", None),
             ("/proc/7/fd/x", None),

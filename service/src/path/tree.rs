@@ -5,6 +5,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general as nr;
 use vload_module::abi::service::Stat;
+use vload_module::abi::service::core_side::vload_is_placed;
 use vload_module::{Errno, Result};
 
 use super::fs::{self, Which};
@@ -113,7 +114,10 @@ impl<'a> Tree<'a> {
         if let Some(gone) = known_place(link, &mut text)? {
             return match link {
                 // Nothing has its name, so it is found by itself.
-                Link::Descriptor(fd) if gone => Ok(Found::Nameless(fd)),
+                Link::Descriptor(fd) if gone => {
+                    let held = crate::descriptor::find(fd).transpose()?;
+                    Ok(Found::Nameless(fd, held.is_some_and(|held| held.is_directory())))
+                }
                 _ if gone => Err(Errno::NOENT),
                 _ => {
                     let path = text.bytes();
@@ -149,7 +153,12 @@ pub fn known_place(link: Link, to: &mut Text) -> Result<Option<bool>> {
             let held = crate::descriptor::find(fd).transpose()?;
             Ok(held.map(|held| held.path(to).gone))
         }
-        Link::Other => Ok(None),
+        // SAFETY: it takes no memory.
+        Link::Program if unsafe { vload_is_placed() } != 0 => {
+            to.fill(|bytes| readlink((CWD, c"/proc/self/exe"), bytes))?;
+            Ok(Some(false))
+        }
+        Link::Program | Link::Other => Ok(None),
     }
 }
 

@@ -166,11 +166,12 @@ impl<B: Below> Walk<'_, B> {
                 self.arrive()?;
                 Ok(Step::On)
             }
-            Found::Nameless(fd) => {
+            Found::Nameless(fd, is_directory) => {
                 self.magic()?;
                 self.touched = true;
                 if !end {
-                    return Err(Stop::Error(Errno::NOENT));
+                    let error = if is_directory { Errno::NOENT } else { Errno::NOTDIR };
+                    return Err(Stop::Error(error));
                 }
                 self.nameless = Some(fd);
                 Ok(Step::Handed)

@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The programs, each with its groups of calls.
-const GROUPS: [(&str, &[&str]); 11] = [
+const GROUPS: [(&str, &[&str]); 12] = [
     ("opens.c", &["open", "open-badly", "open-within"]),
     ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
     (
@@ -21,16 +21,21 @@ const GROUPS: [(&str, &[&str]); 11] = [
     ("names.c", &["mkdir", "rmdir", "unlink", "link", "symlink", "rename", "mknod"]),
     ("known.c", &["stat", "access", "chmod", "chown", "utimens", "statfs", "xattr"]),
     ("folders.c", &["getdents", "chdir"]),
-    ("handles.c", &["dup", "inherit", "send", "named", "lock", "ready", "execute"]),
+    (
+        "handles.c",
+        &["dup", "inherit", "send", "named", "lock", "ready", "execute", "execute-shown"],
+    ),
     ("moved.c", &["open-moved", "long-moved", "cwd-moved", "nameless", "to-and-fro", "awaited"]),
     (
         "rare.c",
         &["rare-flags", "only-to-look-at", "attributes-at", "two-paths", "in-root", "newer"],
     ),
     ("rare.c", &["only-checked", "not-mounted", "of-all"]),
+    ("order.c", &["order-names", "order-opens", "order-descriptors", "order-others"]),
 ];
 /// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.
-const OF_NAMES: [&str; 6] = ["chdir", "named", "open-moved", "long-moved", "cwd-moved", "nameless"];
+const OF_NAMES: [&str; 7] =
+    ["chdir", "named", "execute-shown", "open-moved", "long-moved", "cwd-moved", "nameless"];
 /// Those that take long, and are run in one mode.
 const LONG: [&str; 3] = ["getdents", "to-and-fro", "awaited"];
 /// Those that are run on i686 too. The others execute a program of the machine's, which is for its own processor, or

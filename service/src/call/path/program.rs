@@ -1,6 +1,11 @@
 //! Programs in a virtual tree: what the kernel executes is a file without a name that has their content.
 
+use core::ffi::c_char;
+use core::ptr;
+
+use abi::Arg;
 use linux_raw_sys::general as nr;
+use vload_module::abi::service::core_side::vload_execute_as;
 use vload_module::{Errno, Result};
 
 use super::asked::{Asked, From, Spot, Where};
@@ -9,6 +14,7 @@ use super::{Answer, only, real};
 use crate::descriptor::{self, Held, Subject, Temporary};
 use crate::kernel;
 use crate::path::permission::EXECUTE;
+use crate::path::text::decimal;
 use crate::path::{Final, How, LONGEST, Rest, Text};
 use crate::vload;
 
@@ -30,17 +36,102 @@ enum Program {
     Script,
 }
 
-/// Memory for the arguments of an interpreter; the kernel takes it with the program.
-struct Arguments {
+/// Memory for what an exec is given besides the program's own: strings, and the arguments of an interpreter. The kernel takes it
+/// with the program.
+struct Memory {
     start: usize,
     bytes: usize,
+    /// Where the next string goes.
+    free: usize,
 }
 
-impl Drop for Arguments {
+/// Room for a path as the kernel would have it (see [`Memory::name`]), and for a canonical one.
+const NAMES: usize = 2 * LONGEST + 32;
+
+/// How what is executed next is shown, until that has failed.
+struct Shown;
+
+impl Memory {
+    fn new(bytes: usize) -> Result<Self> {
+        let protection = (nr::PROT_READ | nr::PROT_WRITE) as usize;
+        let flags = (nr::MAP_PRIVATE | nr::MAP_ANONYMOUS) as usize;
+        // SAFETY: new memory, which nobody else uses.
+        let start = unsafe { kernel::call(MMAP, [0, bytes, protection, flags, usize::MAX, 0]) }?;
+        Ok(Self { start, bytes, free: start })
+    }
+
+    /// The part that has no strings yet.
+    fn rest(&mut self) -> &mut [u8] {
+        let length = self.start + self.bytes - self.free;
+        // SAFETY: it is part of the memory, which is this process's alone, and was mapped filled with zeros.
+        unsafe { core::slice::from_raw_parts_mut(self.free as *mut u8, length) }
+    }
+
+    /// Adds a string: its address.
+    fn add(&mut self, text: &[u8]) -> Result<usize> {
+        let at = self.free;
+        let room = self.rest().get_mut(..text.len() + 1).ok_or(Errno::NOMEM)?;
+        room[..text.len()].copy_from_slice(text);
+        room[text.len()] = 0;
+        self.free += text.len() + 1;
+        Ok(at)
+    }
+
+    /// Adds the path by which the kernel knows the program that is executed: that of the call, or one by way of its descriptor
+    /// (`alloc_bprm`, fs/exec.c).
+    fn name(&mut self, asked: &Asked<'_>) -> Result<usize> {
+        let (at, directory) = path_of(asked)?;
+        let given = asked.call.arguments[at];
+        let mut length = vload::get_string(&mut self.rest()[..LONGEST], given)?;
+        let name = self.free;
+        if directory == nr::AT_FDCWD || self.rest()[0] == b'/' {
+            self.free += length + 1;
+            return Ok(name);
+        }
+        let mut digits = [0; 10];
+        let digits = decimal(directory as u32, &mut digits);
+        let slash: &[u8] = if length == 0 { b"" } else { b"/" };
+        for part in [slash, digits, b"/dev/fd/"] {
+            let rest = self.rest();
+            rest.copy_within(..length, part.len());
+            rest[..part.len()].copy_from_slice(part);
+            length += part.len();
+        }
+        self.rest()[length] = 0;
+        self.free += length + 1;
+        Ok(name)
+    }
+
+    /// What is executed next is shown by these.
+    fn show(&self, execfn: usize, place: usize) -> Shown {
+        let [execfn, place] = [execfn, place].map(|at| at as *const c_char);
+        // SAFETY: two strings of the memory, or null; it is there until the exec is over.
+        unsafe { vload_execute_as(execfn, place, self.start, self.bytes) };
+        Shown
+    }
+}
+
+impl Drop for Memory {
     fn drop(&mut self) {
         // SAFETY: it was mapped for this.
         let _ = unsafe { kernel::call(nr::__NR_munmap, [self.start, self.bytes]) };
     }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        // SAFETY: it takes back what was said.
+        unsafe { vload_execute_as(ptr::null(), ptr::null(), 0, 0) };
+    }
+}
+
+/// The index of the call's path, and the directory where it begins.
+fn path_of(asked: &Asked<'_>) -> Result<(usize, i32)> {
+    let at = asked.path(0).ok_or(Errno::INVAL)?;
+    Ok(match asked.described.args()[at] {
+        Arg::PathAt(directory) => (at, asked.call.arguments[usize::from(directory)] as i32),
+        _ => (at, nr::AT_FDCWD),
+    })
 }
 
 /// `execve`, `execveat`.
@@ -49,6 +140,7 @@ pub fn execute(asked: &mut Asked<'_>) -> Result<Answer> {
     let mut path = Text::root();
     let how = How::to(asked.end());
     let flags = asked.at_flags();
+    let mut is_placed = true;
     let opened = match asked.locate(0, how, &mut path)? {
         Where::Kernel(_) => return Ok(Answer::System),
         Where::Real => {
@@ -65,8 +157,11 @@ pub fn execute(asked: &mut Asked<'_>) -> Result<Answer> {
         Where::Open(held) => {
             only(flags, FLAGS)?;
             may_execute(&held)?;
-            held.path(&mut path);
-            Opened::Virtual(held, None)
+            is_placed = !held.path(&mut path).gone;
+            match held.usable() {
+                Ok(()) => Opened::Virtual(held, None),
+                Err(_) => Opened::of(held.open_for_now()?)?,
+            }
         }
     };
     // Only whether it may be executed is asked, whatever it is (`bprm_execve`, fs/exec.c).
@@ -74,12 +169,32 @@ pub fn execute(asked: &mut Asked<'_>) -> Result<Answer> {
         opened.close();
         return Ok(Answer::Here(0));
     }
-    let at = asked.path(0).ok_or(Errno::INVAL)?;
+    is_placed &= matches!(opened, Opened::Virtual(..));
+    let (at, directory) = path_of(asked)?;
     let [argv, envp] = [asked.call.arguments[at + 1], asked.call.arguments[at + 2]];
     let mut line = [0; HEAD];
     match opened.program(&mut line)? {
-        Program::Content(content) => Ok(start(asked, &content, argv, envp)),
-        Program::Script => script(asked, &path, &line, argv, envp),
+        Program::Content(content) => {
+            let mut memory = Memory::new(NAMES)?;
+            let execfn = memory.name(asked)?;
+            let place = if is_placed { memory.add(path.bytes())? } else { 0 };
+            let _shown = memory.show(execfn, place);
+            Ok(start(asked, &content, argv, envp))
+        }
+        Program::Script => {
+            let mut vector = Vector::new(argv)?;
+            let execfn = vector.memory.name(asked)?;
+            // It is found by a descriptor that the exec closes (`load_script`, fs/binfmt_script.c).
+            let is_absolute = vload::get::<u8>(asked.call.arguments[at])? == b'/';
+            if !is_absolute
+                && directory != nr::AT_FDCWD
+                && kernel::fcntl(directory, nr::F_GETFD, 0)? as u32 & nr::FD_CLOEXEC != 0
+            {
+                return Err(Errno::NOENT);
+            }
+            vector.before(execfn);
+            script(asked, &line, vector, execfn, envp)
+        }
     }
 }
 
@@ -116,14 +231,17 @@ fn open(spot: &Spot, path: &Text) -> Result<Opened> {
     // Whether it may be read does not matter: it is the module that gives its content.
     let flags = nr::O_RDONLY | nr::O_CLOEXEC;
     let (node, named) = (target.node(path), target.named(path));
-    let opened = descriptor::open_for_now(&target.service, &node, named, flags, 0)?;
-    Ok(match descriptor::find(opened.fd()) {
-        Some(held) => Opened::Virtual(held?, Some(opened)),
-        None => Opened::Real(opened),
-    })
+    Opened::of(descriptor::open_for_now(&target.service, &node, named, flags, 0)?)
 }
 
 impl Opened {
+    fn of(opened: Temporary) -> Result<Self> {
+        Ok(match descriptor::find(opened.fd()) {
+            Some(held) => Opened::Virtual(held?, Some(opened)),
+            None => Opened::Real(opened),
+        })
+    }
+
     /// It is not needed any more.
     fn close(self) {
         if let Opened::Virtual(held, Some(opened)) = self {
@@ -186,23 +304,23 @@ fn interpreter(line: &[u8]) -> Result<(&[u8], Option<&[u8]>)> {
     Ok((&line[..name], Some(argument).filter(|argument| !argument.is_empty())))
 }
 
-/// Executes a script's interpreter, which finds the script by its path.
+/// Executes a script's interpreter, which finds the script by the path that it was executed by, and is shown by that
+/// too.
 #[inline(never)]
 fn script(
     asked: &mut Asked<'_>,
-    path: &Text,
     line: &[u8; HEAD],
-    argv: usize,
+    mut vector: Vector,
+    execfn: usize,
     envp: usize,
 ) -> Result<Answer> {
     let mut line = *line;
-    let mut vector = Vector::new(path, argv)?;
     for _ in 0..MOST_SCRIPTS {
         let (name, argument) = interpreter(&line)?;
         if let Some(argument) = argument {
-            vector.before(argument)?;
+            vector.before_text(argument)?;
         }
-        let interp = vector.before(name)?;
+        let interp = vector.before_text(name)?;
         let mut place = Text::root();
         let mut way = Rest::none();
         way.set(name)?;
@@ -211,36 +329,36 @@ fn script(
         let found = from.locate(&mut way, &mut place)?;
         let opened = match found {
             Where::Claimed(spot) => open(&spot, &place)?,
-            Where::Kernel(_) => return Ok(run(asked, interp, &vector, envp)),
-            Where::Real => return Ok(run(asked, place.c_str().as_ptr() as usize, &vector, envp)),
+            Where::Kernel(_) => return Ok(vector.run(asked, interp, execfn, envp)),
+            Where::Real => {
+                let place = place.c_str().as_ptr() as usize;
+                return Ok(vector.run(asked, place, execfn, envp));
+            }
             Where::Open(_) => return Err(Errno::NOENT),
         };
+        let is_placed = matches!(opened, Opened::Virtual(..));
         match opened.program(&mut line)? {
-            Program::Content(content) => return Ok(start(asked, &content, vector.start(), envp)),
+            Program::Content(content) => {
+                let place = if is_placed { vector.memory.add(place.bytes())? } else { 0 };
+                let _shown = vector.memory.show(execfn, place);
+                return Ok(start(asked, &content, vector.first, envp));
+            }
             Program::Script => {}
         }
     }
     Err(Errno::LOOP)
 }
 
-fn run(asked: &mut Asked<'_>, path: usize, vector: &Vector, envp: usize) -> Answer {
-    asked.call.number = nr::__NR_execve as usize;
-    asked.call.arguments = [path, vector.start(), envp, 0, 0, 0];
-    Answer::Here(vload::next(asked.call) as usize)
-}
-
 /// The arguments of an interpreter: pointers that grow at the front, and the strings that were added, behind them.
 struct Vector {
-    memory: Arguments,
+    memory: Memory,
     /// The first pointer.
     first: usize,
-    /// Where the next string goes.
-    free: usize,
 }
 
 impl Vector {
-    /// The script, and what it was started with but for its own name.
-    fn new(path: &Text, argv: usize) -> Result<Self> {
+    /// What the script was started with but for its own name.
+    fn new(argv: usize) -> Result<Self> {
         const WORD: usize = size_of::<usize>();
         let mut count = 0;
         while argv != 0 && vload::get::<usize>(argv + count * WORD)? != 0 {
@@ -248,27 +366,14 @@ impl Vector {
         }
         let added = 2 * MOST_SCRIPTS + 1;
         let pointers = (count + added + 1) * WORD;
-        let bytes = pointers + LONGEST + MOST_SCRIPTS * 2 * HEAD;
-        let protection = (nr::PROT_READ | nr::PROT_WRITE) as usize;
-        let flags = (nr::MAP_PRIVATE | nr::MAP_ANONYMOUS) as usize;
-        let arguments = [0, bytes, protection, flags, usize::MAX, 0];
-        // SAFETY: new memory, which nobody else uses.
-        let start = unsafe { kernel::call(MMAP, arguments) }?;
-        let mut vector = Self {
-            memory: Arguments { start, bytes },
-            first: start + added * WORD,
-            free: start + pointers,
-        };
+        let mut memory = Memory::new(pointers + NAMES + MOST_SCRIPTS * 2 * HEAD)?;
+        memory.free += pointers;
+        let vector = Self { first: memory.start + added * WORD, memory };
         for number in 1..count {
             let pointer = vload::get::<usize>(argv + number * WORD)?;
             vector.set(vector.first + (number - 1) * WORD, pointer);
         }
-        vector.before(path.bytes())?;
         Ok(vector)
-    }
-
-    fn start(&self) -> usize {
-        self.first
     }
 
     fn set(&self, at: usize, value: usize) {
@@ -276,19 +381,25 @@ impl Vector {
         unsafe { (at as *mut usize).write(value) };
     }
 
-    /// Adds an argument at the front: the address of its string.
-    fn before(&mut self, text: &[u8]) -> Result<usize> {
-        let end = self.free + text.len() + 1;
-        if end > self.memory.start + self.memory.bytes {
-            return Err(Errno::NOMEM);
-        }
-        let at = self.free;
-        // SAFETY: the range was found to lie in the memory, and a zero follows what was never written.
-        unsafe { core::ptr::copy_nonoverlapping(text.as_ptr(), at as *mut u8, text.len()) };
-        self.free = end;
+    /// Adds an argument at the front, of which this is the address.
+    fn before(&mut self, at: usize) {
         self.first -= size_of::<usize>();
         self.set(self.first, at);
+    }
+
+    /// Adds an argument at the front: the address of its string.
+    fn before_text(&mut self, text: &[u8]) -> Result<usize> {
+        let at = self.memory.add(text)?;
+        self.before(at);
         Ok(at)
+    }
+
+    /// Has the system execute an interpreter with these.
+    fn run(&self, asked: &mut Asked<'_>, path: usize, execfn: usize, envp: usize) -> Answer {
+        let _shown = self.memory.show(execfn, 0);
+        asked.call.number = nr::__NR_execve as usize;
+        asked.call.arguments = [path, self.first, envp, 0, 0, 0];
+        Answer::Here(vload::next(asked.call) as usize)
     }
 }
 
