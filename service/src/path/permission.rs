@@ -23,6 +23,10 @@ const FOWNER: u32 = 1 << 3;
 const FSETID: u32 = 1 << 4;
 /// `CAP_SYS_CHROOT`.
 pub const SYS_CHROOT: u32 = 1 << 18;
+/// `CAP_MKNOD`.
+pub const MKNOD: u32 = 1 << 27;
+/// `CAP_SETFCAP`.
+pub const SETFCAP: u32 = 1 << 31;
 /// `CAP_SYS_ADMIN`.
 pub const SYS_ADMIN: u32 = 1 << 21;
 

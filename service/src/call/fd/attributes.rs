@@ -9,7 +9,7 @@ use vload_module::{Errno, Result};
 use crate::call::{buffer, change, layout};
 use crate::claim::target::is_directory;
 use crate::descriptor::{Held, Subject};
-use crate::path::permission::{Credentials, READ, SYS_ADMIN, WRITE};
+use crate::path::permission::{Credentials, READ, SETFCAP, SYS_ADMIN, WRITE};
 use crate::{kernel, vload};
 
 /// The longest name and value of an extended attribute (linux/limits.h).
@@ -135,7 +135,10 @@ fn name(from: usize, room: &mut [u8; NAME_ROOM]) -> Result<&CStr> {
     if length == 0 {
         return Err(Errno::RANGE);
     }
-    CStr::from_bytes_with_nul(&room[..=length]).map_err(|_| Errno::RANGE)
+    let name = CStr::from_bytes_with_nul(&room[..=length]).map_err(|_| Errno::RANGE)?;
+    // A name must follow what it begins with (`xattr_resolve_name`).
+    let is_bare = matches!(name.to_bytes(), b"user." | b"trusted." | b"security.");
+    if is_bare { Err(Errno::INVAL) } else { Ok(name) }
 }
 
 /// Whether the process may use the attribute of that name (`xattr_permission`, fs/xattr.c).
@@ -143,7 +146,10 @@ fn may_use(subject: &impl Subject, name: &CStr, wanted: u32) -> Result<()> {
     const STICKY: u32 = 0o1000;
     let name = name.to_bytes();
     if name.starts_with(b"security.") {
-        return Ok(());
+        // `cap_inode_setxattr` (security/commoncap.c).
+        let needed = if name == b"security.capability" { SETFCAP } else { SYS_ADMIN };
+        let may = wanted != WRITE || Credentials::effective().can(needed);
+        return if may { Ok(()) } else { Err(Errno::PERM) };
     }
     let known = subject.stat()?;
     if name.starts_with(b"trusted.") {

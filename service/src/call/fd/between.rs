@@ -1,5 +1,7 @@
 //! Data from one descriptor to another: `sendfile(2)`, `copy_file_range(2)` (`fs/read_write.c`, `fs/splice.c`).
 
+use core::mem::MaybeUninit;
+
 use linux_raw_sys::general as nr;
 use vload_module::abi::Call;
 use vload_module::{Errno, Result};
@@ -29,13 +31,40 @@ impl End {
         })
     }
 
-    /// Whether the file is open for appending.
-    fn appends(&self) -> Result<bool> {
-        let flags = match self {
-            Self::Virtual(held) => held.flags(),
-            Self::Real(fd) => kernel::fcntl(*fd, nr::F_GETFL, 0)? as u32,
-        };
-        Ok(flags & nr::O_APPEND != 0)
+    /// The flags that it is open with.
+    fn flags(&self) -> Result<u32> {
+        match self {
+            Self::Virtual(held) => Ok(held.flags()),
+            Self::Real(fd) => kernel::fcntl(*fd, nr::F_GETFL, 0).map(|flags| flags as u32),
+        }
+    }
+
+    /// `EBADF` unless it is open in another way than `other`, to read or to write.
+    fn usable(&self, other: u32) -> Result<()> {
+        let flags = self.flags()?;
+        let is_other = flags & nr::O_ACCMODE == other || flags & nr::O_PATH != 0;
+        if is_other { Err(Errno::BADF) } else { Ok(()) }
+    }
+
+    /// The kind of file that it is (`S_IFMT`); a regular one where the kernel does not say.
+    fn kind(&self) -> u32 {
+        match self {
+            Self::Virtual(held) if held.is_directory() => nr::S_IFDIR,
+            Self::Virtual(held) if held.is_stream() => nr::S_IFCHR,
+            Self::Virtual(_) => nr::S_IFREG,
+            Self::Real(fd) => {
+                let mut known = MaybeUninit::<nr::statx>::uninit();
+                let (path, to) = (c"".as_ptr() as usize, known.as_mut_ptr() as usize);
+                let (flags, mask) = (nr::AT_EMPTY_PATH as usize, nr::STATX_TYPE as usize);
+                // SAFETY: the path ends with a zero, and there is room for the structure.
+                match unsafe { kernel::call(nr::__NR_statx, [*fd as usize, path, flags, mask, to]) }
+                {
+                    // SAFETY: it was filled in.
+                    Ok(_) => u32::from(unsafe { known.assume_init() }.stx_mode) & nr::S_IFMT,
+                    Err(_) => nr::S_IFREG,
+                }
+            }
+        }
     }
 
     /// The position.
@@ -101,14 +130,11 @@ pub fn send(call: &mut Call, wide: bool) -> Option<Result<usize>> {
 
 fn send_between(call: &mut Call, out: &End, input: &End, wide: bool) -> Result<usize> {
     let [_, _, offset_at, count, ..] = call.arguments;
-    if let End::Virtual(held) = input {
-        held.readable()?;
-        if held.is_directory() || held.is_stream() {
-            return Err(Errno::INVAL);
-        }
-    }
-    if let End::Virtual(held) = out {
-        held.writable()?;
+    input.usable(nr::O_WRONLY)?;
+    out.usable(nr::O_RDONLY)?;
+    let is_stream = matches!(input, End::Virtual(held) if held.is_stream());
+    if is_stream || input.kind() == nr::S_IFDIR {
+        return Err(Errno::INVAL);
     }
     let start = match offset_at {
         0 => input
@@ -117,7 +143,7 @@ fn send_between(call: &mut Call, out: &End, input: &End, wide: bool) -> Result<u
         at if wide => vload::get::<i64>(at)?,
         at => vload::get::<isize>(at)? as i64,
     };
-    if start < 0 || (count as isize) < 0 || out.appends()? {
+    if start < 0 || (count as isize) < 0 || out.flags()? & nr::O_APPEND != 0 {
         return Err(Errno::INVAL);
     }
     let moved = stream(call, out, input, start, count.min(MOST));
@@ -164,8 +190,27 @@ pub fn copy(call: &mut Call) -> Option<Result<usize>> {
         (Ok(End::Virtual(input)), Ok(End::Virtual(out))) => {
             Some(copy_within(&input, &out, (from_at, to_at), count, flags))
         }
-        _ if flags != 0 => Some(Err(Errno::INVAL)),
-        _ => Some(Err(Errno::XDEV)),
+        (Ok(input), Ok(out)) => Some(Err(across(&input, &out, flags))),
+    }
+}
+
+/// Why nothing is copied between a virtual file and a real one (`generic_file_rw_checks`).
+fn across(input: &End, out: &End, flags: usize) -> Errno {
+    let (from, to) = match (input.flags(), out.flags()) {
+        (Ok(from), Ok(to)) => (from, to),
+        (Err(error), _) | (_, Err(error)) => return error,
+    };
+    let kinds = [input.kind(), out.kind()];
+    match () {
+        () if (from | to) & nr::O_PATH != 0 => Errno::BADF,
+        () if flags != 0 => Errno::INVAL,
+        () if kinds.contains(&nr::S_IFDIR) => Errno::ISDIR,
+        () if kinds.iter().any(|kind| *kind != nr::S_IFREG) => Errno::INVAL,
+        () if input.usable(nr::O_WRONLY).is_err() || out.usable(nr::O_RDONLY).is_err() => {
+            Errno::BADF
+        }
+        () if to & nr::O_APPEND != 0 => Errno::BADF,
+        () => Errno::XDEV,
     }
 }
 
@@ -176,6 +221,8 @@ fn copy_within(
     count: usize,
     flags: usize,
 ) -> Result<usize> {
+    input.usable()?;
+    out.usable()?;
     if flags != 0 {
         return Err(Errno::INVAL);
     }

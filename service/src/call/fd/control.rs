@@ -39,6 +39,11 @@ pub fn fcntl(held: &Held, call: &mut Call) -> Result<usize> {
         nr::F_SETFL => {
             held.usable()?;
             let wanted = argument as u32 & CHANGEABLE;
+            if wanted & nr::O_NOATIME & !held.flags() != 0
+                && !Credentials::effective().owns(&held.stat()?)
+            {
+                return Err(Errno::PERM);
+            }
             let change = |now: i32| Some((now as u32 & !CHANGEABLE | wanted) as i32);
             // `change` is never none.
             let _ = flags.fetch_update(Ordering::AcqRel, Ordering::Acquire, change);

@@ -159,9 +159,7 @@ pub fn fcntl(held: &Held, call: &mut Call) -> Result<usize> {
     let asks =
         matches!(command as u32, nr::F_GETLK | nr::F_OFD_GETLK) || is_wide_get(command as u32);
     let mut lock = get(at, wide)?;
-    if of_file && lock.l_pid != 0 {
-        return Err(Errno::INVAL);
-    }
+    let (start, length) = absolute(held, &lock)?;
     match lock.l_type as u32 {
         nr::F_RDLCK if !asks => held.readable()?,
         nr::F_WRLCK if !asks => held.writable()?,
@@ -169,7 +167,9 @@ pub fn fcntl(held: &Held, call: &mut Call) -> Result<usize> {
         nr::F_UNLCK if !asks || of_file => {}
         _ => return Err(Errno::INVAL),
     }
-    let (start, length) = absolute(held, &lock)?;
+    if of_file && lock.l_pid != 0 {
+        return Err(Errno::INVAL);
+    }
     let base = base_of(held)?;
     let program = lock;
     (lock.l_start, lock.l_len) = within(base, start, length);

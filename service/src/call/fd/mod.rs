@@ -74,7 +74,7 @@ const HELD: &[(&str, Answer)] = &[
     ("fallocate", File(allocate)),
     ("fsync", File(|held, _| attributes::sync(held, false))),
     ("fdatasync", File(|held, _| attributes::sync(held, true))),
-    ("sync_file_range", File(|held, _| attributes::sync(held, true))),
+    ("sync_file_range", File(sync_range)),
     ("syncfs", File(|held, _| held.usable().map(|()| 0))),
     ("fadvise64", File(advise)),
     ("fadvise64_64", File(advise)),
@@ -303,6 +303,18 @@ fn advise(held: &Held, call: &mut Call) -> Result<usize> {
         return Err(Errno::INVAL);
     }
     Ok(0)
+}
+
+/// `sync_file_range(2)` (`ksys_sync_file_range`, fs/sync.c).
+fn sync_range(held: &Held, call: &mut Call) -> Result<usize> {
+    const KNOWN: usize = 7;
+    held.usable()?;
+    let known =
+        abi::lookup(Table::NATIVE, call.number as u32).map_or(4, |known| known.args().len());
+    if call.arguments[known - 1] as u32 as usize & !KNOWN != 0 {
+        return Err(Errno::INVAL);
+    }
+    attributes::sync(held, true)
 }
 
 /// `readahead(2)`.

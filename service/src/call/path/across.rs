@@ -3,12 +3,13 @@
 use core::ffi::CStr;
 
 use abi::{Arg, Service};
+use linux_raw_sys::general as nr;
 use vload_module::{Errno, Result};
 
 use super::asked::{Asked, Spot};
 use crate::path::tree::{CWD, is_link};
-use crate::path::{LONGEST, Text};
-use crate::vload;
+use crate::path::{LONGEST, Last, Text};
+use crate::{kernel, vload};
 
 /// Where one of the paths leads.
 pub enum Side<'a> {
@@ -38,20 +39,56 @@ pub fn refusal(asked: &Asked<'_>, sides: [Side<'_>; 2]) -> Errno {
     match first.look(asked, 0, wanted) {
         Err(error) => error,
         Ok(()) if is_link => refusal_of(asked, second),
-        Ok(()) => second.look(asked, 1, Wanted::Directory).err().unwrap_or(Errno::XDEV),
+        Ok(()) => match second.look(asked, 1, Wanted::Directory) {
+            Err(error) => error,
+            // The name that something is mounted on is in the real directory above.
+            Ok(()) if first.is_mounted_on() || second.is_mounted_on() => {
+                first.look(asked, 0, Wanted::File).err().unwrap_or(Errno::BUSY)
+            }
+            Ok(()) => Errno::XDEV,
+        },
     }
+}
+
+/// What is wrong with the first path of a call whose second one fails.
+pub fn refusal_of_first(asked: &Asked<'_>, first: Side<'_>) -> Option<Errno> {
+    let is_link = asked.described.service() == Some(Service::Link);
+    first.look(asked, 0, if is_link { Wanted::File } else { Wanted::Directory }).err()
 }
 
 /// The same of an open file, which is to get a name on another file system.
 pub fn refusal_of(asked: &Asked<'_>, side: Side<'_>) -> Errno {
     match side.look(asked, 1, Wanted::Directory) {
         Err(error) => error,
-        Ok(()) if side.look(asked, 1, Wanted::File).is_ok() => Errno::EXIST,
-        Ok(()) => Errno::XDEV,
+        Ok(()) => match side.look(asked, 1, Wanted::File) {
+            Ok(()) => Errno::EXIST,
+            Err(_) if side.has_slash(asked, 1) => Errno::NOENT,
+            Err(_) => Errno::XDEV,
+        },
     }
 }
 
 impl Side<'_> {
+    /// Whether it is the name that something is mounted on.
+    fn is_mounted_on(&self) -> bool {
+        matches!(self, Self::Claimed(spot, path)
+            if spot.place.last == Last::Name && spot.is_mounted_on(path))
+    }
+
+    /// Whether a slash follows the last name.
+    fn has_slash(&self, asked: &Asked<'_>, number: usize) -> bool {
+        match self {
+            Self::Claimed(spot, _) => spot.place.slash,
+            Self::Real(path) => path.bytes().ends_with(b"/"),
+            Self::Kernel => {
+                let mut bytes = [0; LONGEST];
+                let given = asked.path(number).map_or(0, |index| asked.call.arguments[index]);
+                let length = vload::get_string(&mut bytes, given).unwrap_or(0);
+                bytes[..length].ends_with(b"/")
+            }
+        }
+    }
+
     /// Whether that is there.
     fn look(&self, asked: &Asked<'_>, number: usize, wanted: Wanted) -> Result<()> {
         match self {
@@ -65,6 +102,13 @@ impl Side<'_> {
                 };
                 let mut bytes = [0; LONGEST];
                 let length = vload::get_string(&mut bytes, asked.call.arguments[index])?;
+                // The descriptor alone may be meant.
+                if length == 0 && number == 0 && asked.at_flags() & nr::AT_EMPTY_PATH != 0 {
+                    return match directory as i32 {
+                        nr::AT_FDCWD => Ok(()),
+                        fd => kernel::fcntl(fd, nr::F_GETFD, 0).map(drop),
+                    };
+                }
                 look_real(directory, &mut bytes, length, wanted)
             }
             Side::Real(path) => {

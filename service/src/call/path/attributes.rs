@@ -102,7 +102,7 @@ pub fn access(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
 }
 
 /// Where the text of a link goes, and how much of it.
-fn room(asked: &Asked<'_>) -> Result<(usize, usize)> {
+pub fn room(asked: &Asked<'_>) -> Result<(usize, usize)> {
     let last = asked.described.args().len() - 1;
     let (to, room) = (asked.call.arguments[last - 1], asked.call.arguments[last] as i32);
     if room <= 0 { Err(Errno::INVAL) } else { Ok((to, room as usize)) }
@@ -113,7 +113,10 @@ fn room(asked: &Asked<'_>) -> Result<(usize, usize)> {
 pub fn readlink(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
     let (to, room) = room(asked)?;
     if !is_link(subject.stat()?.mode) {
-        return Err(Errno::INVAL);
+        // The working directory is meant where there is no name (`do_readlinkat`, fs/stat.c).
+        let given = asked.path(0).map_or(0, |index| asked.call.arguments[index]);
+        let is_name = vload::get::<u8>(given)? != 0;
+        return Err(if is_name { Errno::INVAL } else { Errno::NOENT });
     }
     let mut link = [0; LONGEST];
     let (at, most) = (link.as_mut_ptr(), link.len() - 1);
@@ -165,16 +168,19 @@ fn id(asked: &Asked<'_>, value: usize) -> u32 {
     }
 }
 
-/// `truncate` and its older forms.
-pub fn truncate(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
+/// How long the file is to be.
+pub fn length(asked: &Asked<'_>) -> Result<i64> {
     let [_, low, high, ..] = asked.call.arguments;
     let length = match asked.described.args()[1] {
         Arg::Offset => low as isize as i64,
         _ => ((high as u64) << 32 | low as u64 & 0xffff_ffff) as i64,
     };
-    if length < 0 {
-        return Err(Errno::INVAL);
-    }
+    if length < 0 { Err(Errno::INVAL) } else { Ok(length) }
+}
+
+/// `truncate` and its older forms.
+pub fn truncate(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
+    let length = length(asked)?;
     let known = subject.stat()?;
     match known.mode & nr::S_IFMT {
         nr::S_IFREG => {}

@@ -11,6 +11,7 @@ use super::asked::{Asked, Spot, Where};
 use super::{Answer, across, changing, only, real, valid};
 use crate::claim::target::is_directory;
 use crate::descriptor::Held;
+use crate::path::permission::{Credentials, MKNOD};
 use crate::path::{Final, How, LONGEST, Last, Text, umask};
 use crate::vload;
 
@@ -53,20 +54,29 @@ pub fn mkdir(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     })
 }
 
+/// What kind of file a call makes (`may_mknod`, fs/namei.c).
+pub fn kind(asked: &Asked<'_>) -> Result<u32> {
+    match mode(asked)? & nr::S_IFMT {
+        0 => Ok(nr::S_IFREG),
+        nr::S_IFDIR => Err(Errno::PERM),
+        kind @ (nr::S_IFREG | nr::S_IFCHR | nr::S_IFBLK | nr::S_IFIFO | nr::S_IFSOCK) => Ok(kind),
+        _ => Err(Errno::INVAL),
+    }
+}
+
 /// `mknod`, `mknodat`.
 #[inline(never)]
 pub fn mknod(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
-    let mode = mode(asked)?;
     let index = asked.index_of(|arg| arg == Arg::Dev).ok_or(Errno::INVAL)?;
     let device = u64::from(asked.call.arguments[index] as u32);
-    let kind = match mode & nr::S_IFMT {
-        0 => nr::S_IFREG,
-        nr::S_IFDIR => return Err(Errno::PERM),
-        kind @ (nr::S_IFREG | nr::S_IFCHR | nr::S_IFBLK | nr::S_IFIFO | nr::S_IFSOCK) => kind,
-        _ => return Err(Errno::INVAL),
-    };
     spot.may_make(path, false)?;
-    let mode = kind | masked(mode & 0o7777);
+    let kind = kind(asked)?;
+    // A device of the number 0 is what a union shows nothing for (`vfs_mknod`).
+    let is_device = kind == nr::S_IFBLK || kind == nr::S_IFCHR && device != 0;
+    if is_device && !Credentials::effective().can(MKNOD) {
+        return Err(Errno::PERM);
+    }
+    let mode = kind | masked(mode(asked)? & 0o7777);
     spot.ask(path, Errno::PERM, |operations, node| {
         // SAFETY: the node is valid for the call.
         Some(c_long::from(unsafe { (operations.mknod?)(node, mode, device) }))
@@ -85,6 +95,10 @@ pub fn unlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> 
     let known = spot.target.stat(path)?;
     if spot.place.slash {
         return Err(if is_directory(known.mode) { Errno::ISDIR } else { Errno::NOTDIR });
+    }
+    // Also where something is mounted (`may_delete`).
+    if spot.is_mounted_on(path) && is_directory(known.mode) {
+        return Err(Errno::ISDIR);
     }
     let known = spot.may_take(path)?;
     if is_directory(known.mode) {
@@ -134,7 +148,18 @@ fn two(
     let paths = [&*from, &*to];
     let mut claimed = [None, None];
     let mut sides = [Side::Kernel, Side::Kernel];
-    for (number, found) in [first?, second?].into_iter().enumerate() {
+    // What is wrong with the first one comes before what is wrong with the second.
+    let first = first?;
+    if let Err(error) = second {
+        let side = match &first {
+            Where::Kernel(_) => Side::Kernel,
+            Where::Real => Side::Real(paths[0]),
+            Where::Claimed(spot) => Side::Claimed(spot, paths[0]),
+            Where::Open(_) => return Err(Errno::NOENT),
+        };
+        return Err(across::refusal_of_first(asked, side).unwrap_or(error));
+    }
+    for (number, found) in [first, second?].into_iter().enumerate() {
         match found {
             Where::Kernel(_) => {}
             Where::Real => sides[number] = Side::Real(paths[number]),
@@ -221,9 +246,7 @@ fn link_open(asked: &mut Asked<'_>, held: &Held, new: &mut Text) -> Result<usize
 /// `rename`, `renameat`, `renameat2`.
 #[inline(never)]
 pub fn rename(asked: &mut Asked<'_>) -> Result<Answer> {
-    let flags = asked
-        .index_of(|arg| arg == Arg::Flags)
-        .map_or(0, |index| asked.call.arguments[index] as u32);
+    let flags = rename_flags(asked);
     let (mut old, mut new) = (Text::root(), Text::root());
     match two(asked, [Final::Name; 2], &mut old, &mut new)? {
         None => Ok(real(asked)),
@@ -231,15 +254,30 @@ pub fn rename(asked: &mut Asked<'_>) -> Result<Answer> {
     }
 }
 
+// Flags of `renameat2(2)`.
+const NOREPLACE: u32 = 1;
+const EXCHANGE: u32 = 2;
+const WHITEOUT: u32 = 4;
+
+fn rename_flags(asked: &Asked<'_>) -> u32 {
+    asked.index_of(|arg| arg == Arg::Flags).map_or(0, |index| asked.call.arguments[index] as u32)
+}
+
+/// Whether the flags can be.
+pub fn check_flags(asked: &Asked<'_>) -> Result<()> {
+    let flags = rename_flags(asked);
+    let is_both = flags & (NOREPLACE | WHITEOUT) != 0 && flags & EXCHANGE != 0;
+    only(flags, NOREPLACE | EXCHANGE | WHITEOUT)?;
+    if is_both { Err(Errno::INVAL) } else { Ok(()) }
+}
+
 /// `do_renameat2` and `vfs_rename` (fs/namei.c).
 #[inline(never)]
 fn move_name(flags: u32, (from, old): (&Spot, &Text), (to, new): (&Spot, &Text)) -> Result<usize> {
-    const NOREPLACE: u32 = 1;
-    const EXCHANGE: u32 = 2;
-    const WHITEOUT: u32 = 4;
-    only(flags, NOREPLACE | EXCHANGE | WHITEOUT)?;
-    if flags & (NOREPLACE | WHITEOUT) != 0 && flags & EXCHANGE != 0 {
-        return Err(Errno::INVAL);
+    // The name that something is mounted on is in the file system above.
+    let is_above = |spot: &Spot, path| spot.place.last == Last::Name && spot.is_mounted_on(path);
+    if is_above(from, old) != is_above(to, new) {
+        return Err(Errno::XDEV);
     }
     if from.place.last != Last::Name {
         return Err(Errno::BUSY);
@@ -270,6 +308,9 @@ fn move_name(flags: u32, (from, old): (&Spot, &Text), (to, new): (&Spot, &Text))
     }
     if old.bytes().len() > new.bytes().len() && old.is_within(new.bytes()) {
         return Err(if flags & EXCHANGE != 0 { Errno::INVAL } else { Errno::NOTEMPTY });
+    }
+    if flags & EXCHANGE == 0 && is_above(from, old) && old.bytes() == new.bytes() {
+        return Ok(0);
     }
     from.may_take(old)?;
     match there {

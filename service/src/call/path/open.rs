@@ -105,9 +105,42 @@ fn check(how: &OpenHow) -> Result<()> {
     if how.resolve & u64::from(nr::RESOLVE_CACHED) != 0 { Err(Errno::AGAIN) } else { Ok(()) }
 }
 
-/// Whether the arguments can be.
+/// The flags of `open(2)` (`VALID_OPEN_FLAGS`, linux/fcntl.h).
+const KNOWN: u32 = nr::O_ACCMODE
+    | nr::O_CREAT
+    | nr::O_EXCL
+    | nr::O_NOCTTY
+    | nr::O_TRUNC
+    | nr::O_APPEND
+    | nr::O_NONBLOCK
+    | nr::O_SYNC
+    | nr::FASYNC
+    | nr::O_DIRECT
+    | nr::O_LARGEFILE
+    | FOR_NAME
+    | nr::O_NOATIME
+    | TMPFILE;
+/// What `O_PATH` knows besides (`O_PATH_FLAGS`).
+const FOR_NAME: u32 = nr::O_PATH | nr::O_DIRECTORY | nr::O_NOFOLLOW | nr::O_CLOEXEC;
+/// `O_LARGEFILE` as 32-bit programs give it, which a 64-bit kernel takes as well.
+const LARGE: u32 = 0o100_000;
+
+/// Whether the arguments can be (`build_open_flags`).
 pub fn check_arguments(asked: &Asked<'_>) -> Result<()> {
-    given(asked).map(drop)
+    let given = given(asked)?;
+    let is_strict = asked.described.name() == "openat2";
+    let mut flags = given.flags as u32;
+    if !is_strict && flags & nr::O_PATH != 0 {
+        flags &= FOR_NAME;
+    }
+    let both = nr::O_CREAT | nr::O_DIRECTORY;
+    let unnamed = TMPFILE | nr::O_DIRECTORY;
+    let is_wrong = is_strict && flags & !(KNOWN | LARGE) != 0
+        || flags & both == both
+        || flags & nr::O_PATH != 0 && flags & !FOR_NAME != 0
+        || flags & TMPFILE != 0
+            && (flags & unnamed != unnamed || flags & nr::O_ACCMODE == nr::O_RDONLY);
+    if is_wrong { Err(Errno::INVAL) } else { Ok(()) }
 }
 
 /// How the path of a call that opens is walked.
@@ -137,14 +170,16 @@ pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     let given = given(asked)?;
     let mut flags = given.flags as u32;
     if flags & nr::O_PATH != 0 {
-        flags &= nr::O_PATH | nr::O_DIRECTORY | nr::O_NOFOLLOW | nr::O_CLOEXEC;
-    }
-    if flags & (nr::O_CREAT | nr::O_DIRECTORY) == nr::O_CREAT | nr::O_DIRECTORY {
-        return Err(Errno::INVAL);
+        flags &= FOR_NAME;
     }
     if spot.place.slash || spot.place.last != Last::Name {
         if flags & nr::O_CREAT != 0 {
-            return Err(Errno::ISDIR);
+            let is_there = spot.place.last != Last::Name;
+            return Err(if is_there && flags & nr::O_EXCL != 0 {
+                Errno::EXIST
+            } else {
+                Errno::ISDIR
+            });
         }
         flags |= nr::O_DIRECTORY;
     }
@@ -170,7 +205,7 @@ pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
 pub fn reopen(asked: &mut Asked<'_>, held: &Held) -> Result<usize> {
     let mut flags = given(asked)?.flags as u32;
     if flags & nr::O_PATH != 0 {
-        flags &= nr::O_PATH | nr::O_DIRECTORY | nr::O_NOFOLLOW | nr::O_CLOEXEC;
+        flags &= FOR_NAME;
     }
     let known = held.stat()?;
     if flags & TMPFILE != 0 {

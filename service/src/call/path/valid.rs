@@ -5,7 +5,7 @@ use linux_raw_sys::general as nr;
 use vload_module::{Errno, Result};
 
 use super::asked::Asked;
-use super::{only, open};
+use super::{attributes, names, only, open};
 
 /// The `AT_*` flags of most calls.
 const AT: u32 = nr::AT_SYMLINK_NOFOLLOW | nr::AT_EMPTY_PATH;
@@ -27,6 +27,10 @@ pub fn check(asked: &Asked<'_>) -> Result<()> {
             only(flags, AT | nr::AT_EACCESS)
         }
         Some(Service::Unlink) => only(flags, nr::AT_REMOVEDIR),
+        Some(Service::Rename) => names::check_flags(asked),
+        Some(Service::Mknod) => names::kind(asked).map(drop),
+        Some(Service::Truncate) => attributes::length(asked).map(drop),
+        Some(Service::Readlink) => attributes::room(asked).map(drop),
         Some(Service::Link) => only(flags, nr::AT_SYMLINK_FOLLOW | nr::AT_EMPTY_PATH),
         Some(
             Service::Chmod

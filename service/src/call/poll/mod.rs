@@ -21,8 +21,8 @@ pub use epoll::{closed, control, forked, wait};
 pub use sets::select;
 pub use watch::{Watch, vload_wake, wait_for, wake};
 
-/// What is always told (`DEMANDED_BY_ALL`, poll(2)).
-const ALWAYS: u32 = nr::POLLERR | nr::POLLHUP;
+/// What is always told (`DEMANDED_BY_ALL`, poll(2)), of a descriptor for a name alone too.
+const ALWAYS: u32 = nr::POLLERR | nr::POLLHUP | nr::POLLNVAL;
 
 /// The call whose time limit is two numbers of 64 bits.
 #[cfg(target_pointer_width = "64")]
@@ -34,9 +34,9 @@ const PPOLL: u32 = nr::__NR_ppoll_time64;
 /// (`ERESTARTSYS`, linux/errno.h).
 const ABORTED: c_long = -512;
 
-/// The open file behind a descriptor, if its module says when that is ready.
+/// The open file behind a descriptor, if its module says when that is ready, or it never is: its name alone was opened.
 fn asked_about(fd: i32) -> Option<Held> {
-    descriptor::find(fd)?.ok().filter(says_when_ready)
+    descriptor::find(fd)?.ok().filter(|held| held.usable().is_err() || says_when_ready(held))
 }
 
 /// Whether a file's module says when it is ready.
@@ -53,6 +53,9 @@ fn ask(held: &Held) -> Result<i64> {
 
 /// What holds of a file now.
 fn ready(held: &Held) -> u32 {
+    if held.usable().is_err() {
+        return nr::POLLNVAL;
+    }
     ask(held).map_or(nr::POLLERR, |events| events as u32)
 }
 

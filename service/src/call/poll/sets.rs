@@ -67,8 +67,11 @@ impl<'a> Sets<'a> {
 }
 
 /// What makes a descriptor readable and writable (`POLLIN_SET`, `POLLOUT_SET`, `POLLEX_SET`).
-const KINDS: [u32; 3] =
-    [nr::POLLIN | nr::POLLHUP | nr::POLLERR, nr::POLLOUT | nr::POLLERR, nr::POLLPRI];
+const KINDS: [u32; 3] = [
+    nr::POLLIN | nr::POLLHUP | nr::POLLERR | nr::POLLNVAL,
+    nr::POLLOUT | nr::POLLERR | nr::POLLNVAL,
+    nr::POLLPRI | nr::POLLNVAL,
+];
 
 /// `select`, `pselect6`: none when no file is among them of which a module says when it is ready.
 pub fn select(call: &mut Call) -> Option<c_long> {
