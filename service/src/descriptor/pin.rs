@@ -18,6 +18,11 @@ const MOST: usize = 64;
 /// Copies lie where programs do not look: numbers below are the lowest free ones that they expect.
 const AWAY: usize = 200;
 
+/// In [`Slot::fd`]: the call is over, and its copy not yet closed.
+const OVER: u32 = u32::MAX;
+/// How often a call looks again whose copy is not of its file, because others close descriptors.
+const TRIES: u32 = 64;
+
 struct Slot {
     /// The descriptor that a call uses, plus one; 0 for none.
     fd: AtomicU32,
@@ -50,20 +55,25 @@ impl Pin {
     }
 }
 
-impl Drop for Pin {
-    fn drop(&mut self) {
-        let Some(slot) = self.0 else { return };
-        let word = slot.fd.swap(0, Ordering::SeqCst);
-        debug_assert!(word != 0, "a slot is freed by who took it");
+impl Slot {
+    /// The call is over: closes its copy.
+    fn release(&self) {
         // Who would make a copy from now on finds the call over.
-        if slot.copy.load(Ordering::SeqCst) == 0 {
-            return;
+        let word = self.fd.swap(OVER, Ordering::SeqCst);
+        debug_assert!(word != 0 && word != OVER, "a slot is freed by who took it");
+        if self.copy.load(Ordering::SeqCst) != 0 {
+            self.close_copy();
         }
+        // Not sooner: the next call would take the copy for its own.
+        self.fd.store(0, Ordering::SeqCst);
+    }
+
+    fn close_copy(&self) {
         // The number is one of the table of who has made it.
-        let is_ours = |alone: temporary::Alone| alone.table == slot.table.load(Ordering::SeqCst);
+        let is_ours = |alone: temporary::Alone| alone.table == self.table.load(Ordering::SeqCst);
         let (copy, is_ours) = match temporary::alone() {
-            None => (slot.copy.swap(0, Ordering::SeqCst) - 1, true),
-            Some(alone) => (slot.copy.swap(0, Ordering::SeqCst) - 1, is_ours(alone)),
+            None => (self.copy.swap(0, Ordering::SeqCst) - 1, true),
+            Some(alone) => (self.copy.swap(0, Ordering::SeqCst) - 1, is_ours(alone)),
         };
         if copy >= 0 && is_ours {
             let number = super::placeholder::identify(copy).map(|(number, _)| number);
@@ -75,33 +85,38 @@ impl Drop for Pin {
     }
 }
 
+impl Drop for Pin {
+    fn drop(&mut self) {
+        self.0.inspect(|slot| slot.release());
+    }
+}
+
 /// The file behind a descriptor, which stays open as long as the pin is there; none when it is a real one's.
 pub fn use_of(fd: i32) -> Option<Result<(Held, Pin)>> {
     if fd < 0 {
         return None;
     }
-    let pin = Pin::new(fd);
-    let found = match held::find(fd)? {
-        Ok(found) => found,
-        Err(error) => return Some(Err(error)),
-    };
-    if CLOSING.load(Ordering::SeqCst) != 0
-        && let Some(slot) = pin.0
-    {
-        keep(slot, fd);
-        // It may have been closed before the copy was made: then this call comes too late.
-        match slot.copy.load(Ordering::SeqCst) - 1 {
-            copy if copy >= 0 => {
-                let is_same = super::placeholder::identify(copy).map(|(number, _)| number)
-                    == Some(found.number);
-                if !is_same {
-                    return Some(Err(Errno::BADF));
-                }
-            }
-            _ => return Some(Err(Errno::BADF)),
+    for _ in 0..TRIES {
+        let pin = Pin::new(fd);
+        let found = match held::find(fd)? {
+            Ok(found) => found,
+            Err(error) => return Some(Err(error)),
+        };
+        let is_kept = |slot: &Slot| {
+            keep(slot, fd);
+            let copy = slot.copy.load(Ordering::SeqCst) - 1;
+            let of = super::placeholder::identify(copy).map(|(number, _)| number);
+            copy >= 0 && of == Some(found.number)
+        };
+        if CLOSING.load(Ordering::SeqCst) == 0 || pin.0.is_none_or(is_kept) {
+            return Some(Ok((found, pin)));
         }
+        // It was closed before the copy was made, or the copy is what somebody has made for the call before this one.
+        drop(pin);
+        vload::let_others_run();
     }
-    Some(Ok((found, pin)))
+    // No copy can be made.
+    Some(held::find(fd)?.map(|found| (found, Pin(None))))
 }
 
 /// Makes the copy of a call's descriptor, unless there is one.
@@ -153,6 +168,7 @@ pub fn closing<R>(first: u32, last: u32, close: impl FnOnce() -> R) -> R {
     for slot in &SLOTS {
         let word = slot.fd.load(Ordering::SeqCst);
         if let Some(fd) = word.checked_sub(1)
+            && word != OVER
             && (first..=last).contains(&fd)
         {
             keep(slot, fd as i32);

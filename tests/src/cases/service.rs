@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The programs, each with its groups of calls.
-const GROUPS: [(&str, &[&str]); 12] = [
+const GROUPS: [(&str, &[&str]); 13] = [
     ("opens.c", &["open", "open-badly", "open-within"]),
     ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
     (
@@ -31,13 +31,14 @@ const GROUPS: [(&str, &[&str]); 12] = [
         &["rare-flags", "only-to-look-at", "attributes-at", "two-paths", "in-root", "newer"],
     ),
     ("rare.c", &["only-checked", "not-mounted", "of-all"]),
+    ("closers.c", &["close-at-once"]),
     ("order.c", &["order-names", "order-opens", "order-descriptors", "order-others"]),
 ];
 /// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.
 const OF_NAMES: [&str; 7] =
     ["chdir", "named", "execute-shown", "open-moved", "long-moved", "cwd-moved", "nameless"];
 /// Those that take long, and are run in one mode.
-const LONG: [&str; 3] = ["getdents", "to-and-fro", "awaited"];
+const LONG: [&str; 4] = ["getdents", "to-and-fro", "awaited", "close-at-once"];
 /// Those that are run on i686 too. The others execute a program of the machine's, which is for its own processor, or
 /// make calls by the numbers and with the words of 64-bit machines.
 const ON_32_BITS: [&str; 17] = [
