@@ -18,6 +18,8 @@ use vload_module::{Errno, Layer, Locked, Result};
 const AREA: usize = if size_of::<usize>() == 8 { 256 << 20 } else { 32 << 20 };
 /// `TMPFS_MAGIC` (linux/magic.h): what programs know as a file system in memory.
 const MAGIC: u64 = 0x0102_1994;
+/// `ST_RELATIME` (statfs(2)): how times of access are kept.
+const ST_RELATIME: u64 = 0x1000;
 /// What a layer can be loaded with besides `path`, as `mount` takes it in its options.
 const KEYS: [&CStr; 5] = [c"size", c"nr_inodes", c"mode", c"uid", c"gid"];
 
@@ -291,6 +293,7 @@ impl Service for Memfs {
             available: room.free,
             files: room.files,
             files_free: room.files_free,
+            flags: ST_RELATIME | if room.is_read_only { u64::from(MS_RDONLY) } else { 0 },
             ..StatFs::default()
         })
     }

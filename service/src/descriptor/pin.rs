@@ -8,7 +8,7 @@
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use linux_raw_sys::general::F_DUPFD_CLOEXEC;
-use vload_module::{Errno, Result};
+use vload_module::Result;
 
 use super::{Held, held, temporary};
 use crate::{kernel, vload};

@@ -129,6 +129,7 @@ fn system(bench: &Bench<'_>) -> Result<()> {
         "(echo text >here/file); cat here/file",
         "mount -t TYPE -o ro,mode=750,size=64k none $PWD/here; echo $?",
         "stat -c %A here; stat -fc %b here; (echo no >here/file) 2>/dev/null; echo $?",
+        "test -w here; echo $?; test -r here; echo $?",
         "unlink here 2>&1; mv here there 2>&1; mkdir there; mv -T there here 2>&1; rmdir there here 2>&1",
         "umount here; echo $?; cat here/file",
         "exec 3<here/file; umount here 2>/dev/null; echo $?; exec 3<&-",

@@ -51,6 +51,8 @@ pub struct Room {
     pub files: u64,
     /// How many more there can be.
     pub files_free: u64,
+    /// Whether nothing can be changed.
+    pub is_read_only: bool,
 }
 
 impl Fs<'_> {
@@ -99,7 +101,8 @@ impl Fs<'_> {
             let inodes = self.head(Head::FreeInodes);
             let (files, files_free) =
                 of(Field::InodeLimit, Field::InodesUsed, self.inodes() - 1, inodes);
-            Ok(Room { blocks, free, files, files_free })
+            let is_read_only = self.check_writable(slot).is_err();
+            Ok(Room { blocks, free, files, files_free, is_read_only })
         })
     }
 

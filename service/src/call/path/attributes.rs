@@ -87,18 +87,29 @@ pub fn access(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
     if mode == 0 {
         return Ok(0);
     }
+    permitted(asked, subject, &known, mode)?;
+    // Nothing is written where nothing can be, but to what lies elsewhere (`do_faccessat`, fs/open.c).
+    let is_kept = matches!(known.mode & nr::S_IFMT, nr::S_IFREG | nr::S_IFDIR | nr::S_IFLNK);
+    let is_read_only = || file_system(subject).is_ok_and(|known| known.flags & ST_RDONLY != 0);
+    if mode & WRITE != 0 && is_kept && is_read_only() { Err(Errno::ROFS) } else { Ok(0) }
+}
+
+/// Of the flags of a file system (statfs(2)): nothing can be written.
+const ST_RDONLY: u64 = 1;
+
+/// Whether who makes the call may do all of `mode`.
+fn permitted(asked: &Asked<'_>, subject: &impl Subject, known: &Stat, mode: u32) -> Result<()> {
     if asked.at_flags() & nr::AT_EACCESS != 0 {
-        return subject.permit(&known, mode).map(|()| 0);
+        return subject.permit(known, mode);
     }
     let answered = subject.ask_node(Errno::NOSYS, |operations, node| {
         // SAFETY: the node is valid for the call.
         Some(unsafe { (operations.access?)(node, mode as i32) })
     });
     match answered {
-        Err(Errno::NOSYS) => Credentials::real().check(&known, mode)?,
-        other => drop(other?),
+        Err(Errno::NOSYS) => Credentials::real().check(known, mode),
+        other => other.map(drop),
     }
-    Ok(0)
 }
 
 /// Where the text of a link goes, and how much of it.
@@ -195,10 +206,8 @@ pub fn truncate(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
     Ok(0)
 }
 
-/// `statfs`, `statfs64`.
-pub fn statfs(asked: &Asked<'_>, subject: &impl Subject, claim: u32) -> Result<usize> {
-    let (form, to) = form(asked);
-    subject.stat()?;
+/// What is known of the file system; nothing where its module does not say.
+fn file_system(subject: &impl Subject) -> Result<StatFs> {
     let mut known = StatFs::default();
     let at = &raw mut known;
     let answered = subject.ask_node(Errno::NOSYS, |operations, node| {
@@ -206,10 +215,16 @@ pub fn statfs(asked: &Asked<'_>, subject: &impl Subject, claim: u32) -> Result<u
         Some(unsafe { (operations.statfs?)(node, at) })
     });
     match answered {
-        Err(Errno::NOSYS) => {}
-        other => drop(other?),
+        Err(Errno::NOSYS) => Ok(known),
+        other => other.map(|_| known),
     }
-    layout::put_statfs(form, to, &known, claim)?;
+}
+
+/// `statfs`, `statfs64`.
+pub fn statfs(asked: &Asked<'_>, subject: &impl Subject, claim: u32) -> Result<usize> {
+    let (form, to) = form(asked);
+    subject.stat()?;
+    layout::put_statfs(form, to, &file_system(subject)?, claim)?;
     Ok(0)
 }
 
