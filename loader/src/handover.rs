@@ -321,7 +321,7 @@ fn enter(sp: usize, start: usize) -> ! {
     let first = unsafe { &mut *block };
     // The parent of `trace -c` has another number.
     first.is_first_thread(sys::gettid());
-    signal::adopt_inherited(first);
+    signal::open_inherited(first, signal::SIGTRAP);
     watch::arm_first(first);
     // What has been loaded since the session began hears of this, too.
     layer::refresh::look();

@@ -9,7 +9,7 @@
 //! it blocked goes back to the kernel, and is blocked there from then on, until the thread sets its mask; it can be
 //! called by [`SECOND_CALL`] then.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::{SIGCALL, SIGSYS, SIGTRAP, bit, returning};
 use crate::arch::{self, SigInfo};
@@ -75,9 +75,6 @@ pub fn let_through(block: &mut Block, set: u64) {
     sys::set_signal_mask(before & !if waits { set & FAULTS } else { set });
 }
 
-/// Whether `SIGTRAP` was blocked before the thread had a block to remember it in.
-static INHERITED: AtomicBool = AtomicBool::new(false);
-
 /// The signals that no mask of the target's blocks in the kernel.
 pub fn open() -> u64 {
     OPEN.load(Ordering::Relaxed)
@@ -94,44 +91,36 @@ pub fn keep_open(signal: i32) -> bool {
 
 /// From now on the process has sites that trap.
 pub fn watch_traps() {
-    if !keep_open(SIGTRAP) {
+    // Before a program's first thread has its handlers, no site can trap: `open_inherited` is still to come.
+    if keep_open(SIGTRAP) && super::fault::is_installed() {
+        super::fault::keep_ours(SIGTRAP);
+        open_inherited(Block::own(), SIGTRAP);
+    }
+}
+
+/// Lets `signal` through to the calling thread, if it is one that stays open. No end of a call may follow that would
+/// deliver what waits for it: that is taken from the kernel first.
+pub fn open_inherited(block: &mut Block, signal: i32) {
+    if open() & bit(signal) == 0 {
         return;
     }
-    // Until then what was inherited is still to be read, and no site can trap.
-    if super::fault::is_installed() {
-        super::fault::keep_ours(SIGTRAP);
+    while let Ok((signal, info)) = sys::wait_for_info(bit(signal), Some(0)) {
+        block.pending.keep(signal, &info);
     }
-    // The mask that was inherited, or that the target set before, may block it.
-    let before = unblock(SIGTRAP);
-    INHERITED.store(before & bit(SIGTRAP) != 0, Ordering::Relaxed);
+    let_through(block, bit(signal));
 }
 
-/// Lets `signal` through to the calling thread; gives the mask as it was.
-pub fn unblock(signal: i32) -> u64 {
-    unblock_all(bit(signal))
-}
-
-fn unblock_all(set: u64) -> u64 {
+fn unblock_all(set: u64) {
     const UNBLOCK: usize = 1;
-    let mut before = 0u64;
-    let (set, kept) = (&raw const set as usize, &raw mut before as usize);
-    // SAFETY: both sets are ours; only the calling thread's mask changes.
-    let done = unsafe { sys::signal_mask(UNBLOCK, set, kept) };
+    // SAFETY: the set is ours; only the calling thread's mask changes.
+    let done = unsafe { sys::signal_mask(UNBLOCK, &raw const set as usize, 0) };
     debug_assert!(done.is_ok());
-    before
-}
-
-/// Tells the first thread's block what was found before it was bound.
-pub fn adopt_inherited(block: &Block) {
-    if INHERITED.load(Ordering::Relaxed) {
-        block.blocked.add(bit(SIGTRAP));
-    }
 }
 
 /// An exec hands the mask and the ignored signals on: the kernel is told what the target believes of
-/// the signals that are never blocked, and with `false`, when the exec has failed, what the resident
-/// needs.
-pub fn hand_on(block: &Block, on: bool) {
+/// the signals that are never blocked, and given what has been held back of them; with `false`, when the exec has
+/// failed, what the resident needs.
+pub fn hand_on(block: &mut Block, on: bool) {
     const BLOCK: usize = 0;
     const UNBLOCK: usize = 1;
     // SAFETY: a bound block has its handlers.
@@ -150,6 +139,9 @@ pub fn hand_on(block: &Block, on: bool) {
         // or the next call.
         let done = unsafe { sys::signal_mask(how, &raw const set as usize, 0) };
         debug_assert!(done.is_ok());
+    }
+    if on {
+        block.pending.take(set, super::deliver::back_to_kernel);
     }
     if on && set & bit(SIGCALL) != 0 {
         returning::take();

@@ -25,8 +25,8 @@ pub use believed::{Believed, Set, block_of};
 pub use deliver::{again as send_again, held_restarts, is_held, vload_resident_deliver};
 pub use fault::{DISPATCHED, die, faults, happens_again, heard, install, is_ours};
 pub use mask::{
-    Blocked, adopt_inherited, for_kernel, freed, hand_back, hand_on, has_traps, keep_open,
-    let_through, open as open_signals, open_again, open_faults, rt_sigpending, rt_sigprocmask,
+    Blocked, for_kernel, freed, hand_back, hand_on, has_traps, keep_open, let_through,
+    open as open_signals, open_again, open_faults, open_inherited, rt_sigpending, rt_sigprocmask,
     rt_sigtimedwait, watch_traps,
 };
 pub use pending::Pending;

@@ -100,6 +100,9 @@ pub fn arm_new(block: &mut Block) {
 /// Arms the first thread, before the target's first instruction.
 pub fn arm_first(block: &mut Block) {
     super::start();
+    if is_on() {
+        signal::open_inherited(block, SIGSYS);
+    }
     arm_new(block);
 }
 

@@ -3,7 +3,9 @@
 use crate::arch::Arch;
 use crate::case::Case;
 use crate::confinement::WITHOUT_PROC;
+use crate::execute::{Bench, Host};
 use crate::programs::Build;
+use anyhow::{Result, ensure};
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
@@ -76,5 +78,41 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c("target.c"))
             .run(&["{0}", "exec", "{1}", "argument"])
             .on(X86),
+        Case::new("signals/carried")
+            .build(Build::c("carried.c"))
+            .run(&["{0}", "process", "{0}"])
+            .on(X86),
+        Case::new("signals/carried-of-a-thread")
+            .build(Build::c("carried.c"))
+            .run(&["{0}", "thread", "{0}"])
+            .on(X86),
+        Case::new("signals/carried-watched")
+            .build(Build::c("carried.c"))
+            .run(&["{0}", "process", "{0}"])
+            .plain_only()
+            .check(carried_watched),
+        Case::new("signals/carried-to-vload")
+            .build(Build::c("carried.c"))
+            .within(&["{0}", "process"])
+            .run(&["{0}"])
+            .on(X86),
+        Case::new("signals/carried-to-vload-static")
+            .build(static_c("carried.c"))
+            .within(&["{0}", "process"])
+            .run(&["{0}"])
+            .on(X86),
     ]
+}
+
+/// What waits is carried by a process that is watched, of which `SIGSYS` is never blocked in the kernel.
+fn carried_watched(bench: &Bench<'_>) -> Result<()> {
+    let native = bench.run(Host::Native)?;
+    let vload = bench.machine.vload.display().to_string();
+    for options in [&["--watch=always"][..], &["--watch=always", "--shapes=trap"]] {
+        let words: Vec<&str> = [vload.as_str()].iter().chain(options).copied().collect();
+        let under = bench.run(Host::Words(&words))?;
+        let (expected, found) = (native.text(), under.text());
+        ensure!(expected == found && native.end == under.end, "{options:?}: {found}\n{under:?}");
+    }
+    Ok(())
 }
