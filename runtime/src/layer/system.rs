@@ -64,6 +64,11 @@ numbers! {
     FALLOCATE = __NR_fallocate;
     PIDFD_GETFD = __NR_pidfd_getfd;
     KCMP = __NR_kcmp;
+    CHROOT = __NR_chroot;
+    PIVOT_ROOT = __NR_pivot_root;
+    MOUNT = __NR_mount;
+    UMOUNT2 = __NR_umount2;
+    SETNS = __NR_setns;
 }
 
 /// What this layer wants whatever the others do, besides [`VIEWS`].
@@ -99,6 +104,11 @@ pub const WANTED: &[usize] = &[
     EPOLL_PWAIT2,
     IO_PGETEVENTS,
     CONTROL,
+    CHROOT,
+    PIVOT_ROOT,
+    MOUNT,
+    UMOUNT2,
+    SETNS,
 ];
 
 /// What it wants besides in a process with trap sites.
@@ -201,6 +211,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         IO_SETUP => ring::io_setup(call),
         IO_URING_ENTER => signal::io_uring_enter(call),
         CONTROL => control::call(call),
+        CHROOT | PIVOT_ROOT | MOUNT | UMOUNT2 | SETNS => watch::call_on_tree(call),
         RT_SIGSUSPEND => signal::wait_masked(call, MaskArgument::Pointer(0)),
         PPOLL => signal::wait_masked(call, MaskArgument::Pointer(3)),
         EPOLL_PWAIT | EPOLL_PWAIT2 => signal::wait_masked(call, MaskArgument::Pointer(4)),

@@ -18,7 +18,7 @@ pub fn divert() {
     let _writer = region::lock();
     region::each(|region| {
         if !region.diverted.swap(true, Ordering::Relaxed)
-            && let Err(error) = replace(region)
+            && let Err(error) = replace(region, true)
         {
             let (at, text) = (region.stubs, error.text());
             crate::log!(Warn, "threads in calls of the stubs at {at:#x} are not watched: {text}");
@@ -26,9 +26,19 @@ pub fn divert() {
     });
 }
 
-fn replace(region: &Region) -> Result<()> {
+/// Puts the stubs back.
+pub fn undivert() {
+    let _writer = region::lock();
+    region::each(|region| {
+        // What cannot be put back stays as it is, which serves too.
+        let replaced = region.diverted.load(Ordering::Relaxed) && replace(region, false).is_ok();
+        region.diverted.fetch_and(!replaced, Ordering::Relaxed);
+    });
+}
+
+fn replace(region: &Region, diverted: bool) -> Result<()> {
     let mut stubs = region.view.stubs().to_vec();
-    for site in region.view.sites() {
+    for site in region.view.sites().filter(|_| diverted) {
         let end = site.stub as usize + usize::from(site.stub_len);
         let desc = end.checked_sub(size_of::<SiteDesc>()).ok_or(Errno::NOEXEC)?;
         arch::divert(&mut stubs, desc).ok_or(Errno::NOEXEC)?;

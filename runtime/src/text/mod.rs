@@ -15,7 +15,7 @@ mod traps;
 mod vdso;
 
 pub use calls::{mmap, munmap};
-pub use divert::divert;
+pub use divert::{divert, undivert};
 pub use image::{UNTOUCHED, plan_of, set_shapes, shapes};
 pub use pieces::PRIVATE_PAGES;
 pub use place::{Mapping, Prepared, cover, cover_reserved};

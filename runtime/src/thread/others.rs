@@ -51,8 +51,13 @@ impl Thread {
 
 /// Whether `/proc` is that of our own pid namespace.
 pub fn is_proc_ours() -> bool {
+    is_proc_of(sys::CWD, c"/proc/self")
+}
+
+/// Whether `link`, seen from the directory, is `self` in a `/proc` of our own pid namespace.
+pub fn is_proc_of(directory: i32, link: &CStr) -> bool {
     let mut target = [0u8; 24];
-    let Ok(name) = sys::readlink(sys::CWD, c"/proc/self", &mut target) else { return false };
+    let Ok(name) = sys::readlink(directory, link, &mut target) else { return false };
     let mut line = Line::new();
     line.decimal(i64::from(sys::getpid()));
     name == line.bytes()

@@ -77,8 +77,10 @@ fn arm(block: &Block) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vload_resident_arm(block: &mut Block) {
     arm(block);
-    // Where all are blocked until the exit, so is this one.
-    signal::let_through(block, signal::bit(SIGSYS));
+    if is_on() {
+        // Where all are blocked until the exit, so is this one.
+        signal::let_through(block, signal::bit(SIGSYS));
+    }
 }
 
 /// Arms a thread that leaves the resident by a way that is not the exit code's, with all signals blocked.
@@ -147,6 +149,9 @@ pub fn arm_interrupted(context: &mut Context, block: &mut Block) {
         return;
     }
     arm(block);
+    if !is_on() {
+        return;
+    }
     let sigsys = signal::bit(SIGSYS);
     block.blocked.add(context.mask() & sigsys);
     context.set_mask(context.mask() & !sigsys);

@@ -13,7 +13,8 @@
 //!   in the program's own code after the stubs were diverted, and so is in no call.
 //!
 //! Where there is no `/proc`, nobody says who sleeps in a call of a stub's: so all calls are made in the resident there,
-//! from the second thread on until the process is watched ([`Reason::Asleep`]).
+//! from the second thread on until the process is watched ([`Reason::Asleep`]). Where it goes later (`chroot(2)`), who
+//! sleeps so is noted before ([`note_sleepers`], which `losing.rs` calls).
 //!
 //! Processes that share our memory (`CLONE_VM` alone) have their threads among the blocks, and are gathered with
 //! ours. One of them may become another program meanwhile, which no signal must reach: [`leave`].
@@ -97,18 +98,53 @@ struct Gathering<'a> {
     /// How long they have been waited for.
     waited: u64,
     seen: Vec<Seen>,
+    /// None is to be armed: they are only told apart by whether they are in a call of a stub's.
+    notes: bool,
+}
+
+/// A value of [`Block::must_arm`]: the thread has been in a call of a stub's since before all calls were made in the
+/// resident.
+const IN_CALL: u32 = 2;
+
+/// Finds out which threads are in calls of stubs, while all other calls come to be made in the resident: comes back when
+/// that is known of each.
+pub fn note_sleepers(me: &Block) {
+    layer::want_everything_here(Reason::Asleep);
+    text::divert();
+    // Who leaves the resident from here on is in no such call any more: the exit code takes that for a thread to be armed.
+    each_other(me, &mut |block| block.must_arm.store(IN_CALL, Ordering::SeqCst));
+    let since = now();
+    let mut gathering = Gathering { me, waited: 0, seen: Vec::new(), notes: true };
+    while gathering.waits() {
+        sys::sleep(PAUSE);
+        gathering.waited = now().saturating_sub(since);
+    }
+}
+
+/// Calls are made by the stubs again: what [`note_sleepers`] has noted does not hold any more.
+pub fn forget_sleepers() {
+    text::undivert();
+    layer::is_reason_gone(Reason::Asleep);
+}
+
+fn each_other(me: &Block, visit: &mut dyn FnMut(&Block)) {
+    POOL.each_in_use(|block| {
+        if !core::ptr::eq(block, me) {
+            visit(block);
+        }
+    });
 }
 
 /// Comes back when every other thread is armed, or will be before it goes on in the target's code.
 pub fn gather(me: &Block) {
     let mut others = 0;
-    POOL.each_in_use(|block| others += usize::from(!core::ptr::eq(block, me)));
+    each_other(me, &mut |_| others += 1);
     if others == 0 && !adopt::is_adopted() {
         return;
     }
     text::divert();
     let since = now();
-    let mut gathering = Gathering { me, waited: 0, seen: Vec::new() };
+    let mut gathering = Gathering { me, waited: 0, seen: Vec::new(), notes: false };
     while gathering.waits() {
         sys::sleep(PAUSE);
         gathering.waited = now().saturating_sub(since);
@@ -121,10 +157,10 @@ impl Gathering<'_> {
     /// Looks at all threads, and calls those that are to be called. `true` while there is one to wait for.
     fn waits(&mut self) -> bool {
         let mut waiting = false;
-        POOL.each_in_use(|block| {
+        each_other(self.me, &mut |block| {
             let tid = block.tid.load(Ordering::SeqCst);
             // One that has not started begins by arming itself.
-            if !core::ptr::eq(block, self.me) && !arm::is_armed(block) && tid != 0 {
+            if !self.is_done(block) && tid != 0 {
                 let process = block.process.load(Ordering::Relaxed);
                 waiting |= !self.is_met_settled(block, Thread { process, id: tid });
             }
@@ -146,6 +182,14 @@ impl Gathering<'_> {
             }
         }
         waiting
+    }
+
+    /// Whether nothing is to be found out about the thread of `block`.
+    fn is_done(&self, block: &Block) -> bool {
+        match self.notes {
+            true => block.must_arm.load(Ordering::SeqCst) != IN_CALL,
+            false => arm::is_armed(block),
+        }
     }
 
     /// Whether the thread of `block`, which the resident has met, need not be waited for.
@@ -175,12 +219,15 @@ impl Gathering<'_> {
                 let clock = others::user_time(thread).unwrap_or(self.waited / UNCLOCKED);
                 self.is_running_settled(thread, sighand, block, clock)
             }
-            // All calls are made in the resident, and there it is not. The signal that it was sent comes before
-            // what it does next.
+            State::Unknown if self.notes => self.waited > PATIENCE,
+            // All calls are made in the resident, and there it is not; nor is it in one that was begun before. The
+            // signal that it was sent comes before what it does next.
             State::Unknown if layer::is_reason(Reason::Asleep) => {
-                self.waited != 0
-                    && self.call(thread, sighand, block, 0, 0)
-                    && self.waited > PATIENCE
+                let in_call = |block: &Block| block.must_arm.load(Ordering::SeqCst) == IN_CALL;
+                block.is_some_and(in_call)
+                    || self.waited != 0
+                        && self.call(thread, sighand, block, 0, 0)
+                        && self.waited > PATIENCE
             }
             State::Unknown => match others::user_time(thread) {
                 Some(clock) if self.is_running_settled(thread, sighand, block, clock) => true,
@@ -241,6 +288,13 @@ impl Gathering<'_> {
         taken: u64,
         number: usize,
     ) -> bool {
+        if self.notes {
+            // It is found in its own code.
+            if let Some(block) = block {
+                block.must_arm.store(0, Ordering::SeqCst);
+            }
+            return true;
+        }
         let sent = self.seen(thread).called;
         let blocked = others::blocked(thread);
         if sent & !blocked.unwrap_or(sent) != 0 {

@@ -13,6 +13,7 @@
 
 mod arm;
 mod gather;
+mod losing;
 mod scope;
 
 use core::fmt::{self, Arguments, Display};
@@ -32,6 +33,7 @@ pub use arm::{
     is_call_to_arm, vload_resident_arm,
 };
 pub use gather::leave;
+pub use losing::call_on_tree;
 pub use scope::note_growth;
 
 /// `--watch`.
@@ -204,12 +206,19 @@ pub fn start() {
 
 /// Makes the process one that is watched in `place` too, or waits for the thread that does.
 fn enter(block: &Block, place: Option<Range<usize>>) {
+    one_at_a_time(|| {
+        if !scope::covers(place.as_ref()) {
+            widen(Some(block), place);
+        }
+    });
+}
+
+/// Does `work` when no other thread is at any.
+fn one_at_a_time(work: impl FnOnce()) {
     while BUSY.swap(1, Ordering::SeqCst) != 0 {
         sys::wait_while(&BUSY, 1);
     }
-    if !scope::covers(place.as_ref()) {
-        widen(Some(block), place);
-    }
+    work();
     BUSY.store(0, Ordering::SeqCst);
     sys::wake_all(&BUSY);
 }
@@ -234,7 +243,10 @@ fn widen(block: Option<&Block>, place: Option<Range<usize>>) {
     if region.is_none() {
         layer::show_everything();
     }
-    POOL.each_in_use(|block| block.must_arm.store(1, Ordering::SeqCst));
+    // Of a sleeper that is noted it stays known (`gather::note_sleepers`).
+    POOL.each_in_use(|block| {
+        block.must_arm.fetch_max(1, Ordering::SeqCst);
+    });
     if let Some(block) = block {
         gather::gather(block);
     }

@@ -4,6 +4,7 @@ use crate::arch::Arch;
 use crate::case::{Case, Rule};
 use crate::confinement::{FILTERED, WITHOUT_PROC};
 use crate::execute::{Bench, Host, Outcome};
+use crate::needs::Need;
 use crate::programs::Build;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -53,6 +54,14 @@ fn deaf(name: &str) -> Case {
     Case::new(name).build(Build::c_with("deaf.c", "", &["-pthread"])).not_under(&["mdwe"])
 }
 
+/// A process with threads that has no `/proc` any more when it makes code.
+fn rootless(name: &str) -> Case {
+    Case::new(name)
+        .build(Build::c_with("rootless.c", "", &["-pthread"]))
+        .needs(Need::Root)
+        .not_under(&["mdwe"])
+}
+
 /// A library with a site that only a trap fits, which is loaded while threads run. Where nothing can be watched, those that
 /// block the trap are ended by it (the limits).
 fn late_site(name: &str) -> Case {
@@ -99,6 +108,13 @@ pub fn cases() -> Vec<Case> {
         late_site("watch/late-site").run(&["{0}", "{1}"]),
         late_site("watch/late-site-blocked").run(&["{0}", "{1}", "blocked"]),
         late_site("watch/late-site-covered").plain_only().not_under(FILTERED).check(late_calls),
+        rootless("watch/rootless"),
+        rootless("watch/rootless-fails").run(&["{0}", "fails"]).plain_only(),
+        rootless("watch/rootless-covered")
+            .plain_only()
+            .not_under(WITHOUT_PROC)
+            .not_under(FILTERED)
+            .check(without_proc),
         deaf("watch/deaf"),
         deaf("watch/deaf-ignored").run(&["{0}", "ignored"]),
         deaf("watch/deaf-covered").plain_only().not_under(FILTERED).check(every_thread),
@@ -191,6 +207,22 @@ fn every_thread(bench: &Bench<'_>) -> Result<()> {
         let log = fs::read_to_string(bench.folder().join(&log)).context("no log")?;
         let calls = format!("watched calls: {}\n", threads * 100);
         ensure!(log.contains(&calls) && !log.contains("not covered"), "{way}: {log:?}");
+    }
+    Ok(())
+}
+
+/// What threads call of code that is made when `/proc` has gone is seen, whatever they were doing.
+fn without_proc(bench: &Bench<'_>) -> Result<()> {
+    let program = bench.word("{0}");
+    for way in [&[][..], &["fails"]] {
+        let vload = bench.machine.vload.display().to_string();
+        let log = format!("written{}", way.len());
+        let words: Vec<&str> = [program.as_str()].iter().chain(way).copied().collect();
+        let outcome = bench.run_command(Host::Words(&[&vload, "--log", &log, "--"]), &words)?;
+        ensure!(outcome.success(), "{way:?}: {outcome:?}");
+        let log = fs::read_to_string(bench.folder().join(&log)).context("no log")?;
+        let seen = log.contains("watched calls: 300\n") && !log.contains("not covered");
+        ensure!(seen, "{way:?}: {log:?}");
     }
     Ok(())
 }
