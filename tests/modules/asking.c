@@ -1,4 +1,5 @@
-/* /asking: what getppid(2) is to this layer as the file is opened and as it is read, `fake` where another one answers it. */
+/* /asking: what getppid(2) is to this layer as the file is opened and as it is read, `fake` where another one answers it.
+ * With CLAIMING it answers the programs' own by its number, too, and is called `answering`. */
 #include <vload/module.h>
 
 enum { LINE = 5 };
@@ -42,9 +43,26 @@ static int asking_init(struct vload_layer *layer)
     return claim < 0 ? claim : 0;
 }
 
-static const struct vload_service operations = {.open = asking_open, .read = asking_read, .stat = asking_stat};
+#ifdef CLAIMING
+#define NAME "answering"
+static const uintptr_t numbers[] = {GETPPID};
+static long asking_call(struct vload_layer *layer, struct vload_call *call)
+{
+    (void)layer, (void)call;
+    return 4242;
+}
+#else
+#define NAME "asking"
+#endif
+
+static const struct vload_service operations = {
+    .open = asking_open, .read = asking_read, .stat = asking_stat,
+#ifdef CLAIMING
+    .call = asking_call, .numbers = numbers, .count = 1,
+#endif
+};
 
 VLOAD_MODULE = {
     .magic = VLOAD_MAGIC, .version = VLOAD_VERSION, .kind = VLOAD_SERVICE,
-    .name = "asking", .description = "/asking, which asks", .init = asking_init, .operations = &operations,
+    .name = NAME, .description = "/asking, which asks", .init = asking_init, .operations = &operations,
 };

@@ -21,6 +21,9 @@ pub struct Call<'a> {
     pub entry: Entry,
     /// What services may answer it: those with a smaller epoch.
     pub limit: u64,
+    /// Of those that have claimed calls by their numbers, the ones with an epoch that is smaller than this, too. A layer's claim of a
+    /// path is younger than the layer, and what it asks for such a path is nothing for itself.
+    pub asker: u64,
     /// A signal does not keep it from being made.
     pub steady: bool,
 }
@@ -34,7 +37,8 @@ impl<'a> Call<'a> {
             Entry::Native | Entry::X32 => regs.args(),
             Entry::Compat => regs.compat_args(),
         };
-        Self { number, args, entry, regs, block, limit: u64::MAX, steady: false }
+        let (limit, asker) = (u64::MAX, u64::MAX);
+        Self { number, args, entry, regs, block, limit, asker, steady: false }
     }
 
     /// vload's descriptors as numbered in the caller's table.

@@ -101,6 +101,7 @@ pub fn call(call: &mut Call<'_>, below: u64) -> Option<isize> {
         return None;
     }
     let passed = abi::Call::new(shown(call.number), call.args, abi::NATIVE);
+    let below = below.min(call.asker);
     let mut asked = Asked(operations, handle(layer), passed, call.limit, below);
     Some(run(layer, Some((call, Next::system(layer))), ask, (&raw mut asked).cast()))
 }

@@ -216,10 +216,10 @@ unsafe extern "C" fn vload_system(
         Some(call) => &mut *call.regs,
         None => &mut none,
     };
-    let limit = guard.limit;
+    let (limit, asker) = (guard.limit, guard.layer.epoch());
     let number = number as usize;
     let (entry, steady) = (Entry::native(number), never_waits(number, &args));
-    let mut call = Call { regs, block: Block::own(), number, args, entry, limit, steady };
+    let mut call = Call { regs, block: Block::own(), number, args, entry, limit, asker, steady };
     guard.leave(|| layer::pass_below(limit, &mut call)) as c_long
 }
 

@@ -58,5 +58,10 @@ fn service_asks(bench: &Bench<'_>) -> Result<()> {
     module(bench, "parent.c", "parent.so", &[])?;
     let line = "cat /asking; parent 1";
     each_way(bench, ["./asking.so", "./parent.so"], line, "real\nreal\n4242\n")?;
-    each_way(bench, ["./parent.so", "./asking.so"], line, "fake\nfake\n4242\n")
+    each_way(bench, ["./parent.so", "./asking.so"], line, "fake\nfake\n4242\n")?;
+    // What a layer has claimed by its number is not what the layer itself asks for, though its path is claimed after it is there.
+    module(bench, "asking.c", "answering.so", &["-DCLAIMING"])?;
+    each_way(bench, ["./answering.so", "forward"], line, "real\nreal\n4242\n")?;
+    each_way(bench, ["./answering.so", "./asking.so"], line, "fake\nfake\n4242\n")?;
+    each_way(bench, ["./asking.so", "./answering.so"], line, "real\nreal\n4242\n")
 }
