@@ -110,6 +110,11 @@ pub fn become_tool(vectors: &Vectors, words: &[&[u8]], first: usize) -> ! {
     handover::execute(&program, &argv, vectors)
 }
 
+/// Whether a process can read what is in a view when nobody is in it any more.
+fn can_outlive() -> bool {
+    control::ask(control::STAY, [0; 3]).map(|fd| sys::close(fd as i32)).is_ok()
+}
+
 /// Goes on where modules that are files have been prepared, or in the session that vload is started in. What only a
 /// session's beginning can take begins one, natively.
 pub fn settle(vectors: &Vectors, run: &Run) {
@@ -127,7 +132,11 @@ pub fn settle(vectors: &Vectors, run: &Run) {
                 become_tool(vectors, &words, 1);
             }
         }
-        Where::Inside if !counts && run.is_plain() && OPTIONS.has_only(modules::OPTION) => {
+        Where::Inside
+            if (!counts || can_outlive())
+                && run.is_plain()
+                && OPTIONS.has_only(modules::OPTION) =>
+        {
             let (path, _) = find::program(vectors, run.program);
             if words.len() == 1 {
                 handover::execute(&path, &vectors.argv[run.first..], vectors);

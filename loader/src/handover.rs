@@ -23,7 +23,7 @@ use crate::executable_stack;
 use crate::find;
 use crate::identity::{self, Addresses};
 use crate::map::{self, Mapped, Place};
-use crate::message::{NOT_EXECUTABLE, Shown, fail};
+use crate::message::{NOT_EXECUTABLE, NOT_FOUND, Shown, fail};
 use crate::stack::{self, Contents};
 use crate::vdso;
 use crate::vectors::Vectors;
@@ -398,8 +398,9 @@ pub fn execute(path: &CStr, argv: &[usize], vectors: &Vectors) -> ! {
         _ => Err(error),
     });
     let error = result.err().unwrap_or(Errno::NOEXEC);
+    let is_there = !matches!(error, Errno::NOENT | Errno::NOTDIR);
     fail(
-        NOT_EXECUTABLE,
+        if is_there { NOT_EXECUTABLE } else { NOT_FOUND },
         format_args!(
             "{}: {} ({})",
             Shown(path.to_bytes()),

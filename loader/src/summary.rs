@@ -95,7 +95,7 @@ pub const SIGCHLD: i32 = 17;
 
 /// Waits until the program has ended; gives its status. What another process sends to vload is
 /// handed on; what the terminal sends (SI_KERNEL) has reached the program already.
-fn wait(child: i32) -> i32 {
+pub fn wait(child: i32) -> i32 {
     loop {
         if let Some(status) = sys::wait_without_blocking(child) {
             return status;

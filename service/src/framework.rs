@@ -116,7 +116,7 @@ fn by_number(call: &mut Call, limit: u64) -> Option<c_long> {
     let operation = service.operations.call?;
     let call = core::ptr::from_mut(call);
     // SAFETY: the layer's, and a call that vload has given.
-    Some(service.ask_about_call(|| unsafe { operation(service.layer, call) }))
+    service.ask_about_call(|| unsafe { operation(service.layer, call) })
 }
 
 unsafe extern "C" fn add(

@@ -93,6 +93,7 @@ extern "C" fn vload_next(_: *mut Layer, call: *mut Call) -> c_long {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn vload_guard(
     _: *mut Layer,
+    _: u32,
     _: u64,
     _: c_int,
     function: unsafe extern "C" fn(*mut c_void) -> c_long,

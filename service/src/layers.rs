@@ -3,6 +3,7 @@
 use core::ffi::{c_int, c_long, c_void};
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
+use linux_raw_sys::errno::{EIO, ENOENT};
 use vload_module::abi::Layer;
 use vload_module::abi::service::ServiceOperations;
 use vload_module::abi::service::core_side::vload_guard;
@@ -94,28 +95,30 @@ pub fn of(layer: *mut Layer) -> Option<Service> {
 }
 
 impl Service {
-    /// Calls code of the layer's module: a fault in it is `-EIO`.
+    /// Calls code of the layer's module: a fault in it is `-EIO`. Where the layer has gone meanwhile it is `-ENOENT`.
     pub fn ask<F: FnOnce() -> c_long>(&self, what: F) -> c_long {
-        self.guarded(what, false)
+        self.guarded(what, false).unwrap_or(-c_long::from(ENOENT as c_int))
     }
 
-    /// The same of code that is given the call, and may give it on.
-    pub fn ask_about_call<F: FnOnce() -> c_long>(&self, what: F) -> c_long {
+    /// The same of code that is given the call, and may give it on. `None`: the layer has gone meanwhile.
+    pub fn ask_about_call<F: FnOnce() -> c_long>(&self, what: F) -> Option<c_long> {
         self.guarded(what, true)
     }
 
-    fn guarded<F: FnOnce() -> c_long>(&self, what: F, passes: bool) -> c_long {
+    fn guarded<F: FnOnce() -> c_long>(&self, what: F, passes: bool) -> Option<c_long> {
         unsafe extern "C" fn run<F: FnOnce() -> c_long>(what: *mut c_void) -> c_long {
             // SAFETY: `vload_guard` hands over what it was given below, once.
             match unsafe { (*what.cast::<Option<F>>()).take() } {
                 Some(what) => what(),
-                None => -c_long::from(linux_raw_sys::errno::EIO as c_int),
+                None => -c_long::from(EIO as c_int),
             }
         }
         let mut what = Some(what);
         // SAFETY: the argument is what `run` takes, and outlives the call.
-        unsafe {
-            vload_guard(self.layer, self.epoch, passes.into(), run::<F>, (&raw mut what).cast())
-        }
+        let result = unsafe {
+            let what = (&raw mut what).cast();
+            vload_guard(self.layer, self.identity, self.epoch, passes.into(), run::<F>, what)
+        };
+        what.is_none().then_some(result)
     }
 }

@@ -50,6 +50,7 @@ static int has(const char *path, const char *text)
 static int is_there(const char *path) { return access(path, F_OK) == 0; }
 
 /* What is done, what it needs before, and whether it has been done. `did` is -1 where it is neither. */
+static void with_nothing(void) {}
 static void with_framework(void) { CHECK(insmod(FRAMEWORK, "") == 0); }
 static void with_useless(void)
 {
@@ -70,6 +71,8 @@ static void with_tree(void)
     CHECK(chdir(TREE) == 0);
 }
 
+static void do_load(void) { insmod(FRAMEWORK, ""); }
+static int did_load(void) { return insmod(FRAMEWORK, "") == -EEXIST; }
 static void do_insmod(void) { insmod(FIRST, ""); }
 static int did_insmod(void)
 {
@@ -109,6 +112,33 @@ static int did_rename(void)
 }
 static void do_unlink(void) { unlink(TREE "/one"); }
 static int did_unlink(void) { return !is_there(TREE "/one"); }
+/* A page of the file is written to, the mapping grows, and the file with it. */
+static void do_map(void)
+{
+    int fd = open(TREE "/one", O_RDWR);
+    char *at = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED)
+        _exit(1);
+    *at = '2';
+    ftruncate(fd, 2 * PAGE);
+    at = mremap(at, PAGE, 2 * PAGE, MREMAP_MAYMOVE);
+    if (at == MAP_FAILED)
+        _exit(1);
+    at[PAGE] = '3';
+    munmap(at, 2 * PAGE);
+    ftruncate(fd, 1);
+}
+static int did_map(void)
+{
+    char found[PAGE + 2] = "";
+    int fd = open(TREE "/one", O_RDONLY);
+    long length = read(fd, found, sizeof found);
+    close(fd);
+    if (length == 1)
+        return found[0] == '1' ? 0 : found[0] == '2' ? 1 : -1;
+    /* While it is long. */
+    return (length == PAGE + 2 && found[0] == '2' && (found[PAGE] == 0 || found[PAGE] == '3')) ? 1 : -1;
+}
 static void do_remove(void) { rmdir(TREE "/folder"); }
 static int did_remove(void) { return !is_there(TREE "/folder"); }
 
@@ -117,6 +147,7 @@ static const struct what {
     void (*before)(void), (*act)(void);
     int (*did)(void);
 } all[] = {
+    {"load", with_nothing, do_load, did_load},         {"map", with_tree, do_map, did_map},
     {"insmod", with_framework, do_insmod, did_insmod}, {"rmmod", with_useless, do_rmmod, did_rmmod},
     {"view", with_useless, do_view, did_view},         {"open", with_useless, do_open, did_open},
     {"write", with_useless, do_write, did_write},      {"create", with_tree, do_create, did_create},

@@ -72,7 +72,8 @@ pub fn write(report: usize) {
     }
 }
 
-fn write_to(path: &[u8], text: &[u8]) -> sys::Result<()> {
+/// Writes to a file, anew, or to standard error where there is none.
+pub fn write_to(path: &[u8], text: &[u8]) -> sys::Result<()> {
     match path {
         b"" => sys::write_all(2, text),
         path => output::try_create(path).and_then(|file| sys::write_all(file, text)),
@@ -143,7 +144,7 @@ fn become_reporter(
 }
 
 /// The descriptor with a number that is none of those that have a meaning, and that no exec keeps.
-fn moved_up(fd: i32) -> sys::Result<i32> {
+pub fn moved_up(fd: i32) -> sys::Result<i32> {
     let moved = sys::duplicate(fd, READY + 1, true);
     sys::close(fd);
     moved
@@ -176,13 +177,27 @@ fn write_at_end(view: ViewId) -> sys::Result<()> {
         return Ok(());
     }
     session::outlive(SESSION, view)?;
+    write_tables(SESSION, view, |file, table| match file {
+        b"" => Ok(()),
+        file => write_to(file, table),
+    })
+}
+
+/// Writes a text to a file, which may be none.
+type Write = fn(&[u8], &[u8]) -> sys::Result<()>;
+
+/// Gives what each `count` of a view has to say, and the file that it is for, which may be none, to `write`. The view's
+/// session has been joined by the descriptor.
+pub fn write_tables(session: i32, view: ViewId, write: Write) -> sys::Result<()> {
     let mut result = Ok(());
     session::effective(view, &mut |record| {
         if record.view == view
             && record.kind == refresh::BUILT_IN
             && record.name() == count::COUNT.name.as_bytes()
         {
-            result = result.and(write_table(record));
+            let written =
+                table(session, record).and_then(|(file, table)| write(&file, table.as_bytes()));
+            result = result.and(written);
         }
     });
     result
@@ -199,18 +214,17 @@ fn begin_waiting(view: ViewId) -> sys::Result<bool> {
     Ok(is_first)
 }
 
-/// Writes the table of a layer that is in no process any more.
-fn write_table(record: &Record) -> sys::Result<()> {
+/// What a `count` has to say, and the file that it is for.
+fn table(session: i32, record: &Record) -> sys::Result<(Vec<u8>, String)> {
     let arguments = session::bytes(record.arguments)?;
     let file = Spec::of(record.name(), &arguments)
         .ok()
         .and_then(|spec| spec.value(count::FILE.as_bytes()));
-    let Some(file) = file else { return Ok(()) };
     let area = record.shared.offset + session::LOCKS as u64;
-    let start = sys::map_shared(SESSION, area, size_of::<Records>(), false)?;
+    let start = sys::map_shared(session, area, size_of::<Records>(), false)?;
     // SAFETY: mapped just now, as long; every bit pattern is one of records.
     let records = unsafe { &*(start as *const Records) };
     let mut table = String::new();
     count::write(records, &mut table);
-    write_to(&file, table.as_bytes())
+    Ok((file.unwrap_or_default(), table))
 }

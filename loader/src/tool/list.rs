@@ -6,7 +6,10 @@ use core::ffi::CStr;
 use core::fmt::{self, Write};
 
 use runtime::arch;
+use runtime::layer::raw::Wants;
+use runtime::layer::{modules, refresh};
 use runtime::module::control::{self, Listed};
+use runtime::session;
 use runtime::sys::{self, Result};
 use vload_module::abi::SERVICE;
 
@@ -14,8 +17,43 @@ use super::verbs::FAILED;
 use crate::message::fail;
 use crate::report::Json;
 
-/// All layers that this process has.
-fn layers() -> Result<Vec<Listed>> {
+/// All layers that this process has, oldest first.
+pub fn layers() -> Result<Vec<Listed>> {
+    let mut layers = loaded()?;
+    layers.extend((0..).map_while(of_options).flatten());
+    layers.sort_unstable_by_key(|layer| layer.epoch);
+    Ok(layers)
+}
+
+/// What the `-m` at a place that the session began with has put there, where that is part of vload. `None`: there is no such `-m`.
+fn of_options(place: usize) -> Option<Option<Listed>> {
+    let mut text = [0u8; 4096];
+    let room = [place, text.as_mut_ptr() as usize, text.len()];
+    let since = control::ask(control::OPTION, room).ok()?;
+    let found = CStr::from_bytes_until_nul(&text).ok().map(|text| modules::find(text.to_bytes()));
+    let Some(Ok((raw, spec))) = found else { return Some(None) };
+    let mut listed = Listed {
+        epoch: session::epoch_of(place + 1),
+        since: since as u64,
+        kind: refresh::BUILT_IN,
+        view: session::ROOT.0,
+        users: 0,
+        claims: match raw.wants {
+            Wants::Every => u32::MAX,
+            Wants::Numbers(numbers) => numbers.len() as u32,
+        },
+        keeps: 0,
+        name: [0; 32],
+        description: [0; 128],
+        arguments: [0; 128],
+    };
+    control::put(&mut listed.name, raw.name.as_bytes());
+    control::put(&mut listed.description, raw.description.as_bytes());
+    control::put(&mut listed.arguments, spec.text());
+    Some(Some(listed))
+}
+
+fn loaded() -> Result<Vec<Listed>> {
     let mut listed: Vec<Listed> = Vec::new();
     loop {
         let most = listed.capacity();
@@ -79,7 +117,7 @@ fn one(json: &mut Json<'_>, layer: &Listed, now: u64) {
 }
 
 /// What stands before the zeros.
-fn text(bytes: &[u8]) -> &str {
+pub fn text(bytes: &[u8]) -> &str {
     let text = CStr::from_bytes_until_nul(bytes).map_or(&b""[..], CStr::to_bytes);
     text.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }

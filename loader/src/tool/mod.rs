@@ -5,6 +5,7 @@ mod built_in;
 mod library;
 mod list;
 mod mount;
+mod nested;
 mod prepare;
 mod start;
 mod verbs;

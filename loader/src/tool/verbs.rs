@@ -5,13 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use runtime::layer::modules;
 use runtime::layer::spec::Spec;
-use runtime::module::control;
+use runtime::layer::{count, modules};
+use runtime::module::control::{self, Listed};
 use runtime::sys::{self, Errno};
 use vload_module::abi::SERVICE;
 
-use super::{author, built_in, list, mount, prepare};
+use super::{author, built_in, list, mount, nested, prepare};
 use crate::handover;
 use crate::message::{Shown, USAGE, fail};
 use crate::vectors::{Vectors, string};
@@ -66,8 +66,10 @@ pub fn run(vectors: &Vectors, own: &CStr, words: &[&'static [u8]]) -> ! {
                 text.push(if index == 0 { b':' } else { b',' });
                 text.extend_from_slice(word);
             }
-            if let Err(why) = insert(vectors, own, &text) {
-                fail(FAILED, format_args!("insmod: {why}"));
+            match insert(vectors, own, &text) {
+                Ok(true) => built_in::report_at_end(vectors, own),
+                Ok(false) => {}
+                Err(why) => fail(FAILED, format_args!("insmod: {why}")),
             }
         }
         _ => words.iter().for_each(|name| remove(name)),
@@ -100,6 +102,9 @@ fn remove(name: &[u8]) {
     let why = match asked {
         Ok(0) => return,
         Ok(report) => return built_in::write(report),
+        Err(Errno::NOENT) if is_listed(name, None) => {
+            "the session began with it, and has it until its end"
+        }
         Err(Errno::NOENT) => "no such module is loaded",
         Err(Errno::BUSY) => "it is in use",
         Err(Errno::PERM) => "it was loaded outside of this view, and can be removed only there",
@@ -108,22 +113,38 @@ fn remove(name: &[u8]) {
     fail(FAILED, format_args!("rmmod: {}: {why}", Shown(name)));
 }
 
+/// Whether there is a layer of that name; with arguments, one that has them and is in this very view.
+fn is_listed(name: &[u8], arguments: Option<&[u8]>) -> bool {
+    let view = control::ask(control::INFO, [control::VERSION, 0, 0]);
+    let is_it = |layer: &Listed| {
+        list::text(&layer.name).as_bytes() == name
+            && arguments.is_none_or(|text| {
+                list::text(&layer.arguments).as_bytes() == text && view == Ok(layer.view as usize)
+            })
+    };
+    list::layers().is_ok_and(|layers| layers.iter().any(is_it))
+}
+
 /// Asks the session to load what was made of a module's file, or, of no bytes, one that is part of vload.
 fn ask(bytes: &[u8], arguments: &CStr) -> sys::Result<usize> {
     let (start, length) = (bytes.as_ptr() as usize, bytes.len());
     control::ask(control::INSMOD, [start, length, arguments.as_ptr() as usize])
 }
 
-/// Makes a layer of what `text` names, with the framework before it where it needs that.
-fn insert(vectors: &Vectors, own: &CStr, text: &[u8]) -> Result<(), String> {
+/// Makes a layer of what `text` names, with the framework before it where it needs that; gives whether it has a file for a
+/// report at its end.
+fn insert(vectors: &Vectors, own: &CStr, text: &[u8]) -> Result<bool, String> {
     let spec =
         Spec::parse(text).map_err(|malformed| alloc::format!("{}: {malformed}", Shown(text)))?;
+    let mut has_file = false;
     let (name, answer) = if modules::named(spec.name).is_some() {
         let (asked, reports) = built_in::request(text)?;
-        let answer = ask(&[], &asked);
-        if reports && answer.is_ok() {
-            built_in::report_at_end(vectors, own);
-        }
+        has_file = reports;
+        // Of what the session began with it knows nothing more than this process.
+        let answer = match is_listed(spec.name, Some(spec.text())) {
+            true => Err(Errno::EXIST),
+            false => ask(&[], &asked),
+        };
         (CString::new(spec.name).unwrap_or_default(), answer)
     } else {
         let made = prepare::make(vectors, own, spec)?;
@@ -137,7 +158,7 @@ fn insert(vectors: &Vectors, own: &CStr, text: &[u8]) -> Result<(), String> {
         (made.path, answer)
     };
     let why = match answer {
-        Ok(_) => return Ok(()),
+        Ok(_) => return Ok(has_file),
         Err(Errno::EXIST) => "it is loaded already with these arguments",
         Err(Errno::NOSPC) => "the session has no room for it",
         Err(Errno::NOEXEC) => "this session is of another version of vload",
@@ -150,6 +171,10 @@ fn insert(vectors: &Vectors, own: &CStr, text: &[u8]) -> Result<(), String> {
 /// Loads what `-m` names in a view of its own, and becomes the program whose path, and behind it its vector, are the
 /// arguments from `first` on.
 pub fn nest(vectors: &Vectors, own: &CStr, texts: &[&[u8]], first: usize) -> ! {
+    let counts = |text: &&[u8]| {
+        Spec::parse(text).is_ok_and(|spec| spec.name == count::COUNT.name.as_bytes())
+    };
+    let parent = texts.iter().any(counts).then(nested::with_parent);
     if let Err(error) = control::ask(control::VIEW, [0; 3]) {
         fail(USAGE, format_args!("the session has no room for a view: {}", error.text()));
     }
@@ -157,6 +182,9 @@ pub fn nest(vectors: &Vectors, own: &CStr, texts: &[&[u8]], first: usize) -> ! {
         if let Err(why) = insert(vectors, own, text) {
             fail(USAGE, format_args!("-m: {why}"));
         }
+    }
+    if let Some(Err(error)) = parent.map(nested::Parent::tell) {
+        fail(USAGE, format_args!("-m: count: nobody can print the table: {}", error.text()));
     }
     let argv: Vec<usize> = vectors.argv.get(first..).unwrap_or(&[]).into();
     let Some((&path, argv)) = argv.split_first() else { usage(format_args!("no program to run")) };

@@ -346,9 +346,11 @@ pub mod core_side {
     unsafe extern "C" {
         /// Calls `function(argument)`, which is code of `layer`'s, or calls some. A fault in it ends the call with `-EIO`, and
         /// its locks are released. What is asked in it goes to layers and claims with an epoch below `epoch`. With `passes`
-        /// it may give the call that the framework is asked about on, by `vload_next`.
+        /// it may give the call that the framework is asked about on, by `vload_next`. `-ENOENT`, and nothing is called: that
+        /// is no longer the layer of the number `identity`.
         pub fn vload_guard(
             layer: *mut Layer,
+            identity: u32,
             epoch: u64,
             passes: c_int,
             function: unsafe extern "C" fn(*mut c_void) -> c_long,

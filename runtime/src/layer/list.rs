@@ -16,9 +16,8 @@ use crate::memory::guard;
 use crate::module::framework;
 use crate::process::OPTIONS;
 use crate::session::{self, Lock, Record};
-use crate::sys::{self, Errno, Result};
+use crate::sys::{Errno, Result};
 use crate::thread::{Block, POOL};
-use crate::view::OWN;
 
 /// Layers that the options can ask for, and the trace.
 pub const FIXED: usize = 16;
@@ -143,6 +142,24 @@ impl Layer {
         self.epoch.store(epoch, Ordering::Release);
     }
 
+    /// Takes its epoch from a layer that is gone, where no thread is in it: none comes any more ([`stay_in`]).
+    fn leave(&self) -> bool {
+        let is_empty = || {
+            let mut inside = 0;
+            POOL.each_in_use(|block| inside |= block.inside.load(Ordering::SeqCst));
+            inside & self.bit() == 0
+        };
+        if !is_empty() {
+            return false;
+        }
+        let epoch = self.epoch.swap(0, Ordering::SeqCst);
+        let is_left = is_empty();
+        if !is_left {
+            self.epoch.store(epoch, Ordering::SeqCst);
+        }
+        is_left
+    }
+
     /// The bit of [`Block::inside`] that says that a thread is in it. The fixed ones need none.
     pub fn bit(&self) -> u64 {
         self.index.checked_sub(FIXED).map_or(0, |index| 1 << index)
@@ -257,9 +274,7 @@ pub fn crown(raw: &'static Raw) -> Option<&'static Layer> {
 /// Finds a place for a layer of the session's, with `text` as `-m` would be given it. No call comes to it
 /// yet. The caller is the only one that changes the list.
 pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static Layer> {
-    let mut inside = 0;
-    POOL.each_in_use(|block| inside |= block.inside.load(Ordering::SeqCst));
-    let is_free = |layer: &&Layer| !LIST.is_live(layer) && inside & layer.bit() == 0;
+    let is_free = |layer: &&Layer| !LIST.is_live(layer) && layer.leave();
     let layer = LIST.layers[FIXED..].iter().find(is_free).ok_or(Errno::NOSPC)?;
     POOL.each(|block| block.layer_words[layer.index].store(0, Ordering::Relaxed));
     let text = Box::into_raw(Box::new(text));
@@ -275,7 +290,7 @@ pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static
         unsafe { guard::unmap(before, length.load(Ordering::Relaxed)) };
     }
     let shared = record.shared;
-    let at = sys::map_shared(OWN.session.get(), shared.offset, shared.length, true)?;
+    let at = session::map_shared(record)?;
     guard::own(at, shared.length);
     length.store(shared.length, Ordering::Relaxed);
     layer.page.store((shared.offset / PAGE) as usize, Ordering::Relaxed);
@@ -283,6 +298,16 @@ pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static
     layer.area.store(at + session::LOCKS, Ordering::Relaxed);
     layer.set(raw, record.epoch);
     Ok(layer)
+}
+
+/// Runs `act`, which is work of the layer with this epoch's low half: no other comes to its place meanwhile. `None`: one has.
+pub fn stay_in<T>(layer: &Layer, epoch: u32, block: &Block, act: impl FnOnce() -> T) -> Option<T> {
+    let before = block.inside.load(Ordering::Relaxed);
+    block.inside.store(before | layer.bit(), Ordering::SeqCst);
+    let is_its = layer.epoch.load(Ordering::SeqCst) as u32 == epoch;
+    let result = is_its.then(act);
+    block.inside.store(before, Ordering::Release);
+    result
 }
 
 /// Lets calls come to a layer, or keeps them from it.

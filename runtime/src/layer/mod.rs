@@ -18,7 +18,7 @@ mod trial;
 mod wanted;
 
 pub use call::Call;
-pub use list::{FIXED, LAYERS, Layer, Next, layers, pass_below, tell};
+pub use list::{FIXED, LAYERS, Layer, Next, layers, pass_below, stay_in, tell};
 pub use ring::report_inherited as report_inherited_rings;
 pub use system::{Compat, Legacy, can_do_without};
 pub use tables::{TABLES, fill as fill_table, show_wanted};

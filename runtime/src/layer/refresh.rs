@@ -132,6 +132,8 @@ fn have(record: &Record) -> u64 {
             list::set_live(layer, true);
             layer.bit()
         }
+        // It went just now, and the list is looked at again.
+        Err(Errno::NOENT) if !session::is_there(record.epoch as u32) => 0,
         Err(error) => {
             let name = core::str::from_utf8(record.name()).unwrap_or("?");
             crate::log!(Error, "module '{name}' is missing in this process: {}", error.text());

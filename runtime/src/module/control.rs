@@ -10,8 +10,9 @@ use vload_module::abi;
 use super::framework;
 use super::load;
 use crate::layer::raw::Report;
-use crate::layer::{Call, refresh};
+use crate::layer::{Call, modules, refresh};
 use crate::memory::{self, User};
+use crate::process::OPTIONS;
 use crate::session;
 use crate::sys::{self, Errno, Result};
 
@@ -29,7 +30,7 @@ pub const INSMOD: usize = 1;
 /// Removes the newest layer of a name. Gives 0, or where, in memory of the caller's from then on, what the layer leaves to a
 /// person lies as two strings: the path of the file that it is for (empty: standard error), and the text.
 pub const RMMOD: usize = 2;
-/// Lists the layers of the caller's view: room for as many [`Listed`], how many; gives how many there are.
+/// Lists the layers of the caller's view, oldest first: room for as many [`Listed`], how many; gives how many there are.
 pub const LSMOD: usize = 3;
 /// Moves the caller to a new view that comes from its own.
 pub const VIEW: usize = 4;
@@ -38,6 +39,9 @@ pub const LEAVE: usize = 5;
 
 /// A descriptor for who waits for the end of the caller's view ([`session::stay`]).
 pub const STAY: usize = 6;
+/// What a `-m` says that the session began with: its place among them, room for the text, and how much, where the rest stays as it
+/// is. Gives when the session began, in seconds since 1970.
+pub const OPTION: usize = 7;
 
 /// A layer, as [`LSMOD`] gives it.
 #[repr(C)]
@@ -91,6 +95,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         LSMOD => lsmod(call),
         VIEW => refresh::enter_new_view(call.block).map(|view| view.0 as usize),
         STAY => session::stay(call.descriptors().session.get()).map(|fd| fd as usize),
+        OPTION => option(call),
         LEAVE => {
             LEAVES.store(true, Ordering::Relaxed);
             Ok(0)
@@ -175,7 +180,10 @@ fn lsmod(call: &mut Call<'_>) -> Result<usize> {
             };
             put(&mut listed.name, record.name());
             put(&mut listed.description, record.description());
-            if let Ok(arguments) = session::bytes(record.arguments) {
+            if let Ok(arguments) = session::bytes(record.arguments)
+                // Else they may be another's by now.
+                && session::is_there(record.epoch as u32)
+            {
                 put(&mut listed.arguments, &arguments);
             }
             result = User::new(room + count * size_of::<Listed>()).write(listed);
@@ -185,7 +193,16 @@ fn lsmod(call: &mut Call<'_>) -> Result<usize> {
     result.map(|()| count)
 }
 
-fn put(to: &mut [u8], text: &[u8]) {
+/// Gives a text of the session's options.
+fn option(call: &Call<'_>) -> Result<usize> {
+    let [_, place, room, length, ..] = call.args;
+    let text = OPTIONS.values(modules::OPTION).nth(place).ok_or(Errno::NOENT)?;
+    memory::copy_out(room, &text[..text.len().min(length)])?;
+    Ok(session::since() as usize)
+}
+
+/// Puts `text` before the zeros of a field, cut where it is longer.
+pub fn put(to: &mut [u8], text: &[u8]) {
     let length = text.len().min(to.len() - 1);
     to[..length].copy_from_slice(&text[..length]);
 }

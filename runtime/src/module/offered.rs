@@ -317,6 +317,7 @@ unsafe extern "C" fn vload_panic(text: *const u8, length: usize) -> ! {
 
 unsafe extern "C" fn vload_guard(
     handle: *mut abi::Layer,
+    identity: c_uint,
     epoch: u64,
     passes: c_int,
     function: arch::Guarded,
@@ -330,7 +331,9 @@ unsafe extern "C" fn vload_guard(
     unsafe {
         let layer = layer(handle);
         let within = call.map(|call| (call, Next::below(layer, epoch)));
-        guard::run(block, layer, epoch, within, function, argument) as c_long
+        let run = || guard::run(block, layer, epoch, within, function, argument);
+        layer::stay_in(layer, identity, block, run)
+            .map_or(raw(Err(Errno::NOENT)), |result| result as c_long)
     }
 }
 

@@ -13,9 +13,8 @@ use crate::trace::counters::Counters;
 use crate::view::OWN;
 
 /// "vload" and the version of the layout.
-const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x06");
-/// Bytes of the file, the first that it can have: sparse, so that only what is used takes memory. What was
-/// a layer's is never given to another one, because a process may still be in a call of it.
+const MAGIC: u64 = u64::from_le_bytes(*b"vload\0\0\x07");
+/// Bytes of the file, the first that it can have: sparse, so that only what is used takes memory.
 const SIZES: [u64; 3] = [8 << 40, 16 << 30, 64 << 20];
 /// Patched texts that the index can name.
 const SLOTS: usize = 1024;
@@ -27,6 +26,8 @@ const HEADER: usize = size_of::<Session>().next_multiple_of(4096);
 pub struct Session {
     magic: u64,
     size: u64,
+    /// When it began, in seconds since 1970.
+    since: u64,
     /// The first byte that is not used.
     used: AtomicU64,
     /// Where each layer's area begins; 0 for those that have none. The last is a run's of `vload bisect`.
@@ -73,6 +74,11 @@ pub(super) fn registry() -> Option<&'static Registry> {
     session().map(|session| &session.registry)
 }
 
+/// When the session began, in seconds since 1970.
+pub fn since() -> u64 {
+    session().map_or(0, |session| session.since)
+}
+
 /// The session's counters.
 pub fn counters() -> Option<&'static Counters> {
     session().map(|session| &session.counters)
@@ -110,6 +116,7 @@ pub fn create() -> Result<i32> {
     // SAFETY: the mapping is fresh, zero and long enough; all zero is a valid `Session`.
     unsafe {
         (*header).size = size;
+        (*header).since = sys::now().unwrap_or(0) as u64 / 1_000_000_000;
         (*header).used = AtomicU64::new((HEADER + layer::TABLES) as u64);
         (*header).registry.begin();
         (*header).registry.begin_views(HEADER as u64);
@@ -273,13 +280,18 @@ pub fn bytes(stored: Stored) -> Result<Vec<u8>> {
     Ok(copied)
 }
 
-/// Gives the memory of a part of the file back. It reads as zeros from then on, and is nobody's again.
-pub(super) fn free(stored: Stored) {
-    // Only whole pages are given back.
-    let length = stored.length.next_multiple_of(4096);
-    if length != 0
-        && let Err(error) = sys::punch(OWN.session.get(), stored.offset, length)
-    {
+/// Gives the memory of a part of the file back. It reads as zeros from then on.
+pub(super) fn free(stored: Stored) -> Result<()> {
+    match stored.length {
+        0 => Ok(()),
+        // Only whole pages are given back.
+        length => sys::punch(OWN.session.get(), stored.offset, length.next_multiple_of(4096)),
+    }
+}
+
+/// The same, for who can do no more than say that it has failed.
+pub(super) fn give_back(stored: Stored) {
+    if let Err(error) = free(stored) {
         crate::log!(Warn, "memory of the session stays in use: {}", error.text());
     }
 }

@@ -12,6 +12,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use super::arena::{self, Stored};
 use super::lock::{Kept, Lock};
 use super::numbers::{Numbers, Wanted};
+use super::rooms::Room;
 use super::views::{VIEWS, View, ViewId};
 use crate::layer::{self, FIXED};
 use crate::sys::{self, Errno, Result};
@@ -25,6 +26,8 @@ pub const LAYER_LOCKS: usize = 16;
 pub const LOCKS: usize = LAYER_LOCKS * size_of::<Lock>();
 /// Bytes of a name and of a description, at most.
 const NAME: usize = 32;
+/// What an area and arguments begin at multiples of.
+const PAGE: usize = 4096;
 const DESCRIPTION: usize = 128;
 
 /// [`Record::kind`], and so on: what `vload_module::abi` calls them.
@@ -121,18 +124,20 @@ impl<const WORDS: usize> Text<WORDS> {
 }
 
 #[repr(C)]
-struct Place {
+pub(super) struct Place {
     offset: AtomicU64,
     length: AtomicU64,
 }
 
 impl Place {
-    fn set(&self, stored: Stored) {
-        self.offset.store(stored.offset, Ordering::Relaxed);
-        self.length.store(stored.length as u64, Ordering::Relaxed);
+    /// Who is killed on the way has left what was there, nothing, or this.
+    pub fn set(&self, stored: Stored) {
+        self.length.store(0, Ordering::Relaxed);
+        self.offset.store(stored.offset, Ordering::Release);
+        self.length.store(stored.length as u64, Ordering::Release);
     }
 
-    fn get(&self) -> Stored {
+    pub fn get(&self) -> Stored {
         let offset = self.offset.load(Ordering::Relaxed);
         Stored { offset, length: self.length.load(Ordering::Relaxed) as usize }
     }
@@ -155,6 +160,8 @@ struct Slot {
     /// What tells these arguments from others.
     hash: AtomicU64,
     shared: Place,
+    /// What the layers of this place have.
+    room: Room,
     name: Text<{ NAME / 8 }>,
     description: Text<{ DESCRIPTION / 8 }>,
     wanted: Wanted,
@@ -310,8 +317,7 @@ impl Held<'_> {
 
     /// Frees a record that no process has seen, or that none sees any more, and its memory.
     fn discard(&self, slot: &Slot) {
-        arena::free(slot.arguments.get());
-        arena::free(slot.shared.get());
+        slot.room.clear();
         slot.born.store(0, Ordering::Release);
     }
 
@@ -363,17 +369,23 @@ impl Held<'_> {
         let hash = arena::hash(new.arguments);
         let mut exists = false;
         registry.each(next - 1, view, &mut |index, slot| {
-            let same = slot.hash.load(Ordering::Relaxed) == hash
+            // One that is part of vload gives nothing that there could be twice, and a view may have its own.
+            let is_near =
+                new.kind != layer::refresh::BUILT_IN || slot.view.load(Ordering::Relaxed) == view.0;
+            let same = is_near
+                && slot.hash.load(Ordering::Relaxed) == hash
                 && slot.arguments.get().length == new.arguments.len();
             exists |= same && slot.copy(index).name() == new.name;
         });
         if exists {
             return Err(Errno::EXIST);
         }
-        let is_free = |slot: &&Slot| slot.born.load(Ordering::Relaxed) == 0;
-        let index = registry.slots.iter().position(|slot| is_free(&slot)).ok_or(Errno::NOSPC)?;
-        let slot = &registry.slots[index];
-        let shared = LOCKS as u64 + new.area;
+        let area = usize::try_from(new.area).map_err(|_| Errno::NOSPC)?;
+        let shared = LOCKS.saturating_add(area).next_multiple_of(PAGE);
+        let is_free = |slot: &Slot| slot.born.load(Ordering::Relaxed) == 0;
+        let free = registry.slots.iter().enumerate().filter(|(_, slot)| is_free(slot));
+        let best = free.min_by_key(|(index, slot)| slot.room.fit(*index, shared));
+        let (index, slot) = best.ok_or(Errno::NOSPC)?;
         let nothing = Stored { offset: 0, length: 0 };
         slot.arguments.set(nothing);
         slot.shared.set(nothing);
@@ -401,13 +413,15 @@ impl Held<'_> {
         view: ViewId,
         new: &NewLayer<'_>,
         hash: u64,
-        shared: u64,
+        shared: usize,
         init: &mut dyn FnMut(&Record) -> Result<()>,
     ) -> Result<()> {
-        slot.arguments.set(arena::room(new.arguments.len() as u64)?);
-        arena::fill(slot.arguments.get(), new.arguments)?;
-        slot.shared.set(arena::room(shared)?);
         slot.epoch.store(new_epoch(), Ordering::Relaxed);
+        let length = new.arguments.len();
+        let room = slot.room.take(index, shared + length)?;
+        slot.shared.set(Stored { length: shared, ..room });
+        slot.arguments.set(Stored { offset: room.offset + shared as u64, length });
+        arena::fill(slot.arguments.get(), new.arguments)?;
         slot.view.store(view.0, Ordering::Relaxed);
         slot.kind.store(new.kind, Ordering::Relaxed);
         slot.flags.store(new.flags, Ordering::Relaxed);
@@ -489,6 +503,17 @@ pub fn remove(
     fini: &mut dyn FnMut(&Record) -> Result<()>,
 ) -> Result<()> {
     with_held(block, |held| held.remove(view, name, fini))
+}
+
+/// Maps what a layer has, its locks and its area.
+///
+/// [`Errno::NOENT`]: it is gone, and another one may have that.
+pub fn map_shared(record: &Record) -> Result<usize> {
+    let registry = arena::registry().ok_or(Errno::NOSPC)?;
+    let index = record.id.0 as usize;
+    let slot = registry.slots.get(index).ok_or(Errno::NOENT)?;
+    let is_its = || slot.epoch.load(Ordering::Relaxed) == record.epoch;
+    slot.room.map(index, record.shared, is_its)
 }
 
 /// What the view's processes have: calls `visit` with each layer, oldest first. Gives the generation.

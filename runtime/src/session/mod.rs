@@ -13,22 +13,23 @@ mod lock;
 mod members;
 mod numbers;
 mod robust;
+mod rooms;
 #[cfg(test)]
 mod tests;
 mod views;
 
 pub use arena::{
     Session, Stored, Told, bytes, counters, create, find, is_first, join, keep, leave, map_area,
-    members, put_known, reserve_area,
+    members, put_known, reserve_area, since,
 };
 pub use backing::{placeholders, scratch_file, text_file};
 pub use layers::{
     FIRST_EPOCH, LAYER_LOCKS, LAYERS, LOCKS, LayerId, NewLayer, Record, at_place, effective,
-    epoch_of, generation, insert, is_there, new_epoch, remove,
+    epoch_of, generation, insert, is_there, map_shared, new_epoch, remove,
 };
 pub use lock::{Kept, Lock};
 pub use numbers::Numbers;
 pub use views::{
-    ROOT, Tables, VIEWS, ViewId, attend, is_lived_in, name, new_view, outlive, sees, set_view,
-    stay, tables, view, with_wanted,
+    ROOT, Tables, VIEWS, ViewId, attend, is_lived_in, keep_view, name, new_view, outlive, sees,
+    set_view, stay, tables, view, with_wanted,
 };

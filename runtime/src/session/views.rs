@@ -150,6 +150,11 @@ pub fn stay(session: i32) -> Result<i32> {
     locked.map(|()| fd).inspect_err(|_| sys::close(fd))
 }
 
+/// Keeps `view` by a descriptor of [`stay`]'s, of whatever view that is, for as long as that is open in any process.
+pub fn keep_view(session: i32, view: ViewId) -> Result<()> {
+    sys::lock_byte(session, byte(view))
+}
+
 /// Takes it on to wait for the end of `view`; `session` is a descriptor of [`stay`]'s. `false`: somebody else has.
 pub fn attend(session: i32, view: ViewId) -> Result<bool> {
     match sys::lock_byte_alone(session, BYTES + (VIEWS as u64) + u64::from(view.0), false) {
@@ -206,7 +211,7 @@ impl Registry {
             held.clear(view);
             // Who is killed on the way leaves it to the next.
             let offset = place.tables.load(Ordering::Relaxed);
-            arena::free(Stored { offset, length: layer::TABLES });
+            arena::give_back(Stored { offset, length: layer::TABLES });
             place.is_used.store(FREE, Ordering::Release);
         }
     }

@@ -34,6 +34,9 @@ pub fn cases() -> Vec<Case> {
         case("forward").check(forward),
         case("at-once").not_under(READ_ONLY).check(at_once),
         case("views").not_under(READ_ONLY).check(views),
+        case("listed").not_under(READ_ONLY).check(listed),
+        case("nested").not_under(NO_PROC).check(nested),
+        case("room").not_under(NO_PROC).check(room),
     ]
 }
 
@@ -282,5 +285,80 @@ fn views(bench: &Bench<'_>) -> Result<()> {
         "vload insmod ./parent.so; vload -m forward sh -c 'parent 1; vload lsmod | cut -c1-8'; vload lsmod | cut -c1-8",
     )?;
     expect(&outcome, "4242\nNAME    \nparent  \nforward \nNAME    \nparent  \n")?;
+    Ok(())
+}
+
+/// What `-m` has put there is listed in its place among files, is not loaded twice, and stays.
+fn listed(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let outcome = inside(
+        bench,
+        &["-m", "forward", "-m", "./parent.so", "-m", "count:file=/dev/null"],
+        "vload lsmod | cut -c1-16,22-; vload lsmod --json >list; vload insmod forward; echo $?; vload rmmod forward; echo $?; \
+         vload -m forward sh -c 'vload lsmod | cut -c1-8; vload rmmod forward; vload rmmod forward'; \
+         vload insmod count; vload lsmod | cut -c1-8; vload rmmod count 2>/dev/null; parent 1",
+    )?;
+    let before = "parent  \ncount   \n";
+    expect(
+        &outcome,
+        &format!(
+            "NAME             USERS CLAIMS DESCRIPTION\n\
+             forward              0    all takes every call and hands it on unchanged\n\
+             parent               0      1 every process has the same parent\n\
+             count                0    all counts the calls of every process and thread\n\
+             1\n1\nNAME    \nforward \n{before}forward \nNAME    \nforward \n{before}count   \n4242\n"
+        ),
+    )?;
+    let errors = outcome.error_text();
+    ensure!(errors.matches("the session began with it").count() == 2, "{errors}");
+    ensure!(errors.contains("insmod: forward: it is loaded already"), "{errors}");
+    let list = fs::read(kept(bench).join("list"))?;
+    let list: serde_json::Value = serde_json::from_slice(&list)?;
+    let epochs: Vec<_> = (0..3).map(|index| list[index]["epoch"].as_u64()).collect();
+    ensure!(epochs.is_sorted() && epochs[0] > Some(0), "{list}");
+    ensure!(list[2]["arguments"] == "file=/dev/null" && list[2]["view"] == 0, "{list}");
+    ensure!(list[0]["age"].as_u64().is_some_and(|age| age < 600), "{list}");
+    ensure!(list[0]["kind"] == "raw" && list[0]["claims"].is_null(), "{list}");
+    Ok(())
+}
+
+/// A nested `vload -m count` counts in a view of its own, which has what the session has; its table comes when its program has ended,
+/// and it ends as that.
+fn nested(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "parent.c", "parent.so", &[])?;
+    let outcome = inside(
+        bench,
+        &["-m", "count:file=outer"],
+        "vload insmod ./parent.so; vload -m count sh -c 'parent 1; (parent 1); exit 7' 2>table; echo $?; \
+         vload -m count:file=file -m count:file=both sh -c 'parent 1; vload lsmod | tail -n 2 | cut -c1-8; kill -9 $$'; echo $?; \
+         vload -m count sh -c 'vload rmmod count 2>removed; parent 1' 2>none; wc -c <none; \
+         vload -m count /no/such; echo $?; vload lsmod | cut -c1-8",
+    )?;
+    expect(
+        &outcome,
+        "4242\n4242\n7\n4242\ncount   \ncount   \n137\n4242\n0\n127\nNAME    \ncount   \nparent  \n",
+    )?;
+    for (name, times) in [("table", 2), ("file", 1), ("both", 1)] {
+        let (rows, _) = read(bench, name)?;
+        let executed = executed(bench, &rows);
+        ensure!(executed.len() == times, "{name}: {rows:?}");
+        ensure!(rows.iter().filter(|row| row.began == "found").count() == 1, "{rows:?}");
+    }
+    Ok(())
+}
+
+/// Where the session's memory is small there is room for any number of layers, one after the other, and what is loaded begins
+/// with zeros: a process that sleeps has one that was there, and keeps it.
+fn room(bench: &Bench<'_>) -> Result<()> {
+    fs::create_dir_all(kept(bench))?;
+    let line = "ulimit -f 131072; cd {kept}; rm -f end; mkfifo end; \
+         {vload} sh -c '(read line <end; {0} 1) & \
+           for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36; do \
+             {vload} insmod count file=table || exit; {vload} rmmod count; done; {0} 1; echo >end; wait'";
+    let line = bench.word(&line.replace("{kept}", &kept(bench).display().to_string()));
+    let outcome = bench.run_command(Host::Native, &["sh", "-c", &line])?;
+    expect(&outcome, "real\nreal\n")?;
+    let (rows, _) = read(bench, "table")?;
+    ensure!(rows.len() < 9 && rows.iter().all(|row| row.calls < 99), "{rows:?}");
     Ok(())
 }

@@ -33,6 +33,10 @@ pub fn cases() -> Vec<Case> {
         // A descriptor of a virtual file is opened through /proc.
         case("views-of-services").not_under(NO_PROC).check(services),
         case("waits").build(Build::c("awaits.c")).not_under(NO_PROC).check(waits),
+        case("stays")
+            .build(Build::c_with("stays.c", "", &["-pthread"]))
+            .not_under(NO_PROC)
+            .check(stays),
         // qemu-user has no filters.
         case("sleepers")
             .build(Build::c_with("sleepers.c", "", &["-pthread"]))
@@ -202,6 +206,24 @@ fn under(bench: &Bench<'_>) -> Result<()> {
          echo text >$here/file; ls $here; umount $here; ls $here; umount $here 2>/dev/null || echo over",
     )?;
     expect(&outcome, &format!("{}/file\nfile\nsource\nover\n", kept(bench).join("here").display()))
+}
+
+/// A thread that waits in a call of a service's finds no other layer's memory there, whatever is removed and loaded meanwhile in
+/// its process, and what comes later is in the way of nothing.
+fn stays(bench: &Bench<'_>) -> Result<()> {
+    module(bench, "staying.c", "staying.so", &[])?;
+    let outcome = inside(
+        bench,
+        &[],
+        "rm -f pipe; mkfifo pipe; vload insmod ./staying.so at=/first mark=1 pipe=$PWD/pipe; \
+         {1} pipe /first 'vload rmmod staying; vload insmod ./staying.so at=/second mark=2' \
+           'vload insmod ./staying.so at=/third mark=3' /second /third /first; vload lsmod | wc -l",
+    )?;
+    expect(
+        &outcome,
+        "/second: its own\n/third: No such file or directory\n/first: No such file or directory\n\
+         /first: its own\n/second: its own\n/third: its own\n/first: No such file or directory\n3\n",
+    )
 }
 
 fn refused(bench: &Bench<'_>) -> Result<()> {

@@ -455,6 +455,50 @@ fn who_comes_to_a_place_of_another_has_its_room_and_not_its_name() {
     });
 }
 
+/// The layer that `view` has.
+fn only(view: ViewId) -> Record {
+    let mut found = None;
+    effective(view, &mut |record| found = Some(*record));
+    found.expect("a layer")
+}
+
+#[test]
+fn what_a_layer_had_is_another_ones_when_nobody_has_it_mapped() {
+    in_session(|| {
+        let put = || {
+            put_in(ROOT, "one", "x=1").expect("a layer");
+            let record = only(ROOT);
+            take_out(ROOT, "one").expect("it is there");
+            record
+        };
+        put_in(ROOT, "one", "x=1").expect("a layer");
+        let first = only(ROOT);
+        let at = map_shared(&first).expect("its memory");
+        take_out(ROOT, "one").expect("it is there");
+        // A child has what its parent has mapped, and a thread may still be in a call of it.
+        let child = start(|| assert_eq!(sys::wait_for_signal(0, None), None));
+        // SAFETY: mapped above, a page at least.
+        unsafe { *(at as *mut u8) = 7 };
+        let second = put();
+        assert_ne!(first.shared.offset, second.shared.offset);
+        // SAFETY: mapped above; nothing refers to it.
+        unsafe { sys::munmap(at, first.shared.length) };
+        assert_eq!(put().shared.offset, second.shared.offset);
+        sys::send_signal(child, KILLED);
+        sys::wait(child);
+        put_in(ROOT, "one", "x=1").expect("a layer");
+        let third = only(ROOT);
+        assert_eq!(third.shared.offset, first.shared.offset);
+        assert!(bytes(third.shared).expect("its memory").iter().all(|&byte| byte == 0));
+        assert_eq!(bytes(third.arguments).expect("its arguments"), b"x=1");
+        assert_eq!(map_shared(&first).err(), Some(Errno::NOENT));
+        take_out(ROOT, "one").expect("it is there");
+        for _ in 0..200 {
+            assert_eq!(put().shared.offset, first.shared.offset);
+        }
+    });
+}
+
 #[test]
 fn a_full_index_and_a_full_file_say_so_and_take_nothing() {
     in_session(|| {

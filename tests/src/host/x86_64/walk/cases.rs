@@ -74,6 +74,8 @@ const SIGNALS: &[(&str, &str, &[&str])] = &[
 /// In what a process of a session is killed (`tests/programs/killed.c`), before every how many of its instructions in an
 /// ordinary run, and whether others see afterwards that it was done.
 const KILLS: &[(&str, &str, bool)] = &[
+    ("load", "250", true),
+    ("map", "250", true),
     ("insmod", "250", true),
     ("rmmod", "250", true),
     ("view", "150", false),
