@@ -255,6 +255,8 @@ static void bad_frame(const char *what, void (*with)(int, siginfo_t *, void *))
     report(what, child);
 }
 
+static void ignored(int signal) { (void)signal; }
+
 static void children(void)
 {
     struct sigaction action = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
@@ -276,6 +278,17 @@ static void children(void)
         _exit(0);
     }
     report("reset", child);
+    /* Of an action that is reset flags and mask stay; a fault's action is one that vload keeps. */
+    const int signals[] = {SIGUSR1, SIGSEGV};
+    for (int i = 0; i < 2; i++) {
+        struct sigaction once = {.sa_handler = ignored, .sa_flags = SA_RESETHAND | SA_NODEFER};
+        sigaddset(&once.sa_mask, SIGHUP);
+        MUST(sigaction(signals[i], &once, NULL));
+        raise(signals[i]);
+        MUST(sigaction(signals[i], NULL, &once));
+        printf("reset: default %d, flags %x, mask %lx\n", once.sa_handler == SIG_DFL, once.sa_flags,
+               *(unsigned long *)&once.sa_mask);
+    }
 }
 
 int main(void)

@@ -176,9 +176,11 @@ impl SigHand {
         result
     }
 
-    /// The kernel reset `signal` when it delivered it (`SA_RESETHAND`).
+    /// The kernel reset `signal` when it delivered it (`SA_RESETHAND`): flags and mask stay (`get_signal`,
+    /// kernel/signal.c).
     pub fn was_reset(&self, signal: i32) {
-        let _infallible: Result<()> = self.set(signal, Action::NOTHING_SET, || Ok(()));
+        let action = KernelAction { handler: DEFAULT, ..self.get(signal).0 };
+        let _infallible: Result<()> = self.set(signal, Action(action), || Ok(()));
     }
 
     /// Puts the resident's handler in place for a signal that has become one of ours (`fault::is_ours`),
@@ -203,7 +205,7 @@ impl SigHand {
     pub fn forget_handlers(&self) {
         for signal in 1..=SIGNALS as i32 {
             if !self.get(signal).is_ignore() {
-                self.was_reset(signal);
+                let _infallible: Result<()> = self.set(signal, Action::NOTHING_SET, || Ok(()));
             }
         }
     }

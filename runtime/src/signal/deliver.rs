@@ -2,12 +2,14 @@
 
 use core::sync::atomic::Ordering;
 
-use super::{Action, SIGCALL, bit, fault, mask};
+use super::{Action, SIGCALL, SigHand, bit, fault, mask};
 use crate::arch::{self, CallRegs, Context, SigInfo};
+use crate::memory;
 use crate::sys;
 use crate::text;
 use crate::thread::{AltStack, Block, POOL};
-use linux_raw_sys::general::SIGSEGV;
+
+const SIGSEGV: i32 = linux_raw_sys::general::SIGSEGV as i32;
 
 /// Whether the kernel, or a filter of the target's, has forced the signal on a thread that does not want to hear
 /// of it, which ends it then (`force_sig_info_to_task`, kernel/signal.c).
@@ -48,7 +50,11 @@ pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mu
     text::leave_stub(context);
     let info = fault::shown(signal, info, context.pc());
     // SAFETY: `context` is a kernel frame with the target's whole state.
-    let frame = unsafe { push(&info, context, &action, block) };
+    let Some(frame) = (unsafe { push(&info, context, &action, block, false) }) else {
+        let _ = action_for_no_frame(signal, sighand, old);
+        to_context(SIGSEGV, &fault::no_frame(), context, block);
+        return;
+    };
     context.enter_handler(action.kernel(), signal, frame);
     context.set_mask(mask::for_kernel(during));
     block.blocked.set_from(during);
@@ -60,13 +66,13 @@ pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mu
 /// Called by the exit code alone, with the registers of the call that is ending.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut Block) {
-    let signal = block.held_signal;
+    let mut signal = block.held_signal;
     // SAFETY: as in `to_context`.
     let sighand = unsafe { &*block.sighand };
-    let action = sighand.get(signal);
+    let mut action = sighand.get(signal);
     let old = block.blocked.believed(block.exit_mask);
     block.exit_mask_set = u32::from(sys::can_set_signal_mask());
-    let info = *block.held.info();
+    let mut info = *block.held.info();
     // What is blocked is pending even while it is ignored (sig_ignored, kernel/signal.c).
     let unwelcome = is_unwelcome(signal, &info, &action, old);
     let mut kernel = block.exit_mask;
@@ -85,34 +91,59 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
         }
         return;
     }
-    if action.resets() {
-        sighand.was_reset(signal);
-        fault::keep_ours(signal);
-    }
-    let during = action.mask_during(signal, block.temporary_mask.take().unwrap_or(old));
+    let blocked = block.temporary_mask.take().unwrap_or(old);
     let mut shown = *regs;
     shown.set_pc(text::shown_pc(regs.pc()));
     let held = &raw mut block.held;
     // SAFETY: `held` is this thread's and was filled by `hold`; its vector registers are taken from
     // beside `regs`, where entry.rs saved them.
-    let frame = unsafe {
-        let mut context = (*held).as_caller(regs);
-        context.take_regs(&shown);
-        context.set_mask(old);
-        push(&fault::shown(signal, &info, shown.pc()), &context, &action, block)
+    let mut context = unsafe { (*held).as_caller(regs) };
+    context.take_regs(&shown);
+    context.set_mask(old);
+    let frame = loop {
+        if action.resets() {
+            sighand.was_reset(signal);
+            fault::keep_ours(signal);
+        }
+        info = fault::shown(signal, &info, shown.pc());
+        // SAFETY: the context is the caller's, complete.
+        if let Some(frame) = unsafe { push(&info, &context, &action, block, true) } {
+            break frame;
+        }
+        action = action_for_no_frame(signal, sighand, blocked);
+        (signal, info) = (SIGSEGV, fault::no_frame());
     };
     arch::enter_handler(regs, action.kernel(), signal, frame);
+    let during = action.mask_during(signal, blocked);
     block.exit_mask = mask::for_kernel(during);
     block.blocked.set_from(during);
     block.held_flag.store(0, Ordering::Relaxed);
 }
 
+/// What the target does when there is no room for the frame of `signal`'s handler, in a thread that blocks `blocked`
+/// (`force_sigsegv`, kernel/signal.c).
+fn action_for_no_frame(signal: i32, sighand: &SigHand, blocked: u64) -> Action {
+    let action = sighand.get(SIGSEGV);
+    let is_deaf = signal == SIGSEGV || blocked & bit(SIGSEGV) != 0;
+    if is_deaf || action.is_default() || action.is_ignore() {
+        fault::die(SIGSEGV);
+    }
+    action
+}
+
 /// Builds the frame on the stack that the target asked for (`get_sigframe`,
-/// arch/x86/kernel/signal.c, and its likes).
+/// arch/x86/kernel/signal.c, and its likes). `None`: it has no room there. Where all signals are blocked that may end
+/// the process here; a fault while they are not, `in_resident`, would be taken for one of the resident's own.
 ///
 /// # Safety
 /// `context` must be complete.
-unsafe fn push(info: &SigInfo, context: &Context, action: &Action, block: &mut Block) -> usize {
+unsafe fn push(
+    info: &SigInfo,
+    context: &Context,
+    action: &Action,
+    block: &mut Block,
+    in_resident: bool,
+) -> Option<usize> {
     let sp = context.sp();
     let alt = block.altstack;
     let nested = alt.holds(sp);
@@ -122,13 +153,22 @@ unsafe fn push(info: &SigInfo, context: &Context, action: &Action, block: &mut B
     let reported = (alt.sp, alt.flags, alt.size);
     // A frame that leaves the stack it is for kills, instead of what lies below.
     let floor = if entering || nested { alt.sp } else { 0 };
+    // The target hears of a stack that has no room only on another one.
+    // SAFETY: a bound block has its handlers.
+    let fault = unsafe { &*block.sighand }.get(SIGSEGV);
+    let hears = fault.on_altstack() && alt.enabled() && !nested && !entering;
+    let asks = in_resident || hears;
+    let has_room = |frame: usize| {
+        frame > floor && (!asks || memory::writable(frame, top.wrapping_sub(frame)).is_ok())
+    };
+    // SAFETY: the caller's promise; the place is the one the kernel would have taken.
+    let frame =
+        unsafe { arch::build_frame(top, has_room, info, context, reported, action.kernel()) }?;
     if alt.flags & AltStack::AUTODISARM != 0 {
         // sas_ss_reset: the stack is forgotten until the handler returns.
         block.altstack = AltStack::NONE;
     }
-    // SAFETY: the caller's promise; the place is the one the kernel would have taken.
-    let built = unsafe { arch::build_frame(top, floor, info, context, reported, action.kernel()) };
-    built.unwrap_or_else(|| fault::die(SIGSEGV as i32))
+    Some(frame)
 }
 
 /// Whether the calling thread has a signal to deliver.

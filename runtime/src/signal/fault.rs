@@ -63,6 +63,16 @@ pub fn code(info: &SigInfo) -> i32 {
     arch::si_code(info)
 }
 
+/// `si_code` of what the kernel forces without an address (asm-generic/siginfo.h).
+const SI_KERNEL: i32 = 0x80;
+
+/// What the kernel forces on a thread of which it cannot build the frame of a handler (`force_sigsegv`, kernel/signal.c).
+pub fn no_frame() -> SigInfo {
+    let mut info = arch::queued_info(SIGSEGV as i32, 0, 0);
+    arch::set_si_code(&mut info, SI_KERNEL);
+    info
+}
+
 /// Whether the signal is a fault of the code it interrupted.
 pub fn is_fault(signal: i32, info: &SigInfo) -> bool {
     OURS & bit(signal) != 0 && code(info) > 0
@@ -147,7 +157,6 @@ pub fn die_as_default(signal: i32, info: &SigInfo) -> bool {
         return false;
     }
     // What the kernel forces without an address, a bad frame among them, may not come again.
-    const SI_KERNEL: i32 = 0x80;
     if !happens_again(signal, info) || code(info) == SI_KERNEL {
         super::deliver::again(signal, info);
     }

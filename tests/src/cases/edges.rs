@@ -12,6 +12,7 @@ pub fn cases() -> Vec<Case> {
         // Under a module that answers calls there are no rings (`options/ring-refused`).
         Case::new("edges/ring-waits").build(Build::c("waits.c")).run(&["{0}", "ring"]).plain_only(),
         Case::new("edges/frames").build(Build::c("frames.c")),
+        Case::new("edges/no-frame").build(Build::c("noframe.c")),
         Case::new("edges/filtered").build(Build::c("filtered.c")),
         Case::new("edges/flags").build(Build::c("flags.c")),
         Case::new("edges/order").build(Build::c("order.c")),

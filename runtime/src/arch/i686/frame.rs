@@ -73,14 +73,14 @@ pub(super) fn arguments(action: &KernelAction, signal: i32, frame: usize) -> (u3
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
 /// `context`, whose alternate stack is `altstack`, for the handler of `action`. Gives the handler's
-/// stack pointer; `None` when it would not be above `floor`.
+/// stack pointer; `None` when the frame does not fit down to there.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
 /// below is written as the kernel would write it, and faults as the kernel's write would.
 pub unsafe fn build_frame(
     top: usize,
-    floor: usize,
+    fits: impl Fn(usize) -> bool,
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
@@ -92,7 +92,7 @@ pub unsafe fn build_frame(
     let wants_info = action.flags & SA_SIGINFO != 0;
     let size = if wants_info { size_of::<RtFrame>() } else { size_of::<OldFrame>() };
     let sp = (vectors.wrapping_sub(size).wrapping_add(4) & !15).wrapping_sub(4);
-    if sp <= floor {
+    if !fits(sp) {
         return None;
     }
     let mut registers = context.get().registers;

@@ -14,15 +14,15 @@ pub(super) const CONTEXT: usize = size_of::<SigInfo>();
 const FRAME: usize = CONTEXT + size_of::<UContext>();
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
-/// `context`, whose alternate stack is `altstack`. Gives the handler's stack pointer; `None` when it
-/// would not be above `floor`.
+/// `context`, whose alternate stack is `altstack`. Gives the handler's stack pointer; `None` when the
+/// frame does not fit down to there.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
 /// below is written as the kernel would write it, and faults as the kernel's write would.
 pub unsafe fn build_frame(
     top: usize,
-    floor: usize,
+    fits: impl Fn(usize) -> bool,
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
@@ -30,7 +30,7 @@ pub unsafe fn build_frame(
 ) -> Option<usize> {
     let extra = context.extra();
     let sp = top.wrapping_sub(FRAME + extra) & !15;
-    if sp <= floor {
+    if !fits(sp) {
         return None;
     }
     // SAFETY: the places are inside [sp, top), which the caller gave us; the source has `extra`

@@ -33,14 +33,14 @@ const FRAME: usize = INFO + size_of::<SigInfo>();
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
 /// `context`, whose alternate stack is `altstack`, for the handler of `action`. Gives the handler's
-/// stack pointer; `None` when it would not be above `floor`.
+/// stack pointer; `None` when the frame does not fit down to there.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
 /// below is written as the kernel would write it, and faults as the kernel's write would.
 pub unsafe fn build_frame(
     top: usize,
-    floor: usize,
+    fits: impl Fn(usize) -> bool,
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
@@ -49,7 +49,7 @@ pub unsafe fn build_frame(
     let len = context.vector_len();
     let vectors = top.wrapping_sub(len) & !63;
     let sp = (vectors.wrapping_sub(FRAME) & !15).wrapping_sub(8);
-    if sp <= floor {
+    if !fits(sp) {
         return None;
     }
     // SAFETY: the places are inside [sp, top), which the caller gave us; the source has `len`
