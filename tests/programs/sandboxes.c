@@ -217,7 +217,7 @@ static void children(void)
 {
     NONE_OF(SECCOMP_RET_KILL_PROCESS, SYS_execveat, SYS_memfd_create, SYS_personality, SYS_gettid,
             SYS_rt_sigprocmask, SYS_sigaltstack, SYS_rt_sigpending, SYS_tgkill, SYS_faccessat2,
-            SYS_statx, SYS_readlinkat, SYS_dup3, SYS_clone3, SYS_vfork, SYS_pread64 + 1000);
+            SYS_statx, SYS_readlinkat, SYS_dup3, SYS_clone3, SYS_vfork, SYS_fcntl, SYS_pread64 + 1000);
     pid_t child = fork();
     if (child == 0) {
         say("  in the child\n");
@@ -227,6 +227,30 @@ static void children(void)
     waitpid(child, &status, 0);
     number("child", status);
     execl("/bin/echo", "echo", "  executed", NULL);
+    say("  not executed\n");
+}
+
+/* What needs memory of vload's own, where none can be mapped. */
+static void no_memory(void)
+{
+    NONE_OF(SECCOMP_RET_KILL_PROCESS, SYS_mmap, SYS_mprotect, SYS_munmap, SYS_mremap);
+    for (int round = 0; round < 3; round++) {
+        pid_t child = vfork();
+        if (child == 0)
+            _exit(8 + round);
+        int status = -1;
+        waitpid(child, &status, 0);
+        number("child", status);
+    }
+    _exit(10);
+}
+
+static const char *simple;
+
+static void no_protection(void)
+{
+    NONE_OF(SECCOMP_RET_KILL_PROCESS, SYS_mprotect);
+    execl(simple, "simple", NULL);
     say("  not executed\n");
 }
 
@@ -311,8 +335,9 @@ static void two(void)
     execl("/bin/echo", "echo", "not executed: ld.so cannot open", NULL);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    simple = argc > 1 ? argv[1] : "";
     static const struct {
         const char *name;
         void (*run)(void);
@@ -329,6 +354,8 @@ int main(void)
         {"handlers", handlers},
         {"threads", threads},
         {"children", children},
+        {"no memory", no_memory},
+        {"no protection", no_protection},
         {"strict", strict},
         {"strict, signal", strict_signal},
         {"strict, more", strict_more},

@@ -47,7 +47,7 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
     }
     let inaccessible = !path.to_bytes().starts_with(b"/")
         && request.dirfd != sys::CWD
-        && sys::fcntl(request.dirfd, F_GETFD, 0)? as u32 & FD_CLOEXEC != 0;
+        && sys::fcntl(request.dirfd, F_GETFD, 0).is_ok_and(|flags| flags as u32 & FD_CLOEXEC != 0);
     let fd = match open(request, path) {
         Ok(fd) => fd,
         Err(Errno::MFILE | Errno::NFILE) => return Ok(Found::File { fd: -1, inaccessible }),

@@ -150,8 +150,9 @@ fn resume(
         } else {
             vector[PRIVATE_ARGUMENTS] = c"".as_ptr() as usize;
         }
-        if program >= 0 {
-            sys::set_close_on_exec(program, false)?;
+        // Where a filter of the target's forbids it the next vload opens the path.
+        if program >= 0 && sys::set_close_on_exec(program, false).is_err() {
+            resumed.program = -1;
         }
         let envp = request.envp;
         let result = run(call, &resumed, execfn, vector, envp);

@@ -71,6 +71,8 @@ fn strict(call: &mut Call<'_>) -> isize {
 
 fn filter(call: &mut Call<'_>, program: usize, flags: usize) -> isize {
     let node = copy(call, program);
+    // The filter may forbid mmap(2), and allow what starts a child that shares memory.
+    POOL.reserve();
     install(call, node, flags)
 }
 

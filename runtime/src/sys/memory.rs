@@ -3,7 +3,7 @@
 use super::{Result, call, check};
 use crate::arch;
 use linux_raw_sys::general as nr;
-use linux_raw_sys::general::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE};
+use linux_raw_sys::general::{MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, PROT_READ, PROT_WRITE};
 
 /// `mmap(2)`. `offset` is in bytes and a multiple of the page size.
 ///
@@ -25,6 +25,15 @@ pub unsafe fn mmap(
 pub fn map_anonymous(len: usize) -> Result<usize> {
     // SAFETY: without MAP_FIXED the kernel takes unused addresses.
     unsafe { mmap(0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) }
+}
+
+/// Makes a part of a mapping one that cannot be accessed, by the call that has made the mapping.
+///
+/// # Safety
+/// Nothing may need what is there.
+pub unsafe fn map_nothing(addr: usize, len: usize) -> Result<()> {
+    // SAFETY: the caller's promise.
+    unsafe { mmap(addr, len, 0, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) }.map(drop)
 }
 
 /// `munmap(2)`.

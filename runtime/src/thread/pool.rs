@@ -78,6 +78,14 @@ impl Pool {
         self.map()
     }
 
+    /// Has a block ready for the next thread, or child of a vfork, in a process that may soon be forbidden to map one.
+    pub fn reserve(&self) {
+        if let Ok(block) = self.take() {
+            // SAFETY: blocks are never unmapped.
+            self.give_back(unsafe { &*block });
+        }
+    }
+
     /// Maps a block for the caller, and some more if there are many already: a process with thousands of
     /// threads has them in a few mappings.
     fn map(&self) -> sys::Result<*mut Block> {
@@ -105,7 +113,7 @@ impl Pool {
         let stack = start + GUARD + SIGNAL_STACK + GUARD;
         for guard in [start, start + GUARD + SIGNAL_STACK] {
             // SAFETY: the pages are ours and unused.
-            unsafe { sys::mprotect(guard, GUARD, 0) }?;
+            unsafe { sys::map_nothing(guard, GUARD) }?;
         }
         let node = (stack + STACK) as *mut Node;
         // SAFETY: the pages behind the stack are ours and zero, which is a valid block: no

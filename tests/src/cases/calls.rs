@@ -81,6 +81,8 @@ pub fn cases() -> Vec<Case> {
         // A site that traps needs rt_sigreturn, which these filters forbid.
         Case::new("calls/sandboxes")
             .build(Build::c_with("sandboxes.c", "", &["-pthread"]))
+            .build(Build::c_with("tiny.c", "static", &["-nostdlib", "-static"]))
+            .run(&["{0}", "{1}"])
             // Strict mode is refused where a filter is there already, and the tracer's is.
             .never_bounced()
             // One filter leaves an exec no way but /proc (docs/limits.md).
