@@ -245,6 +245,57 @@ static void no_memory(void)
     _exit(10);
 }
 
+static volatile int heard;
+static void hear(int signal) { heard |= 1 << signal; }
+
+static void sleeping(pid_t pid)
+{
+    char path[64], text[300];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    for (;;) {
+        int fd = MUST(open(path, O_RDONLY));
+        ssize_t length = MUST(read(fd, text, sizeof text - 1));
+        close(fd);
+        text[length] = 0;
+        char *state = strrchr(text, ')');
+        if (state && state[2] == 'S')
+            return;
+        sched_yield();
+    }
+}
+
+/* Two signals at once, of faults, end a wait of which the mask is not there any more: it may only be tried. */
+static void two_signals(void)
+{
+    int ends[2], file = MUST(memfd_create("mask", 0));
+    MUST(ftruncate(file, 4096));
+    char *mask = MUST(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0));
+    MUST(pipe(ends));
+    pid_t child = MUST(fork());
+    if (child == 0) {
+        signal(SIGBUS, hear);
+        signal(SIGSEGV, hear);
+        NONE_OF(SECCOMP_RET_ERRNO | EPERM, SYS_rt_sigprocmask);
+        say("  waits\n");
+        (void)!write(ends[1], "", 1);
+        long result = syscall(SYS_ppoll, NULL, 0, NULL, mask, 8);
+        number("interrupted", result == -1 && errno == EINTR);
+        number("heard", heard);
+        _exit(11);
+    }
+    char byte;
+    MUST(read(ends[0], &byte, 1));
+    sleeping(child);
+    MUST(kill(child, SIGSTOP));
+    MUST(waitpid(child, NULL, WUNTRACED));
+    MUST(ftruncate(file, 0));
+    kill(child, SIGBUS);
+    kill(child, SIGSEGV);
+    kill(child, SIGCONT);
+    report("  of two signals", child);
+    _exit(0);
+}
+
 static const char *simple;
 
 static void no_protection(void)
@@ -356,6 +407,7 @@ int main(int argc, char **argv)
         {"children", children},
         {"no memory", no_memory},
         {"no protection", no_protection},
+        {"two signals", two_signals},
         {"strict", strict},
         {"strict, signal", strict_signal},
         {"strict, more", strict_more},

@@ -46,7 +46,7 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
             return;
         }
         if is_second(block, &context) {
-            put_off(signal, info, &mut context);
+            put_off(signal, info, &mut context, block);
             return;
         }
         // SAFETY: in the exit window the registers of the call are complete (arch/*/exit.rs).
@@ -126,7 +126,7 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
         }
     }
     if is_second(block, context) {
-        put_off(signal, info, context);
+        put_off(signal, info, context, block);
         return;
     }
     // SAFETY: the caller's promise.
@@ -144,11 +144,13 @@ fn is_second(block: &Block, context: &Context) -> bool {
     deliver::is_held(block) || (block.exit_mask_set != 0 && differs)
 }
 
-/// Only a signal that is never blocked here (signal/fault.rs) comes second. It waits in the kernel's queue, behind the
-/// mask, until the target's own is set.
-fn put_off(signal: i32, info: &SigInfo, context: &mut Context) {
-    context.set_mask(sys::ALL_SIGNALS);
-    deliver::back_to_kernel(signal, info);
+/// Only a signal that is never blocked here (signal/fault.rs) comes second. It waits until the target's own mask is set: in
+/// the block while the resident is at work, whose faults are still to come through, and then in the kernel's queue.
+fn put_off(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block) {
+    if !mask::come_second(block, signal, info) {
+        context.set_mask(sys::ALL_SIGNALS);
+        deliver::back_to_kernel(signal, info);
+    }
 }
 
 /// Whether a trap is that of a breakpoint instruction.

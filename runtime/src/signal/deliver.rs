@@ -82,6 +82,7 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
     if waits || (!unwelcome && action.is_ignore()) {
         block.exit_mask = kernel;
         block.held_flag.store(0, Ordering::Relaxed);
+        mask::after_first(block);
         return;
     }
     if unwelcome || action.is_default() {
@@ -118,6 +119,7 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
     block.exit_mask = mask::for_kernel(during);
     block.blocked.set_from(during);
     block.held_flag.store(0, Ordering::Relaxed);
+    mask::after_first(block);
 }
 
 /// What the target does when there is no room for the frame of `signal`'s handler, in a thread that blocks `blocked`

@@ -180,12 +180,22 @@ pub fn hand_back(block: &mut Block, set: u64) -> u64 {
     let set = set & block.pending.set();
     if set != 0 {
         const BLOCK: usize = 0;
-        // SAFETY: the set is ours; nothing that raises these signals is executed until they are open again.
-        let done = unsafe { sys::signal_mask(BLOCK, &raw const set as usize, 0) };
-        debug_assert!(done.is_ok());
+        // SAFETY: the set is ours; nothing that raises these signals is executed until they are open again. Where a
+        // filter of the target's forbids it they come at once.
+        let _ = unsafe { sys::signal_mask(BLOCK, &raw const set as usize, 0) };
         block.pending.take(set, super::deliver::back_to_kernel);
     }
     set
+}
+
+/// Keeps a signal that has come while another one is held, until [`after_first`]. `false`: it is none of those that can.
+pub fn come_second(block: &mut Block, signal: i32, info: &SigInfo) -> bool {
+    super::is_held(block) && block.pending.keep(signal, info)
+}
+
+/// The first signal is delivered, and the exit sets the mask: what came second waits for that in the kernel's queue.
+pub fn after_first(block: &mut Block) {
+    hand_back(block, !block.blocked.get());
 }
 
 /// `rt_sigtimedwait(2)`: what was held back is taken like the rest.
@@ -221,7 +231,7 @@ pub fn for_kernel(mask: u64) -> u64 {
 
 /// What is blocked while the resident goes on with a signal held: all but the faults that it expects
 /// of its own instructions (`arch::escape_of_fault`) and of a module's. If one of these comes from elsewhere it is the
-/// second to be held, and waits blocked. Where a filter of the target's keeps the exit from setting the
+/// second, and waits in the block ([`come_second`]). Where a filter of the target's keeps the exit from setting the
 /// mask, the handler starts with this one, and may come to a site that traps.
 pub fn while_held() -> u64 {
     let expected = bit(SIGSEGV as i32) | bit(SIGBUS as i32) | (open() & FAULTS);

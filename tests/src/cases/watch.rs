@@ -72,6 +72,14 @@ fn late_site(name: &str) -> Case {
         .on(&[Arch::X86_64])
 }
 
+/// The same, loaded by a process with one thread.
+fn own_mask(name: &str) -> Case {
+    Case::new(name)
+        .build(Build::c("ownmask.c"))
+        .build(Build::c_with("oddsite.c", "", &["-shared", "-fPIC"]))
+        .on(&[Arch::X86_64])
+}
+
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -105,6 +113,8 @@ pub fn cases() -> Vec<Case> {
     let looping =
         |name: &str| checked(name).run(&["{0}", "loop"]).not_under(&["mdwe"]).not_under(FILTERED);
     cases.extend([
+        own_mask("watch/own-mask").run(&["{0}", "{1}"]),
+        own_mask("watch/own-mask-waiting").run(&["{0}", "{1}", "waiting"]),
         late_site("watch/late-site").run(&["{0}", "{1}"]),
         late_site("watch/late-site-blocked").run(&["{0}", "{1}", "blocked"]),
         late_site("watch/late-site-covered").plain_only().not_under(FILTERED).check(late_calls),
