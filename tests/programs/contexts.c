@@ -52,6 +52,34 @@ static void queued(void)
     printf("handled: %d\n", handled);
 }
 
+static void look(int signal, siginfo_t *info, void *context)
+{
+    (void)context;
+    printf("sent %d code %d at %p\n", signal, info->si_code, info->si_addr);
+}
+
+/* A process may send its own threads what looks like a fault, as crash handlers do when they are done. */
+static void sent(void)
+{
+    const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS};
+    for (unsigned i = 0; i < 2 * sizeof signals / sizeof *signals; i++) {
+        siginfo_t info = {.si_signo = signals[i / 2], .si_code = 1, .si_addr = (void *)0x1234};
+        on(info.si_signo, look, 0);
+        if (i % 2)
+            MUST(syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), info.si_signo, &info));
+        else
+            MUST(syscall(SYS_rt_sigqueueinfo, getpid(), info.si_signo, &info));
+        fflush(stdout);
+        pid_t child = MUST(fork());
+        if (child == 0) {
+            signal(info.si_signo, SIG_DFL);
+            syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), info.si_signo, &info);
+            _exit(1);
+        }
+        report("by default", child);
+    }
+}
+
 extern char skip_from[], skip_to[];
 
 static void change(int signal, siginfo_t *info, void *context)
@@ -295,6 +323,7 @@ int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     queued();
+    sent();
     changed();
     barriers();
     never_returning();

@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use super::{SIGTRAP, UNBLOCKABLE, deliver, fault, mask};
 use crate::adopt;
-use crate::arch::{self, Context, SigInfo};
+use crate::arch::{self, Context, SigInfo, Watched};
 use crate::module;
 use crate::sys;
 use crate::text::{self, Trapped};
@@ -28,7 +28,9 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
     let block = unsafe { &mut *own_block(&context) };
     let lent = arch::lend_thread_register(block);
     let mut leaving = false;
-    if !fault::is_step(signal, info) && !fault::is_fault(signal, info) {
+    // Behind a call nothing of the gate's faults: what looks like it was sent.
+    let is_behind = arch::watched_at(context.pc()) == Watched::After;
+    if !fault::is_step(signal, info) && (is_behind || !fault::is_fault(signal, info)) {
         watch::leave_gate(&mut context, block);
     }
     let pc = context.pc();
@@ -100,17 +102,19 @@ fn own_block(context: &Context) -> *mut Block {
 /// `info` and `context` must be those of the kernel's frame.
 unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block) {
     let pc = context.pc();
+    // What the target's call has sent to its own thread may look like a fault (rt_sigqueueinfo(2)).
+    let is_sent = pc == arch::forwarded();
     if fault::is_filtered(signal, info) && pc == arch::own_call_done() {
         // A filter of the target's forbids what the resident asked for itself: the target has made
         // no such call, and hears nothing of it.
         context.set_result(sys::raw(Err(sys::Errno::NOSYS)));
         return;
     }
-    if fault::is_step(signal, info) {
+    if fault::is_step(signal, info) && !is_sent {
         // The caller single-steps itself: its flag is saved and off in a few instructions.
         return;
     }
-    if fault::is_fault(signal, info) {
+    if fault::is_fault(signal, info) && !is_sent {
         if let Some(escape) = arch::escape_of_fault(pc).or_else(|| arch::escape_of_copy(pc)) {
             context.set_pc(escape);
             return;

@@ -98,7 +98,9 @@ pub const DISPATCHED: i32 = 0x766c;
 pub fn shown(signal: i32, info: &SigInfo, pc: usize) -> SigInfo {
     let mut shown = *info;
     if is_filtered(signal, info) {
-        arch::set_si_addr(&mut shown, pc);
+        let at = arch::si_addr(info);
+        let is_ours = arch::image_contains(at);
+        arch::set_si_addr(&mut shown, if is_ours { pc } else { crate::text::shown_pc(at) });
     } else if signal == SIGSYS as i32 && code(info) == DISPATCHED {
         const SYS_USER_DISPATCH: i32 = 2;
         arch::set_si_code(&mut shown, SYS_USER_DISPATCH);
@@ -147,19 +149,14 @@ pub fn keep_ours(signal: i32) {
     }
 }
 
-/// Lets the kernel do by default what `signal` does, with `info`, as soon as the handler returns.
-/// Most faults happen again by themselves; a trap does not, the program counter is behind it,
-/// nor does a frame that `rt_sigreturn(2)` cannot take: its context is restored when that is found.
-/// `false` when a filter of the target's does not allow it.
+/// Lets the kernel do by default what `signal` does, with `info`, as soon as the handler returns, before the instruction
+/// at which a fault would happen again: what was sent (rt_sigqueueinfo(2)) may look just like a fault. `false` when a filter of the target's does not allow it.
 pub fn die_as_default(signal: i32, info: &SigInfo) -> bool {
     let default = KernelAction::default();
     if sys::signal_action(signal, Some(&default), None).is_err() {
         return false;
     }
-    // What the kernel forces without an address, a bad frame among them, may not come again.
-    if !happens_again(signal, info) || code(info) == SI_KERNEL {
-        super::deliver::again(signal, info);
-    }
+    super::deliver::again(signal, info);
     true
 }
 
