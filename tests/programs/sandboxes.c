@@ -248,22 +248,6 @@ static void no_memory(void)
 static volatile int heard;
 static void hear(int signal) { heard |= 1 << signal; }
 
-static void sleeping(pid_t pid)
-{
-    char path[64], text[300];
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    for (;;) {
-        int fd = MUST(open(path, O_RDONLY));
-        ssize_t length = MUST(read(fd, text, sizeof text - 1));
-        close(fd);
-        text[length] = 0;
-        char *state = strrchr(text, ')');
-        if (state && state[2] == 'S')
-            return;
-        sched_yield();
-    }
-}
-
 /* Two signals at once, of faults, end a wait of which the mask is not there any more: it may only be tried. */
 static void two_signals(void)
 {
@@ -285,7 +269,7 @@ static void two_signals(void)
     }
     char byte;
     MUST(read(ends[0], &byte, 1));
-    sleeping(child);
+    await_state(child, child, 'S');
     MUST(kill(child, SIGSTOP));
     MUST(waitpid(child, NULL, WUNTRACED));
     MUST(ftruncate(file, 0));
