@@ -37,6 +37,13 @@ static void of_names(void)
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d/x", fd);
     told("in a file without a name", truncate(path, 0));
+    CALL(mkdirat, fd, "x", 0755);
+    MUST(mkfifo(at("pipe"), 0600));
+    told("of a pipe", getxattr(at("pipe"), "user.", text, sizeof text));
+    snprintf(path, sizeof path, "/proc/self/fd/%d/", top_fd);
+    int name = open(path, O_PATH | O_CREAT | O_EXCL);
+    told("only its name", fcntl(name, F_GETFL) & ~O_DIRECTORY);
+    close(name);
     close(fd);
 }
 

@@ -135,14 +135,19 @@ fn name(from: usize, room: &mut [u8; NAME_ROOM]) -> Result<&CStr> {
     if length == 0 {
         return Err(Errno::RANGE);
     }
-    let name = CStr::from_bytes_with_nul(&room[..=length]).map_err(|_| Errno::RANGE)?;
-    // A name must follow what it begins with (`xattr_resolve_name`).
-    let is_bare = matches!(name.to_bytes(), b"user." | b"trusted." | b"security.");
-    if is_bare { Err(Errno::INVAL) } else { Ok(name) }
+    CStr::from_bytes_with_nul(&room[..=length]).map_err(|_| Errno::RANGE)
 }
 
-/// Whether the process may use the attribute of that name (`xattr_permission`, fs/xattr.c).
+/// Whether the process may use the attribute of that name, and it is one.
 fn may_use(subject: &impl Subject, name: &CStr, wanted: u32) -> Result<()> {
+    permit(subject, name, wanted)?;
+    // A name must follow what it begins with (`xattr_resolve_name`).
+    let is_bare = matches!(name.to_bytes(), b"user." | b"trusted." | b"security.");
+    if is_bare { Err(Errno::INVAL) } else { Ok(()) }
+}
+
+/// What its place, its kind and its mode say (`xattr_permission`, fs/xattr.c).
+fn permit(subject: &impl Subject, name: &CStr, wanted: u32) -> Result<()> {
     const STICKY: u32 = 0o1000;
     let name = name.to_bytes();
     if name.starts_with(b"security.") {
@@ -152,9 +157,13 @@ fn may_use(subject: &impl Subject, name: &CStr, wanted: u32) -> Result<()> {
         return if may { Ok(()) } else { Err(Errno::PERM) };
     }
     let known = subject.stat()?;
+    let refusal = if wanted == WRITE { Errno::PERM } else { Errno::NODATA };
     if name.starts_with(b"trusted.") {
-        let refusal = if wanted == WRITE { Errno::PERM } else { Errno::NODATA };
         return if Credentials::effective().can(SYS_ADMIN) { Ok(()) } else { Err(refusal) };
+    }
+    let is_files = matches!(known.mode & nr::S_IFMT, nr::S_IFREG | nr::S_IFDIR);
+    if name.starts_with(b"user.") && !is_files {
+        return Err(refusal);
     }
     let is_shared =
         name.starts_with(b"user.") && is_directory(known.mode) && known.mode & STICKY != 0;

@@ -200,7 +200,7 @@ impl From {
                 return Ok(Where::Open(held));
             }
             if held.path(&mut base).gone {
-                return Err(Errno::NOENT);
+                return Err(if held.is_directory() { Errno::NOENT } else { Errno::NOTDIR });
             }
         } else if !(at_cwd && self.is_programs() && fs::mine().read(Which::Cwd, &mut base)) {
             anchor = Some(if at_cwd { CWD } else { self.directory as usize });

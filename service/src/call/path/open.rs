@@ -25,10 +25,11 @@ struct OpenHow {
 /// What a call opens with.
 fn given(asked: &Asked<'_>) -> Result<OpenHow> {
     let arguments = asked.call.arguments;
-    let simple = |flags: usize, mode: usize| OpenHow {
-        flags: u64::from(flags as u32),
-        mode: mode as u64 & 0o7777,
-        resolve: 0,
+    // `O_PATH` beats what does not go with it (`build_open_how`, fs/open.c).
+    let simple = |flags: usize, mode: usize| {
+        let flags = flags as u32;
+        let flags = if flags & nr::O_PATH != 0 { flags & FOR_NAME } else { flags };
+        OpenHow { flags: u64::from(flags), mode: mode as u64 & 0o7777, resolve: 0 }
     };
     match asked.described.name() {
         "creat" => Ok(simple((nr::O_CREAT | nr::O_WRONLY | nr::O_TRUNC) as usize, arguments[1])),
@@ -129,10 +130,7 @@ const LARGE: u32 = 0o100_000;
 pub fn check_arguments(asked: &Asked<'_>) -> Result<()> {
     let given = given(asked)?;
     let is_strict = asked.described.name() == "openat2";
-    let mut flags = given.flags as u32;
-    if !is_strict && flags & nr::O_PATH != 0 {
-        flags &= FOR_NAME;
-    }
+    let flags = given.flags as u32;
     let both = nr::O_CREAT | nr::O_DIRECTORY;
     let unnamed = TMPFILE | nr::O_DIRECTORY;
     let is_wrong = is_strict && flags & !(KNOWN | LARGE) != 0
@@ -169,9 +167,6 @@ pub fn how(asked: &Asked<'_>) -> Result<How> {
 pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     let given = given(asked)?;
     let mut flags = given.flags as u32;
-    if flags & nr::O_PATH != 0 {
-        flags &= FOR_NAME;
-    }
     if spot.place.slash || spot.place.last != Last::Name {
         if flags & nr::O_CREAT != 0 {
             let is_there = spot.place.last != Last::Name;
@@ -203,10 +198,7 @@ pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
 
 /// An open file of a layer's that has no name is opened once more, by a link of `/proc`.
 pub fn reopen(asked: &mut Asked<'_>, held: &Held) -> Result<usize> {
-    let mut flags = given(asked)?.flags as u32;
-    if flags & nr::O_PATH != 0 {
-        flags &= FOR_NAME;
-    }
+    let flags = given(asked)?.flags as u32;
     let known = held.stat()?;
     if flags & TMPFILE != 0 {
         return Err(Errno::NOTDIR);
