@@ -11,6 +11,7 @@ mod search;
 use alloc::vec::Vec;
 
 use runtime::sort;
+use runtime::sys;
 use runtime::trial::{Off, Place, Seen};
 
 use crate::message::{USAGE, fail};
@@ -114,6 +115,16 @@ impl Bisection<'_, '_> {
     fn differs(&mut self, what: &str, setup: Setup<'_>) -> (bool, Vec<Seen>) {
         let (outcome, seen) = self.runner.run(what, &Setup { records: self.records, ..setup });
         let difference = self.plain.compare(&outcome, self.status);
+        if difference.is_some()
+            && self.difference.is_none()
+            && let Some(said) = outcome.refusal()
+        {
+            // Nothing has run that could be at fault.
+            run::report(format_args!("\n"));
+            let shown = sys::write_all(2, said);
+            debug_assert!(shown.is_ok());
+            sys::exit(USAGE);
+        }
         run::say(difference.as_ref());
         if difference.is_some() {
             self.seen.clone_from(&seen);

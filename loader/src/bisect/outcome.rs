@@ -4,6 +4,8 @@ use core::fmt;
 
 use runtime::sys;
 
+use crate::message::USAGE;
+
 /// How a run ended, and what it wrote.
 pub struct Outcome {
     /// As wait(2) gives it; `None`: not in time.
@@ -57,6 +59,13 @@ pub enum Difference {
 }
 
 impl Outcome {
+    /// What vload has said instead of beginning the run, because of its options.
+    pub fn refusal(&self) -> Option<&[u8]> {
+        let said = self.errors.bytes();
+        let refused = self.status == Some(USAGE << 8) && said.starts_with(b"vload: ");
+        (refused && !said.starts_with(b"vload: internal error")).then_some(said)
+    }
+
     /// What the second of two runs does otherwise; `status`: nothing but the status is looked at.
     pub fn compare(&self, other: &Self, status: bool) -> Option<Difference> {
         if self.status != other.status {

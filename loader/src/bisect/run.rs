@@ -347,7 +347,7 @@ pub fn say(difference: Option<&Difference>) {
 }
 
 /// Says how far it is, on standard error.
-fn report(text: core::fmt::Arguments<'_>) {
+pub fn report(text: core::fmt::Arguments<'_>) {
     let mut line = Line::new();
     let _cut = core::fmt::Write::write_fmt(&mut line, text);
     // Nobody need hear it.

@@ -220,6 +220,7 @@ fn usage(bench: &Bench<'_>) -> Result<()> {
         (&["bisect", "--timeout", "0", "/bin/true"], 125),
         (&["bisect", "--log", "x", "/bin/true"], 125),
         (&["bisect", "-c", "/bin/true"], 125),
+        (&["bisect", "-m", "no-such-module", "/bin/true"], 125),
         (&["bisect", "--", "no-such-program"], 127),
         (&["bisect", "--", "./no-such-program"], 127),
         (&["bisect", "./text"], 126),
