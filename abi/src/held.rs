@@ -1,6 +1,6 @@
 //! Calls that are answered otherwise where a descriptor is virtual.
 
-use super::native_number;
+use super::{count_native, native_numbers};
 
 /// Their names, in any table.
 pub const NAMES: &[&str] = &[
@@ -75,25 +75,5 @@ pub const NAMES: &[&str] = &[
     "epoll_pwait2",
 ];
 
-const fn count() -> usize {
-    let (mut at, mut count) = (0, 0);
-    while at < NAMES.len() {
-        count += native_number(NAMES[at]).is_some() as usize;
-        at += 1;
-    }
-    count
-}
-
 /// Their numbers by the processor's own instruction.
-pub static NUMBERS: [usize; count()] = {
-    let mut numbers = [0; count()];
-    let (mut at, mut end) = (0, 0);
-    while at < NAMES.len() {
-        if let Some(number) = native_number(NAMES[at]) {
-            numbers[end] = number;
-            end += 1;
-        }
-        at += 1;
-    }
-    numbers
-};
+pub static NUMBERS: [usize; count_native(NAMES)] = native_numbers(NAMES);

@@ -79,6 +79,30 @@ pub const fn native_number(name: &str) -> Option<usize> {
     compact::number(Table::NATIVE, name)
 }
 
+/// How many of the names the processor's own table has.
+pub const fn count_native(names: &[&str]) -> usize {
+    let (mut at, mut count) = (0, 0);
+    while at < names.len() {
+        count += native_number(names[at]).is_some() as usize;
+        at += 1;
+    }
+    count
+}
+
+/// Their numbers.
+pub const fn native_numbers<const COUNT: usize>(names: &[&str]) -> [usize; COUNT] {
+    let mut numbers = [0; COUNT];
+    let (mut at, mut end) = (0, 0);
+    while at < names.len() {
+        if let Some(number) = native_number(names[at]) {
+            numbers[end] = number;
+            end += 1;
+        }
+        at += 1;
+    }
+    numbers
+}
+
 /// The numbers of the calls of the processor's own table that have a path.
 pub const PATHS: [usize; compact::count_paths(Table::NATIVE)] = compact::paths(Table::NATIVE);
 

@@ -80,7 +80,7 @@ pub fn begin_again(target: &Target<'_>, argv: &[usize], file: i32) {
 
 fn execute(copy: i32, target: &Target<'_>, argv: &[usize], file: i32) -> Result<Infallible> {
     let resumed = Resumed {
-        own: OWN.all().map(Slot::get),
+        own: OWN.handed_on().map(Slot::get),
         program: file,
         // What that means has been followed already.
         inaccessible: false,

@@ -123,6 +123,10 @@ pub fn run(target: Target<'_>) -> ! {
         ),
     };
     let nested = client::is_ourselves(resolved.program);
+    // A process with few descriptors gets them all (`output::open_own`).
+    if OWN.exe.get() >= 0 {
+        OWN.keep_program(resolved.program);
+    }
     resolved.close(-1);
     let vdso = vdso_at.is_some_and(|at| arch::cover_vdso(at.wrapping_add(vdso_moved)));
     let entry = |elf: &Elf, mapped: &Mapped| (elf.header.entry as usize).wrapping_add(mapped.bias);

@@ -139,7 +139,7 @@ pub fn open_trace(file: Option<&CStr>, trace: Trace) {
             let fd = or_fail(path, open_for_writing(path, O_TRUNC | O_APPEND));
             OWN.trace.set(hide(fd));
         }
-        (None, Trace::Lines) => match view::hide(2) {
+        (None, Trace::Lines) => match view::hide(2, false) {
             Ok(fd) => OWN.trace.set(fd),
             Err(error) => fail(
                 USAGE,

@@ -97,7 +97,7 @@ fn put_layers(new: bool) {
 
 /// Another vload executed us in place of the target.
 fn resume(vectors: Vectors, resumed: Resumed) -> ! {
-    for (slot, fd) in OWN.all().into_iter().zip(resumed.own) {
+    for (slot, fd) in OWN.handed_on().into_iter().zip(resumed.own) {
         slot.set(fd);
     }
     let options = vectors.arg(2).map_or(&b""[..], core::ffi::CStr::to_bytes);

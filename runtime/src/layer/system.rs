@@ -230,7 +230,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
                     view::debugger::look();
                     guard::call(call, &mut text::on_mappings)
                 })
-                .unwrap_or_else(|| call.pass()),
+                .unwrap_or_else(|| view::pass(call)),
         },
     }
 }

@@ -14,7 +14,7 @@ use crate::arch;
 use crate::memory::guard;
 use crate::text;
 use crate::thread::POOL;
-use crate::view::maps;
+use crate::view::{self, maps};
 
 /// Numbers that a table tells apart.
 pub const ENTRIES: usize = 1 << 16;
@@ -115,7 +115,8 @@ pub fn want_everything() {
 
 /// Wants what the system layer itself must see.
 pub fn want_base() {
-    let own = [system::WANTED, system::VIEWS, arch::numbers::WANTED, arch::numbers::VIEWS];
+    let own =
+        [system::WANTED, system::VIEWS, arch::numbers::WANTED, arch::numbers::VIEWS, &view::NAMED];
     for number in own.iter().copied().flatten().chain(guard::WANTED) {
         want(*number);
     }

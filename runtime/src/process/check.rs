@@ -32,9 +32,9 @@ pub enum Found {
 }
 
 /// Asks the kernel for everything that it checks before it looks at the file's format, then looks
-/// at the format ourselves. The errors are those that the caller of `execve` gets.
-pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
-    ask(request.dirfd, path, request.flags, request.argv, request.envp)?;
+/// at the format ourselves. The errors are those that the caller of `execve` gets. `file` is what the path stands for.
+pub fn program(request: &ExecRequest, path: &CStr, file: &CStr) -> Result<Found> {
+    ask(request.dirfd, file, request.flags, request.argv, request.envp)?;
     let mut name = [0; PATH_MAX];
     let execfn = execfn(request, path, &mut name)?;
     let mut room = None;
@@ -48,7 +48,7 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
     let inaccessible = !path.to_bytes().starts_with(b"/")
         && request.dirfd != sys::CWD
         && sys::fcntl(request.dirfd, F_GETFD, 0).is_ok_and(|flags| flags as u32 & FD_CLOEXEC != 0);
-    let fd = match open(request, path) {
+    let fd = match open(request, file) {
         Ok(fd) => fd,
         Err(Errno::MFILE | Errno::NFILE) => return Ok(Found::File { fd: -1, inaccessible }),
         Err(error) => {
@@ -91,21 +91,21 @@ pub fn program(request: &ExecRequest, path: &CStr) -> Result<Found> {
             }
             // A script's program is found again by the next vload, which needs the script.
             resolved.close_all();
-            Ok(Found::File { fd: open(request, path)?, inaccessible })
+            Ok(Found::File { fd: open(request, file)?, inaccessible })
         }
-        Err(failure) => judge(&failure, request, path, inaccessible),
+        Err(failure) => judge(&failure, request, file, inaccessible),
     }
 }
 
 fn judge(
     failure: &Failure,
     request: &ExecRequest,
-    path: &CStr,
+    file: &CStr,
     inaccessible: bool,
 ) -> Result<Found> {
     if failure.refusal.fatal {
         // The kernel finds out too late to tell the caller; so does the next vload.
-        return Ok(Found::File { fd: open(request, path)?, inaccessible });
+        return Ok(Found::File { fd: open(request, file)?, inaccessible });
     }
     if failure.is_unknown_format() {
         return Ok(Found::Native);

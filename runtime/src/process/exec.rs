@@ -19,7 +19,7 @@ use crate::sys::{self, Errno, Result};
 use crate::view;
 use crate::watch;
 use linux_raw_sys::general as nr;
-use linux_raw_sys::general::AT_EMPTY_PATH;
+use linux_raw_sys::general::{AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW};
 
 /// Longest path with its NUL (`PATH_MAX`).
 pub const PATH_MAX: usize = 4096;
@@ -60,19 +60,28 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
     if own.contains(request.dirfd) {
         return Err(Errno::BADF);
     }
-    let program = view::behind(request.dirfd, path.to_bytes());
-    let path = program.as_ref().map_or(path, view::Replacement::path);
+    // A link that is meant itself cannot be executed (`do_open_execat`, fs/exec.c).
+    let follows = !path.is_empty() && request.flags & AT_SYMLINK_NOFOLLOW as usize == 0;
+    let program = follows.then(|| view::behind(call, request.dirfd, path.to_bytes())).flatten();
+    let file = program.as_ref().map_or(path, view::Replacement::path);
+    // What runs natively has the name by which it is executed.
+    let by_name = || program.as_ref().and_then(|program| program.by_name(request.dirfd));
     if traced::is_left(call.block) {
-        return Ok(traced::execute(call, request.dirfd, path, request.flags));
+        let name = by_name();
+        let name = name.as_ref().map_or(file, view::Replacement::path);
+        return Ok(traced::execute(call, request.dirfd, name, request.flags));
     }
     if crate::adopt::is_adopted() && own.exe.get() < 0 {
         // The process was adopted without the program `vload` at hand.
-        return Ok(native(call, path));
+        return Ok(native(call, file));
     }
-    let found = check::program(&request, path)?;
+    let found = check::program(&request, path, file)?;
     match found {
-        Found::Native => Ok(native(call, path)),
+        Found::Native => Ok(native(call, file)),
         Found::File { fd, inaccessible } => {
+            // What the next vload must open by a path it must find there.
+            let name = if fd < 0 { by_name() } else { None };
+            let path = name.as_ref().map_or(path, view::Replacement::path);
             let result = resume(call, &request, path, fd, inaccessible);
             if fd >= 0 {
                 sys::close(fd);
@@ -120,7 +129,7 @@ fn resume(
     let mut name = [0u8; PATH_MAX];
     let execfn = check::execfn(request, path, &mut name)?;
     let mut resumed = Resumed {
-        own: own.all().map(crate::view::Slot::get),
+        own: own.handed_on().map(crate::view::Slot::get),
         program,
         inaccessible,
         spilled: -1,

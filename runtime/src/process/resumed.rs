@@ -15,7 +15,7 @@ use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::log::Line;
-use crate::view::OWN_DESCRIPTORS;
+use crate::view::HANDED_ON;
 
 /// Number of arguments before the target's.
 pub const PRIVATE_ARGUMENTS: usize = 7;
@@ -27,8 +27,8 @@ const VERSION: i64 = 6;
 /// The numbers that cross.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resumed {
-    /// vload's descriptors, in the order of [`crate::view::Descriptors::all`].
-    pub own: [i32; OWN_DESCRIPTORS],
+    /// vload's descriptors, in the order of [`crate::view::Descriptors::handed_on`].
+    pub own: [i32; HANDED_ON],
     /// The opened target; −1 when it must be opened by its path.
     pub program: i32,
     /// Whether the target's path means nothing to a script's interpreter, because the descriptor
@@ -77,7 +77,7 @@ impl Resumed {
             return None;
         }
         let fd = |number: i64| i32::try_from(number).ok();
-        let mut own = [-1; OWN_DESCRIPTORS];
+        let mut own = [-1; HANDED_ON];
         for place in &mut own {
             *place = fd(next()?)?;
         }

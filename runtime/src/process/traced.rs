@@ -77,10 +77,10 @@ pub fn execute(call: &mut Call<'_>, dirfd: i32, path: &core::ffi::CStr, flags: u
     result
 }
 
-/// Makes vload's descriptors close-on-exec, or undoes that.
+/// Makes vload's descriptors close-on-exec, or undoes that of those that an exec hands on.
 pub fn mark(own: &view::Descriptors, on: bool) {
     own.marked.store(on, Ordering::Relaxed);
-    for slot in own.all() {
+    for slot in own.handed_on() {
         if slot.get() >= 0 {
             // A descriptor that is not there any more needs no mark.
             let _ = sys::set_close_on_exec(slot.get(), on);

@@ -4,14 +4,18 @@
 //! numbers are what they would be natively. A `close` of one is `EBADF`; a `dup2` onto one moves it
 //! out of the way first.
 
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use super::{PROGRAM, maps};
 use crate::layer::Call;
+use crate::log::Line;
 use crate::sort;
 use crate::sys::{self, Errno, Result};
 use crate::thread::POOL;
-use linux_raw_sys::general::{CLONE_FILES, F_DUPFD, F_DUPFD_CLOEXEC, RLIMIT_NOFILE};
+use linux_raw_sys::general::{
+    CLONE_FILES, F_DUPFD, F_DUPFD_CLOEXEC, O_CLOEXEC, O_PATH, RLIMIT_NOFILE,
+};
 
 /// `CLOSE_RANGE_UNSHARE` (linux/close_range.h).
 const CLOSE_RANGE_UNSHARE: usize = 2;
@@ -52,12 +56,16 @@ pub struct Descriptors {
     pub log: Slot,
     /// What descriptors of virtual files are opened from ([`crate::session::placeholders`]).
     pub placeholders: Slot,
+    /// The program's file, for `/proc/PID/exe` (`view/exe.rs`). The only one that no exec hands on.
+    pub program: Slot,
     /// They are close-on-exec in this table.
     pub marked: AtomicBool,
 }
 
 /// How many there are.
-pub const OWN_DESCRIPTORS: usize = 5;
+pub const OWN_DESCRIPTORS: usize = HANDED_ON + 1;
+/// How many of them an exec hands on.
+pub const HANDED_ON: usize = 5;
 
 /// Those of the process. A vfork child that has a table of its own has its own numbers
 /// ([`crate::thread::PrivateTables`]).
@@ -111,13 +119,39 @@ impl Descriptors {
             trace: Slot::new(),
             log: Slot::new(),
             placeholders: Slot::new(),
+            program: Slot::new(),
             marked: AtomicBool::new(false),
         }
     }
 
     /// All of them.
     pub fn all(&self) -> [&Slot; OWN_DESCRIPTORS] {
-        [&self.exe, &self.session, &self.trace, &self.log, &self.placeholders]
+        [&self.exe, &self.session, &self.trace, &self.log, &self.placeholders, &self.program]
+    }
+
+    /// Those that the next program needs.
+    pub fn handed_on(&self) -> [&Slot; HANDED_ON] {
+        let [handed @ .., _] = self.all();
+        handed
+    }
+
+    /// Keeps the program's file, which is open as `fd`: where there is a `/proc`, by a descriptor that answers nothing.
+    pub fn keep_program(&self, fd: i32) {
+        let mut link = Line::new();
+        link.text("/proc/self/fd/").decimal(i64::from(fd)).raw(b"\0");
+        let path = CStr::from_bytes_with_nul(link.bytes()).unwrap_or(c"");
+        let file = sys::openat(sys::CWD, path, O_PATH | O_CLOEXEC, 0).unwrap_or(fd);
+        let kept = hide(file, true);
+        if file != fd {
+            sys::close(file);
+        }
+        // Without one the program's path stands for it.
+        self.program.set(kept.unwrap_or(-1));
+    }
+
+    /// A copy of one of them at a number where the target does not look.
+    fn hide(&self, slot: &Slot) -> Result<i32> {
+        hide(slot.get(), core::ptr::eq(slot, &raw const self.program))
     }
 
     /// The numbers of `other`, as a clone without `CLONE_FILES` starts with.
@@ -143,7 +177,7 @@ impl Descriptors {
             let fd = slot.get();
             if fd >= 0
                 && (fd as u64) < limit.soft
-                && let Ok(hidden) = hide(fd)
+                && let Ok(hidden) = self.hide(slot)
             {
                 if hidden as u64 >= limit.soft {
                     slot.set(hidden);
@@ -163,7 +197,8 @@ impl Descriptors {
                     return Err(Errno::BADF);
                 }
                 // The number is free from then on, so that a call that fails leaves nothing there.
-                slot.set(move_away(fd)?);
+                slot.set(self.hide(slot)?);
+                sys::close(fd);
             }
         }
         Ok(())
@@ -172,7 +207,7 @@ impl Descriptors {
 
 /// A copy of `fd` at a number where the target does not look: above its soft limit if the hard one
 /// allows it, else as high as the limit allows, but not so high that the kernel's table grows large.
-pub fn hide(fd: i32) -> Result<i32> {
+pub fn hide(fd: i32, close_on_exec: bool) -> Result<i32> {
     const HIGH: u64 = 4096;
     const SPAN: u64 = 64;
     /// Programs that want a number that is surely closed take the limit itself.
@@ -183,7 +218,7 @@ pub fn hide(fd: i32) -> Result<i32> {
         let soft = limit.soft + SPAN;
         let raised = sys::Limit { soft, hard: limit.hard.max(soft) };
         if sys::set_limit(RLIMIT_NOFILE, raised).is_ok() {
-            let copy = sys::duplicate(fd, limit.soft as i32 + AWAY, false);
+            let copy = sys::duplicate(fd, limit.soft as i32 + AWAY, close_on_exec);
             let restored = sys::set_limit(RLIMIT_NOFILE, limit);
             debug_assert!(restored.is_ok());
             if copy.is_ok() {
@@ -192,12 +227,13 @@ pub fn hide(fd: i32) -> Result<i32> {
         }
     }
     let lowest = limit.soft.min(HIGH).saturating_sub(SPAN / 2).max(limit.soft.min(10) / 2);
-    sys::duplicate(fd, lowest as i32, false).or_else(|_| sys::duplicate(fd, 0, false))
+    let copy = sys::duplicate(fd, lowest as i32, close_on_exec);
+    copy.or_else(|_| sys::duplicate(fd, 0, close_on_exec))
 }
 
 /// Moves `fd` out of the target's sight and closes the old number.
 pub fn move_away(fd: i32) -> Result<i32> {
-    let hidden = hide(fd)?;
+    let hidden = hide(fd, false)?;
     sys::close(fd);
     Ok(hidden)
 }

@@ -5,9 +5,10 @@
 
 use core::ffi::CStr;
 
-use super::hidden::{PATH, dirfd, given, is_reached, uncount};
+use super::hidden::{PATH, dirfd, given, is_reached, of_peer, uncount};
 use super::identity::{PROGRAM, is_alike, pid_in_proc};
-use super::{maps, path_of, procfs};
+use super::{OWN_DESCRIPTORS, maps, path_of, procfs};
+use crate::adopt;
 use crate::layer::Call;
 use crate::log::Line;
 use crate::memory::{User, copy_out};
@@ -22,23 +23,39 @@ const NAME: &[u8] = b"exe";
 pub struct Replacement {
     bytes: [u8; PATH_MAX],
     length: usize,
+    /// It leads there by a descriptor's link in `/proc`, whatever has become of the file's name since.
+    is_link: bool,
 }
 
 impl Replacement {
-    fn new(path: &[u8]) -> Option<Self> {
-        let mut bytes = [0; PATH_MAX];
-        // A NUL must follow.
-        bytes.get_mut(..path.len()).filter(|_| path.len() < PATH_MAX)?.copy_from_slice(path);
-        (!path.is_empty()).then_some(Self { bytes, length: path.len() })
+    fn new(parts: [&[u8]; 2], is_link: bool) -> Option<Self> {
+        let mut replacement = Self { bytes: [0; PATH_MAX], length: 0, is_link };
+        for part in parts {
+            let end = replacement.length + part.len();
+            // A NUL must follow.
+            let place = replacement.bytes.get_mut(replacement.length..end)?;
+            place.copy_from_slice(part);
+            replacement.length = end;
+        }
+        (0 < replacement.length && replacement.length < PATH_MAX).then_some(replacement)
     }
 
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-
-    /// The path.
+    /// The path, from where the one that it stands for starts.
     pub fn path(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
+    }
+
+    /// What `readlink(2)` says of the file.
+    fn text<'a>(&'a self, dirfd: i32, room: &'a mut [u8; PATH_MAX]) -> sys::Result<&'a [u8]> {
+        if self.is_link {
+            return sys::readlink(dirfd, self.path(), room);
+        }
+        Ok(self.path().to_bytes())
+    }
+
+    /// The file's own path.
+    pub fn by_name(&self, dirfd: i32) -> Option<Self> {
+        Self::new([self.text(dirfd, &mut [0; PATH_MAX]).ok()?, b""], false)
     }
 }
 
@@ -61,22 +78,47 @@ fn process_of(dirfd: i32, path: &[u8]) -> Option<i32> {
 }
 
 /// What the path from `dirfd` on stands for if it names the `exe` of a process of this session.
-pub fn behind(dirfd: i32, path: &[u8]) -> Option<Replacement> {
+pub fn behind(call: &Call<'_>, dirfd: i32, path: &[u8]) -> Option<Replacement> {
     let pid = process_of(dirfd, path)?;
-    if Some(pid) == pid_in_proc() {
-        return Replacement::new(PROGRAM.path().to_bytes());
+    let is_own = Some(pid) == pid_in_proc();
+    if is_own && adopt::is_adopted() {
+        // It is what the kernel has executed.
+        return None;
+    }
+    let peer = if is_own { None } else { maps::peer(pid) };
+    let own = call.descriptors().program.get();
+    let kept = peer.as_ref().map_or(own, |peer| of_peer(peer)[OWN_DESCRIPTORS - 1]);
+    if (is_own || peer.is_some())
+        && kept >= 0
+        && let Some(link) = beside(dirfd, path, kept)
+        && sys::readlink(dirfd, link.path(), &mut [0; 1]).is_ok()
+    {
+        return Some(link);
+    }
+    if is_own {
+        return Replacement::new([PROGRAM.path().to_bytes(), b""], false);
     }
     // It says so itself, or, where it may not be read, did to the session.
     let mut bytes = [0; PATH_MAX];
-    if let Some(peer) = maps::peer(pid)
+    if let Some(peer) = peer
         && let Ok(length) = PROGRAM.of(&peer, &mut bytes)
         && length != 0
     {
-        return Replacement::new(bytes.get(..length)?);
+        return Replacement::new([bytes.get(..length)?, b""], false);
     }
     let program = session::members()?.program_of(pid)?;
     // The number may be another process's by now.
-    is_alike(pid).then(|| Replacement::new(program))?
+    is_alike(pid).then(|| Replacement::new([program, b""], false))?
+}
+
+/// The link of descriptor `fd` in the folder whose `exe` the path names.
+fn beside(dirfd: i32, path: &[u8], fd: i32) -> Option<Replacement> {
+    let mut name = Line::new();
+    name.text("fd/").decimal(i64::from(fd));
+    let mut buffer = [0; PATH];
+    // The link itself has been opened.
+    let path = if path.is_empty() { path_of(dirfd, &mut buffer)? } else { path };
+    Replacement::new([procfs::split(path).0, name.bytes()], true)
 }
 
 /// What a call with the path argument at index `path`, behind a dirfd if that is not the first
@@ -84,7 +126,7 @@ pub fn behind(dirfd: i32, path: &[u8]) -> Option<Replacement> {
 fn replaced(call: &Call<'_>, result: isize, path: usize) -> Option<Replacement> {
     let given = given(call, result, path)?;
     // An empty path is asked for what is open already: that was replaced when it was opened.
-    if given.is_empty() { None } else { behind(dirfd(call, path), given) }
+    if given.is_empty() { None } else { behind(call, dirfd(call, path), given) }
 }
 
 /// `readlink(2)`, `readlinkat(2)`; `path` is the index of the path argument. Nothing is written behind the
@@ -94,12 +136,13 @@ pub fn readlink(call: &mut Call<'_>, path: usize) -> isize {
     let given = User::<u8>::new(call.args[path]).string(&mut room);
     let dirfd = dirfd(call, path);
     if let Ok(given) = given
-        && let Some(program) = behind(dirfd, given.to_bytes())
+        && let Some(program) = behind(call, dirfd, given.to_bytes())
         && sys::readlink(dirfd, given, &mut [0; 1]).is_ok()
         && call.args[path + 2] as i32 > 0
+        && let Ok(text) = program.text(dirfd, &mut [0; PATH_MAX])
     {
-        let length = program.length.min(call.args[path + 2] as i32 as usize);
-        let text = program.bytes().get(..length).unwrap_or_default();
+        let length = text.len().min(call.args[path + 2] as i32 as usize);
+        let text = text.get(..length).unwrap_or_default();
         return sys::raw(copy_out(call.args[path + 1], text).map(|()| length));
     }
     let result = call.pass();
@@ -121,9 +164,10 @@ pub fn open_how(call: &mut Call<'_>) -> isize {
     // `struct open_how` begins with flags and mode.
     let how = User::<[u64; 2]>::new(call.args[2]).read();
     let flags = how.map_or(0, |[flags, _]| flags as usize);
-    open_with(call, 1, flags, |_, _, program| {
+    open_with(call, 1, flags, |call, _, program| {
         let mode = how.map_or(0, |[_, mode]| mode as u32);
-        sys::raw(sys::openat(sys::CWD, program.path(), flags as u32, mode).map(|fd| fd as usize))
+        let from = call.args[0] as i32;
+        sys::raw(sys::openat(from, program.path(), flags as u32, mode).map(|fd| fd as usize))
     })
 }
 
@@ -174,8 +218,8 @@ pub fn stat(call: &mut Call<'_>, path: usize, follows: bool) -> isize {
 }
 
 /// Makes the call with another path.
-fn again(call: &mut Call<'_>, path: usize, program: &Replacement) -> isize {
-    let given = core::mem::replace(&mut call.args[path], program.bytes.as_ptr() as usize);
+pub fn again(call: &mut Call<'_>, path: usize, program: &Replacement) -> isize {
+    let given = core::mem::replace(&mut call.args[path], program.path().as_ptr() as usize);
     let result = call.pass();
     call.args[path] = given;
     result

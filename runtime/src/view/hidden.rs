@@ -103,7 +103,11 @@ pub fn given<'a>(call: &Call<'_>, result: isize, path: usize) -> Option<&'a [u8]
 /// Whether a call that has succeeded was led to one of vload's descriptors: natively there is no such
 /// file (`ENOENT`).
 pub fn is_reached(call: &Call<'_>, result: isize, path: usize) -> bool {
-    let Some(given) = given(call, result, path) else { return false };
+    given(call, result, path).is_some_and(|given| leads_to_own(call, dirfd(call, path), given))
+}
+
+/// Whether a path from `folder` on leads to one of vload's descriptors.
+pub fn leads_to_own(call: &Call<'_>, folder: i32, given: &[u8]) -> bool {
     let name = given.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     if !name.first().is_some_and(u8::is_ascii_digit) {
         return false;
@@ -116,8 +120,7 @@ pub fn is_reached(call: &Call<'_>, result: isize, path: usize) -> bool {
         return false;
     }
     let mut buffer = [0; PATH];
-    let (folder, _) = procfs::split(given);
-    procfs::canonical(dirfd(call, path), folder, &mut buffer)
+    procfs::canonical(folder, procfs::split(given).0, &mut buffer)
         .and_then(process_of_listing)
         .is_some_and(|pid| of(call, pid).contains(&number))
 }

@@ -33,7 +33,9 @@ impl Space {
             sys::fstat(OWN.session.get()).map_or((0, 0), |stat| (stat.ino, stat.dev));
         let device = (device >> 32, device & 0xffff_ffff);
         let (remote, program) = if Some(pid) == pid_in_proc() {
-            (None, sys::stat(sys::CWD, PROGRAM.path()).ok())
+            // Where it is not kept it may have another name by now.
+            let kept = sys::fstat(OWN.program.get());
+            (None, kept.or_else(|_| sys::stat(sys::CWD, PROGRAM.path())).ok())
         } else {
             (Some(Remote::of(pid, maps)?), None)
         };
