@@ -176,6 +176,10 @@ static void process(void)
              process_vm_writev(getpid(), &here, 1, &there, 1, 0);
          }));
     char room[16] = "";
+    EACH("process_vm_readv", ({
+             struct iovec there = { at, sizeof text };
+             process_vm_readv(getpid(), &here, 1, &there, 1, 0);
+         }));
     EACH("process_vm_writev behind ours", ({
              struct iovec there[] = { { room, 8 }, { at, 8 } };
              process_vm_writev(getpid(), &here, 1, there, 2, 0) == 8 ? 0 : -1;
@@ -275,6 +279,22 @@ static void locking(void)
     CHECK(munlockall() == 0);
 }
 
+/* What is wrong with the other arguments comes before what is not mapped. */
+static void wrongly(void)
+{
+    EACH("mprotect to nothing known", mprotect(at, size, 0x100000));
+    EACH("pkey_mprotect with no key", syscall(SYS_pkey_mprotect, at, size, PROT_READ, 12345));
+    EACH("mlock2 with flags", syscall(SYS_mlock2, at, size, 77));
+    EACH("mincore to nowhere", mincore(at, PAGE, (unsigned char *)8));
+    EACH("mmap of nothing", mmap(at, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+    EACH("mmap within a page", mmap((char *)at + 1, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+    /* Up to the last page that there can be, where no program's is. */
+    errno = 0;
+    int result = munmap((void *)(16 * PAGE), -17 * PAGE);
+    printf("munmap of too much: %d %s\n", result, strerror(errno));
+    go_on("none of them");
+}
+
 int main(void)
 {
     /* What is kept for the next thread and the next line is there before. */
@@ -307,6 +327,11 @@ int main(void)
     EACH("mbind by default", syscall(SYS_mbind, at, size, 0, 0, 0, 0));
     EACH("set_mempolicy_home_node", syscall(450, at, size, 0, 0));
     EACH("mseal", syscall(462, at, size, 0));
+    EACH("get_mempolicy", ({
+             int node;
+             syscall(SYS_get_mempolicy, &node, 0, 0, at, 3);
+         }));
+    wrongly();
     process();
     fault_handling();
     replacing();

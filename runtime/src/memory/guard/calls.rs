@@ -30,7 +30,9 @@ numbers! {
     MSEAL = __NR_mseal;
     SHMAT = __NR_shmat;
     PROCESS_MADVISE = __NR_process_madvise;
+    PROCESS_VM_READV = __NR_process_vm_readv;
     PROCESS_VM_WRITEV = __NR_process_vm_writev;
+    GET_MEMPOLICY = __NR_get_mempolicy;
     USERFAULTFD = __NR_userfaultfd;
 }
 
@@ -56,7 +58,9 @@ pub const WANTED: &[usize] = &[
     MSEAL,
     SHMAT,
     PROCESS_MADVISE,
+    PROCESS_VM_READV,
     PROCESS_VM_WRITEV,
+    GET_MEMPOLICY,
     USERFAULTFD,
 ];
 
@@ -88,18 +92,33 @@ pub fn call(call: &mut Call<'_>, pass: &mut dyn FnMut(&mut Call<'_>) -> isize) -
         },
         MLOCKALL | MUNLOCKALL => lock::all(call, pass),
         PROCESS_MADVISE => remote::advise(call),
-        PROCESS_VM_WRITEV => remote::write(call),
+        PROCESS_VM_READV | PROCESS_VM_WRITEV => remote::copy(call),
+        GET_MEMPOLICY => {
+            if asks_of_own(&call.args) {
+                call.args[3] = NOWHERE;
+            }
+            pass(call)
+        }
         USERFAULTFD => fault::create(call),
         IOCTL => fault::control(call),
         _ => return None,
     })
 }
 
+/// Whether `get_mempolicy(2)` is asked of an address of vload's.
+fn asks_of_own(args: &[usize; 6]) -> bool {
+    const MPOL_F_NODE: usize = 1;
+    const MPOL_F_ADDR: usize = 2;
+    let [_, _, _, address, flags, _] = *args;
+    matches!(flags & !MPOL_F_NODE, MPOL_F_ADDR) && holds(address, 1)
+}
+
 /// `mmap(2)`: nothing is put in place of vload's.
 pub fn mmap(call: &mut Call<'_>, pass: &mut dyn FnMut(&mut Call<'_>) -> isize) -> isize {
     let [address, length, _, flags, ..] = call.args;
     let replaces = flags & MAP_FIXED as usize != 0 && flags & MAP_FIXED_NOREPLACE as usize == 0;
-    if replaces && holds(address, length) {
+    // What has no length, or begins within a page, is wrong anyway.
+    if replaces && range_of(call).is_some() && holds(address, length) {
         return sys::raw(Err(Errno::NOMEM));
     }
     if replaces {
@@ -150,9 +169,24 @@ fn over_holes(
     pass: &mut dyn FnMut(&mut Call<'_>) -> isize,
     hole: Option<Errno>,
 ) -> isize {
-    let Some(range) = range_of(call) else { return pass(call) };
+    let Some(mut range) = range_of(call) else { return pass(call) };
     let Some(mut own) = first_in(&range) else { return pass(call) };
-    if hole.is_some() {
+    if hole.is_none() {
+        // A range that does not end below the kernel's is refused as a whole (`do_vmi_munmap`, mm/vma.c).
+        let mut last = own.clone();
+        while let Some(next) = first_in(&(last.end..range.end)) {
+            last = next;
+        }
+        if last.end < range.end {
+            call.args[..2].copy_from_slice(&[last.end, range.end - last.end]);
+            let result = pass(call);
+            if result != 0 {
+                return result;
+            }
+        }
+        // Somebody may have mapped something there since.
+        range.end = last.end;
+    } else {
         // What is wrong with the other arguments comes first, and an empty range is right.
         call.args[1] = 0;
         let result = pass(call);
@@ -185,12 +219,15 @@ fn up_to_hole(call: &mut Call<'_>, pass: &mut dyn FnMut(&mut Call<'_>) -> isize)
     if range.start < own.start {
         call.args[1] = own.start - range.start;
         let result = pass(call);
-        if result != 0 {
-            return result;
-        }
+        return if result == 0 { sys::raw(Err(Errno::NOMEM)) } else { result };
     }
-    sys::raw(Err(Errno::NOMEM))
+    // What is wrong with the other arguments comes first: where only the kernel is nothing is mapped.
+    call.args[..2].copy_from_slice(&[NOWHERE, PAGE]);
+    call.pass()
 }
+
+/// The address of a page that is no program's.
+const NOWHERE: usize = usize::MAX - (2 * PAGE - 1);
 
 /// The call, which the kernel refuses as a whole with `hole` when something is not mapped.
 fn whole_or(

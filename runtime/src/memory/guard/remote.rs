@@ -35,8 +35,8 @@ pub fn advise(call: &mut Call<'_>) -> isize {
     }
 }
 
-/// `process_vm_writev(2)`: as if vload's memory were not there. A transfer does not split an element.
-pub fn write(call: &mut Call<'_>) -> isize {
+/// `process_vm_readv(2)`, `process_vm_writev(2)`: as if vload's memory were not there. A transfer does not split an element.
+pub fn copy(call: &mut Call<'_>) -> isize {
     let [process, _, _, list, count, _] = call.args;
     match before_own(list, count) {
         Some(whole) if sys::is_own_thread(process as i32) => few(call, 4, whole, Errno::FAULT),
