@@ -91,15 +91,17 @@ pub fn cases() -> Vec<Case> {
         Case::new("identity/own-file-static")
             .build(Build::c_with("ownfile.c", "static", &["-static"]))
             .not_under(&["deny-process-vm", "foreign-proc"]),
-        Case::new("identity/renamed").build(Build::c("renamed.c")).not_under(&[
-            "deny-process-vm",
-            "foreign-proc",
-            "no-proc",
-        ]),
+        Case::new("identity/renamed")
+            .build(Build::c_with("renamed.c", "large", &["-D_FILE_OFFSET_BITS=64"]))
+            .not_under(&["deny-process-vm", "foreign-proc", "no-proc"])
+            .on(&[Arch::X86_64, Arch::I686]),
         Case::new("identity/renamed-static")
             .build(Build::c_with("renamed.c", "static", &["-static"]))
             .not_under(&["deny-process-vm", "foreign-proc", "no-proc"]),
-        Case::new("identity/changes").build(Build::c("changes.c")).not_under(&["foreign-proc"]),
+        Case::new("identity/changes")
+            .build(Build::c_with("changes.c", "large", &["-D_FILE_OFFSET_BITS=64"]))
+            .not_under(&["foreign-proc"])
+            .on(&[Arch::X86_64, Arch::I686]),
         Case::new("identity/records").build(Build::c("records.c")).not_under(OTHERS),
         Case::new("identity/readers")
             .build(Build::c_with("readers.c", "", &["-pthread"]))
