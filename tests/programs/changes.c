@@ -1,6 +1,5 @@
-/* Calls that change the program's own file, or look at it, by /proc/self/exe: it is that file which they change. */
+/* Calls that change the program's own file by /proc/self/exe: it is that file which they change. */
 #include "check.h"
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/xattr.h>
@@ -75,36 +74,12 @@ static void names(void)
     printf("removexattr: %d\n", set == 0 && removexattr(LINK, "user.changed") == 0);
 }
 
-static void watches(void)
-{
-    int inotify = MUST(inotify_init1(IN_NONBLOCK));
-    say("inotify_add_watch", inotify_add_watch(inotify, LINK, IN_OPEN));
-    close(MUST(open("changes-copy", O_RDONLY)));
-    char events[512];
-    printf("an event: %d\n", read(inotify, events, sizeof events) > 0);
-    close(inotify);
-    struct {
-        struct file_handle head;
-        char bytes[128];
-    } by_link, by_name;
-    int mount_id, other_id;
-    by_link.head.handle_bytes = by_name.head.handle_bytes = sizeof by_link.bytes;
-    int first = name_to_handle_at(AT_FDCWD, LINK, &by_link.head, &mount_id, AT_SYMLINK_FOLLOW);
-    int second = name_to_handle_at(AT_FDCWD, "changes-copy", &by_name.head, &other_id, 0);
-    printf("handles: %d, %d\n", first == second,
-           first < 0 || memcmp(&by_link, &by_name, sizeof by_name.head + by_name.head.handle_bytes) == 0);
-    int tree = syscall(428, AT_FDCWD, LINK, O_CLOEXEC);
-    struct stat status;
-    printf("open_tree: %d\n", tree < 0 || (fstat(tree, &status) == 0 && status.st_ino == now().st_ino));
-}
-
 int main(int argc, char **argv)
 {
     if (argc > 1) {
         modes();
         times();
         names();
-        watches();
         return 0;
     }
     /* A copy, so that nobody else's is changed. */

@@ -64,12 +64,8 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
     let follows = !path.is_empty() && request.flags & AT_SYMLINK_NOFOLLOW as usize == 0;
     let program = follows.then(|| view::behind(call, request.dirfd, path.to_bytes())).flatten();
     let file = program.as_ref().map_or(path, view::Replacement::path);
-    // What runs natively has the name by which it is executed.
-    let by_name = || program.as_ref().and_then(|program| program.by_name(request.dirfd));
     if traced::is_left(call.block) {
-        let name = by_name();
-        let name = name.as_ref().map_or(file, view::Replacement::path);
-        return Ok(traced::execute(call, request.dirfd, name, request.flags));
+        return Ok(traced::execute(call, request.dirfd, file, request.flags));
     }
     if crate::adopt::is_adopted() && own.exe.get() < 0 {
         // The process was adopted without the program `vload` at hand.
@@ -80,8 +76,10 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
         Found::Native => Ok(native(call, file)),
         Found::File { fd, inaccessible } => {
             // What the next vload must open by a path it must find there.
-            let name = if fd < 0 { by_name() } else { None };
-            let path = name.as_ref().map_or(path, view::Replacement::path);
+            let path = if fd < 0 { file } else { path };
+            if fd < 0 && program.as_ref().is_some_and(view::Replacement::ends_with_exec) {
+                return Err(Errno::MFILE);
+            }
             let result = resume(call, &request, path, fd, inaccessible);
             if fd >= 0 {
                 sys::close(fd);

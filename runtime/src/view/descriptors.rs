@@ -207,6 +207,7 @@ impl Descriptors {
 
 /// A copy of `fd` at a number where the target does not look: above its soft limit if the hard one
 /// allows it, else as high as the limit allows, but not so high that the kernel's table grows large.
+#[inline(never)]
 pub fn hide(fd: i32, close_on_exec: bool) -> Result<i32> {
     const HIGH: u64 = 4096;
     const SPAN: u64 = 64;

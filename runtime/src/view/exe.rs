@@ -28,6 +28,7 @@ pub struct Replacement {
 }
 
 impl Replacement {
+    #[inline(never)]
     fn new(parts: [&[u8]; 2], is_link: bool) -> Option<Self> {
         let mut replacement = Self { bytes: [0; PATH_MAX], length: 0, is_link };
         for part in parts {
@@ -53,9 +54,9 @@ impl Replacement {
         Ok(self.path().to_bytes())
     }
 
-    /// The file's own path.
-    pub fn by_name(&self, dirfd: i32) -> Option<Self> {
-        Self::new([self.text(dirfd, &mut [0; PATH_MAX]).ok()?, b""], false)
+    /// Whether the path leads there by a descriptor that an exec closes.
+    pub fn ends_with_exec(&self) -> bool {
+        self.is_link
     }
 }
 
@@ -78,6 +79,7 @@ fn process_of(dirfd: i32, path: &[u8]) -> Option<i32> {
 }
 
 /// What the path from `dirfd` on stands for if it names the `exe` of a process of this session.
+#[inline(never)]
 pub fn behind(call: &Call<'_>, dirfd: i32, path: &[u8]) -> Option<Replacement> {
     let pid = process_of(dirfd, path)?;
     let is_own = Some(pid) == pid_in_proc();
@@ -218,6 +220,7 @@ pub fn stat(call: &mut Call<'_>, path: usize, follows: bool) -> isize {
 }
 
 /// Makes the call with another path.
+#[inline(never)]
 pub fn again(call: &mut Call<'_>, path: usize, program: &Replacement) -> isize {
     let given = core::mem::replace(&mut call.args[path], program.path().as_ptr() as usize);
     let result = call.pass();

@@ -107,6 +107,7 @@ pub fn is_reached(call: &Call<'_>, result: isize, path: usize) -> bool {
 }
 
 /// Whether a path from `folder` on leads to one of vload's descriptors.
+#[inline(never)]
 pub fn leads_to_own(call: &Call<'_>, folder: i32, given: &[u8]) -> bool {
     let name = given.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
     if !name.first().is_some_and(u8::is_ascii_digit) {

@@ -1,4 +1,4 @@
-//! The calls that do something to the file that a path leads to: what they do to `/proc/PID/exe` they do to the
+//! The calls that change the file that a path leads to: what they do to `/proc/PID/exe` they do to the
 //! program's file, and not to vload's; and where one of vload's descriptors would lead there is nothing.
 
 use super::exe::{again, behind};
@@ -9,8 +9,7 @@ use crate::memory::User;
 use crate::sys::{self, Errno};
 use linux_raw_sys::general as nr;
 
-/// Those that follow a link at the end of their path, or can be asked to, but for what programs ask often and what changes
-/// nothing (`statfs(2)`, `getxattr(2)`, `listxattr(2)`).
+/// Those that follow a link at the end of their path, or can be asked to, but for what changes nothing.
 const NAMES: &[&str] = &[
     "chmod",
     "fchmodat",
@@ -29,14 +28,8 @@ const NAMES: &[&str] = &[
     "setxattrat",
     "removexattr",
     "removexattrat",
-    "file_setattr",
     "linkat",
-    "name_to_handle_at",
-    "open_tree",
-    "open_tree_attr",
     "mount",
-    "inotify_add_watch",
-    "fanotify_mark",
 ];
 
 /// Their numbers.
@@ -79,20 +72,10 @@ pub fn pass(call: &mut Call<'_>) -> isize {
 
 /// Whether the call follows a link at the end of its path.
 fn follows(call: &Call<'_>, kinds: &[Arg]) -> bool {
-    const NOFOLLOW: usize = nr::AT_SYMLINK_NOFOLLOW as usize;
-    const FOLLOW: usize = nr::AT_SYMLINK_FOLLOW as usize;
-    /// `FAN_MARK_DONT_FOLLOW` (linux/fanotify.h).
-    const FAN_MARK_DONT_FOLLOW: usize = 4;
     let flags = kinds.iter().position(|kind| *kind == Arg::AtFlags);
     let flags = flags.map_or(0, |at| call.args[at]);
     match call.number as u32 {
-        nr::__NR_linkat | nr::__NR_name_to_handle_at => flags & FOLLOW != 0,
-        nr::__NR_inotify_add_watch => call.args[2] & IN_DONT_FOLLOW == 0,
-        nr::__NR_fanotify_mark => call.args[1] & FAN_MARK_DONT_FOLLOW == 0,
-        nr::__NR_open_tree_attr => call.args[2] & NOFOLLOW == 0,
-        _ => flags & NOFOLLOW == 0,
+        nr::__NR_linkat => flags & nr::AT_SYMLINK_FOLLOW as usize != 0,
+        _ => flags & nr::AT_SYMLINK_NOFOLLOW as usize == 0,
     }
 }
-
-/// `IN_DONT_FOLLOW` (inotify(7)).
-const IN_DONT_FOLLOW: usize = 0x0200_0000;
