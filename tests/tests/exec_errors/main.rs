@@ -21,15 +21,21 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use table::{PAGE, RUNS, Table, exec};
 use vload_tests::hosted::{Hosted, Way, same};
 use vload_tests::native::{Bounds, End, Program, execute};
 use vload_tests::predict::{Prediction, predict};
 use vload_tests::scratch::Scratch;
 
+/// A file that is being written cannot be executed (ETXTBSY), and a process that the other test starts just then has it open,
+/// too, until it executes.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// Executes every case by path, and compares with the table and with what is predicted.
 #[test]
 fn crafted_files() -> Result<(), Box<dyn Error>> {
+    let _alone = ONE_AT_A_TIME.lock();
     let scratch = Scratch::new()?;
     let mut table = Table::default();
     headers(&mut table);
@@ -85,6 +91,7 @@ fn crafted_files() -> Result<(), Box<dyn Error>> {
 /// `BINPRM_FLAGS_PATH_INACCESSIBLE`: scripts by a descriptor that is closed on exec.
 #[test]
 fn scripts_by_descriptor() -> Result<(), Box<dyn Error>> {
+    let _alone = ONE_AT_A_TIME.lock();
     let scratch = Scratch::new()?;
     let bounds = Bounds::default();
     let run = |path: &Path, keep: bool| -> Result<End, Box<dyn Error>> {

@@ -80,3 +80,6 @@ pub const STACK_USED: usize = 0;
 pub const MACHINE: u16 = 62;
 /// How far behind a trap instruction the program counter is when its signal arrives.
 pub const TRAP_LEAVES: usize = 1;
+/// Whether a signal that a thread sends itself with the code of a fault reaches it everywhere: QEMU, by which this
+/// project runs aarch64 and riscv64, takes it for a fault of its own code (host_signal_handler, linux-user/signal.c).
+pub const CAN_SEND_FAULTS: bool = true;
