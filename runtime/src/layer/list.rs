@@ -287,11 +287,11 @@ pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static
     let before = start.swap(0, Ordering::Relaxed);
     if before != 0 {
         // SAFETY: mapped below for that layer.
-        unsafe { guard::unmap(before, length.load(Ordering::Relaxed)) };
+        unsafe { guard::unmap(before, length.load(Ordering::Relaxed) + session::ANCHOR) };
     }
     let shared = record.shared;
     let at = session::map_shared(record)?;
-    guard::own(at, shared.length);
+    guard::own(at, shared.length + session::ANCHOR);
     length.store(shared.length, Ordering::Relaxed);
     layer.page.store((shared.offset / PAGE) as usize, Ordering::Relaxed);
     start.store(at, Ordering::Relaxed);

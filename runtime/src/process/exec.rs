@@ -75,12 +75,17 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
     match found {
         Found::Native => Ok(native(call, file)),
         Found::File { fd, inaccessible } => {
-            // What the next vload must open by a path it must find there.
-            let path = if fd < 0 { file } else { path };
-            if fd < 0 && program.as_ref().is_some_and(view::Replacement::ends_with_exec) {
+            // Where a filter of the target's forbids to hand it on, too, the next vload opens the path, and must find it there.
+            let is_kept = fd >= 0 && sys::set_close_on_exec(fd, false).is_ok();
+            let path = if is_kept { path } else { file };
+            if !is_kept && program.as_ref().is_some_and(view::Replacement::ends_with_exec) {
+                if fd >= 0 {
+                    sys::close(fd);
+                }
                 return Err(Errno::MFILE);
             }
-            let result = resume(call, &request, path, fd, inaccessible);
+            let handed_on = if is_kept { fd } else { -1 };
+            let result = resume(call, &request, path, handed_on, inaccessible);
             if fd >= 0 {
                 sys::close(fd);
             }
@@ -156,10 +161,6 @@ fn resume(
             read_words(request.argv, &mut vector[PRIVATE_ARGUMENTS..PRIVATE_ARGUMENTS + count])?;
         } else {
             vector[PRIVATE_ARGUMENTS] = c"".as_ptr() as usize;
-        }
-        // Where a filter of the target's forbids it the next vload opens the path.
-        if program >= 0 && sys::set_close_on_exec(program, false).is_err() {
-            resumed.program = -1;
         }
         let envp = request.envp;
         let result = run(call, &resumed, execfn, vector, envp);

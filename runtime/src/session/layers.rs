@@ -384,7 +384,8 @@ impl Held<'_> {
         let shared = LOCKS.saturating_add(area).next_multiple_of(PAGE);
         let is_free = |slot: &Slot| slot.born.load(Ordering::Relaxed) == 0;
         let free = registry.slots.iter().enumerate().filter(|(_, slot)| is_free(slot));
-        let best = free.min_by_key(|(index, slot)| slot.room.fit(*index, shared));
+        let best =
+            free.min_by_key(|(index, slot)| slot.room.fit(*index, shared + new.arguments.len()));
         let (index, slot) = best.ok_or(Errno::NOSPC)?;
         let nothing = Stored { offset: 0, length: 0 };
         slot.arguments.set(nothing);

@@ -29,6 +29,7 @@ pub use layers::{
 };
 pub use lock::{Kept, Lock};
 pub use numbers::Numbers;
+pub use rooms::ANCHOR;
 pub use views::{
     ROOT, Tables, VIEWS, ViewId, attend, is_lived_in, keep_view, name, new_view, outlive, sees,
     set_view, stay, tables, view, with_wanted,

@@ -77,7 +77,9 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         if mask::hold_back(block, signal, info, believed, &mut blocked) {
             context.set_mask(blocked);
         } else {
-            deliver::to_context(signal, info, &mut context, block);
+            // Behind a call nothing of the target's has been executed yet.
+            let is_sent = is_behind || leaving || text::shown_pc(pc) != pc;
+            deliver::to_context(signal, info, &mut context, block, is_sent);
         }
     }
     drop(lent);

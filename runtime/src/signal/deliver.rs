@@ -19,21 +19,27 @@ fn is_unwelcome(signal: i32, info: &SigInfo, action: &Action, blocked: u64) -> b
 }
 
 /// Makes `context`, which is about to run target code or a stub, go on in the target's handler for
-/// `signal`.
-pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block) {
+/// `signal`, which looks like a fault but cannot be one if it `is_sent`.
+pub fn to_context(
+    signal: i32,
+    info: &SigInfo,
+    context: &mut Context,
+    block: &mut Block,
+    is_sent: bool,
+) {
     // SAFETY: a bound block has its handlers.
     let sighand = unsafe { &*block.sighand };
     let action = sighand.get(signal);
     let old = block.blocked.believed(context.mask());
     if is_unwelcome(signal, info, &action, old) {
-        fault::die_as_default(signal, info);
+        fault::die_as_default(signal, info, is_sent);
         return;
     }
     if action.is_ignore() {
         return;
     }
     if action.is_default() {
-        if fault::die_as_default(signal, info) {
+        if fault::die_as_default(signal, info, is_sent) {
             return;
         }
         // The action cannot be set: blocked, the fault that happens again kills just so
@@ -52,7 +58,7 @@ pub fn to_context(signal: i32, info: &SigInfo, context: &mut Context, block: &mu
     // SAFETY: `context` is a kernel frame with the target's whole state.
     let Some(frame) = (unsafe { push(&info, context, &action, block, false) }) else {
         let _ = action_for_no_frame(signal, sighand, old);
-        to_context(SIGSEGV, &fault::no_frame(), context, block);
+        to_context(SIGSEGV, &fault::no_frame(), context, block, true);
         return;
     };
     context.enter_handler(action.kernel(), signal, frame);
@@ -87,7 +93,7 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
     }
     if unwelcome || action.is_default() {
         block.held_flag.store(0, Ordering::Relaxed);
-        if !fault::die_as_default(signal, &info) {
+        if !fault::die_as_default(signal, &info, true) {
             fault::die(signal);
         }
         return;

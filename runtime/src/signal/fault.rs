@@ -149,16 +149,16 @@ pub fn keep_ours(signal: i32) {
     }
 }
 
-/// Lets the kernel do by default what `signal` does, with `info`, as soon as the handler returns, before the instruction
-/// at which a fault would happen again: what was sent (rt_sigqueueinfo(2)) may look just like a fault. Where no such signal
-/// can be sent, a fault happens again by itself; not so a trap, the program counter is behind it, nor a frame that
-/// `rt_sigreturn(2)` cannot take. `false` when a filter of the target's does not allow it.
-pub fn die_as_default(signal: i32, info: &SigInfo) -> bool {
+/// Lets the kernel do by default what `signal` does, with `info`, as soon as the handler returns. Most faults happen again
+/// by themselves; not so what was sent (rt_sigqueueinfo(2)) and looks like one, nor a trap, the program counter is behind it,
+/// nor a frame that `rt_sigreturn(2)` cannot take. `false` when a filter of the target's does not allow it.
+pub fn die_as_default(signal: i32, info: &SigInfo, is_sent: bool) -> bool {
     let default = KernelAction::default();
     if sys::signal_action(signal, Some(&default), None).is_err() {
         return false;
     }
-    if arch::CAN_SEND_FAULTS || !happens_again(signal, info) || code(info) == SI_KERNEL {
+    if (is_sent && arch::CAN_SEND_FAULTS) || !happens_again(signal, info) || code(info) == SI_KERNEL
+    {
         super::deliver::again(signal, info);
     }
     true

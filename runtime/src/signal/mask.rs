@@ -104,7 +104,7 @@ pub fn open_inherited(block: &mut Block, signal: i32) {
     if open() & bit(signal) == 0 {
         return;
     }
-    while let Ok((signal, info)) = sys::wait_for_info(bit(signal), Some(0)) {
+    while let Ok((signal @ 1.., info)) = sys::wait_for_info(bit(signal), Some(0)) {
         block.pending.keep(signal, &info);
     }
     let_through(block, bit(signal));

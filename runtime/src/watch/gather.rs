@@ -106,6 +106,9 @@ struct Gathering<'a> {
 /// resident.
 const IN_CALL: u32 = 2;
 
+/// Nanoseconds for which a thread that runs is waited for, to find it in its own code.
+const LONGEST: u64 = 1_000_000_000;
+
 /// Finds out which threads are in calls of stubs, while all other calls come to be made in the resident: comes back when
 /// that is known of each.
 pub fn note_sleepers(me: &Block) {
@@ -115,7 +118,8 @@ pub fn note_sleepers(me: &Block) {
     each_other(me, &mut |block| block.must_arm.store(IN_CALL, Ordering::SeqCst));
     let since = now();
     let mut gathering = Gathering { me, waited: 0, seen: Vec::new(), notes: true };
-    while gathering.waits() {
+    // A call in which a thread computes for longer is one that it is in.
+    while gathering.waits() && gathering.waited < LONGEST {
         sys::sleep(PAUSE);
         gathering.waited = now().saturating_sub(since);
     }

@@ -4,10 +4,12 @@ use core::ffi::CStr;
 
 use super::{gather, is_likely, is_on, one_at_a_time};
 use crate::adopt;
+use crate::arch::ABORTED;
 use crate::layer::{self, Call, Reason};
 use crate::memory::User;
 use crate::sys::{self, Result};
 use crate::thread::{POOL, others};
+use crate::view;
 use linux_raw_sys::general::{
     __NR_chroot, __NR_mount, __NR_setns, __NR_umount2, CLONE_NEWNS, O_CLOEXEC, O_DIRECTORY, O_PATH,
     PATH_MAX,
@@ -31,14 +33,18 @@ pub fn call_on_tree(call: &mut Call<'_>) -> isize {
         && others::is_proc_ours()
         && may_lose(call).unwrap_or(false);
     if !loses {
-        return call.pass();
+        return view::pass(call);
     }
     one_at_a_time(|| {
         if !is_on() {
             gather::note_sleepers(call.block);
         }
     });
-    let result = call.pass();
+    let result = view::pass(call);
+    if result == ABORTED {
+        // It is made again behind a signal's handler, and what has been found out holds.
+        return result;
+    }
     one_at_a_time(|| {
         if !is_on() && others::is_proc_ours() {
             gather::forget_sleepers();
@@ -59,15 +65,18 @@ fn may_lose(call: &Call<'_>) -> Result<bool> {
             Ok(!ours)
         }),
         UMOUNT2 => with_path(first, is_proc),
+        // Over it, or it elsewhere.
         MOUNT => Ok(with_path(second, is_proc)? || with_path(first, is_proc).unwrap_or(false)),
         SETNS => Ok(second == 0 || second & CLONE_NEWNS as usize != 0),
         _ => Ok(true),
     }
 }
 
+/// By its name alone: to look at what is there might wait for ever, where the call is to take it away.
+#[allow(clippy::unnecessary_wraps, reason = "as the others judge")]
 fn is_proc(path: &CStr) -> Result<bool> {
-    let (named, proc) = (sys::stat(sys::CWD, path)?, sys::stat(sys::CWD, c"/proc")?);
-    Ok((named.dev, named.ino) == (proc.dev, proc.ino))
+    let mut names = path.to_bytes().rsplit(|&byte| byte == b'/').filter(|name| !name.is_empty());
+    Ok(names.next() == Some(b"proc"))
 }
 
 fn with_path(address: usize, judge: impl FnOnce(&CStr) -> Result<bool>) -> Result<bool> {

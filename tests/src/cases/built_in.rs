@@ -37,6 +37,7 @@ pub fn cases() -> Vec<Case> {
         case("listed").not_under(READ_ONLY).check(listed),
         case("nested").not_under(NO_PROC).check(nested),
         case("room").not_under(NO_PROC).check(room),
+        case("locks").needs_program("python3").not_under(NO_PROC).check(locks),
     ]
 }
 
@@ -361,4 +362,15 @@ fn room(bench: &Bench<'_>) -> Result<()> {
     let (rows, _) = read(bench, "table")?;
     ensure!(rows.len() < 9 && rows.iter().all(|row| row.calls < 99), "{rows:?}");
     Ok(())
+}
+
+/// What the program has locked of virtual files stays so when layers come and go, and over an exec.
+fn locks(bench: &Bench<'_>) -> Result<()> {
+        let words = ["python3", "{programs}/locked.py", "{vload}"].map(|word| bench.word(word));
+    let [python, script, vload] = &words;
+    let outcome = bench.vload_alone(&["-m", "memfs:path=/locked", python, script, vload])?;
+    expect(
+        &outcome,
+        "at first: held\nafter insmod: held\nafter rmmod: held\nafter an exec: held\n",
+    )
 }

@@ -16,7 +16,7 @@ pub(super) const LEVELS: u32 = 48;
 pub(super) const TOP: u64 = (1 << LEVELS) - 1;
 
 /// More blocks than one step takes.
-const ENOUGH: u64 = 32;
+const ENOUGH: u64 = 40;
 /// Blocks that are looked at under one hold of the lock: what it changes has an end.
 const AT_ONCE: usize = 24;
 

@@ -12,8 +12,8 @@ use vload_module::linux::general::{
 use vload_module::{Errno, Result};
 
 pub(super) const BLOCK_BYTES: u64 = BLOCK as u64;
-/// Blocks that one step takes: what a step changes has an end.
-pub(super) const STEP: u64 = 8;
+/// Blocks that one step takes: what a step changes has an end. 64 KiB that are written to the end of a file come there in one.
+pub(super) const STEP: u64 = 20;
 /// Trees of blocks that one step gives back.
 pub(super) const BUDGET: u32 = 12;
 /// The most that a file may have.
@@ -80,17 +80,20 @@ impl Fs<'_> {
         caller: &Caller,
     ) -> Result<(usize, u64)> {
         let (mut done, mut start, mut cleared) = (0, offset, Cleared::default());
+        let mut behind = offset.unwrap_or(0);
         loop {
             match self.step(|| self.write_step(slot, &from[done..], start, &mut cleared, caller)) {
                 Ok((length, end)) => {
                     done += length;
-                    start = Some(end);
+                    behind = end;
+                    // What goes to the end goes there in each step: others may have made the file longer meanwhile.
+                    start = offset.map(|_| end);
                     if done == from.len() || end == MOST {
                         return Ok((done, end));
                     }
                 }
                 // What is written is written.
-                Err(_) if done != 0 => return Ok((done, start.unwrap_or(0))),
+                Err(_) if done != 0 => return Ok((done, behind)),
                 Err(error) => return Err(error),
             }
         }

@@ -104,10 +104,10 @@ impl Fs<'_> {
         number: u64,
         caller: &Caller,
     ) -> Result<Open> {
-        let open = self.step(|| {
+        let open = || {
             let file = self.file(number)?;
             if file.get() != 0 {
-                self.let_go(file);
+                return Ok(None);
             }
             let slot = if flags & O_TMPFILE == O_TMPFILE {
                 self.make_nameless(place, flags, mode, caller)?
@@ -124,8 +124,15 @@ impl Fs<'_> {
             self.add(slot, Field::Opens, 1);
             self.add(self.get(slot, Field::Root), Field::OpensBelow, 1);
             self.change(file, slot);
-            Ok(Open { slot, is_directory: self.is_directory(slot) })
-        })?;
+            Ok(Some(Open { slot, is_directory: self.is_directory(slot) }))
+        };
+        let open = loop {
+            match self.step(open)? {
+                Some(open) => break open,
+                // A step takes nothing that it has given back.
+                None => self.close(number)?,
+            }
+        };
         if flags & O_TRUNC != 0 {
             self.clean_up(open.slot)?;
         }

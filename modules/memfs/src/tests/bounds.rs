@@ -154,3 +154,32 @@ fn data_and_holes() {
     assert_eq!(fs.truncate(at(root, "/a"), u64::MAX >> 1, &CALLER), Ok(()));
     assert_eq!(fs.truncate(at(root, "/a"), u64::MAX, &CALLER), Err(Errno::INVAL));
 }
+
+/// What one writes to the end of a file while another is at it too comes behind that, and neither is lost.
+#[test]
+fn two_at_the_end() {
+    for locks in 0..12 {
+        let memory = Memory::new(400);
+        let root = planted(&memory);
+        let fs = memory.fs();
+        let slot = fs.open(at(root, "/log"), CREATE, 0o644, 1, &CALLER).unwrap().slot;
+        fs.write(slot, &[1; 9000], Some(0), &CALLER).unwrap();
+        // What has been cut off is given back in steps of its own.
+        fs.map(slot, 0, 9000).unwrap();
+        fs.truncate(at(root, "/log"), 10, &CALLER).unwrap();
+        fs.close(1).unwrap();
+        memory.other.set(Some((locks, root, |fs, root| {
+            let slot = fs.slot(at(root, "/log")).unwrap();
+            fs.write(slot, &[3; 500], None, &CALLER).unwrap();
+        })));
+        let (done, end) = fs.write(slot, &[2; 200_000], None, &CALLER).unwrap();
+        let was_there = memory.other.take().is_none();
+        let others = if was_there { 500 } else { 0 };
+        assert_eq!((done, fs.stat(at(root, "/log")).unwrap().size), (200_000, 200_010 + others));
+        assert!(end <= 200_010 + others);
+        let mut content = vec![0; 200_010 + others as usize];
+        fs.read(slot, &mut content, 0, None).unwrap();
+        let count = |byte| content.iter().filter(|&&seen| seen == byte).count() as u64;
+        assert_eq!((count(2), count(3)), (200_000, others), "after {locks}");
+    }
+}

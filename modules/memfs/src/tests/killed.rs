@@ -39,7 +39,7 @@ fn walk(seen: Seen, prepare: impl Fn(&Fs<'_>, Slot), act: impl Fn(&Fs<'_>, Slot)
         memory.left.set(None);
         match end {
             Ok(()) => {
-                assert!(memory.most.get() <= 64, "{} words in one step", memory.most.get());
+                assert!(memory.most.get() <= 128, "{} words in one step", memory.most.get());
                 return steps;
             }
             Err(cause) if cause.is::<Killed>() => memory.is_held.set(false),

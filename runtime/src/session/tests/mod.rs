@@ -43,6 +43,7 @@ fn status_of(act: impl FnOnce()) -> i32 {
 fn in_session(act: impl FnOnce()) {
     let status = status_of(|| {
         OWN.session.set(create().expect("a session"));
+        OWN.placeholders.set(placeholders().expect("a file"));
         act();
     });
     assert_eq!(status, 0);
@@ -482,7 +483,7 @@ fn what_a_layer_had_is_another_ones_when_nobody_has_it_mapped() {
         let second = put();
         assert_ne!(first.shared.offset, second.shared.offset);
         // SAFETY: mapped above; nothing refers to it.
-        unsafe { sys::munmap(at, first.shared.length) };
+        unsafe { sys::munmap(at, first.shared.length + ANCHOR) };
         assert_eq!(put().shared.offset, second.shared.offset);
         sys::send_signal(child, KILLED);
         sys::wait(child);
