@@ -123,8 +123,8 @@ pub fn run(target: Target<'_>) -> ! {
         ),
     };
     let nested = client::is_ourselves(resolved.program);
-    // A process with few descriptors gets them all (`output::open_own`).
-    if OWN.exe.get() >= 0 {
+    // A process with few descriptors gets them all (`output::open_own`). What lies in a virtual tree is a copy here.
+    if OWN.exe.get() >= 0 && !PROGRAM.is_placed() {
         OWN.keep_program(resolved.program);
     }
     resolved.close(-1);

@@ -366,11 +366,8 @@ fn room(bench: &Bench<'_>) -> Result<()> {
 
 /// What the program has locked of virtual files stays so when layers come and go, and over an exec.
 fn locks(bench: &Bench<'_>) -> Result<()> {
-        let words = ["python3", "{programs}/locked.py", "{vload}"].map(|word| bench.word(word));
+    let words = ["python3", "{programs}/locked.py", "{vload}"].map(|word| bench.word(word));
     let [python, script, vload] = &words;
     let outcome = bench.vload_alone(&["-m", "memfs:path=/locked", python, script, vload])?;
-    expect(
-        &outcome,
-        "at first: held\nafter insmod: held\nafter rmmod: held\nafter an exec: held\n",
-    )
+    expect(&outcome, "at first: held\nafter insmod: held\nafter rmmod: held\nafter an exec: held\n")
 }

@@ -32,7 +32,7 @@ const GROUPS: [(&str, &[&str]); 13] = [
     ),
     ("rare.c", &["only-checked", "not-mounted", "of-all"]),
     ("closers.c", &["close-at-once"]),
-    ("order.c", &["order-names", "order-opens", "order-descriptors", "order-others"]),
+    ("precedence.c", &["order-names", "order-opens", "order-descriptors", "order-others"]),
 ];
 /// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.
 const OF_NAMES: [&str; 7] =
