@@ -239,6 +239,17 @@ static void ready(void)
     CALL(ioctl, fd, TCGETS, &count);
 }
 
+static void copy_program(const char *path, const char *name)
+{
+    int from = MUST(open(path, O_RDONLY)), to = MUST(open(at(name), O_WRONLY | O_CREAT, 0755));
+    char buffer[65536];
+    ssize_t length;
+    while ((length = read(from, buffer, sizeof buffer)) > 0)
+        MUST(write(to, buffer, (size_t)length));
+    close(from);
+    close(to);
+}
+
 /* A program that lies in the directory. */
 static void executed(void)
 {
@@ -252,13 +263,7 @@ static void executed(void)
         _exit(1);
     }
     report("script", child);
-    int from = MUST(open("/bin/echo", O_RDONLY)), to = MUST(open(at("echo"), O_WRONLY | O_CREAT, 0755));
-    char buffer[65536];
-    ssize_t length;
-    while ((length = read(from, buffer, sizeof buffer)) > 0)
-        MUST(write(to, buffer, (size_t)length));
-    close(from);
-    close(to);
+    copy_program("/bin/echo", "echo");
     fflush(stdout);
     child = MUST(fork());
     if (child == 0) {
@@ -339,13 +344,7 @@ static void shown(void)
 {
     char line[PATH_MAX * 2 + 64];
     MUST(setenv("TOP", top, 1));
-    int from = MUST(open("/proc/self/exe", O_RDONLY)), to = MUST(open(at("program"), O_WRONLY | O_CREAT, 0755));
-    char buffer[65536];
-    ssize_t length;
-    while ((length = read(from, buffer, sizeof buffer)) > 0)
-        MUST(write(to, buffer, (size_t)length));
-    close(from);
-    close(to);
+    copy_program("/proc/self/exe", "program");
     MUST(symlink("program", at("link")));
     snprintf(line, sizeof line, "#!%s say\n", at("program"));
     file("script", line);

@@ -169,8 +169,8 @@ unsafe fn push(
     let has_room = |frame: usize| {
         frame > floor && (!asks || memory::writable(frame, top.wrapping_sub(frame)).is_ok())
     };
-    // SAFETY: the caller's promise; the place is the one the kernel would have taken.
     let frame =
+        // SAFETY: the caller's promise; the place is the one the kernel would have taken.
         unsafe { arch::build_frame(top, has_room, info, context, reported, action.kernel()) }?;
     if alt.flags & AltStack::AUTODISARM != 0 {
         // sas_ss_reset: the stack is forgotten until the handler returns.
