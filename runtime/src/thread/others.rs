@@ -154,17 +154,28 @@ pub fn blocked(thread: Thread) -> Option<u64> {
     u64::from_str_radix(core::str::from_utf8(line).ok()?, 16).ok()
 }
 
+/// Clocks of processes and threads, as kernel/time/posix-cpu-timers.c numbers them.
+const CPUCLOCK_VIRT: i32 = 1;
+const CPUCLOCK_SCHED: i32 = 2;
+const CPUCLOCK_PERTHREAD: i32 = 4;
+
 /// Nanoseconds that the thread has run the program's own code. The kernel counts by its clock's ticks
 /// (kernel/time/posix-cpu-timers.c): a difference says that the thread was found there. Of another process
 /// there is one clock for all its threads.
 pub fn user_time(thread: Thread) -> Option<u64> {
-    const CPUCLOCK_VIRT: i32 = 1;
-    const CPUCLOCK_PERTHREAD: i32 = 4;
-    let Thread { process, id } = thread;
+    time_of(thread, CPUCLOCK_VIRT)
+}
+
+/// Nanoseconds that the thread has run, in its own code or for it in the kernel; not by ticks.
+pub fn run_time(thread: Thread) -> Option<u64> {
+    time_of(thread, CPUCLOCK_SCHED)
+}
+
+fn time_of(Thread { process, id }: Thread, clock: i32) -> Option<u64> {
     let which = if process == sys::getpid() {
-        CPUCLOCK_PERTHREAD | CPUCLOCK_VIRT
+        CPUCLOCK_PERTHREAD | clock
     } else if POOL.threads_of(process) == 1 {
-        CPUCLOCK_VIRT
+        clock
     } else {
         return None;
     };

@@ -52,6 +52,10 @@ const PATIENCE: u64 = 50_000_000;
 /// How long a thread has to run to be believed in its own code where no clock says so.
 const UNCLOCKED: u64 = 20_000_000;
 
+/// How long a thread has to run, and never in its own code, to be believed in a call: more than twenty ticks of the slowest
+/// of the kernel's clocks (`CONFIG_HZ_100`), by which its user time is counted.
+const COMPUTED: u64 = 250_000_000;
+
 /// Nanoseconds since some time.
 fn now() -> u64 {
     sys::monotonic().unwrap_or(0) as u64
@@ -88,6 +92,8 @@ struct Seen {
     tid: i32,
     /// A clock that was read, and one more.
     clock: u64,
+    /// For how long it had run then.
+    ran: u64,
     /// The signals that it was sent.
     called: u64,
 }
@@ -106,8 +112,11 @@ struct Gathering<'a> {
 /// resident.
 const IN_CALL: u32 = 2;
 
-/// Nanoseconds for which a thread that runs is waited for, to find it in its own code.
-const LONGEST: u64 = 1_000_000_000;
+/// Nanoseconds for which a thread that is ready to run, and does not, is waited for.
+const LONGEST: u64 = 10_000_000_000;
+
+/// The same where nobody says whether it is ready, or asleep in a call.
+const UNTOLD: u64 = 1_000_000_000;
 
 /// Finds out which threads are in calls of stubs, while all other calls come to be made in the resident: comes back when
 /// that is known of each.
@@ -118,7 +127,6 @@ pub fn note_sleepers(me: &Block) {
     each_other(me, &mut |block| block.must_arm.store(IN_CALL, Ordering::SeqCst));
     let since = now();
     let mut gathering = Gathering { me, waited: 0, seen: Vec::new(), notes: true };
-    // A call in which a thread computes for longer is one that it is in.
     while gathering.waits() && gathering.waited < LONGEST {
         sys::sleep(PAUSE);
         gathering.waited = now().saturating_sub(since);
@@ -235,7 +243,7 @@ impl Gathering<'_> {
             }
             State::Unknown => match others::user_time(thread) {
                 Some(clock) if self.is_running_settled(thread, sighand, block, clock) => true,
-                _ => self.waited > PATIENCE,
+                _ => self.waited > UNTOLD,
             },
         }
     }
@@ -247,13 +255,17 @@ impl Gathering<'_> {
         block: Option<&Block>,
         clock: u64,
     ) -> bool {
+        let notes = self.notes;
         let seen = self.seen(thread);
         if seen.clock == 0 || seen.clock > clock + 1 {
             seen.clock = clock + 1;
+            seen.ran = others::run_time(thread).unwrap_or(0);
             return false;
         }
         if clock + 1 == seen.clock {
-            return false;
+            // One that computes in a call is in it, and noted so already.
+            let ran = || others::run_time(thread).unwrap_or(0).saturating_sub(seen.ran);
+            return notes && ran() > COMPUTED;
         }
         // The block of a thread that was killed can have the number of another.
         if seen.called != 0 && is_any_armed(thread.id) {
@@ -335,7 +347,7 @@ impl Gathering<'_> {
     /// What is known of the thread.
     fn seen(&mut self, thread: Thread) -> &mut Seen {
         let at = self.seen.iter().position(|seen| seen.tid == thread.id).unwrap_or_else(|| {
-            self.seen.push(Seen { tid: thread.id, clock: 0, called: 0 });
+            self.seen.push(Seen { tid: thread.id, clock: 0, ran: 0, called: 0 });
             self.seen.len() - 1
         });
         &mut self.seen[at]
