@@ -11,7 +11,7 @@ use runtime::process::resolve::{self, Failure, Resolved, Step};
 use runtime::sys::Errno;
 use runtime::thread::{AltStack, Block, Ownership};
 use runtime::view::{OWN, PROGRAM};
-use runtime::{arch as resident, layer, process, signal, sys, watch};
+use runtime::{arch as resident, layer, process, signal, sys, text, watch};
 
 use crate::arch;
 use crate::auxv::{
@@ -229,6 +229,9 @@ fn map_all(
         Some((fd, elf)) => Some(map::image(*fd, elf, among(false), limits)?),
         None => None,
     };
+    if is_alone {
+        text::note_alone();
+    }
     let below = interp.as_ref().unwrap_or(&program).below.clone();
     let moved = if below.is_empty() {
         0

@@ -55,6 +55,7 @@ const TEST_PROGRAMS: &[(&str, &str)] = &[
     ("sqlite3", "sqlite3"),
     ("strace", "strace"),
     ("tar", "tar"),
+    ("valgrind", "valgrind"),
     ("vim.tiny", "vim-tiny"),
     ("xterm", "xterm"),
     ("Xvfb", "xvfb"),

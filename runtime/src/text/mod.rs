@@ -3,6 +3,7 @@
 
 mod calls;
 mod divert;
+mod emulator;
 mod executable;
 mod image;
 mod native;
@@ -16,6 +17,7 @@ mod vdso;
 
 pub use calls::{mmap, munmap};
 pub use divert::{divert, undivert};
+pub use emulator::note_alone;
 pub use image::{UNTOUCHED, plan_of, set_shapes, shapes};
 pub use pieces::PRIVATE_PAGES;
 pub use place::{Mapping, Prepared, cover, cover_reserved};

@@ -5,6 +5,7 @@ use core::fmt::Display;
 use core::ops::Range;
 use core::sync::atomic::AtomicBool;
 
+use super::emulator;
 use super::executable;
 use super::image::{How, Missing, image_of, shapes};
 use super::pieces::{Opened, code_ranges, map_code, open, overlay};
@@ -282,6 +283,9 @@ fn put(opened: Opened, bias: usize, mapping: Mapping) -> sys::Result<bool> {
     if region::at(start).is_some() {
         // The stubs are there already; the region has its own view of the same image.
         return overlay(&opened, mapping).map(|()| proven);
+    }
+    if emulator::may_read() {
+        return Ok(false);
     }
     map_code(&opened, bias, MAP_FIXED_NOREPLACE)
         .and_then(|()| overlay(&opened, mapping))

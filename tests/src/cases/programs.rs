@@ -1,6 +1,7 @@
 //! Real programs to their end, with identical output.
 
 use crate::case::{Case, Rule};
+use crate::confinement::FILTERED;
 use crate::needs::PATH;
 use crate::programs::Build;
 use std::env;
@@ -94,6 +95,15 @@ pub fn cases() -> Vec<Case> {
             .shell("sed -i '$d' hello.go; go vet hello.go; go build -trimpath -o hello hello.go && ./hello")
             .leaves("hello")
             .seconds(300)
+            .plain_only(),
+        // It translates the program's instructions, and reads them where it has mapped the file.
+        case("valgrind")
+            .needs_program("valgrind")
+            .build(Build::c_with("threads.c", "", &["-pthread"]))
+            .run(&["valgrind", "-q", "--trace-children=yes", "--error-exitcode=9", "{0}"])
+            .rule(Rule::Replace(r"==\d+==", "==N=="))
+            .not_under(FILTERED)
+            .seconds(120)
             .plain_only(),
         case("gdb")
             .needs_program("gdb")

@@ -80,6 +80,19 @@ fn own_mask(name: &str) -> Case {
         .on(&[Arch::X86_64])
 }
 
+/// A program that maps a file's text to read it.
+fn translator(name: &str) -> Case {
+    Case::new(name)
+        .build(Build::c_with("translator.c", "", &["-static", "-no-pie"]))
+        .build(Build::c_with(
+            "translated.c",
+            "",
+            &["-shared", "-fPIC", "-nostdlib", "-Wl,-e,entry"],
+        ))
+        .not_under(FILTERED)
+        .on(&[Arch::X86_64])
+}
+
 /// The cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -115,6 +128,8 @@ pub fn cases() -> Vec<Case> {
     cases.extend([
         own_mask("watch/own-mask").run(&["{0}", "{1}"]),
         own_mask("watch/own-mask-waiting").run(&["{0}", "{1}", "waiting"]),
+        translator("watch/translator").run(&["{0}", "{1}"]),
+        translator("watch/translator-covered").plain_only().check(translated),
         late_site("watch/late-site").run(&["{0}", "{1}"]),
         late_site("watch/late-site-blocked").run(&["{0}", "{1}", "blocked"]),
         late_site("watch/late-site-covered").plain_only().not_under(FILTERED).check(late_calls),
@@ -234,6 +249,19 @@ fn without_proc(bench: &Bench<'_>) -> Result<()> {
         let seen = log.contains("watched calls: 300\n") && !log.contains("not covered");
         ensure!(seen, "{way:?}: {log:?}");
     }
+    Ok(())
+}
+
+/// What is executed of a text that stays as the file has it is seen.
+fn translated(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.machine.vload.display().to_string();
+    let (program, library) = (bench.word("{0}"), bench.word("{1}"));
+    let host = [vload.as_str(), "trace", "-o", "calls", "--"];
+    let outcome = bench.run_command(Host::Words(&host), &[&program, &library])?;
+    ensure!(outcome.success(), "{outcome:?}");
+    let calls = fs::read_to_string(bench.folder().join("calls")).context("no trace")?;
+    let seen = calls.lines().filter(|line| line.contains("getppid()")).count();
+    ensure!(seen == 300, "{seen} calls");
     Ok(())
 }
 
