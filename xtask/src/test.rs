@@ -180,7 +180,9 @@ fn comparison(options: &Options, arch: Arch, vload: &Path) -> Result<Tally> {
         // The modules of the tests that are written in Rust, which vload finds beside itself.
         let mut modules = command::cargo();
         modules.args(["build", "--quiet", "--release"]);
-        for package in ["vload-bare", "vload-claiming", "vload-faulty", "vload-rows"] {
+        for package in
+            ["vload-bare", "vload-claiming", "vload-erring", "vload-faulty", "vload-rows"]
+        {
             modules.args(["--package", package]);
         }
         command::succeed(&mut modules)?;

@@ -6,7 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 use super::raw::{Event, Raw, Wants};
 use super::spec::Spec;
@@ -37,6 +37,10 @@ pub struct Layer {
     index: usize,
     /// Its place in time.
     epoch: AtomicU64,
+    /// It is being found out whether a thread is in it, which is gone.
+    is_leaving: AtomicBool,
+    /// A fault in it has been said in this process.
+    pub told: AtomicBool,
     /// A word of the layer's own, for this process.
     pub word: AtomicUsize,
     /// Where its area is mapped.
@@ -55,6 +59,8 @@ impl Layer {
             raw: AtomicPtr::new(core::ptr::null_mut()),
             index,
             epoch: AtomicU64::new(0),
+            is_leaving: AtomicBool::new(false),
+            told: AtomicBool::new(false),
             word: AtomicUsize::new(0),
             area: AtomicUsize::new(0),
             mapped: (AtomicUsize::new(0), AtomicUsize::new(0)),
@@ -138,25 +144,27 @@ impl Layer {
 
     fn set(&self, raw: &'static Raw, epoch: u64) {
         self.word.store(0, Ordering::Relaxed);
+        self.told.store(false, Ordering::Relaxed);
         self.raw.store(core::ptr::from_ref(raw).cast_mut(), Ordering::Release);
         self.epoch.store(epoch, Ordering::Release);
     }
 
-    /// Takes its epoch from a layer that is gone, where no thread is in it: none comes any more ([`stay_in`]).
-    fn leave(&self) -> bool {
-        let is_empty = || {
-            let mut inside = 0;
-            POOL.each_in_use(|block| inside |= block.inside.load(Ordering::SeqCst));
-            inside & self.bit() == 0
-        };
-        if !is_empty() {
-            return false;
-        }
-        let epoch = self.epoch.swap(0, Ordering::SeqCst);
+    /// Whether no thread is in a layer that is gone.
+    fn is_empty(&self) -> bool {
+        let mut inside = 0;
+        POOL.each_in_use(|block| inside |= block.inside.load(Ordering::SeqCst));
+        inside & self.bit() == 0
+    }
+
+    /// Takes its epoch from a layer that is gone, where no thread is in it, as `is_empty` says: none comes any more ([`stay_in`]).
+    /// A thread that is in it finds its epoch all the time: what it asks for goes to older layers.
+    fn leave(&self, is_empty: impl Fn() -> bool) -> bool {
+        self.is_leaving.store(true, Ordering::SeqCst);
         let is_left = is_empty();
-        if !is_left {
-            self.epoch.store(epoch, Ordering::SeqCst);
+        if is_left {
+            self.epoch.store(0, Ordering::SeqCst);
         }
+        self.is_leaving.store(false, Ordering::SeqCst);
         is_left
     }
 
@@ -274,7 +282,7 @@ pub fn crown(raw: &'static Raw) -> Option<&'static Layer> {
 /// Finds a place for a layer of the session's, with `text` as `-m` would be given it. No call comes to it
 /// yet. The caller is the only one that changes the list.
 pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static Layer> {
-    let is_free = |layer: &&Layer| !LIST.is_live(layer) && layer.leave();
+    let is_free = |layer: &&Layer| !LIST.is_live(layer) && layer.leave(|| layer.is_empty());
     let layer = LIST.layers[FIXED..].iter().find(is_free).ok_or(Errno::NOSPC)?;
     POOL.each(|block| block.layer_words[layer.index].store(0, Ordering::Relaxed));
     let text = Box::into_raw(Box::new(text));
@@ -304,7 +312,8 @@ pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static
 pub fn stay_in<T>(layer: &Layer, epoch: u32, block: &Block, act: impl FnOnce() -> T) -> Option<T> {
     let before = block.inside.load(Ordering::Relaxed);
     block.inside.store(before | layer.bit(), Ordering::SeqCst);
-    let is_its = layer.epoch.load(Ordering::SeqCst) as u32 == epoch;
+    let is_its = !layer.is_leaving.load(Ordering::SeqCst)
+        && layer.epoch.load(Ordering::SeqCst) as u32 == epoch;
     let result = is_its.then(act);
     block.inside.store(before, Ordering::Release);
     result
@@ -459,6 +468,23 @@ mod tests {
         list.set_live(&list.layers[1], false);
         assert_eq!(order(Entry::Native, 60), [5, 4, 1]);
         assert_eq!(list.oldest(1).map(|(_, epoch)| epoch), Some(4));
+    }
+
+    #[test]
+    fn a_layer_has_its_epoch_for_as_long_as_a_thread_is_in_it() {
+        let list = List::new();
+        let layer = &list.layers[FIXED];
+        layer.set(&EVERY, 7);
+        let stays = |is_empty| {
+            layer.leave(|| {
+                assert_eq!(layer.epoch(), 7);
+                is_empty
+            })
+        };
+        assert!(!stays(false));
+        assert_eq!(layer.epoch(), 7);
+        assert!(stays(true));
+        assert_eq!(layer.epoch(), 0);
     }
 
     #[test]

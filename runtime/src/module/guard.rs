@@ -178,16 +178,14 @@ fn begin(guard: &Guard) -> Line {
 
 /// On standard error once for each layer of a process.
 fn say(guard: &Guard, mut line: Line) {
-    static TOLD: AtomicUsize = AtomicUsize::new(0);
     // SAFETY: null, or the call in which the guarded code is.
     if let Some(call) = unsafe { guard.call.cast::<Call<'_>>().as_ref() } {
         line.text(", in call ").decimal(call.number as i64);
     }
     line.text(": it ends with EIO\n");
-    let bit = 1 << (guard.layer.index() % usize::BITS as usize);
-    if TOLD.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-        log::emergency(line.bytes());
-    } else {
+    if guard.layer.told.swap(true, Ordering::Relaxed) {
         log::write(line.bytes());
+    } else {
+        log::emergency(line.bytes());
     }
 }

@@ -97,20 +97,22 @@ unsafe fn layer(handle: *mut abi::Layer) -> &'static Layer {
 
 /// What the least of a layer's work needs of the stack below it: a path, and what the system layer does.
 const STACK: usize = 32 * 1024;
+/// What a lock needs, with what the framework does under its own for a module.
+const FOR_LOCK: usize = 16 * 1024;
 
-/// A call to another layer from a module's code: ends the module's call where there is not enough left of
-/// the stack, as in an endless recursion.
-fn check_stack(block: &Block) {
+/// The guard of a module's code that asks for what must not be left on the way, as another layer, or a lock: ends the module's
+/// call where there is not enough left of the stack, as in an endless recursion.
+fn with_stack(block: &Block, needed: usize) -> Option<&Guard> {
     let local = 0u8;
-    if (&raw const local as usize) < Pool::stack_floor(block) + STACK {
+    if (&raw const local as usize) < Pool::stack_floor(block) + needed {
         guard::fail(block, b"its calls take more than the stack has");
     }
+    Guard::current(block)
 }
 
 unsafe extern "C" fn vload_next(_: *mut abi::Layer, passed: *mut abi::Call) -> c_long {
     let block = Block::own();
-    check_stack(block);
-    let Some(guard) = Guard::current(block) else { return raw(Err(Errno::INVAL)) };
+    let Some(guard) = with_stack(block, STACK) else { return raw(Err(Errno::INVAL)) };
     // SAFETY: null, or the call in which the module's code is.
     let (Some(call), Some(next)) = (unsafe { guard.call.cast::<Call<'_>>().as_mut() }, guard.next)
     else {
@@ -205,8 +207,7 @@ unsafe extern "C" fn vload_system(
     arguments: *const [usize; 6],
 ) -> c_long {
     let block = Block::own();
-    check_stack(block);
-    let Some(guard) = Guard::current(block) else { return raw(Err(Errno::INVAL)) };
+    let Some(guard) = with_stack(block, STACK) else { return raw(Err(Errno::INVAL)) };
     // SAFETY: the module's own.
     let args = unsafe { *arguments };
     // SAFETY: all zero are registers.
@@ -343,7 +344,7 @@ unsafe extern "C" fn vload_area_size(handle: *mut abi::Layer) -> u64 {
 }
 
 unsafe extern "C" fn vload_lock(handle: *mut abi::Layer, which: c_uint) -> c_int {
-    let Some(guard) = Guard::current(Block::own()) else { return -Errno::INVAL.0 };
+    let Some(guard) = with_stack(Block::own(), FOR_LOCK) else { return -Errno::INVAL.0 };
     // SAFETY: the module's own layer.
     let layer = unsafe { layer(handle) };
     let taken = guard.locks().take(layer, which as usize, Block::own());
@@ -364,7 +365,7 @@ unsafe extern "C" fn vload_change(_: *mut abi::Layer, at: *const AtomicU64, valu
 }
 
 unsafe extern "C" fn vload_unlock(handle: *mut abi::Layer, which: c_uint) {
-    let Some(guard) = Guard::current(Block::own()) else { return };
+    let Some(guard) = with_stack(Block::own(), FOR_LOCK) else { return };
     // SAFETY: the module's own layer.
     let layer = unsafe { layer(handle) };
     if guard.locks().give_back(layer.lock(which as usize)).is_err() {

@@ -101,13 +101,16 @@ impl Target {
     }
 
     /// Whether the module says that the path is its layer's.
-    pub fn confirms(&self, path: &Text) -> bool {
+    pub fn confirms(&self, path: &Text) -> Result<bool> {
         let confirmed = self.ask(path, |operations, node| {
             // SAFETY: the node is valid for the call.
             Some(c_long::from(unsafe { (operations.confirm?)(node) }))
         });
-        // A module that cannot say no says yes.
-        confirmed != Ok(0)
+        match confirmed {
+            // A module that cannot say no says yes.
+            Err(Errno::NOSYS) => Ok(true),
+            answer => answer.map(|answer| answer != 0),
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Held {
     records: &'static Records,
     /// The number of its record.
     pub number: u32,
+    /// How often that had been used.
+    generation: u32,
     service: Service,
 }
 
@@ -39,7 +41,7 @@ pub fn find(fd: i32) -> Option<Result<Held>> {
         && record.generation.load(Ordering::Relaxed) == generation;
     is_open.then(|| {
         let service = layers::find(record.layer.load(Ordering::Relaxed)).ok_or(Errno::IO)?;
-        Ok(Held { records, number, service })
+        Ok(Held { records, number, generation, service })
     })
 }
 
@@ -120,7 +122,7 @@ impl Held {
             && record.generation.load(Ordering::Relaxed) == generation
             && placeholder::is_held(number) == Ok(true);
         let service = layers::find(record.layer.load(Ordering::Relaxed))?;
-        is_open.then_some(Self { records, number, service })
+        is_open.then_some(Self { records, number, generation, service })
     }
 
     /// The same of one that the process has mapped, if it still has: the file is open as long.
@@ -131,12 +133,17 @@ impl Held {
             && record.generation.load(Ordering::Relaxed) == generation
             && mapped::is_mapped(number);
         let service = layers::find(record.layer.load(Ordering::Relaxed))?;
-        is_open.then_some(Self { records, number, service })
+        is_open.then_some(Self { records, number, generation, service })
     }
 
     /// How often its record had been used.
     pub fn generation(&self) -> u32 {
-        self.record().generation.load(Ordering::Relaxed)
+        self.generation
+    }
+
+    /// What its descriptors say ([`placeholder::identify`]).
+    pub fn identity(&self) -> (u32, u32) {
+        (self.number, self.generation)
     }
 
     /// What is known of it in the session.

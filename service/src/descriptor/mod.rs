@@ -29,6 +29,8 @@ pub use image::image;
 pub use names::{is_any_open, lost, moved};
 pub use open::{Named, TMPFILE, open, open_for_now, reclaim, users};
 pub use path::Name;
+#[cfg(test)]
+pub use pin::pinned;
 pub use pin::{closing, forked, use_of};
 pub use placeholder::open as open_placeholder;
 pub use record::{Record, Records};

@@ -4,6 +4,10 @@
 //! A call notes its descriptor before it looks what that is. Who closes one says so, and then looks for calls that have
 //! noted it: for each it makes a copy, which the call closes at its end. A call that finds somebody closing makes its
 //! own. So nothing is paid where nobody closes.
+//!
+//! What a call has found is kept if nobody was closing when it had noted its descriptor, and nobody had made a copy when it had
+//! found the file: who closes that comes later, and sees the note. Otherwise it is kept by a copy that is of that very file:
+//! the record of a file that is gone is soon another's, in which the same number leads to another layer's.
 
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
@@ -93,22 +97,30 @@ impl Drop for Pin {
 
 /// The file behind a descriptor, which stays open as long as the pin is there; none when it is a real one's.
 pub fn use_of(fd: i32) -> Option<Result<(Held, Pin)>> {
-    if fd < 0 {
-        return None;
-    }
+    if fd < 0 { None } else { pinned(fd, || held::find(fd)) }
+}
+
+/// The same, where `find` finds it.
+pub fn pinned(
+    fd: i32,
+    mut find: impl FnMut() -> Option<Result<Held>>,
+) -> Option<Result<(Held, Pin)>> {
     for _ in 0..TRIES {
         let pin = Pin::new(fd);
-        let found = match held::find(fd)? {
+        let was_quiet = CLOSING.load(Ordering::SeqCst) == 0;
+        let found = match find()? {
             Ok(found) => found,
             Err(error) => return Some(Err(error)),
         };
         let is_kept = |slot: &Slot| {
+            if was_quiet && slot.copy.load(Ordering::SeqCst) == 0 {
+                return true;
+            }
             keep(slot, fd);
             let copy = slot.copy.load(Ordering::SeqCst) - 1;
-            let of = super::placeholder::identify(copy).map(|(number, _)| number);
-            copy >= 0 && of == Some(found.number)
+            copy >= 0 && super::placeholder::identify(copy) == Some(found.identity())
         };
-        if CLOSING.load(Ordering::SeqCst) == 0 || pin.0.is_none_or(is_kept) {
+        if pin.0.is_none_or(is_kept) {
             return Some(Ok((found, pin)));
         }
         // It was closed before the copy was made, or the copy is what somebody has made for the call before this one.
@@ -116,7 +128,7 @@ pub fn use_of(fd: i32) -> Option<Result<(Held, Pin)>> {
         vload::let_others_run();
     }
     // No copy can be made.
-    Some(held::find(fd)?.map(|found| (found, Pin(None))))
+    Some(find()?.map(|found| (found, Pin(None))))
 }
 
 /// Makes the copy of a call's descriptor, unless there is one.

@@ -37,16 +37,20 @@ pub struct Tree<'a> {
     last: Cell<Option<(usize, Stat)>>,
     /// The claim that was found last, with the same use.
     claim: Cell<Option<Claim>>,
+    /// The module of the claim that was found last has failed to say whether it is its layer's: nobody gets further there.
+    failed: Cell<Option<Errno>>,
 }
 
 impl<'a> Tree<'a> {
     /// The tree, with claims that are older than `limit`.
     pub fn new(limit: u64, anchor: Option<(usize, &'a [u8])>, kernel_root: &'a [u8]) -> Self {
-        Self { limit, anchor, kernel_root, last: Cell::new(None), claim: Cell::new(None) }
+        let (last, claim, failed) = (Cell::new(None), Cell::new(None), Cell::new(None));
+        Self { limit, anchor, kernel_root, last, claim, failed }
     }
 
     /// The claim of an owner that [`Below::owner`] has named.
     pub fn target(&self, owner: (u32, u64)) -> Result<Target> {
+        self.failed.get().map_or(Ok(()), Err)?;
         let (number, epoch) = owner;
         let cached = self.claim.get().filter(|claim| (claim.number, claim.epoch) == owner);
         let found = cached.or_else(|| claim::table()?.get(number, epoch));
@@ -60,8 +64,14 @@ impl<'a> Tree<'a> {
             effective: &|layer| layers::find(layer).is_some(),
             sees: &claim::sees,
         };
-        let confirms =
-            |claim: &Claim| Target::of(*claim).is_some_and(|target| target.confirms(path));
+        self.failed.set(None);
+        let confirms = |claim: &Claim| {
+            Target::of(*claim).is_some_and(|target| {
+                let confirmed = target.confirms(path);
+                self.failed.set(confirmed.err());
+                confirmed.unwrap_or(true)
+            })
+        };
         claim::table()?.owner(path.bytes(), limit, &confirms)
     }
 

@@ -13,6 +13,7 @@ mod debuggers;
 mod doctor;
 mod edges;
 mod epochs;
+mod erring;
 mod exec;
 mod i686;
 mod identity;
@@ -45,6 +46,7 @@ pub fn all() -> Vec<Case> {
         calls::cases,
         signals::cases,
         edges::cases,
+        erring::cases,
         exec::cases,
         i686::cases,
         confined::cases,

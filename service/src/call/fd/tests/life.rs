@@ -1,6 +1,10 @@
 //! How long a file stays open, and what its copies share.
 
+use std::sync::Barrier;
+use std::thread;
+
 use super::world::{World, call};
+use crate::descriptor;
 
 fn fork(child: impl FnOnce()) -> libc::pid_t {
     match super::world::fork() {
@@ -69,6 +73,57 @@ fn whether_a_write_appends_is_told_for_the_call() {
         assert_eq!(&content[..got as usize], left, "{flags:x} {call_flags:x}");
         call("close", &[fd]);
     }
+}
+
+#[test]
+fn what_a_call_has_found_is_kept_though_it_was_closed_and_opened_before_it_was_found() {
+    let world = World::new();
+    let fd = world.open("/x", libc::O_CREAT | libc::O_RDWR).unwrap();
+    let mut is_first = true;
+    let found = descriptor::pinned(fd, || {
+        if std::mem::take(&mut is_first) {
+            call("close", &[fd as usize]);
+            assert_eq!(world.open("/y", libc::O_CREAT | libc::O_RDWR), Ok(fd));
+        }
+        descriptor::find(fd)
+    });
+    let (held, pin) = found.unwrap().unwrap();
+    call("close", &[fd as usize]);
+    assert_eq!(world.counts(), (1, 1));
+    assert!(descriptor::Held::of(held.number, held.generation()).is_some());
+    drop(pin);
+    assert_eq!(world.counts(), (0, 2));
+}
+
+#[test]
+fn what_was_being_closed_before_a_call_had_noted_it_is_not_found() {
+    let world = World::new();
+    let fd = world.open("/x", libc::O_CREAT | libc::O_RDWR).unwrap();
+    let (begun, found, over) = (Barrier::new(2), Barrier::new(2), Barrier::new(2));
+    thread::scope(|threads| {
+        threads.spawn(|| {
+            descriptor::closing(fd as u32, fd as u32, || {
+                begun.wait();
+                found.wait();
+                // SAFETY: the test's own.
+                unsafe { libc::close(fd) };
+            });
+            over.wait();
+        });
+        begun.wait();
+        let mut is_first = true;
+        let kept = descriptor::pinned(fd, || {
+            let held = descriptor::find(fd);
+            if std::mem::take(&mut is_first) {
+                found.wait();
+                over.wait();
+            }
+            held
+        });
+        assert!(kept.is_none());
+    });
+    descriptor::reclaim();
+    assert_eq!(world.counts(), (0, 1));
 }
 
 #[test]
