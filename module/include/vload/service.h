@@ -120,7 +120,7 @@ struct vload_mount {
 
 /* What a service module does. Results are 0 or more, or a negative error number. */
 struct vload_service {
-    /* Whether a path of a claim with VLOAD_CLAIM_CONFIRM is the layer's: 1 or 0. */
+    /* Whether a path of a claim with VLOAD_CLAIM_CONFIRM is the layer's: 1 or 0. The call fails with an error. */
     int (*confirm)(const struct vload_node *);
     /* private_word is a number that no other open file of the session has, from 1 to 4096; close gets it so if the process
      * dies before open has set it. Sets private_word and is; 0 or VLOAD_REAL. O_CREAT, O_EXCL, O_TRUNC, O_DIRECTORY are to be minded here. */

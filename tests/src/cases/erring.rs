@@ -44,13 +44,13 @@ fn operations(bench: &Bench<'_>, layer: &str) -> Result<()> {
         &["-m", "hello"],
         &format!(
             "vload insmod {layer}; {{0}} /erring >other 2>>errors & {{0}} /erring 2>>errors; wait; cat other; \
-             vload lsmod --json | tr ',' '\\n' | grep -A9 '\"erring\"' | grep users; \
+             vload lsmod --json | tr ',' '\\n' | grep -A20 '\"erring\"' | grep users; \
              vload rmmod erring; cat /erring/well 2>/dev/null || echo gone; cat /hello; \
              grep -c 'module erring: ' errors"
         ),
     )?;
     let each = format!("{CALLS} calls\nchild: 0\n");
-    expect(&outcome, &format!("{each}{each}users\": 0\ngone\nHello UMView!\n2\n"))
+    expect(&outcome, &format!("{each}{each}\"users\":0\ngone\nHello UMView!\n2\n"))
 }
 
 /// In what is no operation. One that faults in its `fini` is not removed; its fault is said of each layer.
