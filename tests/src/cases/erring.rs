@@ -13,9 +13,9 @@ use std::fs;
 pub fn cases() -> Vec<Case> {
     let case = |name: &str| {
         let program = Build::c_with("erring.c", "", &["-pthread"]);
-        let case = Case::new(format!("modules/{name}")).build(program).run(&["{0}"]).plain_only();
+        let case = Case::new(format!("modules/{name}")).build(program).run(&["{0}"]).seconds(180);
         // A descriptor of a virtual file is opened through /proc.
-        case.not_under(NO_PROC)
+        case.plain_only().not_under(NO_PROC)
     };
     vec![
         case("erring").check(in_c),
