@@ -78,9 +78,10 @@ public class Work {
                 } while (System.nanoTime() < end);
                 return null;
             }));
+        // One that fails ends it all, when the others have come to their ends.
+        pool.shutdown();
         for (Future<?> future : futures)
             future.get();
-        pool.shutdown();
         System.out.println("wrong " + wrong);
         System.err.println(rounds + " rounds");
     }
