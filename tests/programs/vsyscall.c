@@ -1,10 +1,15 @@
 /* The functions of the [vsyscall] page, called as C libraries of before 2012 did. With LOOSE the
-   address goes through memory first. */
+   address goes through memory first, with TABLE it lies in data. */
 #include "check.h"
 #include <sys/time.h>
 #include <time.h>
 
-#ifdef LOOSE
+#ifdef TABLE
+#define KIND static
+#else
+#define KIND
+#endif
+#if defined LOOSE || defined TABLE
 #define POINTER volatile
 #else
 #define POINTER
@@ -20,9 +25,9 @@ int main(void)
     struct timeval day;
     time_t second;
     unsigned cpu;
-    int (*POINTER timeofday)(struct timeval *, void *) = (void *)0xffffffffff600000;
-    time_t (*POINTER seconds)(time_t *) = (void *)0xffffffffff600400;
-    long (*POINTER getcpu)(unsigned *, unsigned *, void *) = (void *)0xffffffffff600800;
+    KIND int (*POINTER timeofday)(struct timeval *, void *) = (void *)0xffffffffff600000;
+    KIND time_t (*POINTER seconds)(time_t *) = (void *)0xffffffffff600400;
+    KIND long (*POINTER getcpu)(unsigned *, unsigned *, void *) = (void *)0xffffffffff600800;
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     MUST(sigaction(SIGALRM, &action, NULL));
     struct itimerval often = {{0, 5000}, {0, 1000}}, off = {{0, 0}, {0, 0}};

@@ -60,7 +60,7 @@ fn sites(found: &Sites, form: Form, out: &mut Out) {
     for call in found.fixed.iter().filter(|call| call.load.is_none()) {
         word(Way::Uncovered, out);
         out.put(format_args!(
-            ": vsyscall page at {:#x}: what is loaded is not proven to be called\n",
+            ": vsyscall page at {:#x}: nothing is proven to be called by this address\n",
             call.vaddr
         ));
     }

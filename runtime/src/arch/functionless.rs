@@ -29,8 +29,8 @@ pub fn emit_function(
     None
 }
 
-/// Nothing in text names such an address.
-pub fn fixed_addresses(_text: &[u8], _found: impl FnMut(usize)) {}
+/// Nothing names such an address.
+pub fn fixed_addresses(_bytes: &[u8], _code: bool, _found: impl FnMut(usize)) {}
 
 /// Nothing loads one.
 pub fn fixed_load(_bytes: &[u8]) -> Option<Load> {

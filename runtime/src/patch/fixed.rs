@@ -19,7 +19,7 @@ pub struct Load {
     pub len: u8,
 }
 
-/// A place in text that names such an address.
+/// A place in code or data that names such an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FixedCall {
     /// The address of the load; where it is not proven to be one, that of the bytes.
@@ -29,22 +29,23 @@ pub struct FixedCall {
 }
 
 impl Plan<'_> {
-    /// Notes every place in text that names a fixed address. The sites are chosen already: what
-    /// moves with one is left alone, and so is what `skip` names.
+    /// Notes every place that names a fixed address. The sites are chosen already: what moves with
+    /// one is left alone, and so is what `skip` names.
     pub(super) fn find_fixed(&mut self, elf: &Elf<'_>, skip: &dyn Fn(u64) -> bool) {
         let mut found = alloc::vec::Vec::new();
-        for load in elf.loads.iter().filter(|load| load.executable()) {
-            let text = elf.slice(load.vaddr, load.filesz).unwrap_or(&[]);
-            arch::patch::fixed_addresses(text, |at| {
-                found.push((load.vaddr + at as u64, load.writable()))
+        for load in &elf.loads {
+            let bytes = elf.slice(load.vaddr, load.filesz).unwrap_or(&[]);
+            let text = load.executable() && !load.writable();
+            arch::patch::fixed_addresses(bytes, load.executable(), |at| {
+                found.push((load.vaddr + at as u64, text))
             });
         }
         if found.is_empty() {
             return;
         }
         let mut code = Code::new(elf);
-        for (at, writable) in found {
-            let run = code.run_of(at).1.ok().filter(|_| !writable);
+        for (at, text) in found {
+            let run = code.run_of(at).1.ok().filter(|_| text);
             let proven = run.and_then(|run| prove(elf, run, at)).filter(|(vaddr, load)| {
                 let end = vaddr + u64::from(load.len);
                 let moved = self.sites.iter().any(|site| site.head < end && *vaddr < site.tail);

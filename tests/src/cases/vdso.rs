@@ -21,6 +21,7 @@ pub fn cases() -> Vec<Case> {
             .needs(Need::Vsyscall)
     };
     const LOOSE: &[&str] = &["-static", "-DLOOSE"];
+    const TABLE: &[&str] = &["-static", "-DTABLE"];
     vec![
         old("vsyscall-static", "static", &["-static"]),
         old("vsyscall-pie", "pie", &["-pie", "-fPIE"]),
@@ -32,6 +33,7 @@ pub fn cases() -> Vec<Case> {
             // Private pages cannot be made there.
             .not_under(&["mdwe"]),
         old("vsyscall-reported", "loose", LOOSE).plain_only().check(vsyscall_reported),
+        old("vsyscall-in-data", "table", TABLE).plain_only().check(vsyscall_reported),
         case("values").run(&["{0}", "values"]),
         case("storm").run(&["{0}", "storm"]),
         // Owned by their patched text.

@@ -27,7 +27,7 @@
 //! | `can_move_branch` | whether a conditional branch can be made in a stub |
 //! | `is_return` | whether an instruction returns to the caller |
 //! | `emit_function` | the stub of a function |
-//! | `fixed_addresses` | everything in text that names a function at an address of the kernel's |
+//! | `fixed_addresses` | everything in code, or in data, that names a function at an address of the kernel's |
 //! | `fixed_load` | the load of such an address |
 //! | `calls_register` | whether an instruction calls what a register holds |
 //! | `keeps_register` | whether an instruction leaves a register as it is |

@@ -44,13 +44,14 @@ fn number(low: u32) -> Option<u32> {
     NUMBERS.get(index).copied().filter(|_| distance.is_multiple_of(0x400))
 }
 
-/// Calls `found` for every offset at which the low half of one of the addresses is.
-pub fn fixed_addresses(text: &[u8], mut found: impl FnMut(usize)) {
-    words_60_ff(text, |at| {
-        let start = at.checked_sub(2);
-        let low = start.and_then(|start| text.get(start..)?.first_chunk::<4>());
-        if let (Some(start), Some(&low)) = (start, low)
-            && number(u32::from_le_bytes(low)).is_some()
+/// Calls `found` for every offset at which one of the addresses is: in code, whose instructions extend
+/// its sign, the low half of it.
+pub fn fixed_addresses(bytes: &[u8], code: bool, mut found: impl FnMut(usize)) {
+    words_60_ff(bytes, |at| {
+        let named = at.checked_sub(2).and_then(|start| Some((start, bytes.get(start..)?)));
+        if let Some((start, &[a, b, c, d, ref high @ ..])) = named
+            && number(u32::from_le_bytes([a, b, c, d])).is_some()
+            && (code || high.starts_with(&[0xff; 4]))
         {
             found(start);
         }

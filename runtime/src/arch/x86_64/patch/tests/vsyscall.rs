@@ -71,6 +71,21 @@ fn a_load_that_may_be_for_something_else_stays() {
 }
 
 #[test]
+fn an_address_in_data_is_found() {
+    let whole = 0xffff_ffff_ff60_0400u64.to_le_bytes();
+    for (bytes, open) in [(&whole[..], 1), (&whole[..4], 0)] {
+        let mut file = File::new(&RET);
+        file.data = [&[0; 3], bytes].concat();
+        let at = file.data_vaddr() + 3;
+        let bytes = file.bytes();
+        let plan = analyze(&bytes, &ShapeSet::default(), &|_| false).expect("an ELF file");
+        let found: Vec<u64> = plan.fixed().iter().map(|call| call.vaddr).collect();
+        assert_eq!(found, std::vec![at; open]);
+        assert!(plan.is_empty());
+    }
+}
+
+#[test]
 fn the_new_load_is_as_long_and_sets_the_same_register() {
     for (bytes, register) in [(&TIME[..], 0), (&LONG, 9)] {
         let load = fixed_load(bytes).expect("a load");
