@@ -7,6 +7,7 @@
 //! the other threads stop                    threads.rs
 //! what is mapped executable is patched      texts.rs
 //! the other threads go on                   each gets its block at its first call or signal
+//! what is left makes them all watched       watch::gather_after
 //! ```
 //!
 //! A thread that is blocked in the kernel is not woken: it goes on behind its system call, where
@@ -82,7 +83,7 @@ pub fn adopt(means: &Means) -> Result<()> {
 
 fn with_signals_blocked(means: &Means, mask: u64) -> Result<()> {
     // What can fail for want of something comes first, while nothing has changed.
-    let mapped = texts::mapped()?;
+    texts::mapped()?;
     let mut path = [0; 4096];
     let program = sys::readlink(sys::CWD, c"/proc/self/exe", &mut path)?;
     if let Some(exe) = means.exe {
@@ -103,13 +104,15 @@ fn with_signals_blocked(means: &Means, mask: u64) -> Result<()> {
     if threads > 1 {
         watch::expect_threads();
     }
-    thread::bind_self(mask)?;
+    let block = thread::bind_self(mask)?;
     signal::install(&SIGHAND);
-
-    let stopped = threads::stop()?;
-    texts::cover(&mapped, means.vdso, stopped.all);
-    drop(stopped);
-    Ok(())
+    // SAFETY: bound just now, and never unmapped.
+    watch::gather_after(unsafe { &*block }, || {
+        let stopped = threads::stop()?;
+        // Another thread may have mapped a library until then.
+        texts::cover(&texts::mapped()?, means.vdso, stopped.all);
+        Ok(())
+    })
 }
 
 /// The path of the file that the resident is mapped from.

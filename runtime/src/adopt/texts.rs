@@ -1,4 +1,5 @@
-//! Patching what is mapped already.
+//! Patching what is mapped already, as `mprotect(2)` does with what becomes executable: what is not a file's
+//! own text, unchanged, is to be watched.
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -7,7 +8,11 @@ use crate::arch;
 use crate::patch::Shape;
 use crate::sys::{self, Result, maps};
 use crate::text::{self, Mapping};
+use crate::watch;
 use linux_raw_sys::general::{O_CLOEXEC, O_NOCTTY, O_NONBLOCK, O_RDONLY, PROT_WRITE};
+
+/// What the kernel maps by itself. The vDSO is named by the auxiliary vector; nobody patches the others.
+const KERNELS: [&[u8]; 3] = [b"[vdso]", b"[vsyscall]", b"[uprobes]"];
 
 /// An executable mapping.
 pub struct Text {
@@ -17,6 +22,8 @@ pub struct Text {
     pub end: usize,
     /// `PROT_*`.
     prot: u32,
+    /// Whether what is written to it stays with the process.
+    is_private: bool,
     /// Offset in the file.
     offset: u64,
     /// Device, `major << 32 | minor`, as [`sys::Stat`] has it.
@@ -36,6 +43,7 @@ pub fn mapped() -> Result<Vec<Text>> {
                 start: mapped.start,
                 end: mapped.end,
                 prot: mapped.prot(),
+                is_private: mapped.is_private(),
                 offset: mapped.offset,
                 dev: mapped.device.0 << 32 | mapped.device.1,
                 ino: mapped.inode,
@@ -47,7 +55,7 @@ pub fn mapped() -> Result<Vec<Text>> {
     Ok(found)
 }
 
-/// Replaces the texts. What cannot be is named in the log. `still`: no other thread runs them.
+/// Replaces the texts. What cannot be makes the process one to be watched. `still`: no other thread runs them.
 pub fn cover(mapped: &[Text], vdso: Option<usize>, still: bool) {
     // A trap needs its signal unblocked in every thread, also in those that have no block yet.
     let shapes = text::shapes().without_traps();
@@ -59,7 +67,10 @@ pub fn cover(mapped: &[Text], vdso: Option<usize>, still: bool) {
     }
     let (own, end) = arch::image_range();
     for mapping in mapped.iter().filter(|mapping| mapping.end <= own || mapping.start >= end) {
-        cover_one(mapping);
+        if let Err(why) = cover_one(mapping) {
+            let (start, end) = (mapping.start, mapping.end);
+            watch::demand(None, None, format_args!("memory at {start:#x}-{end:#x}: {why}"));
+        }
     }
     if let Some(base) = vdso {
         text::cover_vdso(base);
@@ -67,30 +78,30 @@ pub fn cover(mapped: &[Text], vdso: Option<usize>, still: bool) {
     text::set_shapes(shapes);
 }
 
-fn cover_one(mapping: &Text) {
-    match mapping.path.to_bytes().first() {
-        // The vDSO is named by the auxiliary vector; the other names in brackets hold no text.
-        Some(b'[') => return,
-        Some(b'/') if mapping.prot & PROT_WRITE == 0 => {}
-        _ => return refuse(mapping, "it is no file's text"),
+fn cover_one(mapping: &Text) -> core::result::Result<(), &'static str> {
+    if KERNELS.contains(&mapping.path.to_bytes()) {
+        return Ok(());
+    }
+    if mapping.ino == 0 || mapping.prot & PROT_WRITE != 0 || !mapping.is_private {
+        return Err("it is no file's text");
     }
     let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    let file = match sys::openat(sys::CWD, &mapping.path, flags, 0) {
-        Ok(file) => file,
-        Err(error) => return refuse(mapping, error.text()),
-    };
-    match sys::fstat(file) {
-        Ok(stat) if (stat.dev, stat.ino) == (mapping.dev, mapping.ino) && stat.is_file() => {
-            let (start, length) = (mapping.start, mapping.end - mapping.start);
-            let (offset, prot) = (mapping.offset, mapping.prot);
-            text::cover(file, &stat, Mapping { start, length, offset, prot }, None);
-        }
-        _ => refuse(mapping, "its path leads to another file now"),
-    }
+    let file = sys::openat(sys::CWD, &mapping.path, flags, 0).map_err(|error| error.text())?;
+    let found = cover_file(mapping, file);
     sys::close(file);
+    found
 }
 
-fn refuse(mapping: &Text, why: &str) {
-    let (start, end) = (mapping.start, mapping.end);
-    crate::log!(Warn, "not covered: executable memory at {start:#x}-{end:#x}: {why}");
+fn cover_file(mapping: &Text, file: i32) -> core::result::Result<(), &'static str> {
+    let stat = sys::fstat(file).map_err(|error| error.text())?;
+    if (stat.dev, stat.ino) != (mapping.dev, mapping.ino) || !stat.is_file() {
+        return Err("its path leads to another file now");
+    }
+    let (start, length) = (mapping.start, mapping.end - mapping.start);
+    let place = Mapping { start, length, offset: mapping.offset, prot: mapping.prot };
+    if !text::is_text_of(file, &stat, &place) {
+        return Err("it is not as its file has it");
+    }
+    text::cover(file, &stat, place, None);
+    Ok(())
 }

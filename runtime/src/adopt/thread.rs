@@ -16,13 +16,14 @@ use crate::watch;
 static FIRST: AtomicPtr<Block> = AtomicPtr::new(core::ptr::null_mut());
 
 /// The block of the calling thread, whose signals are blocked; `mask` is what it had.
-pub fn bind_self(mask: u64) -> Result<()> {
+pub fn bind_self(mask: u64) -> Result<*mut Block> {
     let block = POOL.take()?;
     // SAFETY: taken just now.
     unsafe { bind(block, kernel_altstack()?, mask)? };
     // SAFETY: as above.
     let (stack, size) = unsafe { (*block).signal_stack };
-    sys::set_kernel_altstack(stack, size)
+    sys::set_kernel_altstack(stack, size)?;
+    Ok(block)
 }
 
 /// The calling thread's alternate stack, as the kernel has it.
@@ -107,12 +108,21 @@ pub fn arrive(signal: i32, info: &SigInfo, context: &mut Context) -> bool {
     let called = watch::is_call_to_arm(info);
     if stop {
         threads::wait(context);
+        arm_waited(context);
     } else if !bound && let Some(number) = called {
         threads::go_on(context, Some(number));
     } else if !bound && !signal::happens_again(signal, info) {
         signal::send_again(signal, info);
     }
     stop || !bound
+}
+
+/// The process may have come to be watched while the thread waited.
+fn arm_waited(context: &mut Context) {
+    if let Some(block) = POOL.of_thread(sys::gettid()) {
+        // SAFETY: the block is the calling thread's, which uses it nowhere else in its handler.
+        watch::arm_interrupted(context, unsafe { &mut *block });
+    }
 }
 
 fn bind_in_handler(context: &mut Context) {

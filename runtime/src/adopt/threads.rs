@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::SIGHAND;
 use crate::arch::{self, Context, SigInfo};
+use crate::memory::User;
 use crate::signal;
 use crate::sys::{self, Errno, Result};
 use crate::text;
@@ -145,8 +146,7 @@ pub fn wait(context: &mut Context) {
 pub fn go_on(context: &mut Context, number: Option<u32>) {
     let pc = context.pc();
     if context.result() == sys::raw(Err(Errno::INTR))
-        && let Some(site) = text::site_behind(pc)
-        && let Some(number) = site.number.or(number)
+        && let Some(number) = ended(pc, number)
         && context.ask_again(number)
     {
         // It had been about to block when it was asked. Natively nothing would have ended the call.
@@ -154,4 +154,18 @@ pub fn go_on(context: &mut Context, number: Option<u32>) {
         return;
     }
     context.set_pc(text::resume_pc(pc));
+}
+
+/// The number of the call that was made right before `pc`; `slept` is that of the one in which the thread was seen, 0
+/// where it was seen in none: a `read` is never given an end by a signal of ours.
+fn ended(pc: usize, slept: Option<u32>) -> Option<u32> {
+    if let Some(site) = text::site_behind(pc) {
+        return site.number.or(slept);
+    }
+    // Code that is watched.
+    let mut enters = false;
+    let bytes =
+        User::<[u8; arch::SYSCALL_INSTRUCTION]>::new(pc.checked_sub(arch::SYSCALL_INSTRUCTION)?);
+    arch::patch::candidates(&bytes.read().ok()?, |_, _| enters = true);
+    slept.filter(|&number| enters && number != 0)
 }

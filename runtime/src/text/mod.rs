@@ -21,7 +21,7 @@ pub use emulator::note_alone;
 pub use image::{UNTOUCHED, plan_of, set_shapes, shapes};
 pub use pieces::PRIVATE_PAGES;
 pub use place::{Mapping, Prepared, cover, cover_reserved};
-pub use protect::on_mappings;
+pub use protect::{is_text_of, on_mappings};
 pub use region::{
     Trapped, description_at, each_link_page, each_stub_range, force_unlock, is_resumable,
     leave_stub, lock, resume_pc, shown_pc, site_at, site_behind, trap_at,

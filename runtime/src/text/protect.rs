@@ -139,7 +139,7 @@ fn with_file<T>(mapped: &Mapped<'_>, path: &CStr, act: impl FnOnce(i32, &Stat) -
 }
 
 /// Whether the mapping has the file's own bytes, and the file calls them text.
-fn is_text_of(fd: i32, stat: &Stat, mapping: &Mapping) -> bool {
+pub fn is_text_of(fd: i32, stat: &Stat, mapping: &Mapping) -> bool {
     image::is_elf(fd)
         && place::has_text(fd, mapping.offset, mapping.length)
         && is_unchanged(fd, stat, mapping)

@@ -213,6 +213,20 @@ fn enter(block: &Block, place: Option<Range<usize>>) {
     });
 }
 
+/// Does `work`, by which a process with threads is adopted. If something of what it has must be watched, that is so when
+/// this comes back: every thread is armed, the caller too, whose block is `block` and whose signals are blocked.
+pub fn gather_after(block: &Block, work: impl FnOnce() -> sys::Result<()>) -> sys::Result<()> {
+    let mut done = Ok(());
+    one_at_a_time(|| {
+        done = work();
+        if is_on() {
+            gather::gather(block);
+            arm::arm_leaving(block);
+        }
+    });
+    done
+}
+
 /// Does `work` when no other thread is at any.
 fn one_at_a_time(work: impl FnOnce()) {
     while BUSY.swap(1, Ordering::SeqCst) != 0 {

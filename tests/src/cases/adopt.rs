@@ -21,6 +21,7 @@ pub fn cases() -> Vec<Case> {
         with_threads("mid-run").check(mid_run),
         // What only a trap would fit is to be watched.
         with_threads("deaf-threads").check(deaf_threads).not_under(&["deny-user-dispatch"]),
+        with_threads("made").build(Build::c("adopt-made.c")).check(made).not_under(&["mdwe"]),
         case("constructor")
             .run(&["/bin/sh", "-c", "echo $(/bin/echo x); exit 3"])
             .exits(3)
@@ -99,10 +100,37 @@ fn strangers(bench: &Bench<'_>) -> Result<()> {
     Ok(())
 }
 
-/// By `LD_PRELOAD`, before `main`; the programs that it starts are followed by `vload`, and not adopted again.
+/// What is executable and no file's own text is left as it is, and watched in every thread from the moment on; where it
+/// is not watched, the log says so.
+fn made(bench: &Bench<'_>) -> Result<()> {
+    let expected = bench.run_command(Host::Native, &["{1}", "-", "-"])?;
+    ensure!(expected.text().ends_with("thread 7: 1000 calls\nchanged: 42\n"), "{expected:?}");
+    let library = library(bench);
+    let adopted = |options: &str| -> Result<(Outcome, String)> {
+        let outcome = bench.run_command(Host::Native, &["{1}", &library, options])?;
+        Ok((outcome, fs::read_to_string(bench.folder().join("log"))?))
+    };
+    let (outcome, log) = adopted("-m count --watch never --log log:warn")?;
+    ensure!(outcome.success() && outcome.text().ends_with("changed: 42\n"), "{outcome:?}");
+    let left =
+        |line: &&str| line.contains("not covered: memory at") && line.contains("--watch=never");
+    ensure!(log.lines().filter(left).count() == 2, "{log}");
+    fs::remove_file(bench.folder().join("log"))?;
+    // What a filter forbids is not watched either.
+    if bench.confinement.name == "deny-user-dispatch" {
+        return Ok(());
+    }
+    let (outcome, log) = adopted("-m count --log log:warn")?;
+    ensure!(log.is_empty(), "{log}");
+    ensure!(outcome.success() && outcome.text() == expected.text(), "{outcome:?}");
+    Ok(())
+}
+
+/// By `LD_PRELOAD`, before `main`; the programs that it starts are followed by `vload`, and not adopted again. They have
+/// the library mapped, all of which is proven.
 fn constructor(bench: &Bench<'_>) -> Result<()> {
     let preload = format!("LD_PRELOAD={}", library(bench));
-    let words = ["env", &preload, "VLOAD_OPTIONS=--trace lines"];
+    let words = ["env", &preload, "VLOAD_OPTIONS=--trace lines --log log:debug"];
     let outcome = bench.run(Host::Words(&words))?;
     ensure!(outcome.text() == "x\n" && outcome.code() == Some(3), "{outcome:?}");
     let lines = fs::read_to_string(bench.folder().join("lines"))?;
@@ -110,6 +138,9 @@ fn constructor(bench: &Bench<'_>) -> Result<()> {
     // The shell's own, and that of echo.
     ensure!(count("exit_group(") >= 2 && count("execve(") == 1, "{lines}");
     ensure!(outcome.stderr.is_empty(), "{}", outcome.error_text());
+    let log = fs::read_to_string(bench.folder().join("log"))?;
+    let begun = log.lines().filter(|line| line.contains(" is \"/")).count();
+    ensure!(begun != 0 && !log.lines().any(|line| line.contains("watched")), "{log}");
     Ok(())
 }
 
