@@ -256,7 +256,9 @@ pub fn decode(bytes: &[u8], address: u64) -> Option<Insn> {
         let target = end.wrapping_add_signed(cursor.last(size)?);
         Some(if LONG_MODE { target } else { target & 0xffff_ffff })
     };
-    let mut odd = attributes & ODD != 0;
+    // iretq is how to return with every register as it was.
+    let iretq = LONG_MODE && opcode == 0xcf && prefixes.rex & REX_W != 0;
+    let mut odd = attributes & ODD != 0 && !iretq;
     let flow = match map {
         Map::One => match opcode {
             0x70..=0x7f | 0xe0..=0xe3 => Flow::Branch(target(1)?),
