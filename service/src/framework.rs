@@ -30,6 +30,7 @@ struct Area {
     records: Records,
     left: handover::Table,
     moves: moves::Log,
+    shared: fs::shared::Table,
 }
 
 static AREA: AtomicPtr<Area> = AtomicPtr::new(core::ptr::null_mut());
@@ -51,6 +52,7 @@ unsafe extern "C" fn attach(layer: *mut Layer) -> c_int {
     claim::attach(&area.claims);
     descriptor::attach(&area.records);
     moves::attach(&area.moves);
+    fs::shared::attach(&area.shared);
     AREA.store(core::ptr::from_ref(area).cast_mut(), Ordering::Release);
     area.left.enter();
     0

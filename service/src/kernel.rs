@@ -197,6 +197,13 @@ pub fn raise(signal: u32) {
     debug_assert!(sent.is_ok(), "a thread can send itself a signal");
 }
 
+/// Whether there is a thread of that number.
+pub fn is_thread(number: u32) -> bool {
+    // SAFETY: no memory is passed. The signal 0 is none.
+    let asked = unsafe { call(nr::__NR_tkill, [number as usize, 0]) };
+    asked != Err(Errno(linux_raw_sys::errno::ESRCH as i32))
+}
+
 /// A lock of the process's on a range of the session's file, as `command` of `fcntl(2)` says. It waits, until a signal
 /// comes.
 pub fn process_lock(command: u32, lock: &mut nr::flock64) -> Result<usize> {

@@ -33,7 +33,7 @@ pub use path::Name;
 pub use pin::pinned;
 pub use pin::{closing, forked, use_of};
 pub use placeholder::open as open_placeholder;
-pub use record::{Record, Records};
+pub use record::{MOST, Record, Records};
 pub use temporary::Temporary;
 
 static RECORDS: AtomicPtr<Records> = AtomicPtr::new(core::ptr::null_mut());

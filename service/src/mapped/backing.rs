@@ -14,7 +14,7 @@ use super::PAGE;
 use crate::descriptor::open_placeholder;
 use crate::kernel;
 
-/// The byte of the first open file: far behind those that say which files are open, and below those of locks that programs take.
+/// The byte of the first open file, with those of `path/fs/shared.rs` behind the last: far behind those that say which files are open, and below those of locks that programs take.
 const FIRST: i64 = 1 << 61;
 
 /// Where there is nothing: the session's file ends there at the latest. Memory that is mapped from here on is `SIGBUS`, as behind

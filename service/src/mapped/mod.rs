@@ -14,7 +14,7 @@
 //! | `remap` | `mremap(2)` |
 //! | `rights` | `mprotect(2)`, `madvise(2)` |
 
-mod backing;
+pub mod backing;
 mod changing;
 mod fit;
 mod list;

@@ -31,7 +31,8 @@ struct Left {
     /// Whether it is all there.
     ready: AtomicU32,
     length: AtomicU32,
-    _pad: u32,
+    /// What its working directory is known by if it shares it with other processes (`fs::ticket`); 0 if not.
+    ticket: AtomicU32,
     /// Whether it has virtual files open.
     holds: AtomicU32,
     bytes: [AtomicU8; ROOM],
@@ -58,6 +59,12 @@ fn owner(process: u32, began: u64) -> u64 {
     began << 32 | u64::from(process)
 }
 
+/// Whether an owner has ended.
+fn is_dead(theirs: u64) -> bool {
+    let (began, has_ended) = status(theirs as u32);
+    has_ended || owner(theirs as u32, began) != theirs
+}
+
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         self.0.clear();
@@ -75,6 +82,7 @@ impl Table {
         let left = self.take(owner(process, status(process).0)).ok_or(Errno::AGAIN)?;
         left.ready.store(0, Ordering::Relaxed);
         left.holds.store(u32::from(holds), Ordering::Relaxed);
+        left.ticket.store(fs::ticket(), Ordering::Relaxed);
         let mut length = 0;
         fs::leave(&mut |bytes| {
             for (to, &byte) in left.bytes[length..].iter().zip(bytes) {
@@ -95,14 +103,24 @@ impl Table {
             // One that is not ready is being filled by a process that is alive, or was left by a dead one.
             for left in &self.all {
                 let theirs = left.owner.load(Ordering::Acquire);
-                let (began, has_ended) = status(theirs as u32);
-                if has_ended || owner(theirs as u32, began) != theirs {
+                if is_dead(theirs) {
                     // Somebody else may have done so, and a third have taken it.
                     let (from, to) = (Ordering::AcqRel, Ordering::Relaxed);
                     let _ = left.owner.compare_exchange(theirs, 0, from, to);
                 }
             }
             self.all.iter().find(take)
+        })
+    }
+
+    /// Whether a process that is alive has left a ticket of which that holds.
+    pub fn names(&self, is_it: impl Fn(u32) -> bool) -> bool {
+        self.all.iter().any(|left| {
+            let theirs = left.owner.load(Ordering::Acquire);
+            theirs != 0
+                && left.ready.load(Ordering::Acquire) != 0
+                && is_it(left.ticket.load(Ordering::Relaxed))
+                && !is_dead(theirs)
         })
     }
 
@@ -120,7 +138,8 @@ impl Table {
                     descriptor::hold();
                 }
                 let length = (left.length.load(Ordering::Relaxed) as usize).min(ROOM);
-                fs::enter(left.bytes[..length].iter().map(|byte| byte.load(Ordering::Relaxed)));
+                let bytes = left.bytes[..length].iter().map(|byte| byte.load(Ordering::Relaxed));
+                fs::enter(left.ticket.load(Ordering::Relaxed), bytes);
             }
             left.clear();
         }

@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The programs, each with its groups of calls.
-const GROUPS: [(&str, &[&str]); 13] = [
+const GROUPS: [(&str, &[&str]); 14] = [
     ("opens.c", &["open", "open-badly", "open-within"]),
     ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
     (
@@ -21,6 +21,7 @@ const GROUPS: [(&str, &[&str]); 13] = [
     ("names.c", &["mkdir", "rmdir", "unlink", "link", "symlink", "rename", "mknod"]),
     ("known.c", &["stat", "access", "chmod", "chown", "utimens", "statfs", "xattr"]),
     ("folders.c", &["getdents", "chdir"]),
+    ("fellows.c", &["fs-shared", "fs-together", "fs-root", "fs-many"]),
     (
         "handles.c",
         &["dup", "inherit", "send", "named", "lock", "ready", "execute", "execute-shown"],
@@ -35,13 +36,24 @@ const GROUPS: [(&str, &[&str]); 13] = [
     ("precedence.c", &["order-names", "order-opens", "order-descriptors", "order-others"]),
 ];
 /// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.
-const OF_NAMES: [&str; 7] =
-    ["chdir", "named", "execute-shown", "open-moved", "long-moved", "cwd-moved", "nameless"];
+const OF_NAMES: [&str; 11] = [
+    "chdir",
+    "fs-shared",
+    "fs-together",
+    "fs-root",
+    "fs-many",
+    "named",
+    "execute-shown",
+    "open-moved",
+    "long-moved",
+    "cwd-moved",
+    "nameless",
+];
 /// Those that take long, and are run in one mode.
-const LONG: [&str; 4] = ["getdents", "to-and-fro", "awaited", "close-at-once"];
+const LONG: [&str; 5] = ["getdents", "fs-many", "to-and-fro", "awaited", "close-at-once"];
 /// Those that are run on i686 too. The others execute a program of the machine's, which is for its own processor, or
 /// make calls by the numbers and with the words of 64-bit machines.
-const ON_32_BITS: [&str; 17] = [
+const ON_32_BITS: [&str; 19] = [
     "open",
     "open-badly",
     "open-within",
@@ -52,6 +64,8 @@ const ON_32_BITS: [&str; 17] = [
     "symlink",
     "rename",
     "mknod",
+    "fs-shared",
+    "fs-together",
     "dup",
     "send",
     "named",

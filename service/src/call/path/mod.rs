@@ -62,7 +62,7 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
     }
     // Before the working directory is looked at, so that no change is missed in between.
     let changes = moves::changes();
-    fs::mine().follow();
+    fs::follow();
     let mut asked = Asked { call, described, limit, still: false };
     if described.name() == "fsopen" {
         return mount::open_type(&mut asked);
@@ -90,7 +90,7 @@ pub fn call(call: &mut Call, described: &'static abi::Call, limit: u64) -> Optio
         answered = moves::still(|may_let_go| {
             since = moves::changes();
             asked.still = may_let_go;
-            fs::mine().follow();
+            fs::follow();
             let answered = answer(&mut asked);
             has_let_go = may_let_go && !core::mem::take(&mut asked.still);
             answered

@@ -3,6 +3,7 @@
 use core::ffi::c_long;
 
 use linux_raw_sys::general as nr;
+use vload_module::Errno;
 use vload_module::abi::Call;
 
 use crate::claim::target::raw;
@@ -24,26 +25,30 @@ fn flags(call: &Call, name: &str) -> u64 {
 pub fn start(call: &mut Call, name: &str) -> c_long {
     let flags = flags(call, name);
     let has = |flag: u32| flags & u64::from(flag) != 0;
-    if let Err(error) = fs::starting(has(nr::CLONE_VM) && !has(nr::CLONE_FS)) {
+    if let Err(error) = fs::starting(flags) {
         return raw(Err(error));
     }
     if has(nr::CLONE_VM) && !has(nr::CLONE_FILES) {
         vload::lend();
     }
     let result = vload::next(call);
-    fs::started(result < 0, has(nr::CLONE_VFORK) && result > 0);
+    fs::started(result < 0, !has(nr::CLONE_VM) || (has(nr::CLONE_VFORK) && result > 0));
     result
 }
 
 /// `unshare`.
 pub fn unshare(call: &mut Call) -> c_long {
     let wanted = call.arguments[0] as u32;
-    let result = vload::next(call);
     // A new user namespace has them too (`ksys_unshare`, kernel/fork.c), and a new mount namespace.
-    if result == 0 && wanted & (nr::CLONE_FS | nr::CLONE_NEWNS | nr::CLONE_NEWUSER) != 0 {
-        fs::unshared();
-        known::change();
+    if wanted & (nr::CLONE_FS | nr::CLONE_NEWNS | nr::CLONE_NEWUSER) == 0 {
+        return vload::next(call);
     }
+    if fs::leaving().is_err() {
+        return raw(Err(Errno::NOMEM));
+    }
+    let result = vload::next(call);
+    fs::left(result != 0);
+    known::change();
     result
 }
 

@@ -216,7 +216,7 @@ fn a_working_directory_in_a_claim() {
     claimed.fill();
     let call = |name: &str, arguments: &[A]| claimed.call(name, arguments, ours);
     // This thread's own: the others of the test program go on where they are.
-    own_fs::starting(true).unwrap();
+    own_fs::reserve().unwrap();
     own_fs::begun();
     assert_eq!(call("chdir", &[P("f")]).0, -i64::from(libc::ENOTDIR));
     assert_eq!(call("chdir", &[P("dlink/sub")]).0, 0);

@@ -1,28 +1,20 @@
-//! The working directory and the root of a process, where the kernel does not know them: what it keeps in a
-//! `struct fs_struct`.
-//!
-//! A thread has a number, in its word of vload's, of the [`Fs`] that it shares with the threads which were started with
-//! `CLONE_FS`. A child with memory of its own has a copy of all of them, and one that borrows its parent's gets another number.
+//! What is kept of a working directory and a root.
 
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
-use vload_module::abi::offered::vload_thread_word;
-use vload_module::{Errno, Result};
+use vload_module::abi::offered::{vload_lock, vload_unlock};
 
-use super::moves::{self, Followed, Moment};
-use super::text::{LONGEST, Text};
+use crate::path::moves::{self, Followed, Moment};
+use crate::path::text::{LONGEST, Text};
 use crate::vload;
 
-/// Working directories that the threads of a process can have at once. All but the first are those of children that
-/// borrow its memory, and of threads that were started without `CLONE_FS`.
-const MOST: usize = 16;
-
-/// In a thread's word: the thread that it starts next has an [`Fs`] of its own, with this number.
-const STARTING: usize = 1 << 8;
-/// The number in a thread's word.
-const NUMBER: usize = STARTING - 1;
+/// The lock under which those in the session are written, taken and given back.
+const LOCK: u32 = 2;
+/// In [`Fs::shared`].
+const IN_SESSION: u32 = u32::MAX;
 
 /// A path that one thread writes and others read.
+#[repr(C)]
 struct Kept {
     /// Its length; 0 for none.
     length: AtomicUsize,
@@ -30,6 +22,7 @@ struct Kept {
 }
 
 /// What is known at one moment.
+#[repr(C)]
 struct Version {
     /// The working directory, where it is virtual.
     cwd: Kept,
@@ -56,11 +49,13 @@ pub struct HeldAt {
     pub gone: bool,
 }
 
-/// The working directory and the root of the threads that share them.
+/// The working directory and the root of those that share them. All bytes zero are as the kernel has them.
+#[repr(C)]
 pub struct Fs {
-    /// Whether there are such threads.
-    used: AtomicU32,
-    /// Held by who writes.
+    /// [`IN_SESSION`] where it lies in the session's memory. In a process's own: the number of the one in the session which
+    /// those that share this one have now, plus one; 0 for none.
+    shared: AtomicU32,
+    /// Held by who writes. For one in the session there is a lock that is free again when its holder is killed.
     writing: AtomicU32,
     /// How often it was written; the last bit says which version counts.
     count: AtomicUsize,
@@ -80,15 +75,8 @@ pub enum Which {
     KernelRoot,
 }
 
-static ALL: [Fs; MOST] = [const {
-    Fs {
-        used: AtomicU32::new(0),
-        writing: AtomicU32::new(0),
-        count: AtomicUsize::new(0),
-        umask: AtomicU32::new(0),
-        versions: [const { Version::new() }; 2],
-    }
-}; MOST];
+/// All of them.
+pub const ALL_PATHS: [Which; 3] = [Which::Cwd, Which::Root, Which::KernelRoot];
 
 impl Kept {
     const fn new() -> Self {
@@ -103,7 +91,7 @@ impl Kept {
     }
 
     fn copy(&self, other: &Self) {
-        let length = other.length.load(Ordering::Relaxed);
+        let length = other.length.load(Ordering::Relaxed).min(LONGEST);
         for (to, from) in self.bytes.iter().zip(&other.bytes[..length]) {
             to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
         }
@@ -154,6 +142,17 @@ impl Version {
 }
 
 impl Fs {
+    /// As the kernel has them.
+    pub const fn none() -> Self {
+        Self {
+            shared: AtomicU32::new(0),
+            writing: AtomicU32::new(0),
+            count: AtomicUsize::new(0),
+            umask: AtomicU32::new(0),
+            versions: [const { Version::new() }; 2],
+        }
+    }
+
     /// The path, in `to`. Whether there is one.
     pub fn read(&self, which: Which, to: &mut Text) -> bool {
         loop {
@@ -200,9 +199,30 @@ impl Fs {
 
     /// Makes another version count; `false` when another one than `expected` does by now.
     fn change(&self, expected: Option<usize>, act: impl FnOnce(&Version)) -> bool {
+        if self.shared.load(Ordering::Acquire) == IN_SESSION {
+            return in_session(|| self.change_alone(expected, act));
+        }
+        self.lock();
+        if let Some(shared) = self.shared() {
+            self.unlock();
+            return expected.is_none() && shared.change(None, act);
+        }
+        let is_expected = self.change_alone(expected, act);
+        self.unlock();
+        is_expected
+    }
+
+    fn lock(&self) {
         while self.writing.swap(1, Ordering::Acquire) != 0 {
             vload::let_others_run();
         }
+    }
+
+    fn unlock(&self) {
+        self.writing.store(0, Ordering::Release);
+    }
+
+    fn change_alone(&self, expected: Option<usize>, act: impl FnOnce(&Version)) -> bool {
         let count = self.count.load(Ordering::Relaxed);
         let is_expected = expected.is_none_or(|expected| expected == count);
         if is_expected {
@@ -211,7 +231,6 @@ impl Fs {
             act(next);
             self.count.store(count + 1, Ordering::Release);
         }
-        self.writing.store(0, Ordering::Release);
         is_expected
     }
 
@@ -227,26 +246,24 @@ impl Fs {
         }
     }
 
-    /// Goes on with the working directory to where that is now.
+    /// Goes on with the working directory to where that is now; `false` where somebody has changed it meanwhile.
     #[inline(never)]
-    pub fn follow(&self) {
-        while self.has(Which::Cwd) {
-            let (held, count) = self.held();
-            let now = moves::now();
-            if held.since == now || held.gone {
-                return;
-            }
-            let mut cwd = Text::root();
-            self.read(Which::Cwd, &mut cwd);
-            let followed = moves::follow(&mut cwd, held.claim, held.since, now);
-            let changed = self.change(Some(count), |next| {
-                next.cwd.set(cwd.bytes());
-                next.set_held(HeldAt { since: now, gone: followed == Followed::Gone, ..held });
-            });
-            if changed {
-                return;
-            }
+    pub fn follow(&self) -> bool {
+        if !self.has(Which::Cwd) {
+            return true;
         }
+        let (held, count) = self.held();
+        let now = moves::now();
+        if held.since == now || held.gone {
+            return true;
+        }
+        let mut cwd = Text::root();
+        self.read(Which::Cwd, &mut cwd);
+        let followed = moves::follow(&mut cwd, held.claim, held.since, now);
+        self.change(Some(count), |next| {
+            next.cwd.set(cwd.bytes());
+            next.set_held(HeldAt { since: now, gone: followed == Followed::Gone, ..held });
+        })
     }
 
     /// Whether the working directory is virtual and has been removed.
@@ -264,134 +281,68 @@ impl Fs {
         self.umask.store(mask + 1, Ordering::Relaxed);
     }
 
-    fn begin_as(&self, other: &Fs) {
+    /// Begins as another is now. Nobody else has this one.
+    pub fn begin_as(&self, other: &Fs) {
         self.umask.store(other.umask.load(Ordering::Relaxed), Ordering::Relaxed);
-        let mut paths = [const { Text::root() }; 3];
-        let all = [Which::Cwd, Which::Root, Which::KernelRoot];
-        let had = [0, 1, 2].map(|number| other.read(all[number], &mut paths[number]));
-        let path = |number: usize| if had[number] { paths[number].bytes() } else { b"" };
-        self.write(&[(all[0], path(0)), (all[1], path(1)), (all[2], path(2))]);
-        let (held, _) = other.held();
-        self.change(None, |next| next.set_held(held));
+        let to = &self.versions[self.count.load(Ordering::Relaxed) & 1];
+        loop {
+            let count = other.count.load(Ordering::Acquire);
+            to.copy(&other.versions[count & 1]);
+            fence(Ordering::Acquire);
+            if other.count.load(Ordering::Relaxed) == count {
+                return;
+            }
+        }
+    }
+
+    /// The one in the session that those which share this one have now.
+    pub fn shared(&self) -> Option<&'static Fs> {
+        super::shared::get(self.shared.load(Ordering::Acquire).checked_sub(1)?)
+    }
+
+    /// The number of that.
+    pub fn number(&self) -> Option<u32> {
+        self.shared.load(Ordering::Acquire).checked_sub(1)
+    }
+
+    /// Those that share this one have that of the session from now on, which begins as this is.
+    pub fn become_shared(&self, number: u32, shared: &Fs) {
+        self.lock();
+        shared.begin_as(self);
+        shared.shared.store(IN_SESSION, Ordering::Relaxed);
+        self.enter(number);
+        self.unlock();
+    }
+
+    /// A program that was just executed has that of the session.
+    pub fn enter(&self, number: u32) {
+        self.shared.store(number + 1, Ordering::Release);
+    }
+
+    /// They have that no more.
+    pub fn leave_shared(&self) {
+        self.shared.store(0, Ordering::Release);
+    }
+
+    /// In a process that is a copy of another: whoever was writing is not in it.
+    pub fn forked(&self) {
+        self.writing.store(0, Ordering::Relaxed);
+    }
+
+    /// What is known of the working directory.
+    pub fn held_at(&self) -> HeldAt {
+        self.held().0
     }
 }
 
-fn word() -> *mut usize {
+/// Does something that one process does at a time.
+pub fn in_session<R>(act: impl FnOnce() -> R) -> R {
+    // It fails for who holds it, or four others: nobody does here.
     // SAFETY: the framework's layer.
-    unsafe { vload_thread_word(vload::framework()) }
-}
-
-fn read_word() -> usize {
-    // SAFETY: the word is this thread's own.
-    unsafe { word().read() }
-}
-
-fn write_word(value: usize) {
-    // SAFETY: the word is this thread's own.
-    unsafe { word().write(value) };
-}
-
-/// That of the calling thread.
-pub fn mine() -> &'static Fs {
-    &ALL[(read_word() & NUMBER) % MOST]
-}
-
-/// Before a call that starts a thread or a process: `own` when it has a working directory of its own and the memory of
-/// this one. `EAGAIN` when there are too many.
-pub fn starting(own: bool) -> Result<()> {
-    if !own {
-        return Ok(());
-    }
-    let free =
-        |fs: &&Fs| fs.used.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-    let number = 1 + ALL[1..].iter().position(|fs| free(&fs)).ok_or(Errno::AGAIN)?;
-    ALL[number].begin_as(mine());
-    // The new thread's word begins as this one's is now.
-    write_word((read_word() & NUMBER) | (number * 2 * STARTING) | STARTING);
-    Ok(())
-}
-
-/// After that call, where it was made.
-pub fn started(failed: bool, is_over: bool) {
-    let word = read_word();
-    if word & STARTING == 0 {
-        return;
-    }
-    write_word(word & NUMBER);
-    if failed || is_over {
-        ALL[(word / (2 * STARTING)) % MOST].used.store(0, Ordering::Release);
-    }
-}
-
-/// In a new thread, or the first of a new process.
-pub fn begun() {
-    let word = read_word();
-    if word & STARTING != 0 {
-        write_word((word / (2 * STARTING)) & NUMBER);
-    }
-}
-
-/// In a process that is a copy of another: whoever was writing is not in it.
-pub fn forked() {
-    for fs in &ALL {
-        fs.writing.store(0, Ordering::Relaxed);
-    }
-}
-
-/// `unshare(CLONE_FS)`, where it has succeeded.
-pub fn unshared() {
-    if starting(true).is_ok() {
-        begun();
-    }
-}
-
-const ALL_PATHS: [Which; 3] = [Which::Cwd, Which::Root, Which::KernelRoot];
-
-/// Whether the kernel does not know all of the calling thread's.
-pub fn is_noted() -> bool {
-    ALL_PATHS.iter().any(|which| mine().has(*which))
-}
-
-/// Writes what a program that is executed needs to know: what is known of the working directory, and three paths, each
-/// with a zero behind it.
-pub fn leave(write: &mut dyn FnMut(&[u8])) {
-    let (held, _) = mine().held();
-    write(&held.claim.to_ne_bytes());
-    write(&held.since.to_ne_bytes());
-    write(&[held.gone.into()]);
-    let mut text = Text::root();
-    for which in ALL_PATHS {
-        if mine().read(which, &mut text) {
-            write(text.bytes());
-        }
-        write(&[0]);
-    }
-}
-
-/// Takes what the program before this one has left.
-pub fn enter(mut left: impl Iterator<Item = u8>) {
-    let mut number = || {
-        let mut bytes = [0; 8];
-        bytes.iter_mut().zip(left.by_ref()).for_each(|(to, byte)| *to = byte);
-        u64::from_ne_bytes(bytes)
-    };
-    let (claim, since) = (number(), number());
-    let held = HeldAt { claim, since, gone: left.next() == Some(1) };
-    let mut text = Text::root();
-    for which in ALL_PATHS {
-        let mut length = 0;
-        let read = text.fill(|bytes| {
-            for byte in left.by_ref().take_while(|&byte| byte != 0) {
-                *bytes.get_mut(length).ok_or(Errno::NAMETOOLONG)? = byte;
-                length += 1;
-            }
-            Ok(length)
-        });
-        if length != 0 && read.is_ok() {
-            match which {
-                Which::Cwd => mine().set_cwd(text.bytes(), held),
-                _ => mine().write(&[(which, text.bytes())]),
-            }
-        }
-    }
+    let is_taken = unsafe { vload_lock(vload::framework(), LOCK) } == 0;
+    debug_assert!(is_taken, "the lock can be taken");
+    let done = act();
+    // SAFETY: this thread holds it.
+    unsafe { vload_unlock(vload::framework(), LOCK) };
+    done
 }
