@@ -4,9 +4,10 @@ use abi::{PATHS, native_number};
 
 use super::fd::ARRIVING_NUMBERS;
 
-/// Those that have no path but change where one begins.
+/// Those that have no path but change where one begins, or have one in a structure.
 const BESIDES: &[&str] = &[
     "fchdir", "getcwd", "umask", "fsopen", "unshare", "setns", "clone", "clone3", "fork", "vfork",
+    "bind", "connect", "sendto", "sendmsg", "sendmmsg",
 ];
 
 const fn count() -> usize {

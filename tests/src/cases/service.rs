@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The programs, each with its groups of calls.
-const GROUPS: [(&str, &[&str]); 14] = [
+const GROUPS: [(&str, &[&str]); 15] = [
     ("opens.c", &["open", "open-badly", "open-within"]),
     ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
     (
@@ -21,6 +21,7 @@ const GROUPS: [(&str, &[&str]); 14] = [
     ("names.c", &["mkdir", "rmdir", "unlink", "link", "symlink", "rename", "mknod"]),
     ("known.c", &["stat", "access", "chmod", "chown", "utimens", "statfs", "xattr"]),
     ("folders.c", &["getdents", "chdir"]),
+    ("sockets.c", &["socket-names", "socket-relative", "socket-messages"]),
     ("fellows.c", &["fs-shared", "fs-together", "fs-root", "fs-many"]),
     (
         "handles.c",
@@ -53,7 +54,7 @@ const OF_NAMES: [&str; 11] = [
 const LONG: [&str; 5] = ["getdents", "fs-many", "to-and-fro", "awaited", "close-at-once"];
 /// Those that are run on i686 too. The others execute a program of the machine's, which is for its own processor, or
 /// make calls by the numbers and with the words of 64-bit machines.
-const ON_32_BITS: [&str; 19] = [
+const ON_32_BITS: [&str; 22] = [
     "open",
     "open-badly",
     "open-within",
@@ -66,6 +67,9 @@ const ON_32_BITS: [&str; 19] = [
     "mknod",
     "fs-shared",
     "fs-together",
+    "socket-names",
+    "socket-relative",
+    "socket-messages",
     "dup",
     "send",
     "named",

@@ -14,6 +14,7 @@ mod names;
 mod open;
 mod parent;
 mod program;
+mod socket;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -125,6 +126,7 @@ fn answer(asked: &mut Asked<'_>) -> Result<Answer> {
         Some(Service::Chroot) => folder::chroot(asked),
         Some(Service::Getcwd) => folder::getcwd(asked),
         Some(Service::Exec) => program::execute(asked),
+        Some(Service::Bind | Service::Connect | Service::Send) => socket::named(asked),
         _ if matches!(asked.described.name(), "move_mount" | "pivot_root") => mount::two(asked),
         _ if asked.path(0).is_none() => Ok(Answer::Elsewhere),
         _ => one_path(asked),
