@@ -28,6 +28,12 @@ const LOOKED_AT: usize = 4;
 /// What is kept of the flags that a file is opened with (`do_dentry_open`, fs/open.c).
 const KEPT: u32 = !(nr::O_CREAT | nr::O_EXCL | nr::O_NOCTTY | nr::O_TRUNC | nr::O_CLOEXEC);
 
+/// `O_LARGEFILE`, with which a 64-bit process opens all files (`force_o_largefile`, linux/fcntl.h).
+#[cfg(target_pointer_width = "64")]
+const LARGE_FILE: u32 = nr::O_LARGEFILE;
+#[cfg(target_pointer_width = "32")]
+const LARGE_FILE: u32 = 0;
+
 /// The flag of `O_TMPFILE` that is no `O_DIRECTORY`.
 pub const TMPFILE: u32 = nr::O_TMPFILE & !nr::O_DIRECTORY;
 
@@ -128,6 +134,7 @@ fn fill(
     (node, named): (&Node, Named<'_>),
     (flags, mode): (u32, u32),
 ) -> Result<Option<i32>> {
+    let flags = if flags & nr::O_PATH == 0 { flags | LARGE_FILE } else { flags };
     let record = records.get(number).ok_or(Errno::IO)?;
     record.layer.store(service.identity, Ordering::Relaxed);
     record.claim.store(node.claim, Ordering::Relaxed);

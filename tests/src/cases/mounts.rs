@@ -21,6 +21,7 @@ pub fn cases() -> Vec<Case> {
             .within(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
             .check(of_nobody),
         natively(case("system")).check(system),
+        natively(case("unwritable")).build(Build::c("unwritable.c")).check(new_interface),
         natively(case("new-interface")).build(Build::c("mounts.c")).check(new_interface),
     ]
 }
@@ -140,7 +141,7 @@ fn system(bench: &Bench<'_>) -> Result<()> {
     compare(bench, &["/bin/sh", "-c", &script.join("\n")])
 }
 
-/// What mount(8) does where the kernel has fsopen(2), fsconfig(2), fsmount(2) and move_mount(2).
+/// A program that mounts the type itself.
 fn new_interface(bench: &Bench<'_>) -> Result<()> {
     compare(bench, &["{0}", "TYPE"])
 }

@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The programs, each with its groups of calls.
-const GROUPS: [(&str, &[&str]); 15] = [
+const GROUPS: [(&str, &[&str]); 16] = [
     ("opens.c", &["open", "open-badly", "open-within"]),
     ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
     (
@@ -21,6 +21,7 @@ const GROUPS: [(&str, &[&str]); 15] = [
     ("names.c", &["mkdir", "rmdir", "unlink", "link", "symlink", "rename", "mknod"]),
     ("known.c", &["stat", "access", "chmod", "chown", "utimens", "statfs", "xattr"]),
     ("folders.c", &["getdents", "chdir"]),
+    ("refused.c", &["links-protected", "order-of-few"]),
     ("sockets.c", &["socket-names", "socket-relative", "socket-messages"]),
     ("fellows.c", &["fs-shared", "fs-together", "fs-root", "fs-many"]),
     (

@@ -35,8 +35,7 @@ pub fn fcntl(held: &Held, call: &mut Call) -> Result<usize> {
     let [_, command, argument, ..] = call.arguments;
     let flags = &held.record().flags;
     match command as u32 {
-        nr::F_GETFL if held.usable().is_err() => Ok(held.flags() as usize),
-        nr::F_GETFL => Ok(held.flags() as usize | LARGE_FILE),
+        nr::F_GETFL => Ok(held.flags() as usize),
         nr::F_SETFL => {
             held.usable()?;
             let wanted = argument as u32 & CHANGEABLE;
@@ -70,12 +69,6 @@ pub fn fcntl(held: &Held, call: &mut Call) -> Result<usize> {
         },
     }
 }
-
-/// `O_LARGEFILE`, which the kernel sets on every file of a 64-bit process.
-#[cfg(target_pointer_width = "64")]
-const LARGE_FILE: usize = nr::O_LARGEFILE as usize;
-#[cfg(target_pointer_width = "32")]
-const LARGE_FILE: usize = 0;
 
 /// `ioctl(2)`.
 pub fn control(held: &Held, call: &mut Call) -> Result<usize> {

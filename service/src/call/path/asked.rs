@@ -79,6 +79,16 @@ impl Asked<'_> {
             .map_or(0, |index| self.call.arguments[index] as u32)
     }
 
+    /// Whether the path of the call ends with `..`.
+    #[inline(never)]
+    pub fn ends_above(&self) -> bool {
+        let mut path = Rest::none();
+        let given = self.path(0).map_or(0, |index| self.call.arguments[index]);
+        path.fill(|bytes| vload::get_string(bytes, given)).is_ok()
+            && path.bytes().rsplit(|&byte| byte == b'/').find(|name| !name.is_empty())
+                == Some(b"..")
+    }
+
     /// Has the call name a real place instead of its path of that number.
     pub fn point(&mut self, number: usize, path: &Text) {
         if let Some(index) = self.path(number) {

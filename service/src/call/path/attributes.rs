@@ -87,15 +87,40 @@ pub fn access(asked: &Asked<'_>, subject: &impl Subject) -> Result<usize> {
     if mode == 0 {
         return Ok(0);
     }
-    permitted(asked, subject, &known, mode)?;
-    // Nothing is written where nothing can be, but to what lies elsewhere (`do_faccessat`, fs/open.c).
-    let is_kept = matches!(known.mode & nr::S_IFMT, nr::S_IFREG | nr::S_IFDIR | nr::S_IFLNK);
-    let is_read_only = || file_system(subject).is_ok_and(|known| known.flags & ST_RDONLY != 0);
-    if mode & WRITE != 0 && is_kept && is_read_only() { Err(Errno::ROFS) } else { Ok(0) }
+    let permitted = permitted(asked, subject, &known, mode);
+    // Where nothing can be written, that comes before the mode (`inode_permission`, fs/namei.c).
+    if mode & WRITE != 0 && is_kept(&known) && is_read_only(subject) {
+        return Err(Errno::ROFS);
+    }
+    permitted.map(|()| 0)
 }
 
-/// Of the flags of a file system (statfs(2)): nothing can be written.
-const ST_RDONLY: u64 = 1;
+/// Whether a file is what its file system keeps: what is written to another one lies elsewhere.
+pub fn is_kept(known: &Stat) -> bool {
+    matches!(known.mode & nr::S_IFMT, nr::S_IFREG | nr::S_IFDIR | nr::S_IFLNK)
+}
+
+/// Whether nothing can be written to a file system, by the flags that statfs(2) has of it.
+pub fn is_read_only(subject: &impl Subject) -> bool {
+    const ST_RDONLY: u64 = 1;
+    file_system(subject).is_ok_and(|known| known.flags & ST_RDONLY != 0)
+}
+
+impl Spot {
+    /// The same of the place's, whether there is anything at it or not.
+    #[inline(never)]
+    pub fn is_read_only(&self, path: &Text) -> bool {
+        let own = path.bytes().get(..self.target.claim.length);
+        let top = own.map_or(Ok(Text::root()), Text::of);
+        top.is_ok_and(|top| is_read_only(&Found { spot: self, path: &top }))
+    }
+
+    /// What a call says that would change something: where nothing can be, that comes before what it needs a right for.
+    pub fn refusal(&self, path: &Text, error: Errno) -> Errno {
+        let is_denied = error == Errno::ACCES || error == Errno::PERM;
+        if is_denied && self.is_read_only(path) { Errno::ROFS } else { error }
+    }
+}
 
 /// Whether who makes the call may do all of `mode`.
 fn permitted(asked: &Asked<'_>, subject: &impl Subject, known: &Stat, mode: u32) -> Result<()> {

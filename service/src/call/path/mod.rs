@@ -30,12 +30,13 @@ use vload_module::{Errno, Result};
 use crate::claim;
 use crate::claim::target::raw;
 use crate::framework;
-use crate::path::{Final, How, Text, fs, moves, umask};
+use crate::path::{Final, How, Last, Text, fs, moves, umask};
 use crate::vload;
 use asked::{Asked, Spot, Where};
 use attributes::Found;
 
 pub use asked::is_any_virtual;
+pub use attributes::is_read_only;
 
 /// What a call is when its path has been found.
 type Operation = fn(&mut Asked<'_>, &Spot, &Text) -> Result<usize>;
@@ -180,6 +181,9 @@ fn operation(asked: &Asked<'_>) -> Result<(How, Operation)> {
 
 #[inline(never)]
 fn one_path(asked: &mut Asked<'_>) -> Result<Answer> {
+    if asked.described.service() == Some(Service::Utimens) && times::is_nothing(asked) {
+        return Ok(Answer::Here(0));
+    }
     let (how, operation) = operation(asked)?;
     let mut path = Text::root();
     let found = asked.locate(0, how, &mut path);
@@ -192,11 +196,33 @@ fn one_path(asked: &mut Asked<'_>) -> Result<Answer> {
         }
         Where::Kernel(_) => Ok(Answer::System),
         Where::Real => {
+            // The place is named by another path, which does not end so.
+            if names::removes_directory(asked) && asked.ends_above() {
+                return Err(Errno::NOTEMPTY);
+            }
             asked.point(0, &path);
             Ok(real(asked))
         }
-        Where::Claimed(spot) => operation(asked, &spot, &path).map(Answer::Here),
+        Where::Claimed(spot) => {
+            let answered = operation(asked, &spot, &path).map(Answer::Here);
+            answered.map_err(|error| refusal(asked, &spot, &path, error))
+        }
         Where::Open(held) => attributes::of_open(asked, &held).map(Answer::Here),
+    }
+}
+
+/// What a call says whose operation has failed: where nothing can be written, that comes before most (`mnt_want_write`).
+fn refusal(asked: &Asked<'_>, spot: &Spot, path: &Text, error: Errno) -> Errno {
+    use Service::{Mkdir, Mknod, Removexattr, Rmdir, Setxattr, Symlink, Truncate, Unlink};
+    match asked.described.service() {
+        // It comes before the name is looked up.
+        Some(Unlink | Rmdir) if spot.place.last == Last::Name && spot.is_read_only(path) => {
+            Errno::ROFS
+        }
+        Some(Mkdir | Mknod | Removexattr | Setxattr | Symlink | Truncate) => {
+            spot.refusal(path, error)
+        }
+        _ => error,
     }
 }
 

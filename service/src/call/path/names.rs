@@ -2,16 +2,18 @@
 
 use core::ffi::{CStr, c_long};
 
-use abi::Arg;
+use abi::{Arg, Service};
 use linux_raw_sys::general as nr;
+use vload_module::abi::service::Stat;
 use vload_module::{Errno, Result};
 
 use super::across::Side;
 use super::asked::{Asked, Spot, Where};
 use super::{Answer, across, changing, only, real, valid};
 use crate::claim::target::is_directory;
-use crate::descriptor::Held;
-use crate::path::permission::{Credentials, MKNOD};
+use crate::descriptor::{Held, Subject};
+use crate::kernel;
+use crate::path::permission::{Credentials, MKNOD, READ, WRITE};
 use crate::path::{Final, How, LONGEST, Last, Text, umask};
 use crate::vload;
 
@@ -83,10 +85,19 @@ pub fn mknod(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     })
 }
 
+/// Whether a call takes away a directory.
+pub fn removes_directory(asked: &Asked<'_>) -> bool {
+    match asked.described.service() {
+        Some(Service::Rmdir) => true,
+        Some(Service::Unlink) => asked.at_flags() & nr::AT_REMOVEDIR != 0,
+        _ => false,
+    }
+}
+
 /// `unlink`, `unlinkat`.
 #[inline(never)]
 pub fn unlink(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
-    if asked.at_flags() & nr::AT_REMOVEDIR != 0 {
+    if removes_directory(asked) {
         return rmdir(asked, spot, path);
     }
     if spot.place.last != Last::Name {
@@ -208,7 +219,8 @@ pub fn link(asked: &mut Asked<'_>) -> Result<Answer> {
         None => Ok(real(asked)),
         Some((from, to)) => {
             let known = from.stat(&old)?;
-            to.may_make(&new, false)?;
+            let may_make = to.may_make(&new, false).map_err(|error| to.refusal(&new, error));
+            may_link(&known, may_make, |wanted| from.target.permit(&old, &known, wanted))?;
             if is_directory(known.mode) {
                 return Err(Errno::PERM);
             }
@@ -222,6 +234,38 @@ pub fn link(asked: &mut Asked<'_>) -> Result<Answer> {
     }
 }
 
+/// Whether a file may get another name, of one who does not own it too (`may_linkat`, fs/namei.c). That comes before what
+/// the directory's mode says.
+#[inline(never)]
+fn may_link(
+    known: &Stat,
+    may_make: Result<()>,
+    permit: impl FnOnce(u32) -> Result<()>,
+) -> Result<()> {
+    if may_make.is_err_and(|error| error != Errno::ACCES) {
+        return may_make;
+    }
+    let runs_as_group = nr::S_ISGID | nr::S_IXGRP;
+    let is_safe = known.mode & nr::S_IFMT == nr::S_IFREG
+        && known.mode & nr::S_ISUID == 0
+        && known.mode & runs_as_group != runs_as_group
+        && permit(READ | WRITE).is_ok();
+    if is_safe || Credentials::effective().owns(known) || !are_links_protected() {
+        return may_make;
+    }
+    Err(Errno::PERM)
+}
+
+/// What the machine's owner has said (proc_sys_fs(5)).
+fn are_links_protected() -> bool {
+    let mut value = [0];
+    kernel::open_to_read(c"/proc/sys/fs/protected_hardlinks").is_ok_and(|fd| {
+        let read = kernel::read(fd, &mut value);
+        kernel::close(fd);
+        read == Ok(1) && value != *b"0"
+    })
+}
+
 /// Gives an open file a name.
 fn link_open(asked: &mut Asked<'_>, held: &Held, new: &mut Text) -> Result<usize> {
     let to = match asked.locate(1, How::to(Final::Name), new)? {
@@ -231,8 +275,10 @@ fn link_open(asked: &mut Asked<'_>, held: &Held, new: &mut Text) -> Result<usize
         Where::Kernel(_) => return Err(across::refusal_of(asked, Side::Kernel)),
         Where::Open(_) => return Err(Errno::NOENT),
     };
-    to.may_make(new, false)?;
-    if is_directory(held.stat()?.mode) {
+    let may_make = to.may_make(new, false).map_err(|error| to.refusal(new, error));
+    let known = held.stat()?;
+    may_link(&known, may_make, |wanted| held.permit(&known, wanted))?;
+    if is_directory(known.mode) {
         return Err(Errno::PERM);
     }
     held.ask_node(Errno::PERM, |operations, node| {
@@ -250,7 +296,15 @@ pub fn rename(asked: &mut Asked<'_>) -> Result<Answer> {
     let (mut old, mut new) = (Text::root(), Text::root());
     match two(asked, [Final::Name; 2], &mut old, &mut new)? {
         None => Ok(real(asked)),
-        Some((from, to)) => move_name(flags, (&from, &old), (&to, &new)).map(Answer::Here),
+        Some((from, to)) => {
+            let moved = move_name(flags, (&from, &old), (&to, &new));
+            let is_named = from.place.last == Last::Name && to.place.last == Last::Name;
+            moved.map(Answer::Here).map_err(|error| {
+                // Before the names are looked up (`do_renameat2`).
+                let is_first = is_named && error != Errno::XDEV && from.is_read_only(&old);
+                if is_first { Errno::ROFS } else { error }
+            })
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use vload_module::abi::service::Stat;
 use vload_module::{Errno, Result};
 
 use super::asked::{Asked, Spot};
-use super::attributes::Found;
+use super::attributes::{Found, is_kept};
 use super::names::masked;
 use crate::claim::target::{is_directory, is_link};
 use crate::descriptor::{self, Held, Subject, TMPFILE};
@@ -166,7 +166,8 @@ pub fn how(asked: &Asked<'_>) -> Result<How> {
 /// `open`, `creat`, `openat`, `openat2` (`path_openat`, `do_open`, fs/namei.c).
 pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     let given = given(asked)?;
-    let mut flags = given.flags as u32;
+    let flags = given.flags as u32;
+    let mut is_folder = false;
     if spot.place.slash || spot.place.last != Last::Name {
         if flags & nr::O_CREAT != 0 {
             let is_there = spot.place.last != Last::Name;
@@ -176,12 +177,18 @@ pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
                 Errno::ISDIR
             });
         }
-        flags |= nr::O_DIRECTORY;
+        is_folder = true;
     }
     match spot.target.stat(path) {
         Ok(known) if flags & TMPFILE != 0 => may_make_in(spot, path, &known, flags)?,
-        Ok(known) => may_open(&Found { spot, path }, &known, flags)?,
-        Err(Errno::NOENT) if flags & nr::O_CREAT != 0 => spot.may_add(path)?,
+        Ok(known) if is_folder && !is_directory(known.mode) => return Err(Errno::NOTDIR),
+        Ok(known) => may_open(&Found { spot, path }, &known, flags).map_err(|error| {
+            let writes = flags & nr::O_ACCMODE != nr::O_RDONLY || flags & nr::O_TRUNC != 0;
+            if writes && is_kept(&known) { spot.refusal(path, error) } else { error }
+        })?,
+        Err(Errno::NOENT) if flags & nr::O_CREAT != 0 => {
+            spot.may_add(path).map_err(|error| spot.refusal(path, error))?;
+        }
         Err(error) => return Err(error),
     }
     let mode = if flags & (nr::O_CREAT | TMPFILE) != 0 { masked(given.mode as u32) } else { 0 };

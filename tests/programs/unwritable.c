@@ -1,0 +1,44 @@
+/* What a user without rights hears of a file system to which nothing can be written. usage: unwritable TYPE */
+#include "variants.h"
+#include <sys/mount.h>
+#include <sys/xattr.h>
+
+int main(int argc, char **argv)
+{
+    (void)clear, (void)run_group;
+    if (argc != 2)
+        return 2;
+    MUST(mkdir("read-only", 0755));
+    MUST(mount("none", "read-only", argv[1], MS_RDONLY, "mode=751"));
+    MUST(chmod(".", 0755));
+    /* Before the rights are gone that the folders above may ask for. */
+    MUST(chdir("read-only"));
+    MUST(setresgid(1000, 1000, 1000));
+    MUST(setresuid(1000, 1000, 1000));
+    told("access to write", access(".", W_OK));
+    told("access to read", access(".", R_OK));
+    told("access to both", access(".", R_OK | W_OK));
+    told("mkdir", mkdir("new", 0755));
+    told("mkdir of what is there", mkdir(".", 0755));
+    told("symlink", symlink("x", "new"));
+    told("mknod", mknod("new", S_IFCHR, 5));
+    told("make", open("new", O_WRONLY | O_CREAT, 0644));
+    told("open to read", open(".", O_RDONLY));
+    told("open what is missing", open("new", O_WRONLY));
+    told("chmod", chmod(".", 0700));
+    told("chown", chown(".", 1000, 1000));
+    told("chown of nothing", chown(".", -1, -1));
+    told("utimensat", utimensat(AT_FDCWD, ".", NULL, 0));
+    told("unlink", unlink("missing"));
+    told("unlink a folder", unlink("."));
+    told("unlink with a slash", unlink("missing/"));
+    told("rmdir", rmdir("missing"));
+    told("rmdir itself", rmdir("."));
+    told("rename", rename("missing", "new"));
+    told("rename itself", rename(".", "new"));
+    told("setxattr", setxattr(".", "user.name", "x", 1, 0));
+    told("removexattr", removexattr(".", "user.name"));
+    told("truncate", truncate(".", 0));
+    told("link", link("missing", "new"));
+    return 0;
+}
