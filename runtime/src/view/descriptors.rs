@@ -275,9 +275,12 @@ pub fn duplicate_onto(call: &mut Call<'_>) -> isize {
     let own = call.descriptors();
     let (old, new) = (call.args[0] as i32, call.args[1] as i32);
     if own.contains(old) {
-        return sys::raw(Err(Errno::BADF));
-    }
-    if own.contains(new)
+        // Closed to the kernel, too, which looks at the flags first, and whether both are one.
+        call.args[0] = usize::MAX;
+        if new == old {
+            call.args[1] = usize::MAX;
+        }
+    } else if own.contains(new)
         && let Err(error) = own.make_room(new)
     {
         return sys::raw(Err(error));
@@ -295,6 +298,10 @@ pub fn close_range(call: &mut Call<'_>) -> isize {
     let [first, last, flags, ..] = call.args;
     let (first, last) = (first as u32, last as u32);
     let own = call.descriptors();
+    if flags as u32 & !(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE) as u32 != 0 {
+        // Where vload has the whole range the kernel is not asked.
+        return sys::raw(Err(Errno::INVAL));
+    }
     if flags & CLOSE_RANGE_CLOEXEC == 0 && first <= last {
         let number = |fd: u32| i32::try_from(fd).unwrap_or(i32::MAX);
         maps::forget(call, number(first), number(last));

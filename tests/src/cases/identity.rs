@@ -81,6 +81,7 @@ pub fn cases() -> Vec<Case> {
             .run(&["{0}"])
             .within(&["/bin/sh", "-c", r#"ulimit -S -n 1024; exec "$@""#, "sh"])
             .on(&[Arch::X86_64, Arch::I686]),
+        Case::new("identity/unopened").build(Build::c("unopened.c")).not_under(OTHERS),
         Case::new("identity/taken")
             .build(Build::c("taken.c"))
             .not_under(OTHERS)
