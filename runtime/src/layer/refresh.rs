@@ -73,11 +73,6 @@ pub fn hold(kept: &mut Kept) -> bool {
     CHANGING.take_private(kept).is_ok()
 }
 
-/// Another thread has ended [`hold`].
-pub fn was_released(kept: &mut Kept) {
-    CHANGING.was_released(kept);
-}
-
 /// Ends [`hold`].
 pub fn release(kept: &mut Kept, is_child: bool) {
     match is_child {
@@ -86,7 +81,7 @@ pub fn release(kept: &mut Kept, is_child: bool) {
     }
 }
 
-/// Ends [`hold`] in the stead of a fork that sleeps, and hears of it (`memory/lock.rs`).
+/// Ends [`hold`] in the stead of a fork that sleeps, and has left the lock's list (`memory/lock.rs`).
 pub fn release_for_another() {
     CHANGING.release();
 }

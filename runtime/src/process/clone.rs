@@ -179,6 +179,11 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         view::maps::share();
     }
     let number = if sleeps { memory::fall_asleep() } else { 0 };
+    if sleeps {
+        // Others may have these locks before the caller is awake: if it is killed then, its list must be the program's.
+        alone.leave_list();
+        list.leave_list();
+    }
     // SAFETY: the child has its own copy of all memory and starts where we are.
     let result = unsafe { arch::forward(request.number, &request.args, call.block) };
     if result == 0 {
@@ -186,8 +191,6 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
     }
     if result != 0 && sleeps && !memory::wake_up(number) {
         core::mem::forget(locks);
-        copying::was_released(&mut alone);
-        layer::refresh::was_released(&mut list);
     } else {
         drop(locks);
         if is_alone {

@@ -20,12 +20,7 @@ pub fn release(kept: &mut Kept, is_child: bool) {
     }
 }
 
-/// Ends [`hold`] in the stead of a fork that sleeps, and hears of it (`memory/lock.rs`).
+/// Ends [`hold`] in the stead of a fork that sleeps, and has left the lock's list (`memory/lock.rs`).
 pub fn release_for_another() {
     COPYING.release();
-}
-
-/// Another thread has ended [`hold`].
-pub fn was_released(kept: &mut Kept) {
-    COPYING.was_released(kept);
 }

@@ -151,25 +151,26 @@ impl Lock {
     pub fn give_back(&self, kept: &mut Kept) {
         kept.list.leaving();
         self.release();
-        self.was_released(kept);
+        kept.leave_list();
+        kept.open_signals();
     }
 
-    /// Makes the lock free, whose holder hears of it by [`Lock::was_released`].
+    /// Makes the lock free, whose holder has left the list, or does so then.
     pub fn release(&self) {
         self.journal.commit();
         if self.word.value.swap(0, Ordering::Release) & WAITERS != 0 {
             sys::wake_one_shared(&self.word.value);
         }
     }
-
-    /// The lock is not the caller's any more.
-    pub fn was_released(&self, kept: &mut Kept) {
-        kept.list.end();
-        kept.open_signals();
-    }
 }
 
 impl Kept {
+    /// The end of the thread does not give the lock back any more: it has the list that it had. Locks leave it in the
+    /// order in which they are given back.
+    pub fn leave_list(&mut self) {
+        self.list.end();
+    }
+
     /// Lets signals in again.
     fn open_signals(&mut self) {
         let Some(mask) = self.mask.take() else { return };

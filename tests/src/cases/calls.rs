@@ -59,6 +59,9 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c_with("vforking.c", "", &["-pthread"]))
             .on(&[Arch::X86_64, Arch::I686])
             .seconds(60),
+        Case::new("calls/killed-asleep")
+            .build(Build::c_with("dormant.c", "", &["-pthread"]))
+            .on(&[Arch::X86_64, Arch::I686]),
         Case::new("calls/tables-apart")
             .build(Build::c_with("apart.c", "", &["-pthread"]))
             .on(&[Arch::X86_64, Arch::I686]),
