@@ -104,10 +104,15 @@ pub fn open_inherited(block: &mut Block, signal: i32) {
     if open() & bit(signal) == 0 {
         return;
     }
-    while let Ok((signal @ 1.., info)) = sys::wait_for_info(bit(signal), Some(0)) {
+    take_back(block, bit(signal));
+    let_through(block, bit(signal));
+}
+
+/// Keeps what waits in the kernel of `set`, which is blocked there.
+fn take_back(block: &mut Block, set: u64) {
+    while let Ok((signal @ 1.., info)) = sys::wait_for_info(set, Some(0)) {
         block.pending.keep(signal, &info);
     }
-    let_through(block, bit(signal));
 }
 
 fn unblock_all(set: u64) {
@@ -134,6 +139,11 @@ pub fn hand_on(block: &mut Block, on: bool) {
     }
     let set = block.blocked.get();
     if set != 0 {
+        if !on {
+            // If it came when it is let through, it would be held, and who tries once more (`process/exec.rs`) would never
+            // be done. What may be a call to this thread has to come.
+            take_back(block, set & !(bit(SIGCALL) | bit(SECOND_CALL)));
+        }
         let how = if on { BLOCK } else { UNBLOCK };
         // SAFETY: the set is ours, and nothing that raises the signals is executed before the exec
         // or the next call.
@@ -142,9 +152,9 @@ pub fn hand_on(block: &mut Block, on: bool) {
     }
     if on {
         block.pending.take(set, super::deliver::back_to_kernel);
-    }
-    if on && set & bit(SIGCALL) != 0 {
-        returning::take();
+        if set & bit(SIGCALL) != 0 {
+            returning::take();
+        }
     }
 }
 
