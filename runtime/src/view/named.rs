@@ -52,6 +52,8 @@ pub fn pass(call: &mut Call<'_>) -> isize {
     // A longer one than any in `/proc` is none.
     let mut room = [0; PATH];
     if let Some((index, folder)) = paths.next()
+        // The descriptor alone is meant (`futimens(3)`).
+        && call.args[index] != 0
         && let Ok(given) = User::<u8>::new(call.args[index]).string(&mut room)
     {
         let given = given.to_bytes();
