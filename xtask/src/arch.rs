@@ -63,8 +63,8 @@ impl Arch {
             Arch::X86_64 => &[],
             // gcc-multilib conflicts with the cross compilers; the versioned package does not.
             Arch::I686 => &["gcc-12-multilib"],
-            Arch::Aarch64 => &["gcc-aarch64-linux-gnu", "qemu-user"],
-            Arch::Riscv64 => &["gcc-riscv64-linux-gnu", "qemu-user"],
+            Arch::Aarch64 => &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross", "qemu-user"],
+            Arch::Riscv64 => &["gcc-riscv64-linux-gnu", "libc6-dev-riscv64-cross", "qemu-user"],
         }
     }
 }

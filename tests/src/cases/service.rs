@@ -55,7 +55,7 @@ const OF_NAMES: [&str; 11] = [
 const LONG: [&str; 5] = ["getdents", "fs-many", "to-and-fro", "awaited", "close-at-once"];
 /// Those that are run on i686 too. The others execute a program of the machine's, which is for its own processor, or
 /// make calls by the numbers and with the words of 64-bit machines.
-const ON_32_BITS: [&str; 22] = [
+const ON_32_BITS: [&str; 19] = [
     "open",
     "open-badly",
     "open-within",
@@ -68,9 +68,6 @@ const ON_32_BITS: [&str; 22] = [
     "mknod",
     "fs-shared",
     "fs-together",
-    "socket-names",
-    "socket-relative",
-    "socket-messages",
     "dup",
     "send",
     "named",
