@@ -129,6 +129,10 @@ pub fn run(target: Target<'_>) -> ! {
     }
     resolved.close(-1);
     let vdso = vdso_at.is_some_and(|at| arch::cover_vdso(at.wrapping_add(vdso_moved)));
+    // What is mapped from here on the program maps.
+    if is_alone(&resolved) {
+        text::note_alone();
+    }
     let entry = |elf: &Elf, mapped: &Mapped| (elf.header.entry as usize).wrapping_add(mapped.bias);
     let (entered, mapped) = match (&resolved.interp, &interp) {
         (Some((_, elf)), Some(mapped)) => (elf, mapped),
@@ -210,6 +214,11 @@ fn front_of_script(script: &Script, push: &mut dyn FnMut(&CStr)) {
     }
 }
 
+/// Whether it is a program at no address but its own, without an interp.
+fn is_alone(resolved: &Resolved) -> bool {
+    resolved.interp.is_none() && resolved.elf.kind == Kind::Exec
+}
+
 fn map_all(
     resolved: &Resolved,
     limits: &Limits,
@@ -220,8 +229,7 @@ fn map_all(
     // the program area is its heap's alone.
     let in_program_area = resolved.interp.is_some();
     // Then no image is among the mappings, for the vDSO to lie below it.
-    let is_alone = resolved.interp.is_none() && resolved.elf.kind == Kind::Exec;
-    let kernels = vdso.filter(|_| !is_alone).and_then(vdso::below_us).unwrap_or(0..0);
+    let kernels = vdso.filter(|_| !is_alone(resolved)).and_then(vdso::below_us).unwrap_or(0..0);
     let among = |aligned| Place::Anywhere { below: kernels.len(), aligned };
     let place = if in_program_area { Place::Program { random } } else { among(true) };
     let program = map::image(resolved.program, &resolved.elf, place, limits)?;
@@ -229,9 +237,6 @@ fn map_all(
         Some((fd, elf)) => Some(map::image(*fd, elf, among(false), limits)?),
         None => None,
     };
-    if is_alone {
-        text::note_alone();
-    }
     let below = interp.as_ref().unwrap_or(&program).below.clone();
     let moved = if below.is_empty() {
         0

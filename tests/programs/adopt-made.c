@@ -144,6 +144,10 @@ int main(int argc, char **argv)
     until_blocked(3, "7 "); // poll
     until_blocked(5, "58 "); // vfork
 
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGSYS);
+    CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
     if (strcmp(argv[1], "-") != 0) {
         void *library = dlopen(argv[1], RTLD_NOW);
         CHECK(library != NULL);
@@ -160,5 +164,10 @@ int main(int argc, char **argv)
         printf("thread %d: %ld calls\n", i, counted[i]);
     }
     printf("changed: %d\n", getppid());
+    CHECK(pthread_sigmask(SIG_BLOCK, NULL, &set) == 0);
+    printf("SIGSYS is blocked: %d\n", sigismember(&set, SIGSYS));
+    raise(SIGSYS);
+    CHECK(sigpending(&set) == 0);
+    printf("it waits: %d\n", sigismember(&set, SIGSYS));
     return 0;
 }

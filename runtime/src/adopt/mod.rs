@@ -107,12 +107,16 @@ fn with_signals_blocked(means: &Means, mask: u64) -> Result<()> {
     let block = thread::bind_self(mask)?;
     signal::install(&SIGHAND);
     // SAFETY: bound just now, and never unmapped.
-    watch::gather_after(unsafe { &*block }, || {
+    let block = unsafe { &*block };
+    let done = watch::gather_after(block, || {
         let stopped = threads::stop()?;
         // Another thread may have mapped a library until then.
         texts::cover(&texts::mapped()?, means.vdso, stopped.all);
         Ok(())
-    })
+    });
+    // What has come to be open in the kernel is blocked here.
+    block.blocked.set_from(mask);
+    done
 }
 
 /// The path of the file that the resident is mapped from.

@@ -26,8 +26,6 @@ pub struct Text {
     is_private: bool,
     /// Offset in the file.
     offset: u64,
-    /// Device, `major << 32 | minor`, as [`sys::Stat`] has it.
-    dev: u64,
     /// Inode number; 0 when it is no file's.
     ino: u64,
     /// As `/proc` shows it: the file's path, or a name in brackets.
@@ -45,7 +43,6 @@ pub fn mapped() -> Result<Vec<Text>> {
                 prot: mapped.prot(),
                 is_private: mapped.is_private(),
                 offset: mapped.offset,
-                dev: mapped.device.0 << 32 | mapped.device.1,
                 ino: mapped.inode,
                 path: path.into(),
             });
@@ -94,7 +91,8 @@ fn cover_one(mapping: &Text) -> core::result::Result<(), &'static str> {
 
 fn cover_file(mapping: &Text, file: i32) -> core::result::Result<(), &'static str> {
     let stat = sys::fstat(file).map_err(|error| error.text())?;
-    if (stat.dev, stat.ino) != (mapping.dev, mapping.ino) || !stat.is_file() {
+    // The device is not compared: stat(2) and `maps` name different ones on btrfs and, for some layers, overlayfs.
+    if stat.ino != mapping.ino || !stat.is_file() {
         return Err("its path leads to another file now");
     }
     let (start, length) = (mapping.start, mapping.end - mapping.start);

@@ -312,8 +312,9 @@ pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static
 pub fn stay_in<T>(layer: &Layer, epoch: u32, block: &Block, act: impl FnOnce() -> T) -> Option<T> {
     let before = block.inside.load(Ordering::Relaxed);
     block.inside.store(before | layer.bit(), Ordering::SeqCst);
-    let is_its = !layer.is_leaving.load(Ordering::SeqCst)
-        && layer.epoch.load(Ordering::SeqCst) as u32 == epoch;
+    // Who looks whether it leaves finds a thread that was in it before.
+    let stays = before & layer.bit() != 0 || !layer.is_leaving.load(Ordering::SeqCst);
+    let is_its = stays && layer.epoch.load(Ordering::SeqCst) as u32 == epoch;
     let result = is_its.then(act);
     block.inside.store(before, Ordering::Release);
     result

@@ -104,14 +104,23 @@ fn strangers(bench: &Bench<'_>) -> Result<()> {
 /// is not watched, the log says so.
 fn made(bench: &Bench<'_>) -> Result<()> {
     let expected = bench.run_command(Host::Native, &["{1}", "-", "-"])?;
-    ensure!(expected.text().ends_with("thread 7: 1000 calls\nchanged: 42\n"), "{expected:?}");
+    ensure!(
+        expected
+            .text()
+            .ends_with("thread 7: 1000 calls\nchanged: 42\nSIGSYS is blocked: 1\nit waits: 1\n"),
+        "{expected:?}"
+    );
     let library = library(bench);
     let adopted = |options: &str| -> Result<(Outcome, String)> {
         let outcome = bench.run_command(Host::Native, &["{1}", &library, options])?;
         Ok((outcome, fs::read_to_string(bench.folder().join("log"))?))
     };
     let (outcome, log) = adopted("-m count --watch never --log log:warn")?;
-    ensure!(outcome.success() && outcome.text().ends_with("changed: 42\n"), "{outcome:?}");
+    ensure!(
+        outcome.success()
+            && outcome.text().ends_with("changed: 42\nSIGSYS is blocked: 1\nit waits: 1\n"),
+        "{outcome:?}"
+    );
     let left =
         |line: &&str| line.contains("not covered: memory at") && line.contains("--watch=never");
     ensure!(log.lines().filter(left).count() == 2, "{log}");
