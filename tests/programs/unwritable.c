@@ -1,18 +1,12 @@
-/* What a user without rights hears of a file system to which nothing can be written. usage: unwritable TYPE */
+/* What a user without rights hears of a file system to which nothing can be written. usage: unwritable TYPE [TREE]
+
+   With TREE, of one that is mounted in that tree and differs from what it begins with. */
 #include "variants.h"
 #include <sys/mount.h>
 #include <sys/xattr.h>
 
-int main(int argc, char **argv)
+static void says(void)
 {
-    (void)clear, (void)run_group;
-    if (argc != 2)
-        return 2;
-    MUST(mkdir("read-only", 0755));
-    MUST(mount("none", "read-only", argv[1], MS_RDONLY, "mode=751"));
-    MUST(chmod(".", 0755));
-    /* Before the rights are gone that the folders above may ask for. */
-    MUST(chdir("read-only"));
     MUST(setresgid(1000, 1000, 1000));
     MUST(setresuid(1000, 1000, 1000));
     told("access to write", access(".", W_OK));
@@ -40,5 +34,48 @@ int main(int argc, char **argv)
     told("removexattr", removexattr(".", "user.name"));
     told("truncate", truncate(".", 0));
     told("link", link("missing", "new"));
+}
+
+static const char *type, *tree;
+
+/* Something is mounted, and the tree's root mount made like this. */
+static void differing(unsigned long there, unsigned long root)
+{
+    char place[PATH_MAX];
+    MUST(unshare(CLONE_NEWNS));
+    MUST(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL));
+    MUST(mount("none", "/mnt", type, there, "mode=751"));
+    if (root)
+        MUST(mount("none", "/", NULL, MS_REMOUNT | MS_BIND | root, NULL));
+    snprintf(place, sizeof place, "%s/mnt", tree);
+    MUST(chdir(place));
+    says();
+    told("in what is missing", unlink("missing/new"));
+    told("from what is missing", rename("missing/new", "new"));
+    fflush(stdout);
+}
+
+static void below(void) { differing(MS_RDONLY, 0); }
+
+static void above(void) { differing(0, MS_RDONLY); }
+
+int main(int argc, char **argv)
+{
+    (void)clear, (void)run_group;
+    if (argc < 2)
+        return 2;
+    type = argv[1];
+    if (argc > 2) {
+        tree = argv[2];
+        in_one("nothing can be written below", below);
+        in_one("nothing can be written above", above);
+        return 0;
+    }
+    MUST(mkdir("read-only", 0755));
+    MUST(mount("none", "read-only", type, MS_RDONLY, "mode=751"));
+    MUST(chmod(".", 0755));
+    /* Before the rights are gone that the folders above may ask for. */
+    MUST(chdir("read-only"));
+    says();
     return 0;
 }

@@ -22,6 +22,10 @@ pub fn cases() -> Vec<Case> {
             .check(of_nobody),
         natively(case("system")).check(system),
         natively(case("unwritable")).build(Build::c("unwritable.c")).check(new_interface),
+        natively(case("unwritable-in-part"))
+            .build(Build::c("unwritable.c"))
+            .needs(Need::File("/mnt"))
+            .check(in_part),
         natively(case("new-interface")).build(Build::c("mounts.c")).check(new_interface),
     ]
 }
@@ -144,4 +148,11 @@ fn system(bench: &Bench<'_>) -> Result<()> {
 /// A program that mounts the type itself.
 fn new_interface(bench: &Bench<'_>) -> Result<()> {
     compare(bench, &["{0}", "TYPE"])
+}
+
+/// The same in a tree that is `unreal`'s, of which one part is not like another.
+fn in_part(bench: &Bench<'_>) -> Result<()> {
+    let native = bench.run_command(Host::Native, &["{0}", "tmpfs", ""])?;
+    ensure!(native.success(), "natively: {}: {}", native.end, native.error_text());
+    expect(&bench.vload_alone(&["-m", "unreal", "--", "{0}", "tmpfs", "/unreal"])?, &native.text())
 }

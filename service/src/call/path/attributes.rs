@@ -102,17 +102,34 @@ pub fn is_kept(known: &Stat) -> bool {
 
 /// Whether nothing can be written to a file system, by the flags that statfs(2) has of it.
 pub fn is_read_only(subject: &impl Subject) -> bool {
+    read_only(subject) == Ok(true)
+}
+
+fn read_only(subject: &impl Subject) -> Result<bool> {
     const ST_RDONLY: u64 = 1;
-    file_system(subject).is_ok_and(|known| known.flags & ST_RDONLY != 0)
+    file_system(subject).map(|known| known.flags & ST_RDONLY != 0)
 }
 
 impl Spot {
-    /// The same of the place's, whether there is anything at it or not.
+    /// The same of the place's, or of the directory's that it would be in.
     #[inline(never)]
-    pub fn is_read_only(&self, path: &Text) -> bool {
-        let own = path.bytes().get(..self.target.claim.length);
-        let top = own.map_or(Ok(Text::root()), Text::of);
-        top.is_ok_and(|top| is_read_only(&Found { spot: self, path: &top }))
+    fn is_read_only(&self, path: &Text) -> bool {
+        let Ok(mut place) = Text::of(path.bytes()) else { return false };
+        loop {
+            match read_only(&Found { spot: self, path: &place }) {
+                Err(Errno::NOENT) if !self.is_mounted_on(&place) => place.pop(),
+                known => return known == Ok(true),
+            }
+        }
+    }
+
+    /// The same of the directory's that the place is in, if there is one.
+    #[inline(never)]
+    pub fn is_in_read_only(&self, path: &Text) -> bool {
+        let above = self.parent(path);
+        above.is_ok_and(|above| {
+            above.is_some_and(|(above, _)| is_read_only(&Found { spot: self, path: &above }))
+        })
     }
 
     /// What a call says that would change something: where nothing can be, that comes before what it needs a right for.

@@ -216,7 +216,7 @@ fn refusal(asked: &Asked<'_>, spot: &Spot, path: &Text, error: Errno) -> Errno {
     use Service::{Mkdir, Mknod, Removexattr, Rmdir, Setxattr, Symlink, Truncate, Unlink};
     match asked.described.service() {
         // It comes before the name is looked up.
-        Some(Unlink | Rmdir) if spot.place.last == Last::Name && spot.is_read_only(path) => {
+        Some(Unlink | Rmdir) if spot.place.last == Last::Name && spot.is_in_read_only(path) => {
             Errno::ROFS
         }
         Some(Mkdir | Mknod | Removexattr | Setxattr | Symlink | Truncate) => {

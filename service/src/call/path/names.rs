@@ -301,7 +301,10 @@ pub fn rename(asked: &mut Asked<'_>) -> Result<Answer> {
             let is_named = from.place.last == Last::Name && to.place.last == Last::Name;
             moved.map(Answer::Here).map_err(|error| {
                 // Before the names are looked up (`do_renameat2`).
-                let is_first = is_named && error != Errno::XDEV && from.is_read_only(&old);
+                let is_first = is_named
+                    && error != Errno::XDEV
+                    && from.is_in_read_only(&old)
+                    && to.is_in_read_only(&new);
                 if is_first { Errno::ROFS } else { error }
             })
         }

@@ -16,7 +16,7 @@ impl Spot {
     }
 
     /// The directory that the place is in, if it is the same claim's, and its path.
-    fn parent(&self, path: &Text) -> Result<Option<(Text, Stat)>> {
+    pub fn parent(&self, path: &Text) -> Result<Option<(Text, Stat)>> {
         if self.is_mounted_on(path) {
             return Ok(None);
         }
