@@ -1,5 +1,7 @@
 /* Sockets that have a name in a directory (unix(7)). */
 #include "variants.h"
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -134,12 +136,21 @@ static void binds(void)
     close(second);
 }
 
-/* From a working directory. */
-static void relative(void)
+/* Goes where a path is longer than an address. */
+static void enter_deep(void)
 {
     char deep[101];
     memset(deep, 'd', 100);
     deep[100] = 0;
+    for (int i = 0; i < 2; i++) {
+        MUST(mkdir(deep, 0755));
+        MUST(chdir(deep));
+    }
+}
+
+/* From a working directory. */
+static void relative(void)
+{
     MUST(chdir("/"));
     MUST(chdir(top));
     int server = listens("bind", "vload-test-socket");
@@ -149,11 +160,7 @@ static void relative(void)
     connected("with a point", "./vload-test-socket");
     connected("by the folder", at("vload-test-socket"));
     close(server);
-    /* A place of which the path is longer than an address. */
-    for (int i = 0; i < 2; i++) {
-        MUST(mkdir(deep, 0755));
-        MUST(chdir(deep));
-    }
+    enter_deep();
     server = listens("deep", "s");
     connected("deep", "s");
     connected("from below", "../../vload-test-socket");
@@ -213,10 +220,53 @@ static void sends(void)
     told("a bad address", bind(fresh(SOCK_DGRAM), (void *)8, sizeof name));
 }
 
+static int late;
+static atomic_int sender;
+
+static void *sends_late(void *name)
+{
+    /* All that is done once is done before. */
+    sendto(late, "soon", 4, MSG_DONTWAIT, name, sizeof(struct sockaddr_un));
+    sender = (int)syscall(SYS_gettid);
+    return (void *)sendto(late, "late", 4, 0, name, sizeof(struct sockaddr_un));
+}
+
+/* A call that waits has no number of the program's, and closes none. */
+static void waits(void)
+{
+    char text[8];
+    pthread_t thread;
+    struct sockaddr_un name = address("s");
+    MUST(chdir(top));
+    enter_deep();
+    int to = fresh(SOCK_DGRAM), other = fresh(SOCK_DGRAM | SOCK_NONBLOCK);
+    late = fresh(SOCK_DGRAM);
+    bound("bind", to, "s");
+    while (sendto(other, "x", 1, 0, (void *)&name, sizeof name) == 1)
+        ;
+    told("full", -1);
+    pthread_create(&thread, NULL, sends_late, &name);
+    while (sender == 0)
+        sched_yield();
+    await_state(getpid(), sender, 'S');
+    int fd = MUST(open("/dev/null", O_RDONLY));
+    told("the lowest number", fd - late);
+    told("another", dup2(fd, 200));
+    told("received", recv(to, text, sizeof text, 0));
+    void *sent;
+    pthread_join(thread, &sent);
+    told("late", (long)sent);
+    told("open", fcntl(fd, F_GETFD));
+    told("the other", fcntl(200, F_GETFD));
+    close(200);
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const struct group groups[] = {
-        {"socket-names", binds}, {"socket-relative", relative}, {"socket-messages", sends}, {0, 0},
+        {"socket-names", binds}, {"socket-relative", relative}, {"socket-messages", sends},
+        {"socket-waits", waits}, {0, 0},
     };
     return run_group(argc, argv, groups);
 }

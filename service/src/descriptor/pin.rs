@@ -14,13 +14,12 @@ use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use linux_raw_sys::general::F_DUPFD_CLOEXEC;
 use vload_module::Result;
 
+use super::temporary::AWAY;
 use super::{Held, held, temporary};
 use crate::{kernel, vload};
 
 /// Calls that can be noted; more at a time go on as before, without.
 const MOST: usize = 64;
-/// Copies lie where programs do not look: numbers below are the lowest free ones that they expect.
-const AWAY: usize = 200;
 
 /// In [`Slot::fd`]: the call is over, and its copy not yet closed.
 const OVER: u32 = u32::MAX;

@@ -17,6 +17,9 @@ use crate::{kernel, vload};
 /// ([`crate::call::poll::Watch`]), and that 512 threads can do.
 const MOST: usize = 3 * 512;
 
+/// The first number of those where programs do not look: numbers below are the lowest free ones that they expect.
+pub const AWAY: usize = 200;
+
 static LISTED: [Slot; MOST] =
     [const { Slot { word: AtomicU32::new(0), table: AtomicU32::new(0) } }; MOST];
 
@@ -55,6 +58,8 @@ pub struct Temporary {
     fd: i32,
     /// Where in the list it is.
     slot: Option<&'static Slot>,
+    /// What it is of, if the program may have closed it, and opened something else there.
+    identity: Option<(u64, u64)>,
 }
 
 impl Temporary {
@@ -70,12 +75,21 @@ impl Temporary {
             slot.word.store(word, Ordering::Relaxed);
             Some(slot)
         };
-        Ok(Self { fd, slot: alone.and_then(listed) })
+        Ok(Self { fd, slot: alone.and_then(listed), identity: None })
     }
 
     /// Its number.
     pub fn fd(&self) -> i32 {
         self.fd
+    }
+
+    /// The same for a call that may wait: other threads of the program open and close meanwhile what they like. It lies
+    /// where they do not look, if there is a number.
+    pub fn away(self) -> Self {
+        let away = |from| kernel::fcntl(from, nr::F_DUPFD_CLOEXEC, AWAY).map(|fd| fd as i32);
+        let mut moved = Self::make(|| away(self.fd)).unwrap_or(self);
+        moved.identity = kernel::identity(moved.fd).ok();
+        moved
     }
 
     /// It is the program's from now on.
@@ -99,7 +113,9 @@ impl Drop for Temporary {
         if let Some(slot) = self.slot {
             slot.word.store(0, Ordering::Relaxed);
         }
-        kernel::close(self.fd);
+        if self.identity.is_none_or(|identity| kernel::identity(self.fd) == Ok(identity)) {
+            kernel::close(self.fd);
+        }
     }
 }
 

@@ -22,7 +22,7 @@ const GROUPS: [(&str, &[&str]); 16] = [
     ("known.c", &["stat", "access", "chmod", "chown", "utimens", "statfs", "xattr"]),
     ("folders.c", &["getdents", "chdir"]),
     ("refused.c", &["links-protected", "order-of-few"]),
-    ("sockets.c", &["socket-names", "socket-relative", "socket-messages"]),
+    ("sockets.c", &["socket-names", "socket-relative", "socket-messages", "socket-waits"]),
     ("fellows.c", &["fs-shared", "fs-together", "fs-root", "fs-many"]),
     (
         "handles.c",

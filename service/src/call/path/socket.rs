@@ -298,12 +298,15 @@ impl Address {
     /// Of a name in a real directory: its path, or where that is too long one by way of the descriptor.
     #[inline(never)]
     fn below(directory: Temporary, name: &[u8]) -> Result<Self> {
+        let mut path = Text::root();
+        kernel::with_link(directory.fd(), |link| path.fill(|bytes| readlink((CWD, link), bytes)))?;
+        path.push(name)?;
+        if let Ok(address) = Self::new(&[path.bytes()], None) {
+            return Ok(address);
+        }
+        let directory = directory.away();
         kernel::with_link(directory.fd(), |link| {
-            let mut path = Text::root();
-            path.fill(|bytes| readlink((CWD, link), bytes))?;
-            path.push(name)?;
-            Self::new(&[path.bytes()], None)
-                .or_else(|_| Self::new(&[link.to_bytes(), b"/", name], Some(directory)))
+            Self::new(&[link.to_bytes(), b"/", name], Some(directory))
         })
     }
 
