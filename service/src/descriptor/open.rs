@@ -55,7 +55,9 @@ pub fn open(
     flags: u32,
     mode: u32,
 ) -> Result<i32> {
-    open_for_now(service, node, named, flags, mode)?.keep(flags & nr::O_CLOEXEC != 0)
+    let opened = open_for_now(service, node, named, flags, mode)?;
+    super::hold();
+    opened.keep(flags & nr::O_CLOEXEC != 0)
 }
 
 /// The same for the framework itself.
@@ -97,7 +99,6 @@ pub fn open_for_now(
         }
         placed
     })?;
-    super::hold();
     Ok(opened)
 }
 

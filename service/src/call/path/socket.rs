@@ -252,7 +252,11 @@ fn directory_of(spot: &Spot, path: &Text) -> Result<Option<Temporary>> {
     let (node, named) = (spot.target.node(&above), spot.target.named(&above));
     let flags = nr::O_RDONLY | nr::O_DIRECTORY | nr::O_CLOEXEC;
     let opened = descriptor::open_for_now(&spot.target.service, &node, named, flags, 0)?;
-    Ok(descriptor::find(opened.fd()).is_none().then_some(opened))
+    let Some(held) = descriptor::find(opened.fd()) else { return Ok(Some(opened)) };
+    let number = held?.number;
+    drop(opened);
+    descriptor::left(number);
+    Ok(None)
 }
 
 /// Makes the call with another address.
