@@ -212,6 +212,13 @@ static void sends(void)
     received(to);
     int stream = fresh(SOCK_STREAM);
     told("a stream", sendto(stream, "x", 1, MSG_NOSIGNAL, (void *)&name, sizeof name));
+    int both[2];
+    MUST(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, both));
+    message.msg_name = &missing;
+    told("packets", sendto(both[0], "five", 4, MSG_NOSIGNAL, (void *)&missing, sizeof missing));
+    received(both[1]);
+    told("packets", sendmsg(both[0], &message, MSG_NOSIGNAL));
+    received(both[1]);
     told("an inner one", bind(stream, (void *)&name, sizeof name.sun_family));
     int network = MUST(socket(AF_INET, SOCK_DGRAM, 0));
     told("another family", connect(network, (void *)&name, sizeof name));

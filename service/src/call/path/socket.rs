@@ -9,7 +9,7 @@ use core::ffi::c_long;
 use abi::Service;
 use linux_raw_sys::errno::{EADDRINUSE, ECONNREFUSED};
 use linux_raw_sys::general as nr;
-use linux_raw_sys::net::{AF_UNIX, SO_DOMAIN, SO_TYPE, SOCK_STREAM, SOL_SOCKET};
+use linux_raw_sys::net::{AF_UNIX, SO_DOMAIN, SO_TYPE, SOCK_DGRAM, SOL_SOCKET};
 use vload_module::abi::service::Stat;
 use vload_module::{Errno, Result};
 
@@ -95,9 +95,9 @@ fn path_of(asked: &Asked<'_>, at: usize, length: usize) -> Option<Rest> {
     let is_one = u32::from(u16::from_ne_bytes([low, high])) == AF_UNIX
         && !name.is_empty()
         && option(fd, SO_DOMAIN) == Some(AF_UNIX)
-        // What is sent by a connection has no use for a name: the kernel says so.
+        // What is sent by a connection has no use for a name: the kernel says so, or does without.
         && (asked.described.service() != Some(Service::Send)
-            || option(fd, SO_TYPE) != Some(SOCK_STREAM));
+            || option(fd, SO_TYPE) == Some(SOCK_DGRAM));
     let mut path = Rest::none();
     (is_one && path.set(name).is_ok()).then_some(path)
 }
