@@ -94,6 +94,11 @@ static void binds(void)
     bound("above", other, at("folder/.."));
     bound("missing", other, at("missing/s"));
     bound("below a file", other, at("file/s"));
+    bound("with a slash", other, at("new/"));
+    show("new");
+    bound("again with a slash", other, at("s/"));
+    bound("a folder with a slash", other, at("folder/"));
+    bound("a link with a slash", other, at("dangling/"));
     bound("by a link", other, at("way/other"));
     show("folder/other");
     bound("twice", other, at("third"));
@@ -102,6 +107,10 @@ static void binds(void)
     connected("missing", at("missing"));
     connected("a file", at("file"));
     connected("a folder", at("folder"));
+    connected("with a slash", at("s/"));
+    connected("missing with a slash", at("missing/"));
+    connected("a folder with a slash", at("folder/"));
+    connected("by a link with a slash", at("link/"));
     connected("by a link", at("link"));
     connected("a dangling link", at("dangling"));
     MUST(link(at("s"), at("hard")));

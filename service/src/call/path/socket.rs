@@ -122,15 +122,23 @@ fn bind(asked: &mut Asked<'_>) -> Result<Answer> {
             let address = Address::real(&place)?;
             Ok(Answer::Here(pass(asked, &address, [1, 2]) as usize))
         }
-        Where::Claimed(spot) => match directory_of(&spot, &place)? {
-            Some(directory) => {
-                let address = Address::below(directory, place.name())?;
-                Ok(Answer::Here(pass(asked, &address, [1, 2]) as usize))
-            }
-            None => bind_here(asked, &spot, &place)
-                .map_err(|error| if error == Errno::EXIST { in_use } else { error }),
-        },
+        Where::Claimed(spot) => bind_in_claim(asked, &spot, &place)
+            .map_err(|error| if error == Errno::EXIST { in_use } else { error }),
         Where::Open(_) => Err(in_use),
+    }
+}
+
+fn bind_in_claim(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<Answer> {
+    // What is made is no directory (`filename_create`, fs/namei.c).
+    if spot.place.slash {
+        return Err(spot.target.stat(path).map_or_else(|error| error, |_| Errno::EXIST));
+    }
+    match directory_of(spot, path)? {
+        Some(directory) => {
+            let address = Address::below(directory, path.name())?;
+            Ok(Answer::Here(pass(asked, &address, [1, 2]) as usize))
+        }
+        None => bind_here(asked, spot, path),
     }
 }
 
@@ -230,6 +238,9 @@ fn find(asked: &Asked<'_>, at: usize, length: usize) -> Result<Option<Address>> 
         Where::Claimed(spot) => spot,
         Where::Open(_) => return Err(Errno(ECONNREFUSED as i32)),
     };
+    if spot.place.slash {
+        spot.stat(&place)?;
+    }
     if let Some(directory) = directory_of(&spot, &place)? {
         return Address::below(directory, place.name()).map(Some);
     }
