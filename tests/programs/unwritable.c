@@ -3,6 +3,8 @@
    With TREE, of one that is mounted in that tree and differs from what it begins with. */
 #include "variants.h"
 #include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/xattr.h>
 
 static void says(void)
@@ -34,6 +36,8 @@ static void says(void)
     told("removexattr", removexattr(".", "user.name"));
     told("truncate", truncate(".", 0));
     told("link", link("missing", "new"));
+    struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "new"};
+    told("bind", bind(MUST(socket(AF_UNIX, SOCK_STREAM, 0)), (void *)&name, sizeof name));
 }
 
 static const char *type, *tree;

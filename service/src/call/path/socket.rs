@@ -122,8 +122,10 @@ fn bind(asked: &mut Asked<'_>) -> Result<Answer> {
             let address = Address::real(&place)?;
             Ok(Answer::Here(pass(asked, &address, [1, 2]) as usize))
         }
-        Where::Claimed(spot) => bind_in_claim(asked, &spot, &place)
-            .map_err(|error| if error == Errno::EXIST { in_use } else { error }),
+        Where::Claimed(spot) => bind_in_claim(asked, &spot, &place).map_err(|error| match error {
+            Errno::EXIST => in_use,
+            error => spot.refusal(&place, error),
+        }),
         Where::Open(_) => Err(in_use),
     }
 }
@@ -157,10 +159,11 @@ fn bind_here(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<Answer> 
         Err(error) => -c_long::from(error.0),
     };
     if result < 0 {
-        spot.ask(path, Errno::PERM, |operations, node| {
+        // Why there is no socket is what the program is told.
+        let _ = spot.ask(path, Errno::PERM, |operations, node| {
             // SAFETY: the node is valid for the call.
             Some(c_long::from(unsafe { (operations.unlink?)(node) }))
-        })?;
+        });
     }
     Ok(Answer::Here(result as usize))
 }
