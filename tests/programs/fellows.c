@@ -233,10 +233,73 @@ static void many(void)
     where("the first thread");
 }
 
+static void *nothing(void *unused) { return unused; }
+
+/* One that has left, and shares with one that it starts. */
+static void *shares_again(void *goes_too)
+{
+    pthread_t thread;
+    told("unshare", unshare(CLONE_FS));
+    if (goes_too)
+        MUST(chdir(at("a")));
+    pthread_create(&thread, NULL, nothing, NULL);
+    pthread_join(thread, NULL);
+    return NULL;
+}
+
+/* Nor of those that shared theirs with others before they ended. */
+static void many_several(void)
+{
+    begin();
+    for (int i = 0; i < 50; i++) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, shares_again, i % 2 ? top : NULL);
+        pthread_join(thread, NULL);
+    }
+    where("the first thread");
+}
+
+/* More groups at once than there is room for, of which none is anywhere virtual. */
+static void groups_of_two(void)
+{
+    enum { MANY = 40 };
+    pid_t leaders[MANY];
+    begin();
+    MUST(pipe(ends[0]));
+    MUST(pipe(ends[1]));
+    fflush(stdout);
+    for (int i = 0; i < MANY; i++) {
+        leaders[i] = MUST(fork());
+        if (leaders[i] == 0) {
+            long child = syscall(SYS_clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0);
+            if (child == 0) {
+                await(0);
+                _exit(0);
+            }
+            step(1);
+            if (child > 0)
+                waitpid((pid_t)child, NULL, 0);
+            _exit(child < 0);
+        }
+    }
+    for (int i = 0; i < MANY; i++)
+        await(1);
+    for (int i = 0; i < MANY; i++)
+        step(0);
+    int failed = 0;
+    for (int i = 0; i < MANY; i++) {
+        int status;
+        MUST(waitpid(leaders[i], &status, 0));
+        failed += status != 0;
+    }
+    printf("%d failed\n", failed);
+}
+
 int main(int argc, char **argv)
 {
     const struct group groups[] = {
-        {"fs-shared", shares}, {"fs-together", together}, {"fs-root", roots}, {"fs-many", many}, {0, 0},
+        {"fs-shared", shares}, {"fs-together", together}, {"fs-root", roots}, {"fs-many", many},
+        {"fs-many-several", many_several}, {"fs-many-groups", groups_of_two}, {0, 0},
     };
     if (argc == 3 && strcmp(argv[1], "to") == 0) {
         told("executed", chdir(argv[2]));

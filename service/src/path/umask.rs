@@ -11,9 +11,8 @@ const USUAL: u32 = 0o022;
 pub fn get() -> u32 {
     fs::mine().umask().unwrap_or_else(|| {
         // No view changes that line.
-        let mask = status::value(b"Umask", 8, kernel::call).unwrap_or(USUAL);
-        fs::mine().set_umask(mask);
-        mask
+        let found = status::value(b"Umask", 8, kernel::call);
+        found.map_or(USUAL, |mask| fs::mine().find_umask(mask))
     })
 }
 

@@ -23,7 +23,10 @@ const GROUPS: [(&str, &[&str]); 16] = [
     ("folders.c", &["getdents", "chdir"]),
     ("refused.c", &["links-protected", "order-of-few"]),
     ("sockets.c", &["socket-names", "socket-relative", "socket-messages", "socket-waits"]),
-    ("fellows.c", &["fs-shared", "fs-together", "fs-root", "fs-many"]),
+    (
+        "fellows.c",
+        &["fs-shared", "fs-together", "fs-root", "fs-many", "fs-many-several", "fs-many-groups"],
+    ),
     (
         "handles.c",
         &["dup", "inherit", "send", "named", "lock", "ready", "execute", "execute-shown"],
@@ -38,12 +41,14 @@ const GROUPS: [(&str, &[&str]); 16] = [
     ("precedence.c", &["order-names", "order-opens", "order-descriptors", "order-others"]),
 ];
 /// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.
-const OF_NAMES: [&str; 11] = [
+const OF_NAMES: [&str; 13] = [
     "chdir",
     "fs-shared",
     "fs-together",
     "fs-root",
     "fs-many",
+    "fs-many-several",
+    "fs-many-groups",
     "named",
     "execute-shown",
     "open-moved",

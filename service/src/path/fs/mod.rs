@@ -5,87 +5,29 @@
 //! `CLONE_FS`. A child with memory of its own has a copy of all of them, and one that borrows its parent's gets another number.
 //! What it shares with a process that has other memory lies in the session's (`shared.rs`), and its own says where.
 
+mod own;
 mod paths;
 pub mod shared;
-
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use linux_raw_sys::general as nr;
 use vload_module::abi::offered::vload_thread_word;
 use vload_module::{Errno, Result};
 
 use super::text::Text;
-use crate::mapped::backing;
-use crate::{kernel, vload};
+use crate::vload;
 
+use own::{ALL, MOST, Own};
 use paths::ALL_PATHS;
 pub use paths::{Fs, HeldAt, Which};
 
-/// Working directories that the threads of a process can have at once. All but the first are those of children that
-/// borrow its memory, and of threads that share theirs with no other.
-const MOST: usize = 16;
-
 /// In a thread's word: the thread that it starts next has an [`Fs`] of its own, with this number.
 const STARTING: usize = 1 << 8;
-/// The number in a thread's word.
+/// The number in a thread's word. That of the next one is above [`STARTING`].
 const NUMBER: usize = STARTING - 1;
-
-/// One of this process's.
-struct Own {
-    /// 0: nobody's. The number of the only thread that has it, or one of these two.
-    user: AtomicU32,
-    /// Where its anchor is, when it is shared with other processes; 0 for none.
-    anchor: AtomicUsize,
-    fs: Fs,
-}
-
-/// In [`Own::user`]: a thread that is about to be started.
-const NOT_YET: u32 = u32::MAX - 1;
-/// In [`Own::user`]: more than one thread, or a process that has been one of them.
-const SEVERAL: u32 = u32::MAX;
-
-static ALL: [Own; MOST] =
-    [const { Own { user: AtomicU32::new(0), anchor: AtomicUsize::new(0), fs: Fs::none() } }; MOST];
-
-impl Own {
-    fn is_sole(&self) -> bool {
-        self.user.load(Ordering::Relaxed) != SEVERAL
-    }
-
-    /// It is not shared with other processes any more.
-    fn part(&self) {
-        self.fs.leave_shared();
-        match self.anchor.swap(0, Ordering::AcqRel) {
-            0 => {}
-            anchor => backing::weigh(anchor),
-        }
-    }
-
-    fn give_back(&self) {
-        self.part();
-        self.user.store(0, Ordering::Release);
-    }
-
-    fn is_taken(&self) -> bool {
-        let user = &self.user;
-        let take = |from| user.compare_exchange(from, NOT_YET, Ordering::AcqRel, Ordering::Relaxed);
-        take(0).is_ok()
-    }
-
-    /// Takes it from a thread that has ended.
-    fn is_taken_from_dead(&self) -> bool {
-        let user = self.user.load(Ordering::Acquire);
-        if user == NOT_YET || user == SEVERAL || kernel::is_thread(user) {
-            return false;
-        }
-        let (to, order) = (NOT_YET, Ordering::AcqRel);
-        let is_ours = self.user.compare_exchange(user, to, order, Ordering::Relaxed).is_ok();
-        if is_ours {
-            self.part();
-        }
-        is_ours
-    }
-}
+/// In a thread's word: the process that it starts next shares its own.
+const SHARING: usize = 2 * STARTING * (NUMBER + 1);
+/// The same of one that has its memory too.
+const JOINING: usize = 2 * SHARING;
 
 fn word() -> *mut usize {
     // SAFETY: the framework's layer.
@@ -111,6 +53,11 @@ fn next(word: usize) -> usize {
     (word / (2 * STARTING)) & NUMBER
 }
 
+/// Of which number that is which a new thread has that begins with this word.
+fn kept(word: usize) -> usize {
+    if word & STARTING != 0 { next(word) } else { word & NUMBER }
+}
+
 /// That of the calling thread.
 pub fn mine() -> &'static Fs {
     let own = own(read_word());
@@ -131,79 +78,93 @@ pub fn starting(flags: u64) -> Result<()> {
         if !has(nr::CLONE_THREAD) {
             share(own)?;
         }
-        if has(nr::CLONE_VM) {
-            own.user.store(SEVERAL, Ordering::Release);
+        let is_joining = has(nr::CLONE_VM);
+        if is_joining {
+            own.expect_one();
         }
+        write_word(read_word() | if is_joining { JOINING } else { SHARING });
         return Ok(());
     }
     // Its memory has a copy of what is this process's own.
-    if has(nr::CLONE_VM) || own.fs.shared().is_some() { reserve() } else { Ok(()) }
-}
-
-/// From now on it may be another process's too. Where there is no `/proc` each has its own.
-fn share(own: &Own) -> Result<()> {
-    if own.fs.shared().is_some() {
-        return Ok(());
-    }
-    match shared::share(&own.fs) {
-        Ok(anchor) => own.anchor.store(anchor, Ordering::Release),
-        Err(Errno::NXIO) => {}
-        Err(_) => return Err(Errno::AGAIN),
+    if has(nr::CLONE_VM) || own.fs.shared().is_some() {
+        reserve()?;
+        self::own(next(read_word())).hold();
     }
     Ok(())
 }
 
+/// From now on it may be another process's too. Where there is no `/proc` each has its own, and where there is no room while
+/// the kernel knows all of it.
+fn share(own: &Own) -> Result<()> {
+    match shared::share(&own.fs, &own.anchor) {
+        Err(error) if error != Errno::NXIO && is_virtual() => Err(Errno::AGAIN),
+        _ => Ok(()),
+    }
+}
+
 /// The thread that is started next, or this one, is to have its own, which begins as this one's is now.
 pub fn reserve() -> Result<()> {
-    let others = || ALL[1..].iter();
-    let number = others()
-        .position(Own::is_taken)
-        .or_else(|| others().position(Own::is_taken_from_dead))
-        .ok_or(Errno::AGAIN)?;
-    ALL[1 + number].fs.begin_as(mine());
+    let number = own::take().ok_or(Errno::AGAIN)?;
+    ALL[number].fs.begin_as(mine());
     // The new thread's word begins as this one's is now.
-    write_word((read_word() & NUMBER) | ((1 + number) * 2 * STARTING) | STARTING);
+    write_word((read_word() & NUMBER) | (number * 2 * STARTING) | STARTING);
     Ok(())
 }
 
 /// After that call, where it was made: it has failed, or the new one has memory of its own by now.
 pub fn started(failed: bool, is_over: bool) {
     let word = read_word();
-    if word & STARTING == 0 {
-        return;
-    }
     write_word(word & NUMBER);
-    if failed || is_over {
-        own(next(word)).give_back();
+    if word & STARTING != 0 {
+        let own = own(next(word));
+        if failed || is_over { own.give_back() } else { own.quit() }
+    }
+    if word & JOINING != 0 && failed {
+        own(word).expect_none();
     }
 }
 
 /// In a new thread, or the first of a new process.
 pub fn begun() {
     let word = read_word();
-    if word & STARTING != 0 {
-        let number = next(word);
-        write_word(number);
-        own(number).user.store(vload::thread(), Ordering::Release);
+    let kept = kept(word);
+    write_word(kept);
+    if word & (STARTING | JOINING) != 0 {
+        own(kept).joined();
     }
 }
 
 /// In a process that is a copy of another: of all threads only this one is in it.
 pub fn forked() {
     let word = read_word();
-    let kept = if word & STARTING != 0 { next(word) } else { word & NUMBER };
+    let kept = kept(word);
     for (number, own) in ALL.iter().enumerate() {
         own.fs.forked();
         if number != kept {
-            own.give_back();
+            own.forget();
         }
     }
-    own(kept).user.store(vload::thread(), Ordering::Release);
+    let own = own(kept);
+    own.begin_alone();
+    if word & (STARTING | SHARING | JOINING) == 0 {
+        // Another thread has begun to share it since this one looked.
+        leave_others(own);
+    }
 }
 
-/// Before an `unshare(CLONE_FS)`: `EAGAIN` where there are too many.
+fn leave_others(own: &Own) {
+    if let Some(shared) = own.fs.shared() {
+        own.fs.begin_as(shared);
+        own.part();
+    }
+}
+
+/// Before an `unshare(CLONE_FS)`: `EAGAIN` where there are too many. Where the kernel knows all of it this one shares on then.
 pub fn leaving() -> Result<()> {
-    if own(read_word()).is_sole() { Ok(()) } else { reserve() }
+    if own(read_word()).is_sole() {
+        return Ok(());
+    }
+    reserve().or_else(|error| if is_virtual() { Err(error) } else { Ok(()) })
 }
 
 /// After it.
@@ -212,20 +173,25 @@ pub fn left(has_failed: bool) {
         if has_failed {
             started(true, false)
         } else {
+            own(read_word()).quit();
             begun()
         }
         return;
     }
     let own = own(read_word());
-    if let Some(shared) = own.fs.shared().filter(|_| !has_failed) {
-        own.fs.begin_as(shared);
-        own.part();
+    if !has_failed && own.is_sole() {
+        leave_others(own);
     }
+}
+
+/// Whether the kernel does not know all of the calling thread's.
+fn is_virtual() -> bool {
+    ALL_PATHS.iter().any(|which| mine().has(*which))
 }
 
 /// Whether the kernel does not know all of the calling thread's, or others may change it.
 pub fn is_noted() -> bool {
-    own(read_word()).fs.shared().is_some() || ALL_PATHS.iter().any(|which| mine().has(*which))
+    own(read_word()).fs.shared().is_some() || is_virtual()
 }
 
 /// What a program that is executed is told of those that it shares with; 0 for nobody.
@@ -251,9 +217,8 @@ pub fn leave(write: &mut dyn FnMut(&[u8])) {
 
 /// Takes what the program before this one has left.
 pub fn enter(ticket: u32, mut left: impl Iterator<Item = u8>) {
-    if let Some((number, anchor)) = shared::enter(ticket) {
-        let own = own(read_word());
-        own.anchor.store(anchor, Ordering::Release);
+    let own = own(read_word());
+    if let Some(number) = shared::enter(ticket, &own.anchor) {
         own.fs.enter(number);
         return;
     }

@@ -281,6 +281,12 @@ impl Fs {
         self.umask.store(mask + 1, Ordering::Relaxed);
     }
 
+    /// The umask was found to be this, unless it has been set since: what it is.
+    pub fn find_umask(&self, mask: u32) -> u32 {
+        let order = Ordering::Relaxed;
+        self.umask.compare_exchange(0, mask + 1, order, order).map_or_else(|set| set - 1, |_| mask)
+    }
+
     /// Begins as another is now. Nobody else has this one.
     pub fn begin_as(&self, other: &Fs) {
         self.umask.store(other.umask.load(Ordering::Relaxed), Ordering::Relaxed);

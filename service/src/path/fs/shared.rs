@@ -3,7 +3,7 @@
 //! One is had by each memory that has an anchor for it (`mapped/backing.rs`), and by who executes a program and has left its
 //! number (`handover.rs`) until that has one. So it is free again when the last of them has ended, however that was.
 
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use vload_module::{Errno, Result};
 
@@ -61,10 +61,17 @@ pub fn ticket(number: u32) -> u32 {
     generation << NUMBER_BITS | (number + 1)
 }
 
-/// Makes one of that which threads of this process share: the address of its anchor. `ENXIO` where there is no `/proc`, `EAGAIN`
-/// where there is no room.
-pub fn share(own: &Fs) -> Result<usize> {
+/// Makes one of that which threads of this process share, unless it is one; `anchored` has the address of its anchor then. `ENXIO`
+/// where there is no `/proc`, `EAGAIN` where there is no room.
+pub fn share(own: &Fs, anchored: &AtomicUsize) -> Result<()> {
+    if own.shared().is_some() {
+        return Ok(());
+    }
     in_session(|| {
+        // Another thread may have made it since.
+        if own.shared().is_some() {
+            return Ok(());
+        }
         let is_free = |&number: &u32| {
             let is_left = |left| (left & ((1 << NUMBER_BITS) - 1)) == number + 1;
             !backing::is_mapped(byte(number))
@@ -76,8 +83,9 @@ pub fn share(own: &Fs) -> Result<usize> {
         match (number, shared) {
             (Some(number), Some(shared)) => {
                 shared.generation.fetch_add(1, Ordering::Relaxed);
+                anchored.store(anchor, Ordering::Release);
                 own.become_shared(number, &shared.fs);
-                Ok(anchor)
+                Ok(())
             }
             _ => {
                 backing::weigh(anchor);
@@ -87,13 +95,14 @@ pub fn share(own: &Fs) -> Result<usize> {
     })
 }
 
-/// Takes that which the program before this one had: its number, and the address of its anchor.
-pub fn enter(ticket_left: u32) -> Option<(u32, usize)> {
+/// Takes that which the program before this one had: its number. `anchored` has the address of its anchor then.
+pub fn enter(ticket_left: u32, anchored: &AtomicUsize) -> Option<u32> {
     let number = (ticket_left & ((1 << NUMBER_BITS) - 1)).checked_sub(1)?;
     // While it is the same nobody has taken it: what was left is still there.
     in_session(|| {
         let anchor =
             (ticket(number) == ticket_left).then(|| backing::anchor(byte(number), (0, 0)))?.ok()?;
-        Some((number, anchor))
+        anchored.store(anchor, Ordering::Release);
+        Some(number)
     })
 }
