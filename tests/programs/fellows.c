@@ -295,11 +295,60 @@ static void groups_of_two(void)
     printf("%d failed\n", failed);
 }
 
+static pthread_barrier_t both;
+
+/* Starts one that says whether it is where the first thread has gone since. */
+static void *starts_one(void *unused)
+{
+    pthread_barrier_wait(&both);
+    long child = MUST(syscall(SYS_clone, CLONE_FS | SIGCHLD, 0, 0, 0, 0));
+    if (child == 0) {
+        await(0);
+        _exit(access("mark", F_OK) != 0);
+    }
+    pthread_barrier_wait(&both);
+    int status;
+    MUST(waitpid((pid_t)child, &status, 0));
+    return status == 0 ? unused : top;
+}
+
+/* Two threads are the first to start such ones, at the same time. */
+static void at_once(void)
+{
+    begin();
+    MUST(pipe(ends[0]));
+    int failed = 0;
+    fflush(stdout);
+    for (int i = 0; i < 100; i++) {
+        long child = MUST(fork());
+        if (child == 0) {
+            pthread_t threads[2];
+            void *found[2];
+            pthread_barrier_init(&both, NULL, 3);
+            for (int j = 0; j < 2; j++)
+                pthread_create(&threads[j], NULL, starts_one, NULL);
+            pthread_barrier_wait(&both);
+            pthread_barrier_wait(&both);
+            MUST(chdir(at("a")));
+            step(0);
+            step(0);
+            for (int j = 0; j < 2; j++)
+                pthread_join(threads[j], &found[j]);
+            _exit(found[0] || found[1]);
+        }
+        int status;
+        MUST(waitpid((pid_t)child, &status, 0));
+        failed += status != 0;
+    }
+    printf("%d split\n", failed);
+}
+
 int main(int argc, char **argv)
 {
     const struct group groups[] = {
         {"fs-shared", shares}, {"fs-together", together}, {"fs-root", roots}, {"fs-many", many},
-        {"fs-many-several", many_several}, {"fs-many-groups", groups_of_two}, {0, 0},
+        {"fs-many-several", many_several}, {"fs-many-groups", groups_of_two},
+        {"fs-at-once", at_once}, {0, 0},
     };
     if (argc == 3 && strcmp(argv[1], "to") == 0) {
         told("executed", chdir(argv[2]));

@@ -25,7 +25,15 @@ const GROUPS: [(&str, &[&str]); 16] = [
     ("sockets.c", &["socket-names", "socket-relative", "socket-messages", "socket-waits"]),
     (
         "fellows.c",
-        &["fs-shared", "fs-together", "fs-root", "fs-many", "fs-many-several", "fs-many-groups"],
+        &[
+            "fs-shared",
+            "fs-together",
+            "fs-root",
+            "fs-many",
+            "fs-many-several",
+            "fs-many-groups",
+            "fs-at-once",
+        ],
     ),
     (
         "handles.c",
@@ -41,7 +49,7 @@ const GROUPS: [(&str, &[&str]); 16] = [
     ("precedence.c", &["order-names", "order-opens", "order-descriptors", "order-others"]),
 ];
 /// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.
-const OF_NAMES: [&str; 13] = [
+const OF_NAMES: [&str; 14] = [
     "chdir",
     "fs-shared",
     "fs-together",
@@ -49,6 +57,7 @@ const OF_NAMES: [&str; 13] = [
     "fs-many",
     "fs-many-several",
     "fs-many-groups",
+    "fs-at-once",
     "named",
     "execute-shown",
     "open-moved",
@@ -57,7 +66,8 @@ const OF_NAMES: [&str; 13] = [
     "nameless",
 ];
 /// Those that take long, and are run in one mode.
-const LONG: [&str; 5] = ["getdents", "fs-many", "to-and-fro", "awaited", "close-at-once"];
+const LONG: [&str; 6] =
+    ["getdents", "fs-many", "fs-at-once", "to-and-fro", "awaited", "close-at-once"];
 /// Those that are run on i686 too. The others execute a program of the machine's, which is for its own processor, or
 /// make calls by the numbers and with the words of 64-bit machines.
 const ON_32_BITS: [&str; 19] = [
