@@ -28,6 +28,8 @@ const NUMBER: usize = STARTING - 1;
 const SHARING: usize = 2 * STARTING * (NUMBER + 1);
 /// The same of one that has its memory too.
 const JOINING: usize = 2 * SHARING;
+/// In a thread's word: the process that it starts next has a copy of what is this process's own, which it shares with no other.
+const COPYING: usize = 2 * JOINING;
 
 fn word() -> *mut usize {
     // SAFETY: the framework's layer.
@@ -89,6 +91,8 @@ pub fn starting(flags: u64) -> Result<()> {
     if has(nr::CLONE_VM) || own.fs.shared().is_some() {
         reserve()?;
         self::own(next(read_word())).hold();
+    } else {
+        write_word(read_word() | COPYING);
     }
     Ok(())
 }
@@ -146,8 +150,10 @@ pub fn forked() {
     }
     let own = own(kept);
     own.begin_alone();
-    if word & (STARTING | SHARING | JOINING) == 0 {
-        // Another thread has begun to share it since this one looked.
+    if word & COPYING != 0 {
+        // Another thread may have begun to share it since: from then on its own has stayed as it was.
+        own.part();
+    } else if word & (STARTING | SHARING | JOINING) == 0 {
         leave_others(own);
     }
 }
