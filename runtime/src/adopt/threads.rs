@@ -157,7 +157,8 @@ pub fn go_on(context: &mut Context, number: Option<u32>) {
 }
 
 /// The number of the call that was made right before `pc`; `slept` is that of the one in which the thread was seen, 0
-/// where it was seen in none: a `read` is never given an end by a signal of ours.
+/// where it was seen in none. That is also the number of `read`, which a signal ends on a socket with `SO_RCVTIMEO` alone
+/// (signal(7)): such a one is not made again.
 fn ended(pc: usize, slept: Option<u32>) -> Option<u32> {
     if let Some(site) = text::site_behind(pc) {
         return site.number.or(slept);

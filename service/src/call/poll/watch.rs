@@ -14,11 +14,10 @@ use vload_module::abi::service::core_side::vload_wait;
 use vload_module::{Errno, Result};
 
 use super::{PPOLL, ready};
+use crate::descriptor::temporary::AWAY;
 use crate::descriptor::{self, Held, Temporary};
 use crate::{kernel, vload};
 
-/// The watch lies where programs do not look.
-const AWAY: usize = 200;
 /// `IN_OPEN` (linux/inotify.h).
 const IN_OPEN: usize = 0x20;
 /// `IN_CLOSE_WRITE`: the last descriptor of a placeholder has gone. What is opened to wake is not opened to write.
