@@ -58,6 +58,7 @@ impl Lock {
     pub fn forget(&self, kept: &mut Kept) {
         self.journal.commit();
         self.word.value.store(0, Ordering::Release);
+        kept.list.forget();
         kept.open_signals();
     }
 

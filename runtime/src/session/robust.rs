@@ -23,6 +23,15 @@ struct Head {
     pending: usize,
 }
 
+/// What a list begins with.
+#[derive(Clone, Copy)]
+struct Before {
+    first: usize,
+    offset: usize,
+    /// It is one of vload's.
+    is_ours: bool,
+}
+
 /// From an entry to its word, where the program has no list whose way would have to be kept. It is
 /// glibc's.
 const OFFSET: isize = -32;
@@ -78,8 +87,12 @@ pub struct Robust {
     /// thread's number.
     zero: [u64; 4],
     head: Head,
+    /// The complement of the head's address: it is one of vload's.
+    mark: usize,
     /// The list before; `None` while the thread has its own.
     before: Option<usize>,
+    /// What the list before begins with, which leads to this one meanwhile.
+    lent: Option<Before>,
     word: *const Word,
     /// Where the word's entry is.
     entry: usize,
@@ -87,11 +100,33 @@ pub struct Robust {
     pending: usize,
 }
 
+impl Before {
+    /// Makes `first` the first entry of the list at `head`, which is not the kernel's now. Whether that is so.
+    fn lead(self, head: usize, first: usize) -> bool {
+        if self.is_ours {
+            // SAFETY: a list of vload's stays where it is while the thread holds its word, and this one's comes back first.
+            unsafe { (head as *mut usize).write_volatile(first) };
+            return true;
+        }
+        // As many bytes as the probe writes on each machine.
+        User::<[usize; 2]>::new(head).write([first, self.offset]).is_ok()
+    }
+}
+
 impl Robust {
     /// No list.
     pub const fn new() -> Self {
         let head = Head { first: 0, offset: OFFSET, pending: 0 };
-        Self { zero: [0; 4], head, before: None, word: null(), entry: 0, pending: 0 }
+        Self {
+            zero: [0; 4],
+            head,
+            mark: 0,
+            before: None,
+            lent: None,
+            word: null(),
+            entry: 0,
+            pending: 0,
+        }
     }
 
     /// The calling thread is about to take `word`: it is what the thread's list has pending. Nothing is written to the
@@ -101,27 +136,35 @@ impl Robust {
         let Ok(theirs) = sys::robust_list() else { return };
         let own = &raw const self.head as usize;
         let mut head = Head { first: own, offset: OFFSET, pending: 0 };
-        if let Ok(there) = User::<[usize; 3]>::new(theirs).read()
-            && theirs != 0
+        let mut behind = None;
+        if theirs != 0
+            && let Ok(there) = User::<[usize; 3]>::new(theirs).read()
         {
             let [first, offset, pending] = there;
             let is_used = first != theirs || pending != 0;
             if is_used && word.entry(offset as isize).is_some() {
-                // Its end is not the end of ours: the kernel goes round until it has had enough
-                // (ROBUST_LIST_LIMIT), and finds no more words with the thread's number.
                 head = Head { first, offset: offset as isize, pending };
+                let mark = User::<usize>::new(theirs + size_of::<Head>()).read();
+                behind = Some(Before { first, offset, is_ours: mark == Ok(!theirs) });
             }
         }
         let Some(entry) = word.entry(head.offset) else { return };
         (self.entry, self.pending) = (entry, head.pending);
         head.pending = entry;
         self.head = head;
+        self.mark = !own;
         self.word = word;
         compiler_fence(Ordering::SeqCst);
         // SAFETY: the head stays here until `end`, and the entry for as long as the word is mapped.
-        if unsafe { sys::set_robust_list(own) }.is_ok() {
-            self.before = Some(theirs);
+        if unsafe { sys::set_robust_list(own) }.is_err() {
+            return;
         }
+        self.before = Some(theirs);
+        // The end of the list before must be the end of ours: what is pending comes last to the kernel, which would go
+        // round before that, among words that it has just freed and whose next holders write to the entries. Where the
+        // program's head cannot be written to, it does.
+        self.lent = behind.filter(|behind| behind.lead(theirs, own));
+        compiler_fence(Ordering::SeqCst);
     }
 
     /// The word is the calling thread's: it is the first on the list.
@@ -189,9 +232,19 @@ impl Robust {
         false
     }
 
+    /// In a child that has a copy of the memory, and no list yet: the list before is as it was.
+    pub fn forget(&mut self) {
+        if let (Some(before), Some(lent)) = (self.before.take(), self.lent.take()) {
+            let led = lent.lead(before, lent.first);
+            debug_assert!(led);
+        }
+    }
+
     /// Gives the thread the list that it had.
     pub fn end(&mut self) {
-        if let Some(before) = self.before.take() {
+        let before = self.before;
+        self.forget();
+        if let Some(before) = before {
             // SAFETY: it was the thread's list until `begin`.
             let set = unsafe { sys::set_robust_list(before) };
             debug_assert!(set.is_ok());

@@ -173,6 +173,59 @@ fn a_killed_holder_of_two_locks_loses_both() {
     }
 }
 
+/// The outer of two locks, or a robust mutex of the program, is free, and may be another's, before the kernel comes to the
+/// inner one.
+#[test]
+fn a_killed_holder_loses_the_lock_that_it_has_just_won_though_others_take_the_outer_one() {
+    const OWNER_DIED: u32 = 0x4000_0000;
+    /// From a word to its entry, as glibc has it.
+    const ENTRY: usize = 32;
+    let flags = MAP_SHARED | MAP_ANONYMOUS;
+    for turn in 0..20 {
+        // SAFETY: a new mapping takes nothing away; all zero bytes are words that nobody holds.
+        let words: &[Word; 2] = unsafe {
+            let start = sys::mmap(0, size_of::<[Word; 2]>(), PROT_READ | PROT_WRITE, flags, -1, 0);
+            &*(start.expect("memory") as *const [Word; 2])
+        };
+        let [outer, inner] = words.each_ref().map(|word| &word.value);
+        // SAFETY: in the room behind the word.
+        let entry = unsafe { outer.as_ptr().byte_add(ENTRY).cast::<usize>() };
+        let holder = start(|| {
+            let own = sys::gettid() as u32;
+            let mut lists = [Robust::new(), Robust::new()];
+            let head = [entry as usize, ENTRY.wrapping_neg(), 0];
+            if turn % 2 == 0 {
+                lists[0].begin(&words[0]);
+                outer.store(own, Ordering::Relaxed);
+                lists[0].taken();
+            } else {
+                outer.store(own, Ordering::Relaxed);
+                // SAFETY: the entry is the holder's, and the head stays until the process is killed.
+                unsafe {
+                    entry.write_volatile(head.as_ptr() as usize);
+                    sys::set_robust_list(head.as_ptr() as usize).expect("a list");
+                }
+            }
+            lists[1].begin(&words[1]);
+            inner.store(own, Ordering::Release);
+            loop {
+                sys::give_way();
+            }
+        });
+        while inner.load(Ordering::Acquire) == 0 {
+            sys::give_way();
+        }
+        sys::send_signal(holder, KILLED);
+        while outer.load(Ordering::Relaxed) & OWNER_DIED == 0 {
+            core::hint::spin_loop();
+        }
+        // SAFETY: whoever takes it writes there what leads nowhere in the killed process.
+        unsafe { entry.write_volatile(8) };
+        assert_eq!(sys::wait(holder), KILLED);
+        assert_eq!(inner.load(Ordering::Relaxed), OWNER_DIED, "turn {turn}");
+    }
+}
+
 #[test]
 fn the_end_of_the_thread_that_holds_a_lock_frees_it() {
     let shared = guarded();
