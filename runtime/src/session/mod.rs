@@ -12,6 +12,7 @@ mod layers;
 mod lock;
 mod members;
 mod numbers;
+mod records;
 mod robust;
 mod rooms;
 #[cfg(test)]
@@ -24,11 +25,12 @@ pub use arena::{
 };
 pub use backing::{placeholders, scratch_file, text_file};
 pub use layers::{
-    FIRST_EPOCH, LAYER_LOCKS, LAYERS, LOCKS, LayerId, NewLayer, Record, at_place, effective,
-    epoch_of, generation, insert, is_there, map_shared, new_epoch, remove,
+    FIRST_EPOCH, LAYER_LOCKS, LAYERS, LOCKS, at_place, effective, epoch_of, generation, insert,
+    is_there, map_shared, new_epoch, remove,
 };
 pub use lock::{Kept, Lock};
 pub use numbers::Numbers;
+pub use records::{LayerId, NewLayer, Record};
 pub use rooms::ANCHOR;
 pub use views::{
     ROOT, Tables, VIEWS, ViewId, attend, is_lived_in, keep_view, name, new_view, outlive, sees,

@@ -10,7 +10,7 @@
 use core::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::arena::{self, Stored};
-use super::layers::Place;
+use super::records::Place;
 use crate::sys::{self, Errno, Result};
 use crate::view::OWN;
 use linux_raw_sys::general::{

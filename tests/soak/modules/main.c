@@ -252,7 +252,17 @@ static void room(struct statfs *known)
     MUST(statfs(TREE, known) == 0);
 }
 
-/* What killed processes have not come to remove. */
+static pid_t workers[WORKERS];
+
+static int is_worker(pid_t pid)
+{
+    for (int at = 0; at < WORKERS; at++)
+        if (workers[at] == pid)
+            return 1;
+    return 0;
+}
+
+/* What killed processes have not come to remove; a file's name begins with its maker's number. */
 static int clean(void)
 {
     char path[300];
@@ -260,7 +270,7 @@ static int clean(void)
     DIR *folder = opendir(TREE);
     MUST(folder);
     for (struct dirent *entry; folder && (entry = readdir(folder));)
-        if (entry->d_name[0] != '.') {
+        if (entry->d_name[0] != '.' && !is_worker(atoi(entry->d_name))) {
             snprintf(path, sizeof path, TREE "/%s", entry->d_name);
             MUST(unlink(path) == 0);
             count++;
@@ -295,7 +305,7 @@ int main(int argc, char **argv)
     puts("ready");
     show();
 
-    pid_t workers[WORKERS] = {0};
+    int left = 0;
     double end = now() + atof(argv[2]);
     while (now() < end && !shared->findings) {
         int at = random_below(WORKERS);
@@ -324,11 +334,13 @@ int main(int argc, char **argv)
             for (int i = 0; i < WORKERS; i++)
                 if (workers[i] == pid)
                     workers[i] = 0;
+        left += clean();
     }
     for (int at = 0; at < WORKERS; at++)
         if (workers[at] > 0) {
             kill(-workers[at], SIGKILL);
             shared->kills++;
+            workers[at] = 0;
         }
     int status;
     while (waitpid(-1, &status, 0) > 0)
@@ -348,7 +360,7 @@ int main(int argc, char **argv)
         finding("%ld counted, %ld asked and %ld answered", counted, (long)shared->asked, (long)shared->answered);
     MUST(shared->asked - shared->answered <= shared->kills);
     /* With the file that has no name yet, or none any more, of each. */
-    int left = clean();
+    left += clean();
     MUST(left <= 2 * shared->kills);
     read_useless();
     room(&after);
