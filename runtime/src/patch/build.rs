@@ -12,6 +12,7 @@ use super::plan::{PAGE, Plan, Text};
 use super::site::Site;
 use super::stub::{Emitted, Point, Stub};
 use crate::arch;
+use crate::sort;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -286,7 +287,7 @@ impl Plan<'_> {
 /// Addresses in order, each once.
 fn ordered(addresses: impl Iterator<Item = u64>) -> Vec<u64> {
     let mut addresses: Vec<u64> = addresses.collect();
-    addresses.sort_unstable();
+    sort::addresses(&mut addresses);
     addresses.dedup();
     addresses
 }

@@ -7,6 +7,7 @@ use super::insn::{Naming, Reference};
 use super::near::Near;
 use crate::arch;
 use crate::arch::patch::{REACH, SHORT_REACH};
+use crate::sort;
 use alloc::vec::Vec;
 use core::ops::Range;
 use goblin::elf64::header::ET_EXEC;
@@ -17,7 +18,7 @@ pub struct Names(Vec<u64>);
 impl Names {
     /// Sorts what was collected.
     pub fn new(mut addresses: Vec<u64>) -> Self {
-        addresses.sort_unstable();
+        sort::addresses(&mut addresses);
         addresses.dedup();
         Self(addresses)
     }
@@ -56,7 +57,7 @@ impl Names {
                 add(reference.target);
             });
         }
-        functions.sort_unstable();
+        sort::addresses(&mut functions);
         for jump in jumps {
             let next = runs.partition_point(|run| run.start <= jump.target);
             let Some(run) = next.checked_sub(1).and_then(|index| runs.get(index)) else { continue };

@@ -7,6 +7,7 @@
 use super::insn::{Flow, Insn};
 use super::site::Refusal;
 use crate::arch;
+use crate::sort;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -126,7 +127,7 @@ impl Run {
 
     fn settle(&mut self) {
         for list in [&mut self.targets, &mut self.calls] {
-            list.sort_unstable();
+            sort::addresses(list);
             list.dedup();
         }
     }

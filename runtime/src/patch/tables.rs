@@ -11,6 +11,7 @@ use super::elf::Elf;
 use super::run::Run;
 use super::starts::Landmarks;
 use crate::arch;
+use crate::sort;
 use alloc::vec::Vec;
 
 /// A table with more entries is not believed.
@@ -51,7 +52,7 @@ fn cases(elf: &Elf<'_>, marks: &Landmarks, run: &Run, code: &[u8]) -> Option<Vec
         })
         .filter(|&base| base % align_of::<arch::patch::Distance>() as u64 == 0)
         .collect();
-    bases.sort_unstable();
+    sort::addresses(&mut bases);
     bases.dedup();
     let mut found = Vec::new();
     for base in bases.into_iter().filter(|&base| marks.code_of(base).is_none()) {

@@ -83,7 +83,7 @@ impl Landmarks {
     fn settle(&mut self, elf: &Elf<'_>) {
         for list in [&mut self.starts, &mut self.labels] {
             list.retain(|&address| elf.is_text(address));
-            list.sort_unstable();
+            sort::addresses(list);
             list.dedup();
         }
         self.extents.retain(|extent| elf.is_text(extent.start) && extent.start < extent.end);
@@ -133,7 +133,7 @@ impl Landmarks {
     /// Adds starts that decoding found.
     pub fn add_starts(&mut self, more: impl Iterator<Item = u64>) {
         self.starts.extend(more);
-        self.starts.sort_unstable();
+        sort::addresses(&mut self.starts);
         self.starts.dedup();
     }
 }
