@@ -4,6 +4,8 @@ use linux_raw_sys::general as nr;
 
 /// `newfstatat`, and what it fills.
 pub const FSTATAT: u32 = nr::__NR_newfstatat;
+/// `fstat`, which fills the same.
+pub const FSTAT: usize = nr::__NR_fstat as usize;
 /// See [`FSTATAT`].
 pub type RawStat = nr::stat;
 /// The `sigreturn` of seccomp's strict mode (asm/seccomp.h).

@@ -148,7 +148,14 @@ pub fn uncount(
         folder if !follows => procfs::canonical_unless_link(folder, given, &mut buffer),
         folder => procfs::canonical(folder, given, &mut buffer),
     };
-    let Some(pid) = listed.and_then(process_of_listing) else { return };
+    if let Some(pid) = listed.and_then(process_of_listing) {
+        uncount_of(call, pid, size);
+    }
+}
+
+/// The same of the folder of process `pid`, whose length a call that has succeeded has put at `size`.
+#[inline(never)]
+pub fn uncount_of(call: &Call<'_>, pid: i32, size: usize) {
     let own = of(call, pid).into_iter().filter(|fd| *fd >= 0).count();
     // SAFETY: the kernel has filled the structure whose field it is. It may not be aligned.
     unsafe {
@@ -180,6 +187,7 @@ pub fn dirfd(call: &Call<'_>, path: usize) -> i32 {
 }
 
 /// vload's descriptors in process `pid`, which the caller sees.
+#[inline(never)]
 fn of(call: &Call<'_>, pid: i32) -> [i32; OWN_DESCRIPTORS] {
     if Some(pid) == pid_in_proc() {
         return call.descriptors().all().map(super::Slot::get);

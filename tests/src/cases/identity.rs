@@ -52,6 +52,10 @@ pub fn cases() -> Vec<Case> {
             r#"exec 9</dev/null 255</dev/null "$@""#,
             "sh",
         ]),
+        Case::new("identity/folder-size").build(Build::c("foldersize.c")).not_under(OTHERS),
+        Case::new("identity/folder-size-musl")
+            .build(Build::musl("foldersize.c", "musl", &[]))
+            .not_under(OTHERS),
         Case::new("identity/readlinks").build(Build::c("readlinks.c")),
         Case::new("identity/readlinks-longer")
             .build(Build::c("readlinks.c"))

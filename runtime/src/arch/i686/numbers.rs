@@ -10,6 +10,8 @@ pub use crate::arch::one_way_in::{compat_maps, is_x32_exec, native_of_compat};
 
 /// `fstatat64`, and what it fills.
 pub const FSTATAT: u32 = nr::__NR_fstatat64;
+/// `fstat64`, which fills the same.
+pub const FSTAT: usize = nr::__NR_fstat64 as usize;
 /// See [`FSTATAT`].
 pub type RawStat = nr::stat64;
 /// The kernel whose `rt_sigreturn` restores the alternate stack before the registers: none does.

@@ -58,12 +58,14 @@ pub enum Kind {
     Vector,
     /// `syscall`.
     Call,
+    /// `fd`, a folder: its length is how many descriptors there are (`hidden::uncount`).
+    Descriptors,
 }
 
 impl Kind {
     /// The file that the last part of a path names.
     pub fn named(path: &[u8]) -> Option<Self> {
-        const NAMES: [(&[u8], Kind); 9] = [
+        const NAMES: [(&[u8], Kind); 10] = [
             (b"maps", Kind::Maps),
             (b"smaps", Kind::Smaps),
             (b"smaps_rollup", Kind::Rollup),
@@ -73,6 +75,7 @@ impl Kind {
             (b"status", Kind::Status),
             (b"auxv", Kind::Vector),
             (b"syscall", Kind::Call),
+            (b"fd", Kind::Descriptors),
         ];
         let (_, name) = procfs::split(path);
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)

@@ -7,6 +7,7 @@
 //! `sequence.rs`.
 
 use core::cell::UnsafeCell;
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use super::buffer::Buffer;
@@ -14,10 +15,11 @@ use super::records::Records;
 use super::sequence;
 use super::{Kind, content, kind_of, query};
 use crate::arch;
+use crate::arch::numbers::{FSTAT, RawStat};
 use crate::layer::{self, Call, Class};
 use crate::memory::{copy_out, read_words};
 use crate::sys::{self, Errno, Result};
-use crate::view::Descriptors;
+use crate::view::{Descriptors, hidden};
 use linux_raw_sys::general as nr;
 
 macro_rules! numbers {
@@ -45,7 +47,7 @@ pub(super) struct Text {
 
 /// The calls that are wanted while a descriptor is claimed.
 pub const CALLS: &[usize] =
-    &[READ, PREAD64, READV, PREADV, PREADV2, SENDFILE, SPLICE, COPY_FILE_RANGE, DUP, IOCTL];
+    &[READ, PREAD64, READV, PREADV, PREADV2, SENDFILE, SPLICE, COPY_FILE_RANGE, DUP, IOCTL, FSTAT];
 
 /// Descriptors that can be claimed at once.
 const MOST: usize = 32;
@@ -215,6 +217,16 @@ pub fn call(call: &mut Call<'_>) -> Option<isize> {
         drop_claim(claim, fd);
         return None;
     };
+    if call.number == FSTAT && kind.0 == Kind::Descriptors {
+        let result = call.pass();
+        if result == 0 {
+            hidden::uncount_of(call, kind.1, second + offset_of!(RawStat, st_size));
+        }
+        return Some(result);
+    }
+    if call.number == FSTAT || kind.0 == Kind::Descriptors {
+        return None;
+    }
     let offset = || arch::offset_of_pair(call.args[3], call.args[4]);
     let answer = match call.number {
         READ => serve(claim, fd, kind, None, &mut [(second, call.args[2])].into_iter()),
