@@ -17,6 +17,8 @@ fn main() {
         "--no-dynamic-linker".into(),
         "-ztext".into(),
         "--gc-sections".into(),
+        // Debuggers look for it by its name (debugger.rs).
+        "--export-dynamic-symbol=_dl_debug_state".into(),
         // The resident works with pages of 4 KiB; larger ones would pad the file.
         "-zmax-page-size=4096".into(),
     ];

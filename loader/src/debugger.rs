@@ -5,6 +5,7 @@
 //! for where the program does. So the copy is the same byte for byte, and has a dynamic section at the distance
 //! at which the program has its own. What lies between the two is not mapped.
 
+use core::arch::global_asm;
 use core::mem::size_of;
 
 use linux_raw_sys::elf::{Elf_Phdr, PT_DYNAMIC, PT_PHDR};
@@ -16,9 +17,47 @@ use runtime::view::debugger;
 
 use crate::map::Mapped;
 
-/// The address of the copy. `None` for a program without a `PT_PHDR` or dynamic section, as a static one: in that
+// Where a debugger waits for libraries. It finds the function by its name, and knows of no second instruction.
+global_asm!(
+    ".globl _dl_debug_state",
+    ".type _dl_debug_state, @function",
+    ".hidden vload_debug_twin",
+    ".balign 4",
+    "_dl_debug_state:",
+    "ret",
+    ".balign 4",
+    "vload_debug_twin:",
+    "ret",
+    ".size _dl_debug_state, . - _dl_debug_state",
+);
+
+unsafe extern "C" {
+    static _dl_debug_state: u8;
+    static vload_debug_twin: u8;
+    // linker.ld
+    static mut __dynamic: [usize; 2];
+}
+
+/// Names the program to a debugger. The address of its list.
+pub fn begin(program: &Mapped) -> usize {
+    let state = [&raw const _dl_debug_state, &raw const vload_debug_twin].map(|at| at.addr());
+    let list = debugger::begin(program.bias, state);
+    let mut entry = &raw mut __dynamic;
+    // SAFETY: vload's own dynamic section, which can be written to, and nobody reads; it ends with a 0.
+    unsafe {
+        while (*entry)[0] != 0 {
+            if (*entry)[0] == debugger::DT_DEBUG {
+                (*entry)[1] = list;
+            }
+            entry = entry.add(1);
+        }
+    }
+    list
+}
+
+/// The address of the copy, which leads to `list`. `None` for a program without a `PT_PHDR` or dynamic section, as a static one: in that
 /// nothing leads a debugger anywhere. Without memory to spare it does without as well.
-pub fn headers(elf: &Elf, program: &Mapped) -> Option<usize> {
+pub fn headers(elf: &Elf, program: &Mapped, list: usize) -> Option<usize> {
     const MOST: usize = 64;
     /// No program is as long; what is between is mapped for a moment.
     const LONGEST: usize = 1 << 30;
@@ -33,11 +72,12 @@ pub fn headers(elf: &Elf, program: &Mapped) -> Option<usize> {
         core::slice::from_raw_parts(words.as_ptr().cast::<Elf_Phdr>(), elf.header.phnum.into())
     };
     let find = |kind: u32| headers.iter().find(|header| header.p_type == kind);
+    let dynamic = find(PT_DYNAMIC)?;
+    let (at, length) = (dynamic.p_vaddr, dynamic.p_memsz);
+    debugger::follow(at.wrapping_add(program.bias), length);
     if find(PT_PHDR)?.p_vaddr != first {
         return None;
     }
-    let dynamic = find(PT_DYNAMIC)?;
-    let (at, length) = (dynamic.p_vaddr, dynamic.p_memsz);
     let distance = at.checked_sub(first).filter(|distance| *distance < LONGEST)?;
     if distance < size || !(2 * WORD..LONGEST).contains(&length) {
         return None;
@@ -45,7 +85,6 @@ pub fn headers(elf: &Elf, program: &Mapped) -> Option<usize> {
     let page = process::page_size();
     let whole = (distance + length).next_multiple_of(page);
     let start = sys::map_anonymous(whole).ok()?;
-    let list = debugger::begin(program.bias, at.wrapping_add(program.bias), length);
     // SAFETY: the mapping is ours alone; the headers end before `distance`, and the section has room for the entry.
     unsafe {
         (start as *mut usize).copy_from_nonoverlapping(words.as_ptr(), words.len());

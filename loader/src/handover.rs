@@ -162,13 +162,15 @@ pub fn run(target: Target<'_>) -> ! {
         executable_stack::make(built.sp);
     }
     identity::set_name(&execfn, PROGRAM.path());
-    if let Some(headers) = debugger::headers(&resolved.elf, &program) {
+    let list = debugger::begin(&program);
+    if let Some(headers) = debugger::headers(&resolved.elf, &program, list) {
         for pair in auxv.iter_mut().filter(|pair| pair[0] as u32 == AT_PHDR) {
             PROGRAM.set_headers(pair[1]);
             pair[1] = headers;
         }
     }
     identity::set_memory_map(&built, &auxv, &addresses(&resolved.elf, &program, &interp, random));
+    runtime::view::debugger::tell();
     enter(built.sp, start)
 }
 

@@ -201,7 +201,10 @@ pub fn call(call: &mut Call<'_>) -> isize {
             let (sp, [new, old, ..]) = (call.regs.sp(), call.args);
             sys::raw(signal::sigaltstack(&mut call.block.altstack, sp, new, old))
         }
-        MUNMAP => text::munmap(call),
+        MUNMAP => {
+            view::debugger::look(MUNMAP);
+            text::munmap(call)
+        }
         PERSONALITY => process::personality(call),
         GETDENTS64 => view::getdents(call, 19),
         PTRACE => process::ptrace(call),
@@ -217,7 +220,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         EPOLL_PWAIT | EPOLL_PWAIT2 => signal::wait_masked(call, MaskArgument::Pointer(4)),
         PSELECT6 | IO_PGETEVENTS => signal::wait_masked(call, MaskArgument::Structure(5)),
         own::MMAP => {
-            view::debugger::look();
+            view::debugger::look(own::MMAP);
             guard::mmap(call, &mut text::mmap)
         }
         PRLIMIT64 => view::limit(call),
@@ -227,7 +230,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
             Some(kind) => legacy(call, kind),
             None => view::maps::call(call)
                 .or_else(|| {
-                    view::debugger::look();
+                    view::debugger::look(call.number);
                     guard::call(call, &mut text::on_mappings)
                 })
                 .unwrap_or_else(|| view::pass(call)),

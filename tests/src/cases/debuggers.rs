@@ -25,6 +25,32 @@ pub fn cases() -> Vec<Case> {
             .seconds(120)
             .plain_only()
             .never_confined(),
+        // A debugger that starts vload waits for the program's functions, and for those of its libraries.
+        Case::new("debuggers/gdb-starts")
+            .needs_program("gdb")
+            .build(Build::c_with("started.c", "debug", &["-g", "-O0"]))
+            .check(started)
+            .seconds(120)
+            .plain_only()
+            .never_confined(),
+        Case::new("debuggers/gdb-starts-static")
+            .needs_program("gdb")
+            .build(Build::c_with("started.c", "alone", &["-g", "-O0", "-static", "-DALONE"]))
+            .check(started)
+            .seconds(120)
+            .plain_only()
+            .never_confined(),
+        Case::new("debuggers/gdb-starts-static-pie")
+            .needs_program("gdb")
+            .build(Build::c_with(
+                "started.c",
+                "alone-pie",
+                &["-g", "-O0", "-static-pie", "-fPIE", "-DALONE"],
+            ))
+            .check(started)
+            .seconds(120)
+            .plain_only()
+            .never_confined(),
         Case::new("debuggers/tracers")
             .build(Build::c("tracers.c"))
             .build(Build::c("small.c"))
@@ -176,6 +202,63 @@ fn look(bench: &Bench<'_>, vload: &[&str]) -> Result<Found> {
         .collect();
     let functions = [functions(first), functions(second)];
     Ok(Found { libraries, functions })
+}
+
+/// What gdb has found at each stop of a program that it has started: the functions that call one another down from
+/// `main`, and what was returned.
+fn stops(bench: &Bench<'_>, vload: &[&str]) -> Result<Vec<String>> {
+    let program = bench.word("{0}");
+    let mut words = vec!["gdb", "-nx", "-batch"];
+    let commands = [
+        "set debuginfod enabled off",
+        "set breakpoint pending on",
+        "break main",
+        "break inner",
+        "break cbrt",
+        "run",
+        "bt",
+        "continue",
+        "bt",
+        "finish",
+        "continue",
+        "bt",
+        "continue",
+    ];
+    words.extend(commands.iter().flat_map(|command| ["-ex", command]));
+    words.push("--args");
+    words.extend(vload);
+    let outcome = bench.run_command(Host::Words(&words), &[&program, "argument"])?;
+    let mut is_past_main = false;
+    let mut found = Vec::new();
+    for line in outcome.text().lines() {
+        if line.starts_with('#') {
+            is_past_main &= !line.starts_with("#0 ");
+            if !is_past_main {
+                let names = line.split_once(" in ").map_or(&line[2..], |(_, name)| name).trim();
+                let name = names.split([' ', '(']).next().unwrap_or_default();
+                is_past_main = name == "main";
+                found.push(name.to_owned());
+            }
+        } else if line.starts_with("Value returned") {
+            found.push(line.to_owned());
+        } else if let Some((_, end)) = line.split_once(" exited ") {
+            found.push(end.to_owned());
+        } else if matches!(line, "4 argument" | "2" | "8") {
+            found.push(line.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+fn started(bench: &Bench<'_>) -> Result<()> {
+    let native = stops(bench, &[])?;
+    let found = stops(bench, &[&bench.word("{vload}")])?;
+    for expected in [["main"; 2], ["inner"; 2], ["4 argument"; 2], ["cbrt", "8"]] {
+        let is_there = native.iter().any(|line| expected.contains(&line.as_str()));
+        ensure!(is_there, "natively: {native:?}");
+    }
+    ensure!(found == native, "{found:?}, and natively {native:?}");
+    Ok(())
 }
 
 fn attached(bench: &Bench<'_>) -> Result<()> {
