@@ -10,6 +10,7 @@ use super::resumed::OPTIONS;
 use crate::log::Line;
 use crate::module::control;
 use crate::sys::{self, Errno, Result};
+use crate::view;
 use linux_raw_sys::general::{
     AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, F_GETFD, F_GETFL, FD_CLOEXEC, O_CLOEXEC, O_NOFOLLOW,
     O_PATH, O_RDONLY,
@@ -103,6 +104,10 @@ fn judge(
     file: &CStr,
     inaccessible: bool,
 ) -> Result<Found> {
+    if matches!(failure.refusal.errno, Errno::MFILE | Errno::NFILE) {
+        // The exec may close some.
+        return Ok(Found::File { fd: -1, inaccessible });
+    }
     if failure.refusal.fatal {
         // The kernel finds out too late to tell the caller; so does the next vload.
         return Ok(Found::File { fd: open(request, file)?, inaccessible });
@@ -118,7 +123,7 @@ fn open(request: &ExecRequest, path: &CStr) -> Result<i32> {
         return reopen(request.dirfd);
     }
     let nofollow = if request.flags & AT_SYMLINK_NOFOLLOW as usize != 0 { O_NOFOLLOW } else { 0 };
-    sys::openat(request.dirfd, path, O_RDONLY | O_CLOEXEC | nofollow, 0)
+    view::open_own(request.dirfd, path, O_RDONLY | nofollow)
 }
 
 /// Another descriptor for what `fd` refers to, which may have been opened with `O_PATH`.

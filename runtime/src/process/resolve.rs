@@ -11,7 +11,7 @@ use core::ffi::CStr;
 use super::misc;
 use crate::image::{Elf, Fd, Format, Head, Limits, Nesting, PATH_MAX, Refusal, Script, What};
 use crate::sys::{self, Errno};
-use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY};
+use linux_raw_sys::general::O_RDONLY;
 
 /// An opened program, and the interp it names.
 pub struct Resolved {
@@ -220,5 +220,5 @@ fn program(fd: i32, path: &CStr, head: &Head) -> Result<Resolved, Failure> {
 pub fn open_executable(path: &CStr) -> sys::Result<i32> {
     // Asked first: to open a pipe or a device can take forever, or do something.
     super::check::may_execute(path)?;
-    sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0)
+    crate::view::open_own(sys::CWD, path, O_RDONLY)
 }

@@ -205,26 +205,44 @@ impl Descriptors {
     }
 }
 
+/// What the soft limit is raised by for a moment.
+const SPAN: u64 = 64;
+
+/// Opens something while the soft limit is higher than `limit` says.
+#[inline(never)]
+fn raised(limit: sys::Limit, open: &mut dyn FnMut() -> Result<i32>) -> Result<i32> {
+    // Where the hard limit has no room above, a privileged process may raise it for the moment.
+    let soft = limit.soft + SPAN;
+    sys::set_limit(RLIMIT_NOFILE, sys::Limit { soft, hard: limit.hard.max(soft) })?;
+    let opened = open();
+    let restored = sys::set_limit(RLIMIT_NOFILE, limit);
+    debug_assert!(restored.is_ok());
+    opened
+}
+
+/// Opens a file for vload's own use, also where the target's descriptors are as many as it may have.
+pub fn open_own(folder: i32, path: &CStr, flags: u32) -> Result<i32> {
+    let mut open = || sys::openat(folder, path, flags | O_CLOEXEC, 0);
+    match open() {
+        Err(Errno::MFILE) => sys::limit(RLIMIT_NOFILE)
+            .and_then(|limit| raised(limit, &mut open))
+            .or(Err(Errno::MFILE)),
+        opened => opened,
+    }
+}
+
 /// A copy of `fd` at a number where the target does not look: above its soft limit if the hard one
 /// allows it, else as high as the limit allows, but not so high that the kernel's table grows large.
 #[inline(never)]
 pub fn hide(fd: i32, close_on_exec: bool) -> Result<i32> {
     const HIGH: u64 = 4096;
-    const SPAN: u64 = 64;
     /// Programs that want a number that is surely closed take the limit itself.
     const AWAY: i32 = 40;
     let limit = sys::limit(RLIMIT_NOFILE)?;
     if limit.soft < HIGH {
-        // Where the hard limit has no room above, a privileged process may raise it for the moment.
-        let soft = limit.soft + SPAN;
-        let raised = sys::Limit { soft, hard: limit.hard.max(soft) };
-        if sys::set_limit(RLIMIT_NOFILE, raised).is_ok() {
-            let copy = sys::duplicate(fd, limit.soft as i32 + AWAY, close_on_exec);
-            let restored = sys::set_limit(RLIMIT_NOFILE, limit);
-            debug_assert!(restored.is_ok());
-            if copy.is_ok() {
-                return copy;
-            }
+        let mut copy = || sys::duplicate(fd, limit.soft as i32 + AWAY, close_on_exec);
+        if let Ok(copy) = raised(limit, &mut copy) {
+            return Ok(copy);
         }
     }
     let lowest = limit.soft.min(HIGH).saturating_sub(SPAN / 2).max(limit.soft.min(10) / 2);

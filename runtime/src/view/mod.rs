@@ -13,7 +13,7 @@ mod vector;
 
 pub use descriptors::{
     Descriptors, HANDED_ON, OWN, OWN_DESCRIPTORS, PRLIMIT64, Slot, close, close_range,
-    duplicate_onto, fcntl, hide, limit, move_away, new_table, together, unshare,
+    duplicate_onto, fcntl, hide, limit, move_away, new_table, open_own, together, unshare,
 };
 pub use exe::{Replacement, behind, open, open_how, readlink, stat};
 pub use hidden::{is_named, of_process};

@@ -4,7 +4,7 @@ use super::path_of;
 use crate::log::Line;
 use crate::sys;
 use core::ffi::CStr;
-use linux_raw_sys::general::{O_CLOEXEC, O_DIRECTORY, O_PATH};
+use linux_raw_sys::general::{O_DIRECTORY, O_PATH};
 
 /// `PROC_SUPER_MAGIC` (linux/magic.h).
 const PROC_SUPER_MAGIC: usize = 0x9fa0;
@@ -41,7 +41,7 @@ fn opened<'a>(dirfd: i32, folder: &[u8], flags: u32, buffer: &'a mut [u8]) -> Op
     let mut line = Line::new();
     line.raw(if folder.is_empty() { b"." } else { folder }).raw(b"\0");
     let path = CStr::from_bytes_with_nul(line.bytes()).ok()?;
-    let fd = sys::openat(dirfd, path, O_PATH | O_DIRECTORY | O_CLOEXEC | flags, 0).ok()?;
+    let fd = super::open_own(dirfd, path, O_PATH | O_DIRECTORY | flags).ok()?;
     let found = if is_proc(fd) { path_of(fd, buffer) } else { None };
     sys::close(fd);
     found

@@ -93,6 +93,11 @@ pub fn cases() -> Vec<Case> {
     cases.extend(with_rights(execs));
     cases.extend(scripts());
     cases.extend([
+        // Their limit is above the soft one, where vload opens what it must.
+        Case::new("exec/crowded")
+            .build(Build::c("crowded.c"))
+            .build(Build::c_with("crowded.c", "static", &["-static"]))
+            .run(&["{0}", "{1}"]),
         Case::new("exec/errors").build(Build::c("execerrors.c")).on(&[Arch::X86_64, Arch::I686]),
         // Only the kernel knows whether somebody writes to a file.
         Case::new("exec/errors-busy")
