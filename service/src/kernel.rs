@@ -63,7 +63,7 @@ pub fn fcntl(fd: i32, command: u32, argument: usize) -> Result<usize> {
 
 /// Does something with the link of `/proc` to the file behind `fd`.
 pub fn with_link<R>(fd: i32, act: impl FnOnce(&core::ffi::CStr) -> Result<R>) -> Result<R> {
-    const FOLDER: &[u8] = b"/proc/self/fd/";
+    const FOLDER: &[u8] = b"/proc/thread-self/fd/";
     let mut path = [0u8; 32];
     path[..FOLDER.len()].copy_from_slice(FOLDER);
     let mut digits = [0u8; 10];

@@ -120,7 +120,7 @@ pub fn report_inherited() {
 /// Says of every ring of the process that layers do not hear of it.
 pub fn report() {
     let flags = nr::O_RDONLY | nr::O_DIRECTORY | nr::O_CLOEXEC;
-    let Ok(folder) = sys::openat(sys::CWD, c"/proc/self/fd", flags, 0) else { return };
+    let Ok(folder) = sys::openat(sys::CWD, c"/proc/thread-self/fd", flags, 0) else { return };
     let listed = sys::list(folder, &mut |name| {
         let mut target = [0; 64];
         if sys::readlink(folder, name, &mut target) == Ok(b"anon_inode:[io_uring]") {

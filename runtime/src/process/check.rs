@@ -129,7 +129,7 @@ fn open(request: &ExecRequest, path: &CStr) -> Result<i32> {
 /// Another descriptor for what `fd` refers to, which may have been opened with `O_PATH`.
 pub fn reopen(fd: i32) -> Result<i32> {
     let mut line = Line::new();
-    line.text("/proc/self/fd/").decimal(i64::from(fd)).raw(b"\0");
+    line.text("/proc/thread-self/fd/").decimal(i64::from(fd)).raw(b"\0");
     let reopened = CStr::from_bytes_with_nul(line.bytes())
         .map_err(|_| Errno::INVAL)
         .and_then(|path| sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0));

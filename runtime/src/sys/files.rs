@@ -286,7 +286,7 @@ pub fn punch(fd: i32, offset: u64, length: usize) -> Result<()> {
 /// Another open file description of the file behind a descriptor, for reading and writing.
 pub fn reopen(fd: i32) -> Result<i32> {
     let mut path = crate::log::Line::new();
-    path.text("/proc/self/fd/").decimal(i64::from(fd)).raw(b"\0");
+    path.text("/proc/thread-self/fd/").decimal(i64::from(fd)).raw(b"\0");
     let path = CStr::from_bytes_with_nul(path.bytes()).map_err(|_| super::Errno::INVAL)?;
     openat(CWD, path, nr::O_RDWR | nr::O_CLOEXEC, 0)
 }
@@ -421,7 +421,7 @@ pub fn path_of_exec<'a>(
     line: &'a mut crate::log::Line,
 ) -> Option<&'a CStr> {
     if path.is_empty() && flags == AT_EMPTY_PATH as usize {
-        line.text("/proc/self/fd/").decimal(i64::from(dirfd)).raw(b"\0");
+        line.text("/proc/thread-self/fd/").decimal(i64::from(dirfd)).raw(b"\0");
         return CStr::from_bytes_with_nul(line.bytes()).ok();
     }
     let absolute = dirfd == CWD || path.to_bytes().starts_with(b"/");

@@ -138,7 +138,7 @@ impl Descriptors {
     /// Keeps the program's file, which is open as `fd`: where there is a `/proc`, by a descriptor that answers nothing.
     pub fn keep_program(&self, fd: i32) {
         let mut link = Line::new();
-        link.text("/proc/self/fd/").decimal(i64::from(fd)).raw(b"\0");
+        link.text("/proc/thread-self/fd/").decimal(i64::from(fd)).raw(b"\0");
         let path = CStr::from_bytes_with_nul(link.bytes()).unwrap_or(c"");
         let file = sys::openat(sys::CWD, path, O_PATH | O_CLOEXEC, 0).unwrap_or(fd);
         let kept = hide(file, true);

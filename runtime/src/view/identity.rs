@@ -128,10 +128,11 @@ impl Program {
     }
 }
 
-/// The path of an open file, as `/proc` shows it; `None` without `/proc`.
+/// The path of an open file, as `/proc` shows it; `None` without `/proc`. The thread may have descriptors of its own
+/// (`unshare(2)`), and the process's first thread, whose `/proc/self` shows, may have ended.
 pub fn path_of(fd: i32, buffer: &mut [u8]) -> Option<&[u8]> {
     let mut line = crate::log::Line::new();
-    line.text("/proc/self/fd/").decimal(i64::from(fd)).raw(b"\0");
+    line.text("/proc/thread-self/fd/").decimal(i64::from(fd)).raw(b"\0");
     let link = CStr::from_bytes_with_nul(line.bytes()).ok()?;
     sys::readlink(sys::CWD, link, buffer).ok()
 }

@@ -235,7 +235,8 @@ fn stops(bench: &Bench<'_>, vload: &[&str]) -> Result<Vec<String>> {
             is_past_main &= !line.starts_with("#0 ");
             if !is_past_main {
                 let names = line.split_once(" in ").map_or(&line[2..], |(_, name)| name).trim();
-                let name = names.split([' ', '(']).next().unwrap_or_default();
+                let name =
+                    names.split([' ', '(']).next().unwrap_or_default().trim_start_matches('_');
                 is_past_main = name == "main";
                 found.push(name.to_owned());
             }

@@ -56,6 +56,10 @@ pub fn cases() -> Vec<Case> {
         Case::new("identity/folder-size-musl")
             .build(Build::musl("foldersize.c", "musl", &[]))
             .not_under(OTHERS),
+        Case::new("identity/thread-descriptors")
+            .build(Build::c_with("threadfds.c", "", &["-pthread"]))
+            .not_under(&["foreign-proc"]),
+        Case::new("identity/pieces").build(Build::c("pieces.c")),
         Case::new("identity/readlinks").build(Build::c("readlinks.c")),
         Case::new("identity/readlinks-longer")
             .build(Build::c("readlinks.c"))

@@ -59,7 +59,7 @@ fn is_self(fd: i32) -> bool {
 /// The process that a descriptor stands for (pidfd_open(2)).
 pub fn process_behind(fd: i32) -> Option<i32> {
     let mut line = Line::new();
-    line.text("/proc/self/fdinfo/").decimal(i64::from(fd)).raw(b"\0");
+    line.text("/proc/thread-self/fdinfo/").decimal(i64::from(fd)).raw(b"\0");
     let path = CStr::from_bytes_with_nul(line.bytes()).ok()?;
     let mut text = [0; 512];
     let length = sys::read_file(path, &mut text).ok()?;

@@ -39,7 +39,7 @@ pub fn among_others(
 ) -> Result<usize> {
     let mut done = 0;
     let mut at = None;
-    for (address, room) in pieces {
+    for (address, room) in pieces.filter(|&(_, room)| room != 0) {
         let bytes = text.bytes.bytes();
         let expected = position(fd)?;
         let place = usize::try_from(expected).unwrap_or(usize::MAX);

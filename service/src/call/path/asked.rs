@@ -341,7 +341,7 @@ fn real_base(directory: i32, kernel_root: &[u8], base: &mut Text) -> Result<()> 
             // SAFETY: the room is as long as it says.
             return unsafe { kernel::call(nr::__NR_getcwd, arguments) }.map(|length| length - 1);
         }
-        const FOLDER: &[u8] = b"/proc/self/fd/";
+        const FOLDER: &[u8] = b"/proc/thread-self/fd/";
         let mut name = [0; FOLDER.len() + 11];
         let number = u32::try_from(directory).map_err(|_| Errno::BADF)?;
         name[..FOLDER.len()].copy_from_slice(FOLDER);
