@@ -78,7 +78,8 @@ impl Lock {
         if let Some(block) = block {
             // SAFETY: the caller is the block's thread.
             kept.was_held = signal::is_held(unsafe { block.as_ref() });
-            sys::set_signal_mask(sys::ALL_SIGNALS & !signal::faults());
+            // Those that arrive anyway: `SIGTRAP` may be blocked, and wait.
+            sys::set_signal_mask(sys::ALL_SIGNALS & !(signal::faults() & !mask));
         }
         let taken = self.win(&mut kept.list);
         match taken {
