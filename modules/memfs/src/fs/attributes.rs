@@ -74,7 +74,8 @@ impl Fs<'_> {
                     true => (names + 2) * NAME_BYTES,
                     false => self.get(slot, Field::Size),
                 },
-                blocks: match is_directory {
+                // What is on the way in a FIFO is not the file's.
+                blocks: match is_directory || self.is_pipe(slot) {
                     true => 0,
                     false => self.get(slot, Field::Blocks) * (BLOCK as u64 / 512),
                 },
