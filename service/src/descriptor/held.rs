@@ -141,6 +141,26 @@ impl Held {
         self.generation
     }
 
+    /// Whether somebody has the file open to write, or has mapped what was opened so.
+    pub fn is_written(&self) -> bool {
+        let known =
+            |record: &Record| record.identity.each_ref().map(|word| word.load(Ordering::Relaxed));
+        let identity = known(self.record());
+        let layer = self.record().layer.load(Ordering::Relaxed);
+        identity != [0; 2]
+            && self.records.in_use().any(|number| {
+                self.records.get(number).is_some_and(|record| {
+                    let flags = record.flags.load(Ordering::Relaxed) as u32;
+                    record.state.load(Ordering::Acquire) == OPEN
+                        && record.layer.load(Ordering::Relaxed) == layer
+                        && known(record) == identity
+                        && flags & nr::O_ACCMODE != nr::O_RDONLY
+                        && flags & nr::O_PATH == 0
+                        && (placeholder::is_held(number) != Ok(false) || mapped::is_mapped(number))
+                })
+            })
+    }
+
     /// What its descriptors say ([`placeholder::identify`]).
     pub fn identity(&self) -> (u32, u32) {
         (self.number, self.generation)

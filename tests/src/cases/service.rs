@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The programs, each with its groups of calls.
-const GROUPS: [(&str, &[&str]); 17] = [
+const GROUPS: [(&str, &[&str]); 18] = [
     ("opens.c", &["open", "open-badly", "open-within"]),
     ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
     (
@@ -46,6 +46,7 @@ const GROUPS: [(&str, &[&str]); 17] = [
     ),
     ("rare.c", &["only-checked", "not-mounted", "of-all"]),
     ("closers.c", &["close-at-once"]),
+    ("busied.c", &["busy-programs", "odd-calls"]),
     ("fifos.c", &["fifo-opens", "fifo-data", "fifo-meets", "fifo-waits", "fifo-lines"]),
     ("precedence.c", &["order-names", "order-opens", "order-descriptors", "order-others"]),
 ];

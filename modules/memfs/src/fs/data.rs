@@ -261,7 +261,7 @@ impl Fs<'_> {
     pub fn seek(&self, slot: Slot, offset: u64, whence: u32) -> Result<u64> {
         self.step(|| {
             let size = self.get(slot, Field::Size);
-            if whence != SEEK_DATA && whence != SEEK_HOLE {
+            if self.is_directory(slot) || whence != SEEK_DATA && whence != SEEK_HOLE {
                 return Err(Errno::INVAL);
             }
             if offset >= size {

@@ -53,6 +53,10 @@ fn base_of(held: &Held) -> Result<i64> {
 pub fn flock(held: &Held, call: &mut Call) -> Result<usize> {
     held.usable()?;
     let operation = call.arguments[1] as u32;
+    // What was a lock of another kind once has no effect (`sys_flock`, fs/locks.c).
+    if operation & nr::LOCK_MAND != 0 {
+        return Ok(0);
+    }
     let kind = match operation & !nr::LOCK_NB {
         nr::LOCK_SH => nr::F_RDLCK,
         nr::LOCK_EX => nr::F_WRLCK,

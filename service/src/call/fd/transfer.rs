@@ -22,12 +22,16 @@ pub enum Place {
 /// Flags of `preadv2(2)` and `pwritev2(2)` that change nothing here: what they ask for holds, or is a hint.
 const HINTS: u32 = nr::RWF_HIPRI | nr::RWF_DSYNC | nr::RWF_SYNC;
 
+/// `RWF_NOSIGNAL` (linux/fs.h, since 6.18): `SIGPIPE` comes of streams alone.
+const NOSIGNAL: u32 = 0x100;
+
 /// `RWF_NOAPPEND` (linux/fs.h, since 6.9).
 const NOAPPEND: u32 = 0x20;
 
 /// Whether the flags of a vectored call can be (`kiocb_set_rw_flags`, linux/fs.h), and whether it appends.
 pub fn appends(held: &Held, flags: u32) -> Result<bool> {
-    if flags & !(HINTS | nr::RWF_APPEND | NOAPPEND) != 0 {
+    let without_signal = if held.is_stream() { 0 } else { NOSIGNAL };
+    if flags & !(HINTS | nr::RWF_APPEND | NOAPPEND | without_signal) != 0 {
         return Err(Errno::OPNOTSUPP);
     }
     if flags & nr::RWF_APPEND != 0 && flags & NOAPPEND != 0 {

@@ -159,7 +159,7 @@ pub fn execute(asked: &mut Asked<'_>) -> Result<Answer> {
             may_execute(&held)?;
             is_placed = !held.path(&mut path).gone;
             match held.usable() {
-                Ok(()) => Opened::Virtual(held, None),
+                Ok(()) => Opened::unwritten(held, None)?,
                 Err(_) => Opened::of(held.open_for_now()?)?,
             }
         }
@@ -237,9 +237,19 @@ fn open(spot: &Spot, path: &Text) -> Result<Opened> {
 impl Opened {
     fn of(opened: Temporary) -> Result<Self> {
         Ok(match descriptor::find(opened.fd()) {
-            Some(held) => Opened::Virtual(held?, Some(opened)),
+            Some(held) => Opened::unwritten(held?, Some(opened))?,
             None => Opened::Real(opened),
         })
+    }
+
+    /// A layer's own, which nobody may write to (`exe_file_deny_write_access`, linux/fs.h).
+    fn unwritten(held: Held, opened: Option<Temporary>) -> Result<Self> {
+        let opened = Opened::Virtual(held, opened);
+        if !held.is_written() {
+            return Ok(opened);
+        }
+        opened.close();
+        Err(Errno::TXTBSY)
     }
 
     /// It is not needed any more.
@@ -259,7 +269,17 @@ impl Opened {
                 // SAFETY: the room is as long as it says.
                 let length = unsafe { vload::system(nr::__NR_pread64, arguments) };
                 match length {
-                    Ok(length) if line[..length].starts_with(b"#!") => Ok(Program::Script),
+                    Ok(length) if line[..length].starts_with(b"#!") => {
+                        let flags = (nr::AT_EMPTY_PATH | AT_EXECVE_CHECK) as usize;
+                        let path = c"".as_ptr() as usize;
+                        let arguments = [content.fd() as usize, path, 0, 0, flags];
+                        // SAFETY: the path ends with a zero, and nothing is executed: who writes to it only the
+                        // kernel knows, since Linux 6.14.
+                        match unsafe { kernel::call(nr::__NR_execveat, arguments) } {
+                            Err(Errno::TXTBSY) => Err(Errno::TXTBSY),
+                            _ => Ok(Program::Script),
+                        }
+                    }
                     // What cannot be read is for the kernel to judge.
                     _ => Ok(Program::Content(content)),
                 }
