@@ -57,7 +57,7 @@ pub struct Record {
     pub image: Stored,
     /// Where its arguments are.
     pub arguments: Stored,
-    /// Where its locks are, [`LAYER_LOCKS`] pages, and behind them its area.
+    /// Where its locks are, [`LAYER_LOCKS`](super::layers::LAYER_LOCKS) pages, and behind them its area.
     pub shared: Stored,
     /// When it was loaded, in seconds since 1970.
     pub since: u64,
