@@ -223,7 +223,7 @@ pub fn can_keep(components: u64) -> bool {
 }
 
 /// A leaf of `cpuid`: eax, ebx, ecx.
-fn cpuid(leaf: u32, sub: u32) -> (u32, u32, u32) {
+pub(super) fn cpuid(leaf: u32, sub: u32) -> (u32, u32, u32) {
     #[cfg(target_pointer_width = "32")]
     use core::arch::x86::__cpuid_count;
     #[cfg(target_pointer_width = "64")]

@@ -110,8 +110,19 @@ pub fn writable(address: usize, len: usize) -> Result<()> {
     })
 }
 
-/// Whether the target's memory at `address` can be read and holds `bytes`.
+/// Whether the target's memory at `address` can be read, by who has every protection key, and holds `bytes`.
 pub fn equals(address: usize, bytes: &[u8]) -> bool {
+    if !arch::has_keys() || !sys::can_set_signal_mask() {
+        return holds(address, bytes);
+    }
+    // Of a signal that came meanwhile the target would see that it had every key.
+    let mask = sys::set_signal_mask(sys::ALL_SIGNALS);
+    let equal = arch::with_every_key(|| holds(address, bytes));
+    sys::set_signal_mask(mask);
+    equal
+}
+
+fn holds(address: usize, bytes: &[u8]) -> bool {
     if bytes.is_empty() {
         return true;
     }

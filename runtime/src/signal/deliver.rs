@@ -169,9 +169,12 @@ unsafe fn push(
     let has_room = |frame: usize| {
         frame > floor && (!asks || memory::writable(frame, top.wrapping_sub(frame)).is_ok())
     };
-    let frame =
+    // The rights are not those of the code that the stack belongs to, or as narrow as it has them: since Linux 6.12 the
+    // kernel writes a frame whatever they are.
+    let frame = arch::with_every_key(|| {
         // SAFETY: the caller's promise; the place is the one the kernel would have taken.
-        unsafe { arch::build_frame(top, has_room, info, context, reported, action.kernel()) }?;
+        unsafe { arch::build_frame(top, has_room, info, context, reported, action.kernel()) }
+    })?;
     if alt.flags & AltStack::AUTODISARM != 0 {
         // sas_ss_reset: the stack is forgotten until the handler returns.
         block.altstack = AltStack::NONE;

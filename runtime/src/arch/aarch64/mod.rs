@@ -14,7 +14,7 @@ pub mod patch;
 mod target;
 mod thread;
 
-pub use super::all_kept::{KEPT, Kept, can_keep, component, keeping};
+pub use super::all_kept::{KEPT, Kept, can_keep, component, has_keys, keeping, with_every_key};
 pub use super::by_pointer::{
     Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
     hold_bindings, lend_thread_register, release_bindings, restore_thread_register, thread_block,

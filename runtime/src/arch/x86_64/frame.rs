@@ -14,7 +14,7 @@ use core::mem::size_of;
 use super::call_regs::CallRegs;
 use super::context::{DIRECTION_TRAP_RESUME, LEGACY_AREA, UContext};
 use super::{Context, KernelAction, SigInfo};
-use crate::arch::extended;
+use crate::arch::{extended, keys};
 
 // The places of the SSE state in the legacy area (struct fxregs_state, arch/x86/include/asm/fpu/types.h).
 const MXCSR: usize = 24;
@@ -88,6 +88,7 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
         (regs.vectors().add(16 * 16) as *mut u32).write(0x1f80);
         core::arch::asm!("fninit", options(nomem, nostack, preserves_flags));
     }
+    keys::begin_handler();
 }
 
 /// The address of the `ucontext` that `rt_sigreturn` called with `regs` would restore.
@@ -109,6 +110,7 @@ impl Extended {
     /// # Safety
     /// `info` must point to the frame's siginfo and `context` be the frame's.
     pub unsafe fn keep(&mut self, info: *const SigInfo, context: &Context) {
+        keys::note_beginning();
         // SAFETY: the caller's promise.
         self.info = unsafe { info.read() };
         self.context = *context.get();

@@ -30,6 +30,7 @@ pub use super::gate::{
     own_call_done, syscall, syscall_unasked,
 };
 pub use super::kernel_action::{ACTION_FLAGS, KernelAction};
+pub use super::keys::{has_keys, with_every_key};
 pub use super::raw64::{
     fallocate64, ftruncate64, kernel_bits, mmap_offset, mmap64, offset_of_pair, pread64,
     statfs_flags,
