@@ -30,6 +30,8 @@ pub struct Machine {
     pub arch: Arch,
     /// Walks are walked whole.
     pub full: bool,
+    /// How many times longer than on a usual machine a run may take.
+    pub patience: u32,
 }
 
 impl Machine {
@@ -220,7 +222,7 @@ impl Bench<'_> {
         self.environment(&mut command);
         let child = command.spawn().with_context(|| format!("cannot run {line:?}"))?;
         // Each call is a stop, and each stop takes as long as a hundred calls.
-        let patience = if is_hosted && self.mode.bounces { 6 } else { 1 };
+        let patience = self.machine.patience * if is_hosted && self.mode.bounces { 6 } else { 1 };
         let end = wait(child, self.case.timeout * patience)?;
         let files = self.case.files.iter().map(|&name| {
             let contents = fs::read(folder.join(name)).ok();

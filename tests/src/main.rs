@@ -49,6 +49,9 @@ struct Options {
     /// How often a run that failed is made again, to tell what fails from what is unsteady
     #[arg(long, default_value_t = 0)]
     again: usize,
+    /// How many times longer than on a usual machine a run may take: for one that is emulated
+    #[arg(long, default_value_t = 1)]
+    patience: u32,
     /// How many cases run at once
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -106,6 +109,7 @@ fn compare(options: Options, cases: &[vload_tests::case::Case]) -> anyhow::Resul
         confine_all: options.confinement != "share",
         require_all: options.require_all,
         full: options.full,
+        patience: options.patience,
         jobs: options.jobs,
         again: options.again,
         keep: options.keep,

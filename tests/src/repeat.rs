@@ -79,6 +79,7 @@ mod tests {
             programs: PathBuf::new(),
             arch: Arch::X86_64,
             full: false,
+            patience: 1,
         };
         let case = Case::new("repeat").check(check);
         let confinement = &Confinement::NONE;

@@ -42,6 +42,8 @@ pub struct Plan {
     pub require_all: bool,
     /// Walks are walked whole, not a share of their points.
     pub full: bool,
+    /// How many times longer than on a usual machine a run may take.
+    pub patience: u32,
     /// How many cases run at once.
     pub jobs: usize,
     /// How often a run that failed is made again (`repeat.rs`).
@@ -206,7 +208,9 @@ fn prepare(plan: &Plan, work: &Path) -> Result<Machine> {
     }
     // As `cargo xtask build` leaves it.
     symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join("../module"), work.join("bin/module"))?;
-    Ok(Machine { work: work.into(), home, vload, programs, arch: plan.arch, full: plan.full })
+    let work = work.into();
+    let (arch, full, patience) = (plan.arch, plan.full, plan.patience);
+    Ok(Machine { work, home, vload, programs, arch, full, patience })
 }
 
 /// Makes a folder that every user may enter.

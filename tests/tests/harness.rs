@@ -33,6 +33,7 @@ fn tally(vload: PathBuf, require_all: bool, case: Case) -> (usize, usize) {
         confine_all: false,
         require_all,
         full: false,
+        patience: 1,
         jobs: 1,
         again: 0,
         keep: false,
