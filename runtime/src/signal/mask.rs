@@ -36,16 +36,14 @@ const FAULTS: u64 =
 /// to the thread whatever is sent to it, and that the resident handles in any process.
 pub const SECOND_CALL: i32 = SIGFPE as i32;
 
-/// The thread of `block` will have the kernel block [`SIGCALL`]: [`SECOND_CALL`] stays open to it. That masks are looked
-/// at is so since the former was opened.
-fn open_second_call(block: &Block, mask: &mut u64) {
+/// The thread of `block` will have the kernel block [`SIGCALL`]: [`SECOND_CALL`] is to stay open to it. That masks are
+/// looked at is so since the former was opened.
+fn open_second_call(block: &Block) {
     OPEN.fetch_or(bit(SECOND_CALL), Ordering::SeqCst);
     // SAFETY: a bound block has its handlers.
     if let Err(error) = unsafe { &*block.sighand }.own(SECOND_CALL) {
         crate::log!(Error, "signal {SECOND_CALL} cannot be handled: {}", error.text());
     }
-    block.blocked.add(*mask & bit(SECOND_CALL));
-    *mask &= !bit(SECOND_CALL);
 }
 
 /// The calling thread is about to run a module's code: its faults arrive.
@@ -130,6 +128,7 @@ pub fn hand_on(block: &mut Block, on: bool) {
     const UNBLOCK: usize = 1;
     // SAFETY: a bound block has its handlers.
     let sighand = unsafe { &*block.sighand };
+    let mut waiting = 0;
     for signal in CANDIDATES.into_iter().chain([SIGCALL]) {
         if open() & bit(signal) != 0 && sighand.get(signal).is_ignore() {
             let action = if on { IGNORED } else { super::action::resident_action(0) };
@@ -137,13 +136,20 @@ pub fn hand_on(block: &mut Block, on: bool) {
             debug_assert!(set.is_ok());
         }
     }
-    let set = block.blocked.get();
-    if set != 0 {
-        if !on {
-            // If it came when it is let through, it would be held, and who tries once more (`process/exec.rs`) would never
-            // be done. What may be a call to this thread has to come.
-            take_back(block, set & !(bit(SIGCALL) | bit(SECOND_CALL)));
+    if !on {
+        // What came when it is let through would be held, and who tries once more (`process/exec.rs`) would never be done.
+        // None is a call to this thread, which is at work.
+        take_back(block, block.blocked.get() & !bit(SIGCALL));
+        waiting = block.blocked.get()
+            & sys::pending_signals(size_of::<u64>()).unwrap_or(0)
+            & bit(SIGCALL);
+        if waiting != 0 {
+            open_second_call(block);
+            open_inherited(block, SECOND_CALL);
         }
+    }
+    let set = block.blocked.get() & !waiting;
+    if set != 0 {
         let how = if on { BLOCK } else { UNBLOCK };
         // SAFETY: the set is ours, and nothing that raises the signals is executed before the exec
         // or the next call.
@@ -175,7 +181,9 @@ pub fn hold_back(
     }
     if signal == SIGCALL {
         *mask |= bit(SIGCALL);
-        open_second_call(block, mask);
+        open_second_call(block);
+        block.blocked.add(*mask & bit(SECOND_CALL));
+        *mask &= !bit(SECOND_CALL);
         returning::sent(info);
         super::deliver::back_to_kernel(signal, info);
         return true;

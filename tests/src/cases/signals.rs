@@ -15,7 +15,9 @@ pub fn cases() -> Vec<Case> {
         Case::new("signals/handler").build(Build::c("handler.c")).everywhere(),
         Case::new("signals/handler-static").build(static_c("handler.c")),
         Case::new("signals/handler-musl").build(Build::musl("handler.c", "musl", &[])),
-        Case::new("signals/waiting-exec").build(Build::c("spilled.c")).on(X86),
+        Case::new("signals/waiting-exec")
+            .build(Build::c_with("spilled.c", "", &["-pthread"]))
+            .on(X86),
         Case::new("signals/longjmp").build(Build::c("jumps.c")).on(X86),
         Case::new("signals/longjmp-static").build(static_c("jumps.c")),
         Case::new("signals/restart").build(Build::c("restart.c")).on(X86),
