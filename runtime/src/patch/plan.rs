@@ -189,13 +189,16 @@ impl<'a> Plan<'a> {
             room.take(vaddr..vaddr + arch::patch::SITE_LEN);
         }
         let mut open: Vec<(u64, Entry)> = proven.to_vec();
+        // Restartable sequences (rseq(2)): one whose last instructions lie in a stub is not started anew there.
+        let has_sequences = elf.section(b"__rseq_cs").is_some();
+        let shapes = if has_sequences { self.shapes.without(Shape::Before) } else { self.shapes };
         for turn in [Turn::OwnBytes, Turn::OnlyPadding, Turn::Any] {
             open.retain(|&(vaddr, entry)| {
                 let Some(mut around) = surroundings(elf, code, &names, &mut room, vaddr, entry)
                 else {
                     return true;
                 };
-                let Some(site) = self.fit(&mut around, turn) else { return true };
+                let Some(site) = Self::fit(&shapes, &mut around, turn) else { return true };
                 room.take(site.head..site.tail);
                 self.sites.push(site);
                 false
@@ -224,22 +227,20 @@ impl<'a> Plan<'a> {
         start..self.span.end.saturating_add(ISLAND_REACH)
     }
 
-    /// The shape of one site, if this is its turn.
-    fn fit(&self, around: &mut Around<'_>, turn: Turn) -> Option<Site> {
+    /// The shape of one site out of `shapes`, if this is its turn.
+    fn fit(shapes: &ShapeSet, around: &mut Around<'_>, turn: Turn) -> Option<Site> {
         let number = arch::patch::number_before(around);
         let mut fits = |shape| arch::patch::apply(shape, number, around);
         let own = |shape: &Shape| *shape != Shape::Pad && *shape != Shape::Trap;
         // A site that could do without padding only by an island is better off with padding.
         let window = |shape: &Shape| own(shape) && *shape != Shape::Pun;
         match turn {
-            Turn::OwnBytes => self.shapes.iter().take_while(own).find_map(fits),
-            Turn::OnlyPadding if self.shapes.iter().filter(window).any(|s| fits(s).is_some()) => {
-                None
-            }
-            Turn::OnlyPadding => self.shapes.iter().find(|s| *s == Shape::Pad).and_then(fits),
+            Turn::OwnBytes => shapes.iter().take_while(own).find_map(fits),
+            Turn::OnlyPadding if shapes.iter().filter(window).any(|s| fits(s).is_some()) => None,
+            Turn::OnlyPadding => shapes.iter().find(|s| *s == Shape::Pad).and_then(fits),
             Turn::Any => {
-                let site = self.shapes.iter().find_map(fits);
-                let trap = || self.shapes.allows_traps().then(|| around.site(Shape::Trap, number));
+                let site = shapes.iter().find_map(fits);
+                let trap = || shapes.allows_traps().then(|| around.site(Shape::Trap, number));
                 site.or_else(trap)
             }
         }

@@ -78,6 +78,7 @@ pub fn cases() -> Vec<Case> {
             .plain_only(),
         Case::new("calls/sequences").build(Build::c("sequences.c")),
         Case::new("calls/sequences-static").build(static_c("sequences.c")),
+        Case::new("calls/sequence-before-a-call").build(Build::c("committed.c")),
         Case::new("calls/clone").build(Build::c("clones.c")).on(&[Arch::X86_64, Arch::I686]),
         Case::new("calls/gs-base").build(Build::c_with("gsbase.c", "", &["-pthread"])),
         Case::new("calls/gs-base-static").build(static_c("gsbase.c")),
