@@ -224,8 +224,8 @@ fn own_name(buffer: &mut [u8; PATH_MAX]) -> &CStr {
     CStr::from_bytes_until_nul(buffer).unwrap_or(c"")
 }
 
-/// `execveat(2)`, or `execve(2)` where it is missing (qemu-user before 8) or a filter forbids it, and
-/// `execve` can say the same.
+/// `execveat(2)`, or `execve(2)` where it is missing (qemu-user before 8), a filter forbids it, or another process is asked
+/// about the target's `execve`, and `execve` can say the same.
 fn execute(
     call: &Call<'_>,
     dirfd: i32,
@@ -234,7 +234,8 @@ fn execute(
     flags: usize,
 ) -> isize {
     let args = [dirfd as usize, path.as_ptr() as usize, argv, envp, flags, 0];
-    let result = if seccomp::refuses(nr::__NR_execveat as usize, &args) {
+    let is_asked = call.number == nr::__NR_execve as usize && seccomp::asks(call);
+    let result = if is_asked || seccomp::refuses(nr::__NR_execveat as usize, &args) {
         sys::raw(Err(Errno::NOSYS))
     } else {
         // SAFETY: the vectors are NULL-terminated; their strings are ours or the target's, and the

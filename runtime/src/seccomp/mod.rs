@@ -85,12 +85,17 @@ fn judge_own(number: usize, args: &[usize; 6]) -> Verdict {
 /// yet answered.
 #[inline]
 pub fn answers(call: &Call<'_>) -> bool {
-    ANY.load(Ordering::Relaxed) && judge(call)
+    ANY.load(Ordering::Relaxed) && matches!(judge(call), Verdict::Fail | Verdict::Stop)
+}
+
+/// Whether another process is asked about the call.
+pub fn asks(call: &Call<'_>) -> bool {
+    ANY.load(Ordering::Relaxed) && judge(call) == Verdict::Ask
 }
 
 #[cold]
-fn judge(call: &Call<'_>) -> bool {
-    let Some(chain) = call.block.filters.known() else { return false };
+fn judge(call: &Call<'_>) -> Verdict {
+    let Some(chain) = call.block.filters.known() else { return Verdict::Pass };
     let data = Data {
         number: call.number as u32,
         arch: match call.entry {
@@ -100,5 +105,5 @@ fn judge(call: &Call<'_>) -> bool {
         pc: arch::forwarded() as u64,
         args: call.args.map(|argument| argument as u64),
     };
-    matches!(verdict(chain.evaluate(&data)), Verdict::Fail | Verdict::Stop)
+    verdict(chain.evaluate(&data))
 }
