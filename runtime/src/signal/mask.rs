@@ -140,9 +140,10 @@ pub fn hand_on(block: &mut Block, on: bool) {
         // What came when it is let through would be held, and who tries once more (`process/exec.rs`) would never be done.
         // None is a call to this thread, which is at work.
         take_back(block, block.blocked.get() & !bit(SIGCALL));
-        waiting = block.blocked.get()
-            & sys::pending_signals(size_of::<u64>()).unwrap_or(0)
-            & bit(SIGCALL);
+        if arch::CAN_WATCH {
+            let pending = sys::pending_signals(size_of::<u64>()).unwrap_or(0);
+            waiting = block.blocked.get() & pending & bit(SIGCALL);
+        }
         if waiting != 0 {
             open_second_call(block);
             open_inherited(block, SECOND_CALL);
@@ -158,7 +159,7 @@ pub fn hand_on(block: &mut Block, on: bool) {
     }
     if on {
         block.pending.take(set, super::deliver::back_to_kernel);
-        if set & bit(SIGCALL) != 0 {
+        if arch::CAN_WATCH && set & bit(SIGCALL) != 0 {
             returning::take();
         }
     }
@@ -179,7 +180,7 @@ pub fn hold_back(
     if believed & open() & bit(signal) == 0 || super::fault::code(info) > 0 {
         return false;
     }
-    if signal == SIGCALL {
+    if arch::CAN_WATCH && signal == SIGCALL {
         *mask |= bit(SIGCALL);
         open_second_call(block);
         block.blocked.add(*mask & bit(SECOND_CALL));
