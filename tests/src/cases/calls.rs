@@ -55,7 +55,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("calls/spawn-static").build(static_c("spawn.c")),
         Case::new("calls/spawn-musl").build(Build::musl("spawn.c", "musl", &[])),
         Case::new("calls/vfork").build(Build::c("vforks.c")).on(&[Arch::X86_64, Arch::I686]),
-        Case::new("calls/asked").build(Build::c("asked.c")),
+        Case::new("calls/asked").build(Build::c("asked.c")).never_bounced(),
         Case::new("calls/vfork-with-threads")
             .build(Build::c_with("vforking.c", "", &["-pthread"]))
             .on(&[Arch::X86_64, Arch::I686])
