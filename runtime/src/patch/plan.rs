@@ -190,7 +190,7 @@ impl<'a> Plan<'a> {
         }
         let mut open: Vec<(u64, Entry)> = proven.to_vec();
         // Restartable sequences (rseq(2)): one whose last instructions lie in a stub is not started anew there.
-        let has_sequences = elf.section(b"__rseq_cs").is_some();
+        let has_sequences = arch::patch::KEEPS_SEQUENCES && elf.section(b"__rseq_cs").is_some();
         let shapes = if has_sequences { self.shapes.without(Shape::Before) } else { self.shapes };
         for turn in [Turn::OwnBytes, Turn::OnlyPadding, Turn::Any] {
             open.retain(|&(vaddr, entry)| {

@@ -22,6 +22,9 @@ use crate::patch::Meaning;
 /// The machine that files for this processor name.
 pub const MACHINE: u16 = goblin::elf64::header::EM_AARCH64;
 
+/// Whether a file's restartable sequences (rseq(2)) are kept whole.
+pub const KEEPS_SEQUENCES: bool = false;
+
 /// `svc` has four bytes.
 pub const SITE_LEN: u64 = 4;
 

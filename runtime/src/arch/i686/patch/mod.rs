@@ -43,6 +43,9 @@ const LONG_MODE: bool = false;
 /// The machine that files for this processor name.
 pub const MACHINE: u16 = EM_386;
 
+/// Whether a file's restartable sequences (rseq(2)) are kept whole.
+pub const KEEPS_SEQUENCES: bool = false;
+
 /// `int $0x80` is two bytes.
 pub const SITE_LEN: u64 = 2;
 

@@ -19,6 +19,9 @@ use crate::patch::{Around, Description, Entry, Meaning, Reference, Shape, Site, 
 /// The machine that files for this processor name.
 pub const MACHINE: u16 = goblin::elf64::header::EM_RISCV;
 
+/// Whether a file's restartable sequences (rseq(2)) are kept whole.
+pub const KEEPS_SEQUENCES: bool = false;
+
 /// `ecall` has four bytes.
 pub const SITE_LEN: u64 = 4;
 

@@ -68,6 +68,9 @@ use crate::patch::Meaning;
 /// The machine that files for this processor name.
 pub const MACHINE: u16 = EM_X86_64;
 
+/// Whether a file's restartable sequences (rseq(2)) are kept whole.
+pub const KEEPS_SEQUENCES: bool = true;
+
 /// `syscall` and `int $0x80` are two bytes.
 pub const SITE_LEN: u64 = 2;
 
