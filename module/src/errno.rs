@@ -48,7 +48,6 @@ errors! {
     OPNOTSUPP = EOPNOTSUPP: "Operation not supported.";
     OVERFLOW = EOVERFLOW: "Value too large.";
     PERM = EPERM: "Operation not permitted.";
-    PIPE = EPIPE: "Broken pipe.";
     RANGE = ERANGE: "Result not representable.";
     ROFS = EROFS: "Read-only file system.";
     SPIPE = ESPIPE: "Illegal seek.";

@@ -128,16 +128,15 @@ struct vload_service {
     /* Nobody has it open any more; perhaps in another process than the one that opened it. */
     int (*close)(struct vload_file *);
     long (*read)(struct vload_file *, void *to, size_t length, int64_t offset);
-    /* With O_APPEND in the file's flags at the end, wherever that is. With -EPIPE of a VLOAD_STREAM comes SIGPIPE. */
+    /* With O_APPEND in the file's flags at the end, wherever that is. */
     long (*write)(struct vload_file *, const void *from, size_t length, int64_t offset);
     /* Where data or a hole begins: SEEK_DATA, SEEK_HOLE. NULL: there are no holes. All else the framework finds. */
     int64_t (*lseek)(struct vload_file *, int64_t offset, int whence);
     /* The argument is the program's: a value, or an address for vload_get and vload_put. */
     long (*ioctl)(struct vload_file *, uint32_t request, uintptr_t argument);
     /* Which of POLLIN, POLLOUT, POLLERR, POLLHUP hold now. NULL: reading and writing are possible. It is asked again after each
-     * read, write, ioctl and close of a layer that has it, each open of a VLOAD_STREAM, and after vload_wake. Of a VLOAD_STREAM
-     * whose read or write gives -EAGAIN, or whose write has written a part, the framework waits for it, unless O_NONBLOCK is
-     * set. With POLLNVAL the open of one waits, as that of a FIFO does for its other end. */
+     * read, write, ioctl and close of a layer that has it, and after vload_wake. Of a VLOAD_STREAM whose read or write gives
+     * -EAGAIN the framework waits for it, unless O_NONBLOCK is set. */
     int (*poll)(struct vload_file *);
     int (*fsync)(struct vload_file *, int data_only);
     int (*allocate)(struct vload_file *, int mode, int64_t offset, int64_t length);

@@ -207,8 +207,7 @@ pub struct ServiceOperations {
     pub close: Option<unsafe extern "C" fn(*mut File) -> c_int>,
     /// The bytes from an offset on; 0 at the end.
     pub read: Option<unsafe extern "C" fn(*mut File, *mut c_void, usize, offset: i64) -> c_long>,
-    /// Writes at an offset; with `O_APPEND` in [`File::flags`] at the end, wherever that is. With `-EPIPE` of a [`FILE_STREAM`] comes
-    /// `SIGPIPE`.
+    /// Writes at an offset; with `O_APPEND` in [`File::flags`] at the end, wherever that is.
     pub write: Option<unsafe extern "C" fn(*mut File, *const c_void, usize, offset: i64) -> c_long>,
     /// Where data or a hole begins: `SEEK_DATA`, `SEEK_HOLE`. Without it, a file has no holes. All else the framework
     /// finds, `SEEK_END` from the size that `stat` says.
@@ -216,9 +215,8 @@ pub struct ServiceOperations {
     /// The argument is the program's: a value, or an address for `vload_get` and `vload_put`.
     pub ioctl: Option<unsafe extern "C" fn(*mut File, request: u32, argument: usize) -> c_long>,
     /// Which of `POLLIN`, `POLLOUT`, `POLLERR`, `POLLHUP` hold now. Without it, reading and writing are possible. It is asked
-    /// again after each `read`, `write`, `ioctl` and `close` of a layer that has it, each `open` of a [`FILE_STREAM`], and after [`vload_wake`].
-    /// Of a [`FILE_STREAM`] whose `read` or `write` gives `-EAGAIN`, or whose `write` has written a part, the framework waits for it, unless
-    /// `O_NONBLOCK` is set. With `POLLNVAL` the `open` of one waits, as that of a FIFO does for its other end.
+    /// again after each `read`, `write`, `ioctl` and `close` of a layer that has it, and after [`vload_wake`]. Of a [`FILE_STREAM`] whose `read` or `write`
+    /// gives `-EAGAIN` the framework waits for it, unless `O_NONBLOCK` is set.
     pub poll: Option<unsafe extern "C" fn(*mut File) -> c_int>,
     /// Everything is stored; `data_only` as in `fdatasync`.
     pub fsync: Option<unsafe extern "C" fn(*mut File, data_only: c_int) -> c_int>,

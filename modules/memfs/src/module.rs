@@ -8,10 +8,9 @@ use vload_module::linux::general::{
     CLOCK_REALTIME_COARSE, MNT_DETACH, MS_RDONLY, O_APPEND, O_NOATIME, O_PATH, S_IFDIR, S_IFMT,
     S_IFREG, SEEK_DATA, SEEK_HOLE, UTIME_NOW, UTIME_OMIT,
 };
-use vload_module::linux::ioctl::FIONREAD;
 use vload_module::service::{
-    self, FILE_DIRECTORY, FILE_IN_AREA, FILE_STREAM, FILE_UNMAPPED, File, Listed, Mount, Node,
-    Opened, Piece, Service, Stat, StatFs,
+    self, FILE_DIRECTORY, FILE_IN_AREA, File, Listed, Mount, Node, Opened, Piece, Service, Stat,
+    StatFs,
 };
 use vload_module::{Errno, Layer, Locked, Result};
 
@@ -99,10 +98,6 @@ fn number(file: &File<'_>) -> u64 {
     file.private() & ((1 << NUMBER_BITS) - 1)
 }
 
-fn is_pipe(fs: &Fs<'_>, file: &File<'_>) -> bool {
-    fs.is_pipe(inode(file))
-}
-
 /// Where a name is.
 fn name<'a>(node: &Node<'a>) -> Place<'a> {
     match node.path() {
@@ -177,11 +172,7 @@ impl Service for Memfs {
     fn open_as(&self, node: &Node<'_>, flags: c_int, mode: u32, number: u64) -> Result<Opened> {
         let (layer, caller, flags) = (node.layer(), caller(node.layer())?, flags as u32);
         let open = with(layer, |fs| fs.open(thing(node), flags, mode, number, &caller))?;
-        let is = match open.is_directory {
-            true => FILE_DIRECTORY,
-            false if open.is_pipe => FILE_STREAM | FILE_UNMAPPED,
-            false => FILE_IN_AREA,
-        };
+        let is = if open.is_directory { FILE_DIRECTORY } else { FILE_IN_AREA };
         Ok(Opened::Virtual { private: open.slot << NUMBER_BITS | number, is })
     }
 
@@ -190,40 +181,15 @@ impl Service for Memfs {
     }
 
     fn read(&self, file: &File<'_>, to: &mut [u8], from: i64) -> Result<usize> {
-        let mark = mark(file)?;
-        with(file.layer(), |fs| match is_pipe(fs, file) {
-            true => fs.draw(inode(file), to, mark),
-            false => fs.read(inode(file), to, offset(from)?, mark),
-        })
+        let (from, mark) = (offset(from)?, mark(file)?);
+        with(file.layer(), |fs| fs.read(inode(file), to, from, mark))
     }
 
     fn write(&self, file: &File<'_>, from: &[u8], to: i64) -> Result<usize> {
         let caller = caller(file.layer())?;
         let is_appending = file.flags() as u32 & O_APPEND != 0;
-        with(file.layer(), |fs| {
-            if is_pipe(fs, file) {
-                return fs.pour(inode(file), from, &caller);
-            }
-            let to = if is_appending { None } else { Some(offset(to)?) };
-            fs.write(inode(file), from, to, &caller).map(|(done, _)| done)
-        })
-    }
-
-    fn poll(&self, file: &File<'_>) -> Result<u16> {
-        // What is no FIFO is ready always.
-        with(file.layer(), |fs| match is_pipe(fs, file) {
-            true => fs.ready(number(file)),
-            false => Err(Errno::NOSYS),
-        })
-    }
-
-    fn ioctl(&self, file: &File<'_>, request: u32, argument: usize) -> Result<usize> {
-        let waiting = with(file.layer(), |fs| match is_pipe(fs, file) && request == FIONREAD {
-            true => fs.waiting(inode(file)),
-            false => Err(Errno::NOSYS),
-        })?;
-        vload_module::put(argument, &(waiting as i32).to_ne_bytes())?;
-        Ok(0)
+        let to = if is_appending { None } else { Some(offset(to)?) };
+        with(file.layer(), |fs| fs.write(inode(file), from, to, &caller)).map(|(done, _)| done)
     }
 
     fn lseek(&self, file: &File<'_>, from: i64, whence: c_int) -> Result<i64> {
@@ -236,8 +202,8 @@ impl Service for Memfs {
         with(file.layer(), |fs| fs.seek(inode(file), from, whence as u32)).map(|to| to as i64)
     }
 
-    fn fsync(&self, file: &File<'_>, _: bool) -> Result<()> {
-        with(file.layer(), |fs| if is_pipe(fs, file) { Err(Errno::INVAL) } else { Ok(()) })
+    fn fsync(&self, _: &File<'_>, _: bool) -> Result<()> {
+        Ok(())
     }
 
     fn allocate(&self, file: &File<'_>, mode: c_int, from: i64, length: i64) -> Result<()> {

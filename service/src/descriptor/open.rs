@@ -9,7 +9,7 @@ use core::sync::atomic::Ordering;
 
 use linux_raw_sys::general as nr;
 use vload_module::abi::service::core_side::vload_lives;
-use vload_module::abi::service::{FILE_STREAM, File, Node, OPENED_REAL, Stat};
+use vload_module::abi::service::{File, Node, OPENED_REAL, Stat};
 use vload_module::{Errno, Result};
 
 use super::path::Name;
@@ -83,7 +83,6 @@ pub fn open_for_now(
             Some(real) => replace(fd, real),
             None => {
                 let record = records.get(number).ok_or(Errno::IO)?;
-                meet(record, service)?;
                 placeholder::place(fd, number, record.generation.load(Ordering::Relaxed))?;
                 record.state.store(OPEN, Ordering::SeqCst);
                 // One that is made without a name is not at what it was opened by.
@@ -189,23 +188,6 @@ fn fill(
     let at = if for_name { core::ptr::null_mut() } else { file };
     record.identify(&known(service, &Node { file: at, ..*node }).unwrap_or_default());
     Ok(None)
-}
-
-/// A stream is open: who waits for its other end may go on. It may wait for that itself: as long as its module says
-/// `POLLNVAL`.
-fn meet(record: &Record, service: &Service) -> Result<()> {
-    let is_stream = record.is.load(Ordering::Relaxed) & FILE_STREAM != 0;
-    let for_name = record.flags.load(Ordering::Relaxed) as u32 & nr::O_PATH != 0;
-    let Some(poll) = service.operations.poll.filter(|_| is_stream && !for_name) else {
-        return Ok(());
-    };
-    poll::wake();
-    let file = record.file.get();
-    poll::until(|| {
-        // SAFETY: the record is ours by its lock, and its module has opened the file.
-        let events = service.ask(|| c_long::from(unsafe { poll(file) }));
-        events < 0 || events as u32 & nr::POLLNVAL == 0
-    })
 }
 
 /// What is known of a file that was just opened; none where its module does not change names.

@@ -161,18 +161,16 @@ fn services(bench: &Bench<'_>) -> Result<()> {
     expect(&outcome, "Hello UMView!\nHello UMView!\nkept\nnone\n")
 }
 
-/// The case's program does with a module's pipe what it does with a fifo of the kernel's, and with one of `memfs`.
+/// The case's program does with a module's pipe what it does with a fifo of the kernel's.
 fn as_a_fifo(bench: &Bench<'_>) -> Result<()> {
     module(bench, "pipe.c", "pipe.so", &[])?;
     let (program, pipe) = (bench.word("{1}"), bench.word("{dir}/fifo"));
     let native = bench.run_command(Host::Native, &[&program, &pipe])?;
     ensure!(native.success(), "natively: {}, {}", native.end, native.error_text());
     let layer = kept(bench).join("pipe.so").display().to_string();
-    for (layer, pipe) in [(layer.as_str(), "/vpipe"), ("memfs:path=/memory", "/memory/fifo")] {
-        let outcome = bench.vload_alone(&["-m", layer, "--", &program, pipe])?;
-        if let Some(found) = difference(&[], &native, &outcome) {
-            bail!("with {layer}: {found}");
-        }
+    let outcome = bench.vload_alone(&["-m", &layer, &program, "/vpipe"])?;
+    if let Some(found) = difference(&[], &native, &outcome) {
+        bail!("{found}");
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::scratch::Scratch;
 use anyhow::{Context, Result, bail, ensure};
 
 /// The programs, each with its groups of calls.
-const GROUPS: [(&str, &[&str]); 18] = [
+const GROUPS: [(&str, &[&str]); 17] = [
     ("opens.c", &["open", "open-badly", "open-within"]),
     ("contents.c", &["read", "write", "lseek", "truncate", "fallocate", "copy", "mmap"]),
     (
@@ -47,7 +47,6 @@ const GROUPS: [(&str, &[&str]); 18] = [
     ("rare.c", &["only-checked", "not-mounted", "of-all"]),
     ("closers.c", &["close-at-once"]),
     ("busied.c", &["busy-programs", "odd-calls"]),
-    ("fifos.c", &["fifo-opens", "fifo-data", "fifo-meets", "fifo-waits", "fifo-lines"]),
     ("precedence.c", &["order-names", "order-opens", "order-descriptors", "order-others"]),
 ];
 /// Those that ask for the name of what they have opened: a file of `unreal` is a real one, and has the real name.
@@ -72,7 +71,7 @@ const LONG: [&str; 6] =
     ["getdents", "fs-many", "fs-at-once", "to-and-fro", "awaited", "close-at-once"];
 /// Those that are run on i686 too. The others execute a program of the machine's, which is for its own processor, or
 /// make calls by the numbers and with the words of 64-bit machines.
-const ON_32_BITS: [&str; 24] = [
+const ON_32_BITS: [&str; 19] = [
     "open",
     "open-badly",
     "open-within",
@@ -92,11 +91,6 @@ const ON_32_BITS: [&str; 24] = [
     "ready",
     "open-moved",
     "long-moved",
-    "fifo-opens",
-    "fifo-data",
-    "fifo-meets",
-    "fifo-waits",
-    "fifo-lines",
 ];
 /// Those that are run where a processor is emulated: the emulator has no `openat2`, adds `O_LARGEFILE`, and its user is not root.
 const EMULATED: [&str; 11] = [

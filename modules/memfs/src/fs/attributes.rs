@@ -74,8 +74,7 @@ impl Fs<'_> {
                     true => (names + 2) * NAME_BYTES,
                     false => self.get(slot, Field::Size),
                 },
-                // What is on the way in a FIFO is not the file's.
-                blocks: match is_directory || self.is_pipe(slot) {
+                blocks: match is_directory {
                     true => 0,
                     false => self.get(slot, Field::Blocks) * (BLOCK as u64 / 512),
                 },

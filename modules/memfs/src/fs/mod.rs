@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! block 0          the words of `Head`
-//! then             a word for each open file: its inode, and how a FIFO was opened
+//! then             a word for each open file: its inode
 //! then             a word for each block: the next one in its list, while it is free
 //! then             the inodes, `INODE_WORDS` each
 //! the rest         data, directories, and the blocks that lead to both
@@ -23,7 +23,6 @@
 //! | `map` | which block of a file is where |
 //! | `data` | the bytes of a file |
 //! | `mapped` | files whose blocks are the memory of programs |
-//! | `pipe` | FIFOs |
 //! | `directory` | names |
 //! | `names` | paths, and what changes names |
 //! | `attributes` | modes, owners, times, extended attributes |
@@ -41,7 +40,6 @@ mod map;
 mod mapped;
 mod mount;
 mod names;
-mod pipe;
 mod rename;
 
 pub use area::Ground;

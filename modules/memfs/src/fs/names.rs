@@ -2,7 +2,6 @@
 
 use super::inode::{FLAG_LINKABLE, Field};
 use super::mapped::Cleared;
-use super::pipe::Opened;
 use super::{Caller, FILES, Fs, Slot, Word};
 use vload_module::linux::general::{
     O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_PATH, O_RDONLY, O_TMPFILE, O_TRUNC, S_IFBLK,
@@ -36,8 +35,6 @@ pub struct Open {
     pub slot: Slot,
     /// Whether it is a directory.
     pub is_directory: bool,
-    /// Whether it is a FIFO.
-    pub is_pipe: bool,
 }
 
 /// A name's directory, and the name.
@@ -124,15 +121,10 @@ impl Fs<'_> {
                     Err(error) => return Err(error),
                 }
             };
-            let opened = match self.is_pipe(slot) {
-                true => self.open_pipe(slot, flags)?,
-                false => Opened(slot),
-            };
             self.add(slot, Field::Opens, 1);
             self.add(self.get(slot, Field::Root), Field::OpensBelow, 1);
-            self.change(file, opened.0);
-            let (is_directory, is_pipe) = (self.is_directory(slot), self.is_pipe(slot));
-            Ok(Some(Open { slot, is_directory, is_pipe }))
+            self.change(file, slot);
+            Ok(Some(Open { slot, is_directory: self.is_directory(slot) }))
         };
         let open = loop {
             match self.step(open)? {
@@ -141,7 +133,7 @@ impl Fs<'_> {
                 None => self.close(number)?,
             }
         };
-        if flags & O_TRUNC != 0 && !open.is_pipe {
+        if flags & O_TRUNC != 0 {
             self.clean_up(open.slot)?;
         }
         Ok(open)
@@ -165,10 +157,7 @@ impl Fs<'_> {
             S_IFLNK => return Err(Errno::LOOP),
             // As on a file system that is mounted with `nodev`.
             S_IFCHR | S_IFBLK => return Err(Errno::ACCES),
-            // Whether it can be is found out with who else has it open. Nothing is cut off it, and nothing of the tree's
-            // is changed by what is written to it.
-            S_IFIFO => return Ok(slot),
-            // A socket: nobody is there, because it forwards nothing.
+            // Nobody waits at the other end: it forwards nothing.
             _ => return Err(Errno::NXIO),
         }
         if writes || flags & O_TRUNC != 0 {
@@ -203,7 +192,7 @@ impl Fs<'_> {
     }
 
     /// The word of an open file.
-    pub(super) fn file(&self, number: u64) -> Result<&Word> {
+    fn file(&self, number: u64) -> Result<&Word> {
         if number == 0 || number > FILES {
             return Err(Errno::NFILE);
         }
@@ -214,7 +203,7 @@ impl Fs<'_> {
     pub fn close(&self, number: u64) -> Result<()> {
         let (slot, root) = self.step(|| {
             let file = self.file(number)?;
-            Ok(if file.get() == 0 { (0, 0) } else { self.let_go(Opened(file.get()), file) })
+            Ok(if file.get() == 0 { (0, 0) } else { (file.get(), self.let_go(file)) })
         })?;
         if root == 0 {
             return Ok(());
@@ -223,19 +212,16 @@ impl Fs<'_> {
         self.sweep(root)
     }
 
-    /// Closes what is open: that, and the root of its tree.
-    fn let_go(&self, opened: Opened, file: &Word) -> (Slot, Slot) {
-        let slot = opened.slot();
+    /// Closes what is open: the root of its tree.
+    fn let_go(&self, file: &Word) -> Slot {
+        let slot = file.get();
         let root = self.get(slot, Field::Root);
         self.change(file, 0);
-        if self.is_pipe(slot) {
-            self.close_pipe(opened);
-        }
         self.add(slot, Field::Opens, -1);
         self.add(root, Field::OpensBelow, -1);
         self.unmap(slot);
         self.drop_unused(slot);
-        (slot, root)
+        root
     }
 
     /// Makes something new with a name that is not there, and blocks for its content.

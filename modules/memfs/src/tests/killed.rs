@@ -3,7 +3,6 @@
 use super::{CALLER, Killed, Memory, OPTIONS, at, planted, shown};
 use crate::fs::{Fs, Slot};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use vload_module::Errno;
 
 const CREATE: u32 = (libc::O_CREAT | libc::O_WRONLY) as u32;
 
@@ -259,63 +258,6 @@ fn mapped_files() {
         match end {
             Ok(()) => {
                 assert_eq!(fs.stat(at(root, "/a/file")).unwrap().blocks, 16, "a block, and a map");
-                return;
-            }
-            Err(cause) => assert!(cause.is::<Killed>()),
-        }
-    }
-}
-
-/// What is on the way in a FIFO is given back when nobody has it open, whoever closes it.
-#[test]
-fn pipes() {
-    let memory = Memory::new(400);
-    let root = planted(&memory);
-    let fs = memory.fs();
-    fs.make_node(at(root, "/pipe"), libc::S_IFIFO | 0o600, 0, &CALLER).unwrap();
-    let image = memory.image();
-    for steps in 0.. {
-        memory.restore(&image);
-        memory.left.set(Some(steps));
-        let end = catch_unwind(AssertUnwindSafe(|| {
-            let place = at(root, "/pipe");
-            let open = |flags: i32, number| fs.open(place, flags as u32, 0, number, &CALLER);
-            assert_eq!(open(libc::O_WRONLY | libc::O_NONBLOCK, 2), Err(Errno::NXIO));
-            let slot = open(libc::O_RDONLY, 1).unwrap().slot;
-            assert_eq!(fs.ready(1), Ok(libc::POLLNVAL as u16));
-            open(libc::O_WRONLY | libc::O_NONBLOCK, 2).unwrap();
-            let mut room = [0; 70_000];
-            assert_eq!(fs.draw(slot, &mut room, None), Err(Errno::AGAIN));
-            assert_eq!(fs.pour(slot, &[1; 60_000], &CALLER), Ok(60_000));
-            assert_eq!(fs.draw(slot, &mut room[..50_000], None), Ok(50_000));
-            assert_eq!(fs.pour(slot, &[2; 60_000], &CALLER), Ok(55_536));
-            assert_eq!(fs.pour(slot, &[2; 1], &CALLER), Err(Errno::AGAIN));
-            assert_eq!(fs.draw(slot, &mut room, None), Ok(65_536));
-            assert!(room[..10_000].iter().all(|&byte| byte == 1));
-            assert!(room[10_000..65_536].iter().all(|&byte| byte == 2));
-            assert_eq!(fs.pour(slot, &[3; 5], &CALLER), Ok(5));
-            fs.close(2).unwrap();
-            assert_eq!(fs.ready(1), Ok((libc::POLLIN | libc::POLLHUP) as u16));
-            open(libc::O_WRONLY, 3).unwrap();
-            fs.close(1).unwrap();
-            assert_eq!(fs.ready(3), Ok((libc::POLLOUT | libc::POLLERR) as u16));
-            assert_eq!(fs.pour(slot, &[4; 5], &CALLER), Err(Errno::PIPE));
-            fs.close(3).unwrap();
-        }));
-        memory.left.set(None);
-        memory.is_held.set(false);
-        // Twice: it may be the one who closes it that dies.
-        for number in [1, 2, 3, 1, 2, 3] {
-            fs.close(number).unwrap();
-        }
-        fs.check(&[]);
-        match end {
-            Ok(()) => {
-                assert!(memory.most.get() <= 128, "{} words in one step", memory.most.get());
-                let slot = fs.slot(at(root, "/pipe")).unwrap();
-                let reads = fs.open(at(root, "/pipe"), libc::O_RDWR as u32, 0, 1, &CALLER);
-                assert_eq!(reads.map(|open| open.slot), Ok(slot));
-                assert_eq!(fs.draw(slot, &mut [0; 9], None), Err(Errno::AGAIN), "it is gone");
                 return;
             }
             Err(cause) => assert!(cause.is::<Killed>()),

@@ -86,7 +86,7 @@ fn read_at(held: &Held, span: &mut Span, start: i64) -> Result<usize> {
         span.check_at(start)?;
     }
     buffer::with(span.left(), |buffer| {
-        let (mut done, mut vain) = (0, 0);
+        let mut done = 0;
         while span.left() != 0 {
             let wanted = span.left().min(buffer.len());
             let offset = if is_stream { STREAM } else { start + done as i64 };
@@ -98,8 +98,8 @@ fn read_at(held: &Held, span: &mut Span, start: i64) -> Result<usize> {
             let count = match result {
                 Ok(count) if count as usize > wanted => return partly(done, Errno::IO),
                 Ok(count) => count as usize,
-                Err(Errno::AGAIN) if vain < IN_VAIN && waits(held) => {
-                    vain += u32::from(!poll::wait_for(held, nr::POLLIN)?);
+                Err(Errno::AGAIN) if waits(held, done) => {
+                    poll::wait_for(held, nr::POLLIN)?;
                     continue;
                 }
                 Err(error) => return partly(done, error),
@@ -118,12 +118,12 @@ fn read_at(held: &Held, span: &mut Span, start: i64) -> Result<usize> {
     })
 }
 
-/// How often a module is asked again that has said of a stream that it is at its end, and then that it is not.
-const IN_VAIN: u32 = 8;
-
 /// Whether a call waits that would have to: until its module says that it need not any more.
-fn waits(held: &Held) -> bool {
-    held.is_stream() && held.flags() & nr::O_NONBLOCK == 0 && poll::says_when_ready(held)
+fn waits(held: &Held, done: usize) -> bool {
+    held.is_stream()
+        && done == 0
+        && held.flags() & nr::O_NONBLOCK == 0
+        && poll::says_when_ready(held)
 }
 
 /// What a call that could not do all gives.
@@ -186,7 +186,7 @@ pub fn write(held: &Held, mut span: Span, place: Place, appends: bool) -> Result
 fn write_at(held: &Held, span: &mut Span, start: i64, appends: bool) -> Result<usize> {
     let is_stream = start == STREAM;
     buffer::with(span.left(), |buffer| {
-        let (mut done, mut vain) = (0, 0);
+        let mut done = 0;
         while span.left() != 0 || (is_stream && done == 0) {
             let wanted = span.left().min(buffer.len());
             let before = span.clone();
@@ -207,28 +207,16 @@ fn write_at(held: &Held, span: &mut Span, start: i64, appends: bool) -> Result<u
             let count = match result {
                 Ok(count) if count as usize > got => return partly(done, Errno::IO),
                 Ok(count) => count as usize,
-                Err(Errno::AGAIN) if vain < IN_VAIN && waits(held) => {
-                    match poll::wait_for(held, nr::POLLOUT) {
-                        Ok(is_ready) => vain += u32::from(!is_ready),
-                        Err(error) => return partly(done, error),
-                    }
+                Err(Errno::AGAIN) if waits(held, done) => {
+                    poll::wait_for(held, nr::POLLOUT)?;
                     span.clone_from(&before);
                     continue;
-                }
-                Err(Errno::PIPE) if is_stream => {
-                    kernel::raise(nr::SIGPIPE);
-                    return partly(done, Errno::PIPE);
                 }
                 Err(error) => return partly(done, error),
             };
             poll::used(held, true);
             done += count;
-            let is_all = count < got || got < wanted;
-            // Who may wait does so until all is written.
-            if is_stream && got == wanted && count != 0 && waits(held) {
-                span.clone_from(&before);
-                span.get(&mut buffer[..count]);
-            } else if is_stream || is_all {
+            if count < got || got < wanted || is_stream {
                 break;
             }
         }

@@ -182,16 +182,10 @@ pub fn open(asked: &mut Asked<'_>, spot: &Spot, path: &Text) -> Result<usize> {
     match spot.target.stat(path) {
         Ok(known) if flags & TMPFILE != 0 => may_make_in(spot, path, &known, flags)?,
         Ok(known) if is_folder && !is_directory(known.mode) => return Err(Errno::NOTDIR),
-        Ok(known) => {
-            may_open(&Found { spot, path }, &known, flags).map_err(|error| {
-                let writes = flags & nr::O_ACCMODE != nr::O_RDONLY || flags & nr::O_TRUNC != 0;
-                if writes && is_kept(&known) { spot.refusal(path, error) } else { error }
-            })?;
-            if known.mode & nr::S_IFMT == nr::S_IFIFO {
-                // Who has its other end open counts, and who has been killed does not.
-                descriptor::reclaim();
-            }
-        }
+        Ok(known) => may_open(&Found { spot, path }, &known, flags).map_err(|error| {
+            let writes = flags & nr::O_ACCMODE != nr::O_RDONLY || flags & nr::O_TRUNC != 0;
+            if writes && is_kept(&known) { spot.refusal(path, error) } else { error }
+        })?,
         Err(Errno::NOENT) if flags & nr::O_CREAT != 0 => {
             spot.may_add(path).map_err(|error| spot.refusal(path, error))?;
         }

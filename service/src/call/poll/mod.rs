@@ -19,7 +19,7 @@ use crate::descriptor::{self, Held};
 pub use array::poll;
 pub use epoll::{closed, control, forked, wait};
 pub use sets::select;
-pub use watch::{Watch, until, vload_wake, wait_for, wake};
+pub use watch::{Watch, vload_wake, wait_for, wake};
 
 /// What is always told (`DEMANDED_BY_ALL`, poll(2)), of a descriptor for a name alone too.
 const ALWAYS: u32 = nr::POLLERR | nr::POLLHUP | nr::POLLNVAL;

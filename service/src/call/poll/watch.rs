@@ -233,25 +233,19 @@ pub unsafe extern "C" fn vload_wake(_: *mut Layer) -> c_int {
     0
 }
 
-/// Waits until one of `events` holds of a file, or none of them ever will: whether one does. A signal ends it, or has it
-/// begin anew, as it does a read of the program's (signal(7)).
-pub fn wait_for(held: &Held, events: u32) -> Result<bool> {
-    let mut now = 0;
-    until(|| {
-        now = ready(held);
-        now & (events | super::ALWAYS) != 0
-    })?;
-    Ok(now & events != 0)
-}
-
-/// Waits until something holds of files. A signal ends it as it does [`wait_for`].
-pub fn until(mut holds: impl FnMut() -> bool) -> Result<()> {
-    if holds() {
-        return Ok(());
-    }
+/// Waits until one of `events` holds of a file. A signal ends it, or has it begin anew, as it does a read of the program's
+/// (signal(7)).
+pub fn wait_for(held: &Held, events: u32) -> Result<()> {
     let watch = Watch::new()?;
-    while !holds() {
+    loop {
+        let now = ready(held);
+        if now & events != 0 {
+            return Ok(());
+        }
+        // It will not be any more, and its module has nothing else to say.
+        if now & super::ALWAYS != 0 {
+            return Err(Errno::AGAIN);
+        }
         watch.sleep()?;
     }
-    Ok(())
 }
