@@ -3,12 +3,16 @@
 #include "check.h"
 #include <sys/resource.h>
 
-static void executes(const char *program, const char *what)
+/* The program of that name, or the opened one. */
+static void executes(const char *program, int file, const char *what)
 {
     fflush(stdout);
     pid_t child = MUST(fork());
     if (child == 0) {
-        execl(program, program, "executed", NULL);
+        if (program[0] != '\0')
+            execl(program, program, "executed", NULL);
+        else
+            fexecve(file, (char *[]){ "program", "executed", NULL }, environ);
         printf("%s: %s\n", what, strerror(errno));
         fflush(stdout);
         _exit(98);
@@ -41,6 +45,7 @@ int main(int argc, char **argv)
         puts("executed");
         return 0;
     }
+    int program = argc > 1 ? MUST(open(argv[1], O_RDONLY | O_CLOEXEC)) : -1;
     struct rlimit limit;
     CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     limit.rlim_cur = 32;
@@ -55,9 +60,11 @@ int main(int argc, char **argv)
             looks();
             /* What has an interp natively needs one for its libraries. */
             if (left > 0 || !inherited)
-                executes("/proc/self/exe", "itself");
-            if (argc > 1)
-                executes(argv[1], "static");
+                executes("/proc/self/exe", -1, "itself");
+            if (argc > 1) {
+                executes(argv[1], -1, "static");
+                executes("", program, "opened");
+            }
             CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == 32);
             close(files[--count]);
         }

@@ -1,5 +1,4 @@
-//! Where the entry saves all of the vector state that a module's code may use, nothing is kept besides. Memory has no
-//! protection keys there.
+//! Where the entry saves all of the vector state that a module's code may use, nothing is kept besides.
 
 /// The components that can be kept: none.
 pub const KEPT: u64 = 0;
@@ -23,16 +22,6 @@ impl Kept {
 /// Makes a call of a module's code.
 pub fn keeping(_components: u64, _kept: &Kept, call: impl FnOnce() -> isize) -> isize {
     call()
-}
-
-/// Whether memory has protection keys.
-pub fn has_keys() -> bool {
-    false
-}
-
-/// Does something that no protection key of memory forbids: there are none.
-pub fn with_every_key<T>(act: impl FnOnce() -> T) -> T {
-    act()
 }
 
 /// The name of a component, by its bit: there is none.

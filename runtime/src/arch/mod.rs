@@ -22,8 +22,8 @@ mod guard;
 mod i686;
 #[cfg(not(target_arch = "riscv64"))]
 mod kernel_action;
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-mod keys;
+#[cfg(not(target_arch = "x86_64"))]
+mod keyless;
 #[cfg(not(target_arch = "x86_64"))]
 mod no_adoption;
 #[cfg(target_pointer_width = "64")]

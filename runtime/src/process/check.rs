@@ -132,7 +132,7 @@ pub fn reopen(fd: i32) -> Result<i32> {
     line.text("/proc/thread-self/fd/").decimal(i64::from(fd)).raw(b"\0");
     let reopened = CStr::from_bytes_with_nul(line.bytes())
         .map_err(|_| Errno::INVAL)
-        .and_then(|path| sys::openat(sys::CWD, path, O_RDONLY | O_CLOEXEC, 0));
+        .and_then(|path| view::open_own(sys::CWD, path, O_RDONLY));
     // Without /proc the same open file must do: it is only read at offsets.
     reopened.or_else(|error| {
         if sys::fcntl(fd, F_GETFL, 0)? as u32 & O_PATH != 0 {

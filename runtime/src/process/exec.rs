@@ -234,8 +234,13 @@ fn execute(
     flags: usize,
 ) -> isize {
     let args = [dirfd as usize, path.as_ptr() as usize, argv, envp, flags, 0];
-    let is_asked = call.number == nr::__NR_execve as usize && seccomp::asks(call);
-    let result = if is_asked || seccomp::refuses(nr::__NR_execveat as usize, &args) {
+    let is_asked = seccomp::asks(call);
+    let is_execve = call.number == nr::__NR_execve as usize;
+    let is_made = match is_asked {
+        true => !is_execve,
+        false => !seccomp::refuses(nr::__NR_execveat as usize, &args),
+    };
+    let result = if !is_made {
         sys::raw(Err(Errno::NOSYS))
     } else {
         // SAFETY: the vectors are NULL-terminated; their strings are ours or the target's, and the

@@ -32,6 +32,9 @@ struct Before {
     is_ours: bool,
 }
 
+/// The first eight bytes of a list.
+type Beginning = [usize; 8 / size_of::<usize>()];
+
 /// From an entry to its word, where the program has no list whose way would have to be kept. It is
 /// glibc's.
 const OFFSET: isize = -32;
@@ -108,8 +111,9 @@ impl Before {
             unsafe { (head as *mut usize).write_volatile(first) };
             return true;
         }
-        // As many bytes as the probe writes on each machine.
-        User::<[usize; 2]>::new(head).write([first, self.offset]).is_ok()
+        // Eight bytes on each machine, for the probe writes as many.
+        let begins = [first, self.offset];
+        User::<Beginning>::new(head).write(core::array::from_fn(|at| begins[at])).is_ok()
     }
 }
 

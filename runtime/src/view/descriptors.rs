@@ -10,6 +10,8 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use super::{PROGRAM, maps};
 use crate::layer::Call;
 use crate::log::Line;
+use crate::process::copying;
+use crate::session::Kept;
 use crate::sort;
 use crate::sys::{self, Errno, Result};
 use crate::thread::POOL;
@@ -208,25 +210,38 @@ impl Descriptors {
 /// What the soft limit is raised by for a moment.
 const SPAN: u64 = 64;
 
-/// Opens something while the soft limit is higher than `limit` says.
+/// Opens something while the soft limit is higher than it is, one thread at a time.
 #[inline(never)]
-fn raised(limit: sys::Limit, open: &mut dyn FnMut() -> Result<i32>) -> Result<i32> {
-    // Where the hard limit has no room above, a privileged process may raise it for the moment.
-    let soft = limit.soft + SPAN;
-    sys::set_limit(RLIMIT_NOFILE, sys::Limit { soft, hard: limit.hard.max(soft) })?;
-    let opened = open();
-    let restored = sys::set_limit(RLIMIT_NOFILE, limit);
-    debug_assert!(restored.is_ok());
-    opened
+fn raised(open: &mut dyn FnMut(sys::Limit) -> Result<i32>) -> Result<i32> {
+    alone(|| {
+        let limit = sys::limit(RLIMIT_NOFILE)?;
+        // Where the hard limit has no room above, a privileged process may raise it for the moment.
+        let soft = limit.soft + SPAN;
+        sys::set_limit(RLIMIT_NOFILE, sys::Limit { soft, hard: limit.hard.max(soft) })?;
+        let opened = open(limit);
+        let restored = sys::set_limit(RLIMIT_NOFILE, limit);
+        debug_assert!(restored.is_ok());
+        opened
+    })
+}
+
+/// Does something while no other thread, and no copy of the process that is made meanwhile, finds the limit as it is then.
+fn alone<T>(act: impl FnOnce() -> T) -> T {
+    let mut kept = Kept::none();
+    // A caller that makes a descriptor for a call has the lock already.
+    let is_held = copying::hold(&mut kept);
+    let done = act();
+    if is_held {
+        copying::release(&mut kept, false);
+    }
+    done
 }
 
 /// Opens a file for vload's own use, also where the target's descriptors are as many as it may have.
 pub fn open_own(folder: i32, path: &CStr, flags: u32) -> Result<i32> {
-    let mut open = || sys::openat(folder, path, flags | O_CLOEXEC, 0);
+    let open = || sys::openat(folder, path, flags | O_CLOEXEC, 0);
     match open() {
-        Err(Errno::MFILE) => sys::limit(RLIMIT_NOFILE)
-            .and_then(|limit| raised(limit, &mut open))
-            .or(Err(Errno::MFILE)),
+        Err(Errno::MFILE) => raised(&mut |_| open()).or(Err(Errno::MFILE)),
         opened => opened,
     }
 }
@@ -240,8 +255,9 @@ pub fn hide(fd: i32, close_on_exec: bool) -> Result<i32> {
     const AWAY: i32 = 40;
     let limit = sys::limit(RLIMIT_NOFILE)?;
     if limit.soft < HIGH {
-        let mut copy = || sys::duplicate(fd, limit.soft as i32 + AWAY, close_on_exec);
-        if let Ok(copy) = raised(limit, &mut copy) {
+        let mut copy =
+            |limit: sys::Limit| sys::duplicate(fd, limit.soft as i32 + AWAY, close_on_exec);
+        if let Ok(copy) = raised(&mut copy) {
             return Ok(copy);
         }
     }
@@ -264,8 +280,12 @@ pub fn limit(call: &mut Call<'_>) -> isize {
         PRLIMIT64 => (second, third != 0 && (first == 0 || first as i32 == PROGRAM.pid())),
         _ => (first, true),
     };
-    let result = call.pass();
-    if result == 0 && changes && resource as u32 == RLIMIT_NOFILE {
+    if !changes || resource as u32 != RLIMIT_NOFILE {
+        return call.pass();
+    }
+    // What is raised for a moment is not to be seen, nor to take the place of what is set.
+    let result = alone(|| call.pass());
+    if result == 0 {
         call.descriptors().keep_above();
     }
     result

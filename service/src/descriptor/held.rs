@@ -156,7 +156,7 @@ impl Held {
                         && known(record) == identity
                         && flags & nr::O_ACCMODE != nr::O_RDONLY
                         && flags & nr::O_PATH == 0
-                        && (placeholder::is_held(number) != Ok(false) || mapped::is_mapped(number))
+                        && (placeholder::is_held(number) == Ok(true) || mapped::is_mapped(number))
                 })
             })
     }

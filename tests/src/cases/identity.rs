@@ -52,6 +52,10 @@ pub fn cases() -> Vec<Case> {
             r#"exec 9</dev/null 255</dev/null "$@""#,
             "sh",
         ]),
+        Case::new("identity/folders-and-maps").build(Build::c("foldered.c")).not_under(OTHERS),
+        Case::new("identity/limit-while-crowded")
+            .build(Build::c_with("raising.c", "", &["-pthread"]))
+            .seconds(120),
         Case::new("identity/folder-size").build(Build::c("foldersize.c")).not_under(OTHERS),
         Case::new("identity/folder-size-musl")
             .build(Build::musl("foldersize.c", "musl", &[]))

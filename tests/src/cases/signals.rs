@@ -56,10 +56,10 @@ pub fn cases() -> Vec<Case> {
         )),
         Case::new("signals/together").build(Build::c("together.c")).on(X86),
         Case::new("signals/together-static").build(static_c("together.c")),
+        Case::new("signals/without-cpuid").build(Build::c("cpuidless.c")),
         // Where the machine has none it says so, natively and under vload.
         Case::new("signals/protection-keys")
             .build(Build::c_with("keys.c", "", &["-pthread"]))
-            .on(X86)
             .seconds(60),
         Case::new("signals/masks").build(Build::c("masks.c")).on(X86),
         Case::new("signals/addressed")

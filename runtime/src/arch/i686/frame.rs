@@ -17,7 +17,7 @@ use core::mem::{offset_of, size_of};
 use super::call_regs::CallRegs;
 use super::context::{DIRECTION_TRAP_RESUME, FSAVE, LEGACY_AREA, SigContext, UContext};
 use super::{Context, KernelAction, SigInfo, vdso};
-use crate::arch::{extended, keys};
+use crate::arch::extended;
 
 /// `struct rt_sigframe_ia32`.
 #[repr(C)]
@@ -157,7 +157,6 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
         (regs.vectors().add(8 * 16) as *mut u32).write(0x1f80);
         core::arch::asm!("fninit", options(nomem, nostack, preserves_flags));
     }
-    keys::begin_handler();
 }
 
 /// The address of the `ucontext` that `rt_sigreturn` called with `regs` would restore, and its size:
@@ -208,7 +207,6 @@ impl Extended {
     /// # Safety
     /// `info` must point to the frame's siginfo and `context` be the frame's.
     pub unsafe fn keep(&mut self, info: *const SigInfo, context: &Context) {
-        keys::note_beginning();
         // SAFETY: the caller's promise.
         self.info = unsafe { info.read() };
         self.context = *context.get();

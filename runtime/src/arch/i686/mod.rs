@@ -31,7 +31,7 @@ pub use super::gate::{
     own_call_done, sigreturn, syscall, syscall_unasked,
 };
 pub use super::kernel_action::{ACTION_FLAGS, KernelAction};
-pub use super::keys::{has_keys, with_every_key};
+pub use super::keyless::{has_keys, with_every_key};
 pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
 pub use super::one_way_in::{forward_compat, forward_windows};
 pub use super::tsc::ticks;

@@ -18,7 +18,7 @@ pub mod patch;
 mod target;
 mod thread;
 
-pub use super::all_kept::{KEPT, Kept, can_keep, component, has_keys, keeping, with_every_key};
+pub use super::all_kept::{KEPT, Kept, can_keep, component, keeping};
 pub use super::by_pointer::{
     Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,
     hold_bindings, lend_thread_register, release_bindings, restore_thread_register, thread_block,
@@ -30,6 +30,7 @@ pub use super::gate::{
     own_call_done, sigreturn, syscall, syscall_unasked,
 };
 pub use super::generic_numbers as numbers;
+pub use super::keyless::{has_keys, with_every_key};
 pub use super::no_adoption::{can_adopt, is_covered, keep_thread_register};
 pub use super::one_way_in::{forward_compat, forward_windows};
 pub use super::raw64::{

@@ -113,6 +113,7 @@ pub(super) fn entries() -> (usize, usize) {
 
 /// Whether a thread that the resident has not started can be made one of its own.
 pub fn can_adopt() -> bool {
+    super::keys::adopted();
     crate::process::hwcap2() & HWCAP2_FSGSBASE != 0
 }
 

@@ -13,8 +13,8 @@ use core::mem::size_of;
 
 use super::call_regs::CallRegs;
 use super::context::{DIRECTION_TRAP_RESUME, LEGACY_AREA, UContext};
-use super::{Context, KernelAction, SigInfo};
-use crate::arch::{extended, keys};
+use super::{Context, KernelAction, SigInfo, keys};
+use crate::arch::extended;
 
 // The places of the SSE state in the legacy area (struct fxregs_state, arch/x86/include/asm/fpu/types.h).
 const MXCSR: usize = 24;

@@ -13,6 +13,7 @@ mod forward;
 mod frame;
 mod guard;
 mod handler;
+mod keys;
 mod lost;
 pub mod numbers;
 pub mod patch;
@@ -30,7 +31,6 @@ pub use super::gate::{
     own_call_done, syscall, syscall_unasked,
 };
 pub use super::kernel_action::{ACTION_FLAGS, KernelAction};
-pub use super::keys::{has_keys, with_every_key};
 pub use super::raw64::{
     fallocate64, ftruncate64, kernel_bits, mmap_offset, mmap64, offset_of_pair, pread64,
     statfs_flags,
@@ -50,6 +50,7 @@ pub use entry::{anywhere_entries, syscall_entries};
 pub use forward::{forward_compat, forward_windows};
 pub use frame::{Extended, RED_ZONE, build_frame, enter_handler, frame_of_sigreturn};
 pub use handler::{handler, sigreturn};
+pub use keys::{has_keys, with_every_key};
 pub use lost::escape_of_fault;
 pub use patch::divert;
 pub use thread::{

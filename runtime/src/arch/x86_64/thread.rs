@@ -21,6 +21,7 @@ use linux_raw_sys::general::__NR_arch_prctl;
 // arch/x86/include/uapi/asm/prctl.h
 const ARCH_SET_GS: usize = 0x1001;
 const ARCH_GET_GS: usize = 0x1004;
+const ARCH_SET_CPUID: usize = 0x1012;
 
 /// `AT_HWCAP2`: programs may use `rdgsbase` and `wrgsbase` (arch/x86/include/uapi/asm/hwcap2.h).
 pub(super) const HWCAP2_FSGSBASE: usize = 2;
@@ -215,6 +216,10 @@ pub fn arch_prctl(call: &mut Call<'_>) -> isize {
         ARCH_SET_GS => sys::raw(set_own(call.block, value as u64)),
         ARCH_GET_GS => {
             sys::raw(User::<u64>::new(value).write(call.block.binding.get()).map(|()| 0))
+        }
+        ARCH_SET_CPUID => {
+            super::has_keys();
+            call.pass()
         }
         _ => call.pass(),
     }

@@ -137,9 +137,11 @@ pub fn share() {
 }
 
 /// Claims a descriptor of the caller's; `shared`: there are others of its description.
-fn claim(call: &Call<'_>, fd: i32, shared: bool) {
+fn claim(call: &Call<'_>, fd: i32, kind: Kind, shared: bool) {
     let table = call.block.descriptors.cast_mut();
-    for claim in &CLAIMS {
+    // Folders leave room for files, which show more.
+    let room = if kind == Kind::Descriptors { MOST / 2 } else { MOST };
+    for claim in &CLAIMS[..room] {
         if claim.state.compare_exchange(FREE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             claim.table.store(table, Ordering::Relaxed);
             claim.shared.store(shared, Ordering::Relaxed);
@@ -149,7 +151,7 @@ fn claim(call: &Call<'_>, fd: i32, shared: bool) {
             return;
         }
     }
-    crate::log!(Warn, "descriptor {fd} shows vload's mappings: too many such files are open");
+    crate::log!(Warn, "descriptor {fd} shows what vload has: too many such files are open");
 }
 
 /// Gives up the claims on the numbers from `first` to `last` of the caller's table, which are closed.
@@ -180,9 +182,11 @@ fn drop_claim(claim: &Claim, fd: i32) {
 
 /// A descriptor that the caller has just opened by a path whose last part is `name`.
 pub fn opened(call: &Call<'_>, fd: i32, name: &[u8]) {
-    if Kind::named(name).is_some() && kind_of(fd).is_some() {
+    if Kind::named(name).is_some()
+        && let Some((kind, _)) = kind_of(fd)
+    {
         forget(call, fd, fd);
-        claim(call, fd, false);
+        claim(call, fd, kind, false);
     }
 }
 
@@ -191,11 +195,11 @@ pub fn copied(call: &Call<'_>, fd: i32, copy: isize) {
     if copy >= 0
         && copy as i32 != fd
         && let Some(original) = claimed(fd)
-        && kind_of(copy as i32).is_some()
+        && let Some((kind, _)) = kind_of(copy as i32)
     {
         original.shared.store(true, Ordering::Relaxed);
         forget(call, copy as i32, copy as i32);
-        claim(call, copy as i32, true);
+        claim(call, copy as i32, kind, true);
     }
 }
 

@@ -5,7 +5,9 @@
 use core::arch::asm;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::extended::cpuid;
+use super::syscall;
+use crate::arch::extended::cpuid;
+use linux_raw_sys::general as nr;
 
 /// Whether they can be used: not known, no, yes.
 static STATE: AtomicU32 = AtomicU32::new(UNKNOWN);
@@ -16,7 +18,16 @@ const THERE: u32 = 2;
 /// What the kernel lets a handler begin with, alike for all.
 static BEGINNING: AtomicU32 = AtomicU32::new(0);
 
-/// Whether programs can use the processor's keys.
+/// A process is adopted, in which `cpuid` may be a fault by now (`ARCH_SET_CPUID`): then it is taken to have no keys.
+pub(super) fn adopted() {
+    const ARCH_GET_CPUID: usize = 0x1011;
+    // SAFETY: it reads and writes no memory. Before Linux 4.12 it is an error, and `cpuid` no fault.
+    if unsafe { syscall(nr::__NR_arch_prctl as usize, [ARCH_GET_CPUID, 0, 0, 0, 0, 0]) } == 0 {
+        STATE.store(MISSING, Ordering::Relaxed);
+    }
+}
+
+/// Whether programs can use the processor's keys. It is found out once, at the latest before the program makes `cpuid` a fault.
 pub fn has_keys() -> bool {
     const FEATURES: u32 = 7;
     const OSPKE: u32 = 1 << 4;
@@ -49,9 +60,10 @@ unsafe fn set_rights(rights: u32) {
 
 /// Notes what a handler begins with, in one that the kernel has just begun.
 pub(super) fn note_beginning() {
-    let own = exchange(0);
-    BEGINNING.store(own, Ordering::Relaxed);
-    exchange(own);
+    if has_keys() {
+        // SAFETY: there are keys.
+        BEGINNING.store(unsafe { rights() }, Ordering::Relaxed);
+    }
 }
 
 /// Lets the thread do what a handler begins with, which has been noted.
