@@ -111,7 +111,8 @@ pub(super) fn entries() -> (usize, usize) {
     (vload_entry_adopted as *const () as usize, vload_entry_compat_adopted as *const () as usize)
 }
 
-/// Whether a thread that the resident has not started can be made one of its own.
+/// Whether a thread that the resident has not started can be made one of its own. Asked before anything else of a process
+/// that shall be adopted, in which even `cpuid` may be the program's.
 pub fn can_adopt() -> bool {
     super::keys::adopted();
     crate::process::hwcap2() & HWCAP2_FSGSBASE != 0

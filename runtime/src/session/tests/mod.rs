@@ -216,9 +216,11 @@ fn a_killed_holder_loses_the_lock_that_it_has_just_won_though_others_take_the_ou
             sys::give_way();
         }
         sys::send_signal(holder, KILLED);
-        while outer.load(Ordering::Relaxed) & OWNER_DIED == 0 {
+        let told = (0..u32::MAX).any(|_| {
             core::hint::spin_loop();
-        }
+            outer.load(Ordering::Relaxed) & OWNER_DIED != 0
+        });
+        assert!(told, "turn {turn}: the kernel has not told of the outer one");
         // SAFETY: whoever takes it writes there what leads nowhere in the killed process.
         unsafe { entry.write_volatile(8) };
         assert_eq!(sys::wait(holder), KILLED);
