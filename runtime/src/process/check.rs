@@ -139,7 +139,7 @@ pub fn reopen(fd: i32) -> Result<i32> {
             // It cannot be read, and nothing else names the file.
             return Err(if error == Errno::NOENT { Errno::ACCES } else { error });
         }
-        sys::duplicate(fd, 0, true)
+        sys::duplicate(fd, 0, true).or_else(|_| view::hide(fd, true))
     })
 }
 

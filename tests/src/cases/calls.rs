@@ -2,6 +2,7 @@
 
 use crate::arch::Arch;
 use crate::case::Case;
+use crate::confinement::WITHOUT_PROC;
 use crate::execute::{Bench, Host};
 use crate::needs::Need;
 use crate::programs::Build;
@@ -55,7 +56,8 @@ pub fn cases() -> Vec<Case> {
         Case::new("calls/spawn-static").build(static_c("spawn.c")),
         Case::new("calls/spawn-musl").build(Build::musl("spawn.c", "musl", &[])),
         Case::new("calls/vfork").build(Build::c("vforks.c")).on(&[Arch::X86_64, Arch::I686]),
-        Case::new("calls/asked").build(Build::c("asked.c")).never_bounced(),
+        // It is executed by a path in `/proc`.
+        Case::new("calls/asked").build(Build::c("asked.c")).not_under(WITHOUT_PROC).never_bounced(),
         Case::new("calls/vfork-with-threads")
             .build(Build::c_with("vforking.c", "", &["-pthread"]))
             .on(&[Arch::X86_64, Arch::I686])
