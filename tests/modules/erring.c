@@ -175,6 +175,8 @@ static int erring_stat(const struct vload_node *node, struct vload_stat *known)
         return failed;
     int found = node->path ? meant(node->path) : (int)node->file->private_word;
     int operation = found / ALL, is_root = node->path && node->path[0] == '\0';
+    if (operation == SYMLINK)
+        return -2; /* ENOENT: it is to be made. */
     memset(known, 0, sizeof *known);
     known->inode = (uint64_t)(is_root ? 1 : found + 2);
     known->mode = is_root || operation == LIST ? 0040777 : operation == READLINK ? 0120777 : 0100777;

@@ -83,6 +83,10 @@ static void by_path(void)
     char other[300];
     snprintf(other, sizeof other, "%s/well", folder);
     EIO_OF(rename(at("rename"), other));
+    snprintf(other, sizeof other, "%s/none", folder);
+    EIO_OF(link(at("link"), other));
+    EIO_OF(symlink("well", at("symlink")));
+    EIO_OF(access(at("access"), R_OK));
     EIO_OF(readlink(at("readlink"), text, sizeof text));
     EIO_OF(open(path, O_RDONLY));
     EIO_OF(truncate(at("truncate"), 0));

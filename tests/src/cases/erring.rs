@@ -35,7 +35,7 @@ fn both(bench: &Bench<'_>, layer: &str) -> Result<()> {
 }
 
 /// The calls that the program makes in each of its two processes.
-const CALLS: usize = 1512;
+const CALLS: usize = 1593;
 
 /// In the operations, by two programs at a time; then the layer has no users and can be removed.
 fn operations(bench: &Bench<'_>, layer: &str) -> Result<()> {

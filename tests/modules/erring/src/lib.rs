@@ -219,6 +219,8 @@ impl Service for Erring {
             _ if node.path() == Some(b"") => (S_IFDIR, 0),
             b"list" => (S_IFDIR, 0),
             b"readlink" => (S_IFLNK, 4),
+            // It is to be made.
+            b"symlink" => return Err(Errno::NOENT),
             _ => (S_IFREG, 2),
         };
         let inode = if node.path() == Some(b"") { 1 } else { number as u64 + 2 };
