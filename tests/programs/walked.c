@@ -77,6 +77,14 @@ static long vfork_and_exit(void)
     return child;
 }
 
+static long shaped_window(void)
+{
+    long saved[2], result, nr = 0, a = 1, b = 2, c = 3;
+    register long r10 __asm__("r10") = 4;
+    WINDOW(BEGIN "call shaped_call\n\t" END);
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -98,6 +106,8 @@ int main(int argc, char **argv)
 
     if (is(what, "pass")) {
         result = window(SYS_getuid, 1, 2, 3, 4);
+    } else if (is(what, "shaped")) {
+        result = shaped_window();
     } else if (is(what, "slow")) {
         result = window(SYS_fcntl, -1, F_GETFD, 0, 0);
     } else if (is(what, "altstack")) {

@@ -58,6 +58,9 @@ static void word(const char *name, unsigned long value)
     number(value, 16);
 }
 
+/* Where the registers are known. */
+extern char window_start[], window_site[], window_end[], shaped_start[], shaped_site[], shaped_end[];
+
 static void note(int signal, siginfo_t *info, ucontext_t *u)
 {
     greg_t *r = u->uc_mcontext.gregs;
@@ -68,9 +71,10 @@ static void note(int signal, siginfo_t *info, ucontext_t *u)
     word(" pc ", r[REG_RIP]);
     word(" mask ", *(unsigned long *)&u->uc_sigmask);
     put(u->uc_stack.ss_flags == SS_DISABLE ? " nostack" : u->uc_stack.ss_flags ? " onstack" : " stack");
-    extern char window_start, window_site, window_end;
     unsigned long pc = r[REG_RIP];
-    if (pc >= (unsigned long)&window_start && pc <= (unsigned long)&window_end) {
+    int wide = pc >= (unsigned long)window_start && pc <= (unsigned long)window_end;
+    int shaped = pc >= (unsigned long)shaped_start && pc <= (unsigned long)shaped_end;
+    if (wide || shaped) {
         static const struct { const char *name; int index; } all[] = {
             {" rax ", REG_RAX}, {" rbx ", REG_RBX}, {" rcx ", REG_RCX}, {" rdx ", REG_RDX},
             {" rsi ", REG_RSI}, {" rdi ", REG_RDI}, {" rbp ", REG_RBP}, {" rsp ", REG_RSP},
@@ -80,7 +84,7 @@ static void note(int signal, siginfo_t *info, ucontext_t *u)
         };
         /* At the site rcx and r11 are dead: the call is about to overwrite them (docs/limits.md). */
         for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
-            if (pc != (unsigned long)&window_site ||
+            if ((pc != (unsigned long)window_site && pc != (unsigned long)shaped_site) ||
                 (all[i].index != REG_RCX && all[i].index != REG_R11))
                 word(all[i].name, r[all[i].index]);
         struct _libc_fpstate *fp = u->uc_mcontext.fpregs;
@@ -146,30 +150,48 @@ static void change_mask(int how)
     MUST(sigprocmask(how, &set, NULL));
 }
 
+/* A site that each of the shapes fits: behind a constant, before an instruction that can move, with padding in reach
+   behind the `ret`. */
+__asm__(".pushsection .text\n\t"
+        ".balign 64, 0xcc\n\t"
+        ".globl shaped_call\n\t.type shaped_call, @function\n"
+        "shaped_call:\n\t"
+        ".globl shaped_start\nshaped_start:\n\t"
+        "mov $102, %eax\n\t"
+        ".globl shaped_site\nshaped_site:\n\t"
+        "syscall\n\t"
+        "cmp $-4096, %rax\n\t"
+        ".globl shaped_end\nshaped_end:\n\t"
+        "ret\n\t"
+        ".size shaped_call, . - shaped_call\n\t"
+        ".balign 64, 0xcc\n\t"
+        ".popsection");
+
 /* One call with known values in all registers, everything walked. */
+#define WINDOW(body)                                                                                          \
+    __asm__ volatile(                                                                                         \
+        "mov %%rsp, %[base]\n\t"                                                                              \
+        "mov %%rbp, %[saved]\n\t"                                                                             \
+        "mov $0x1111, %%ebx\n\tmov $0x3333, %%r8d\n\tmov $0x4444, %%r9d\n\t"                                 \
+        "mov $0x5555, %%r12d\n\tmov $0x6666, %%r13d\n\tmov $0x7777, %%r14d\n\t"                              \
+        "mov $0x8888, %%r15d\n\tmov $0x9999, %%ebp\n\t"                                                      \
+        "movq %%rbx, %%xmm0\n\tmovq %%r12, %%xmm5\n\tmovq %%r13, %%xmm10\n\tmovq %%r14, %%xmm15\n\t"          \
+        "xor %%ecx, %%ecx\n\txor %%r11d, %%r11d\n\tstc\n\t" body "mov %[saved], %%rbp\n\t"                  \
+        : "=a"(result), [base] "+m"(base), [saved] "+m"(saved), "+D"(a), "+S"(b), "+d"(c), "+r"(r10)          \
+        : "0"(nr)                                                                                             \
+        : "rbx", "rcx", "r8", "r9", "r11", "r12", "r13", "r14", "r15", "memory", "cc", "xmm0", "xmm5",        \
+          "xmm10", "xmm15")
+
 static long window(long nr, long a, long b, long c, long d)
 {
     long saved[2], result;
     register long r10 __asm__("r10") = d;
-    __asm__ volatile(
-        "mov %%rsp, %[base]\n\t"
-        "mov %%rbp, %[saved]\n\t"
-        "mov $0x1111, %%ebx\n\tmov $0x3333, %%r8d\n\tmov $0x4444, %%r9d\n\t"
-        "mov $0x5555, %%r12d\n\tmov $0x6666, %%r13d\n\tmov $0x7777, %%r14d\n\t"
-        "mov $0x8888, %%r15d\n\tmov $0x9999, %%ebp\n\t"
-        "movq %%rbx, %%xmm0\n\tmovq %%r12, %%xmm5\n\tmovq %%r13, %%xmm10\n\tmovq %%r14, %%xmm15\n\t"
-        "xor %%ecx, %%ecx\n\txor %%r11d, %%r11d\n\tstc\n\t" BEGIN
-        ".globl window_start\nwindow_start:\n\t"
-        "mov %%eax, %%eax\n\t"
-        ".globl window_site\nwindow_site:\n\t"
-        "syscall\n\t"
-        "mov %%r15, %%rbx\n\t"
-        ".globl window_end\nwindow_end:\n\t" END
-        "mov %[saved], %%rbp\n\t"
-        : "=a"(result), [base] "+m"(base), [saved] "+m"(saved), "+D"(a), "+S"(b), "+d"(c), "+r"(r10)
-        : "0"(nr)
-        : "rbx", "rcx", "r8", "r9", "r11", "r12", "r13", "r14", "r15", "memory", "cc", "xmm0",
-          "xmm5", "xmm10", "xmm15");
+    WINDOW(BEGIN ".globl window_start\nwindow_start:\n\t"
+                 "mov %%eax, %%eax\n\t"
+                 ".globl window_site\nwindow_site:\n\t"
+                 "syscall\n\t"
+                 "mov %%r15, %%rbx\n\t"
+                 ".globl window_end\nwindow_end:\n\t" END);
     return result;
 }
 

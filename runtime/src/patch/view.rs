@@ -308,12 +308,15 @@ impl<'a> BlobView<'a> {
         self.points(&site).take_while(|point| point.0 <= offset).last().map(|point| point.1)
     }
 
-    /// The address that the kernel would have shown for a program counter on an island: that of
-    /// the site whose jump led there.
+    /// The address that the kernel would have shown for a program counter at a jump to a stub: that of the site
+    /// that led there. It is in padding or on an island, or is the site itself.
     #[must_use]
-    pub fn original_pc_on_island(&self, vaddr: u64) -> Option<u64> {
-        let island = self.islands().find(|island| (island.vaddr..island.end()).contains(&vaddr))?;
-        let jump = self.island_bytes(&island).get((vaddr - island.vaddr) as usize..)?;
+    pub fn original_pc_at_jump(&self, vaddr: u64) -> Option<u64> {
+        let islands = self.islands().map(|island| (island.vaddr, self.island_bytes(&island)));
+        let text = self.runs().map(|run| (run.vaddr, self.text(&run)));
+        let jump = islands.chain(text).find_map(|(start, bytes)| {
+            bytes.get(usize::try_from(vaddr.checked_sub(start)?).ok()?..)
+        })?;
         let Flow::Jump(stub) = crate::arch::patch::decode(jump, vaddr)?.flow else { return None };
         self.original_pc(u32::try_from(stub.checked_sub(self.stub_vaddr())?).ok()?)
     }

@@ -211,23 +211,30 @@ fn of_text(pc: usize) -> Option<&'static Region> {
     live().map(|(_, region)| region).find(|region| (region.text.0..region.text.1).contains(&pc))
 }
 
-/// The site whose jump led to `pc` on an island.
-fn on_island(pc: usize) -> Option<usize> {
+/// The site that led to `pc`, if a jump to a stub is there: in padding or on an island.
+fn at_jump(pc: usize) -> Option<usize> {
     live().find_map(|(_, region)| {
-        let site = region.view.original_pc_on_island(pc.wrapping_sub(region.bias) as u64)?;
-        Some((site as usize).wrapping_add(region.bias))
+        let in_text = (region.text.0..region.text.1).contains(&pc);
+        if !in_text && pc < region.stubs {
+            return None;
+        }
+        let site = region.view.original_pc_at_jump(pc.wrapping_sub(region.bias) as u64)?;
+        let is_ours = !in_text
+            || !region.native.load(Ordering::Acquire)
+            || region.is_patched(pc, pc + crate::arch::SYSCALL_INSTRUCTION);
+        is_ours.then(|| (site as usize).wrapping_add(region.bias))
     })
 }
 
-/// The address that the kernel would have shown for `pc`: another one when it lies in a stub or on
-/// an island.
+/// The address that the kernel would have shown for `pc`: another one when it lies in a stub or on the
+/// way to one.
 pub fn shown_pc(pc: usize) -> usize {
     of_stub(pc)
         .and_then(|region| {
             let original = region.view.original_pc((pc - region.stubs) as u32)?;
             Some((original as usize).wrapping_add(region.bias))
         })
-        .or_else(|| on_island(pc))
+        .or_else(|| at_jump(pc))
         .unwrap_or(pc)
 }
 
@@ -236,7 +243,7 @@ pub fn shown_pc(pc: usize) -> usize {
 pub fn leave_stub(context: &mut Context) {
     let pc = context.pc();
     let Some(region) = of_stub(pc) else {
-        match on_island(pc) {
+        match at_jump(pc) {
             Some(site) => context.set_pc(site),
             None => context.leave_vdso(),
         }

@@ -105,7 +105,7 @@ fn islands_lead_to_the_stubs_of_the_system_libraries() {
             assert_eq!(bytes[2..5], original[2..5], "{path}: {:x}", site.vaddr);
             let jump = decode(bytes, site.vaddr).expect("a jump").flow;
             let Flow::Jump(island) = jump else { panic!("{path}: {:x}: {jump:x?}", site.vaddr) };
-            assert_eq!(view.original_pc_on_island(island), Some(site.vaddr), "{path}");
+            assert_eq!(view.original_pc_at_jump(island), Some(site.vaddr), "{path}");
             puns += 1;
         }
         assert!(puns >= least, "{path}: {puns}");

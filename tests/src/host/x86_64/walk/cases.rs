@@ -11,6 +11,7 @@ use std::process::Command;
 /// signal is sent in an ordinary run.
 const WINDOWS: &[(&str, usize)] = &[
     ("pass", 1),
+    ("shaped", 1),
     ("slow", 5),
     ("altstack", 7),
     ("read", 1),
@@ -98,7 +99,7 @@ pub fn cases() -> Vec<Case> {
         for kind in SIGNALS {
             let case =
                 walked_case(walked, &format!("walk/{window}"), &[], &[window], kind, *stride);
-            let shapes = kind.0 == "usr1" && matches!(*window, "pass" | "slow" | "read");
+            let shapes = kind.0 == "usr1" && matches!(*window, "pass" | "shaped" | "slow" | "read");
             cases.push(if shapes { case } else { case.plain_only() });
         }
     }

@@ -298,10 +298,25 @@ fn on_an_island_the_site_is_shown() {
     let blob = plan.build(None, [0; 6]).expect("in reach");
     let view = Blob::parse(&blob).expect("sound");
     assert_eq!(view.islands().map(|island| island.vaddr).collect::<Vec<_>>(), [jump & !0xfff]);
-    assert_eq!(view.original_pc_on_island(jump), Some(at(2)));
-    assert_eq!(view.original_pc_on_island(jump + 5), None);
-    assert_eq!(view.original_pc_on_island(view.end()), None);
-    assert_eq!(view.original_pc_on_island(at(2)), None);
+    assert_eq!(view.original_pc_at_jump(jump), Some(at(2)));
+    assert_eq!(view.original_pc_at_jump(jump + 5), None);
+    assert_eq!(view.original_pc_at_jump(view.end()), None);
+    // The jump at the site leads to the island.
+    assert_eq!(view.original_pc_at_jump(at(2)), None);
+}
+
+/// A signal that comes between the jump to padding and the jump from there.
+#[test]
+fn in_padding_the_site_is_shown() {
+    let file = File::new(pad()).bytes();
+    let plan = analyze(&file, &set("pad"), &|_| false).expect("an ELF file");
+    let (site, jump) = (plan.sites()[0].vaddr, plan.sites()[0].jump);
+    let blob = plan.build(None, [0; 6]).expect("in reach");
+    let view = Blob::parse(&blob).expect("sound");
+    assert_ne!(site, jump);
+    assert_eq!(view.original_pc_at_jump(jump), Some(site));
+    assert_eq!(view.original_pc_at_jump(jump + 5), None);
+    assert_eq!(view.original_pc_at_jump(site), None);
 }
 
 /// Stubs that would lie behind an island or on it.
