@@ -7,4 +7,4 @@ mod user;
 
 pub use heap::{Heap, LOCK as HEAP_LOCK};
 pub use lock::{Mutex, MutexGuard, fall_asleep, forked, take_over, wake_up};
-pub use user::{User, copy_in, copy_out, equals, read_words, writable};
+pub use user::{User, copy_in, copy_out, equals, read_words, readable};

@@ -79,7 +79,7 @@ fn probe(mut address: usize, len: usize, one: impl Fn(usize) -> Result<()>) -> R
 
 /// Whether `len` bytes can be read. The eight bytes that are probed lie inside the range, or, for a
 /// shorter one, end with it: they are on its page or on the one before, and are only read.
-fn readable(address: usize, len: usize) -> Result<()> {
+pub fn readable(address: usize, len: usize) -> Result<()> {
     if len < PROBE {
         return probe(address & !(PROBE - 1), PROBE.max((address & (PROBE - 1)) + len), ask_read);
     }
@@ -97,7 +97,7 @@ fn ask_read(address: usize) -> Result<()> {
 }
 
 /// Whether `len` bytes (at least eight) can be written; some of them are changed.
-pub fn writable(address: usize, len: usize) -> Result<()> {
+fn writable(address: usize, len: usize) -> Result<()> {
     if address == 0 {
         return Err(Errno::FAULT);
     }

@@ -58,6 +58,11 @@ impl Action {
         self.0.handler == IGNORE
     }
 
+    /// Whether it is neither: the target has a handler.
+    pub fn is_handled(&self) -> bool {
+        !self.is_default() && !self.is_ignore()
+    }
+
     /// The action as the target set it.
     pub fn kernel(&self) -> &KernelAction {
         &self.0

@@ -144,10 +144,14 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
 }
 
 /// Whether the mask that `context` shows is the resident's: one that was held is still to be delivered, or has been, and
-/// the mask with which its handler begins is still to be set (arch/*/exit.rs).
+/// the mask with which its handler begins is still to be set (arch/*/exit.rs); or the handler itself is interrupted,
+/// while it lets faults through (`mask::with_faults`).
 fn is_second(block: &Block, context: &Context) -> bool {
     let differs = (context.mask() ^ block.exit_mask) & !UNBLOCKABLE != 0;
-    deliver::is_held(block) || (block.exit_mask_set != 0 && differs)
+    let (stack, length) = block.signal_stack;
+    deliver::is_held(block)
+        || (block.exit_mask_set != 0 && differs)
+        || context.sp().wrapping_sub(stack) < length
 }
 
 /// Only a signal that is never blocked here (signal/fault.rs) comes second. It waits until the target's own mask is set: in

@@ -4,7 +4,6 @@ use core::sync::atomic::Ordering;
 
 use super::{Action, SIGCALL, SigHand, bit, fault, mask};
 use crate::arch::{self, CallRegs, Context, SigInfo};
-use crate::memory;
 use crate::sys;
 use crate::text;
 use crate::thread::{AltStack, Block, POOL};
@@ -140,8 +139,9 @@ fn action_for_no_frame(signal: i32, sighand: &SigHand, blocked: u64) -> Action {
 }
 
 /// Builds the frame on the stack that the target asked for (`get_sigframe`,
-/// arch/x86/kernel/signal.c, and its likes). `None`: it has no room there. Where all signals are blocked that may end
-/// the process here; a fault while they are not, `in_resident`, would be taken for one of the resident's own.
+/// arch/x86/kernel/signal.c, and its likes). `None`: it cannot be written there. In a handler, with all signals blocked,
+/// that ends the process at once, as the kernel would, where nobody could hear of it: faults come through where the
+/// target has a handler for them on another stack, and `in_resident`, where they always do.
 ///
 /// # Safety
 /// `context` must be complete.
@@ -155,26 +155,25 @@ unsafe fn push(
     let sp = context.sp();
     let alt = block.altstack;
     let nested = alt.holds(sp);
-    let entering = action.on_altstack() && alt.enabled() && !nested;
+    let has_choice = alt.enabled() && !nested;
+    let entering = action.on_altstack() && has_choice;
     let top =
         if entering { alt.sp.wrapping_add(alt.size) } else { sp.wrapping_sub(arch::RED_ZONE) };
     let reported = (alt.sp, alt.flags, alt.size);
     // A frame that leaves the stack it is for kills, instead of what lies below.
     let floor = if entering || nested { alt.sp } else { 0 };
-    // The target hears of a stack that has no room only on another one.
     // SAFETY: a bound block has its handlers.
     let fault = unsafe { &*block.sighand }.get(SIGSEGV);
-    let hears = fault.on_altstack() && alt.enabled() && !nested && !entering;
-    let asks = in_resident || hears;
-    let has_room = |frame: usize| {
-        frame > floor && (!asks || memory::writable(frame, top.wrapping_sub(frame)).is_ok())
-    };
+    let hears = has_choice && fault.is_handled() && fault.on_altstack() != entering;
     // The rights are not those of the code that the stack belongs to, or as narrow as it has them: since Linux 6.12 the
     // kernel writes a frame whatever they are.
-    let frame = arch::with_every_key(|| {
-        // SAFETY: the caller's promise; the place is the one the kernel would have taken.
-        unsafe { arch::build_frame(top, has_room, info, context, reported, action.kernel()) }
-    })?;
+    let build = || {
+        arch::with_every_key(|| {
+            // SAFETY: the caller's promise; the place is the one the kernel would have taken.
+            unsafe { arch::build_frame(top, floor, info, context, reported, action.kernel()) }
+        })
+    };
+    let frame = if hears && !in_resident { mask::with_faults(build) } else { build() }?;
     if alt.flags & AltStack::AUTODISARM != 0 {
         // sas_ss_reset: the stack is forgotten until the handler returns.
         block.altstack = AltStack::NONE;

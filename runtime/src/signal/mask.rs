@@ -259,6 +259,17 @@ pub fn while_held() -> u64 {
     all & !expected
 }
 
+/// Does something in a signal handler, which blocks all signals, so that a fault of it comes through.
+pub fn with_faults<T>(act: impl FnOnce() -> T) -> T {
+    if !sys::can_set_signal_mask() {
+        return act();
+    }
+    let mask = sys::set_signal_mask(sys::ALL_SIGNALS & !(bit(SIGSEGV as i32) | bit(SIGBUS as i32)));
+    let done = act();
+    sys::set_signal_mask(mask);
+    done
+}
+
 /// What a thread believes it blocks of the signals that are never blocked in the kernel.
 pub struct Blocked(AtomicU64);
 

@@ -2,8 +2,7 @@
 //! target must not know is put in.
 
 use super::{altstack, mask};
-use crate::arch::{self, ABORTED, CallRegs, Context};
-use crate::memory::User;
+use crate::arch::{self, ABORTED, CallRegs, Returning};
 use crate::sys;
 use crate::text;
 use crate::thread::{AltStack, Block};
@@ -18,30 +17,25 @@ fn judged_at(stack: &AltStack, handler: usize, context: usize) -> usize {
 
 /// Leaves through the frame at the caller's stack pointer. Comes back only with [`ABORTED`].
 pub fn rt_sigreturn(block: &mut Block, regs: &CallRegs) -> isize {
-    let (at, len) = arch::frame_of_sigreturn(regs);
     sys::set_signal_mask(sys::ALL_SIGNALS);
     // A signal that came in the meantime is handled first, as if it had come before the call.
     if super::is_held(block) {
         return ABORTED;
     }
     watch::arm_leaving(block);
-    // Only a frame that is wholly there can be looked at; a bad one the kernel punishes.
-    let readable = len <= 1024
-        && (at..at + len).step_by(8).all(|word| {
-            // One question a page is enough.
-            (word != at && word & 4095 > 8) || User::<u64>::new(word).read().is_ok()
-        });
-    if readable {
-        // SAFETY: the context was readable a moment ago and belongs to this thread's stack.
-        let mut context = unsafe { Context::new(at) };
-        let sp = judged_at(&block.altstack, regs.sp(), context.sp());
-        altstack::restore(&mut block.altstack, sp, context.altstack());
-        context.set_altstack(block.signal_stack.0, 0, block.signal_stack.1);
-        context.set_pc(text::resume_pc(context.pc()));
-        block.blocked.set_from(context.mask());
-        mask::hand_back(block, !block.blocked.get());
-        context.set_mask(mask::for_kernel(context.mask()));
-    }
-    // SAFETY: `regs.sp()` is where the target's restorer left it, and all signals are blocked.
-    unsafe { arch::sigreturn(regs.sp()) }
+    // Only a frame that is there can be looked at; a bad one the kernel punishes.
+    let Ok(mut frame) = Returning::of(regs) else {
+        // SAFETY: all signals are blocked, and what the kernel takes is the target's.
+        unsafe { arch::sigreturn(regs.sp()) }
+    };
+    let mut context = frame.context();
+    let sp = judged_at(&block.altstack, regs.sp(), context.sp());
+    altstack::restore(&mut block.altstack, sp, context.altstack());
+    context.set_altstack(block.signal_stack.0, 0, block.signal_stack.1);
+    context.set_pc(text::resume_pc(context.pc()));
+    block.blocked.set_from(context.mask());
+    mask::hand_back(block, !block.blocked.get());
+    context.set_mask(mask::for_kernel(context.mask()));
+    // SAFETY: as above; the frame is here until the kernel has taken it.
+    unsafe { arch::sigreturn(frame.sp(regs)) }
 }

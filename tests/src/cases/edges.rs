@@ -13,6 +13,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("edges/ring-waits").build(Build::c("waits.c")).run(&["{0}", "ring"]).plain_only(),
         Case::new("edges/frames").build(Build::c("frames.c")),
         Case::new("edges/no-frame").build(Build::c("noframe.c")),
+        Case::new("edges/bad-alternate-stack").build(Build::c("badstack.c")),
         Case::new("edges/filtered").build(Build::c("filtered.c")),
         Case::new("edges/flags").build(Build::c("flags.c")),
         Case::new("edges/order").build(Build::c("order.c")),

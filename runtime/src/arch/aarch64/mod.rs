@@ -44,7 +44,7 @@ pub(in crate::arch) use call_regs::VECTOR_AREA;
 pub use clone::CLONE_TLS;
 pub(in crate::arch) use context::UContext;
 pub use entry::syscall_entries;
-pub use frame::{Extended, RED_ZONE, build_frame, enter_handler, frame_of_sigreturn};
+pub use frame::{Extended, RED_ZONE, Returning, build_frame, enter_handler};
 pub use handler::handler;
 pub use thread::{thread_pointer, ticks};
 

@@ -17,7 +17,9 @@ use core::mem::{offset_of, size_of};
 use super::call_regs::CallRegs;
 use super::context::{DIRECTION_TRAP_RESUME, FSAVE, LEGACY_AREA, SigContext, UContext};
 use super::{Context, KernelAction, SigInfo, vdso};
-use crate::arch::extended;
+use crate::arch::{copy, extended};
+use crate::memory::User;
+use crate::sys::Result;
 
 /// `struct rt_sigframe_ia32`.
 #[repr(C)]
@@ -73,14 +75,15 @@ pub(super) fn arguments(action: &KernelAction, signal: i32, frame: usize) -> (u3
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
 /// `context`, whose alternate stack is `altstack`, for the handler of `action`. Gives the handler's
-/// stack pointer; `None` when the frame does not fit down to there.
+/// stack pointer; `None` when it would leave `floor` below it, or
+/// cannot be written.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
-/// below is written as the kernel would write it, and faults as the kernel's write would.
+/// below is written as the kernel would write it.
 pub unsafe fn build_frame(
     top: usize,
-    fits: impl Fn(usize) -> bool,
+    floor: usize,
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
@@ -92,7 +95,7 @@ pub unsafe fn build_frame(
     let wants_info = action.flags & SA_SIGINFO != 0;
     let size = if wants_info { size_of::<RtFrame>() } else { size_of::<OldFrame>() };
     let sp = (vectors.wrapping_sub(size).wrapping_add(4) & !15).wrapping_sub(4);
-    if !fits(sp) {
+    if sp <= floor {
         return None;
     }
     let mut registers = context.get().registers;
@@ -104,40 +107,51 @@ pub unsafe fn build_frame(
     };
     // SAFETY: the places are inside [sp, top), which the caller gave us; the source has `len`
     // bytes by its own software header.
-    unsafe {
-        core::ptr::copy_nonoverlapping(
-            context.get().registers.fpstate as *const u8,
-            vectors as *mut u8,
-            len,
-        );
-        if wants_info {
-            (sp as *mut RtFrame).write(RtFrame {
-                return_to: return_to(offset_of!(RtFrame, restorer)),
-                signal: info[0] as i32,
-                info_at: (sp + offset_of!(RtFrame, info)) as u32,
-                context_at: (sp + offset_of!(RtFrame, context)) as u32,
-                info: *info,
-                context: UContext {
-                    registers,
-                    stack_sp: altstack.0 as u32,
-                    stack_flags: altstack.1,
-                    stack_size: altstack.2 as u32,
-                    ..*context.get()
-                },
-                restorer: RT_RESTORER,
-            });
-        } else {
-            (sp as *mut OldFrame).write(OldFrame {
-                return_to: return_to(offset_of!(OldFrame, restorer)),
-                signal: info[0] as i32,
-                registers,
-                unused: [0; 624],
-                extramask: (context.mask() >> 32) as u32,
-                restorer: OLD_RESTORER,
-            });
-        }
-    }
-    Some(sp)
+    let is_written = unsafe {
+        copy(vectors as *mut u8, context.get().registers.fpstate as *const u8, len)
+            && if wants_info {
+                write(
+                    sp,
+                    &RtFrame {
+                        return_to: return_to(offset_of!(RtFrame, restorer)),
+                        signal: info[0] as i32,
+                        info_at: (sp + offset_of!(RtFrame, info)) as u32,
+                        context_at: (sp + offset_of!(RtFrame, context)) as u32,
+                        info: *info,
+                        context: UContext {
+                            registers,
+                            stack_sp: altstack.0 as u32,
+                            stack_flags: altstack.1,
+                            stack_size: altstack.2 as u32,
+                            ..*context.get()
+                        },
+                        restorer: RT_RESTORER,
+                    },
+                )
+            } else {
+                write(
+                    sp,
+                    &OldFrame {
+                        return_to: return_to(offset_of!(OldFrame, restorer)),
+                        signal: info[0] as i32,
+                        registers,
+                        unused: [0; 624],
+                        extramask: (context.mask() >> 32) as u32,
+                        restorer: OLD_RESTORER,
+                    },
+                )
+            }
+    };
+    is_written.then_some(sp)
+}
+
+/// Puts a frame at `sp`, if it can be written there.
+///
+/// # Safety
+/// The place must be the target's choice.
+unsafe fn write<T>(sp: usize, frame: &T) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { copy(sp as *mut u8, core::ptr::from_ref(frame).cast(), size_of::<T>()) }
 }
 
 /// Bytes below the stack pointer that belong to the interrupted code: none.
@@ -159,11 +173,27 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
     }
 }
 
-/// The address of the `ucontext` that `rt_sigreturn` called with `regs` would restore, and its size:
-/// the return address has been taken off the stack.
-pub fn frame_of_sigreturn(regs: &CallRegs) -> (usize, usize) {
-    let frame = regs.sp().wrapping_sub(4);
-    (frame.wrapping_add(offset_of!(RtFrame, context)), size_of::<UContext>())
+/// What `rt_sigreturn` takes back of a frame: a copy, which can be changed where the frame is only to be read.
+pub struct Returning(UContext);
+
+impl Returning {
+    /// Where the context is from the stack pointer on: the return address has been taken off the stack.
+    const CONTEXT: usize = offset_of!(RtFrame, context) - 4;
+
+    /// That of the frame that `rt_sigreturn` called with `regs` would restore.
+    pub fn of(regs: &CallRegs) -> Result<Self> {
+        User::new(regs.sp().wrapping_add(Self::CONTEXT)).read().map(Self)
+    }
+
+    /// What will be restored.
+    pub fn context(&mut self) -> Context {
+        Context(&raw mut self.0)
+    }
+
+    /// The stack pointer to call with. Of the frame there the kernel looks at the context alone.
+    pub fn sp(&self, _regs: &CallRegs) -> usize {
+        (&raw const self.0 as usize).wrapping_sub(Self::CONTEXT)
+    }
 }
 
 impl OldFrame {

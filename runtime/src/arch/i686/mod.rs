@@ -40,7 +40,7 @@ pub use call_regs::CallRegs;
 pub use clone::{CLONE_TLS, clone_vm};
 pub(in crate::arch) use context::UContext;
 pub use entry::syscall_entries;
-pub use frame::{Extended, RED_ZONE, build_frame, enter_handler, frame_of_sigreturn};
+pub use frame::{Extended, RED_ZONE, Returning, build_frame, enter_handler};
 pub use handler::handler;
 pub use raw::{
     fallocate64, ftruncate64, kernel_bits, mmap_offset, mmap64, offset_of_pair, pread64,

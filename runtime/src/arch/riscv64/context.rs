@@ -140,19 +140,16 @@ impl Context {
         self.0 as usize + size_of::<UContext>()
     }
 
-    /// The vector state has been copied from `from` to behind the context: so have its registers.
-    ///
-    /// # Safety
-    /// `extra` bytes must be there.
-    pub(super) unsafe fn moved(&mut self, from: usize) {
-        if self.extra() != 0 {
-            let field = (self.extra_at() + VECTOR_DATA) as *mut u64;
-            // SAFETY: inside the vector state, by the caller's promise.
-            unsafe {
-                let distance = (self.extra_at() as u64).wrapping_sub(from as u64);
-                field.write_unaligned(field.read_unaligned().wrapping_add(distance));
-            }
-        }
+    /// The place in a copy of the vector state at `to` that says where its registers are, and what it says there: they
+    /// are copied with it.
+    pub(super) fn registers_moved_to(&self, to: usize) -> Option<(usize, u64)> {
+        let from = self.extra_at();
+        (self.extra() != 0).then(|| {
+            // SAFETY: inside the vector state, which is as long as its head says.
+            let registers = unsafe { ((from + VECTOR_DATA) as *const u64).read_unaligned() };
+            let distance = (to as u64).wrapping_sub(from as u64);
+            (to + VECTOR_DATA, registers.wrapping_add(distance))
+        })
     }
 
     /// Nothing follows the context.

@@ -8,21 +8,24 @@ use super::call_regs::{A0, CallRegs, RA, SP};
 use super::context::{HEAD, UContext};
 use super::handler::target_restorer;
 use super::{Context, SigInfo};
+use crate::arch::copy;
+use crate::memory::readable;
+use crate::sys::Result;
 
 /// Where the context is in a frame.
 pub(super) const CONTEXT: usize = size_of::<SigInfo>();
 const FRAME: usize = CONTEXT + size_of::<UContext>();
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
-/// `context`, whose alternate stack is `altstack`. Gives the handler's stack pointer; `None` when the
-/// frame does not fit down to there.
+/// `context`, whose alternate stack is `altstack`. Gives the handler's stack pointer; `None` when it
+/// would leave `floor` below it, or cannot be written.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
-/// below is written as the kernel would write it, and faults as the kernel's write would.
+/// below is written as the kernel would write it.
 pub unsafe fn build_frame(
     top: usize,
-    fits: impl Fn(usize) -> bool,
+    floor: usize,
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
@@ -30,26 +33,27 @@ pub unsafe fn build_frame(
 ) -> Option<usize> {
     let extra = context.extra();
     let sp = top.wrapping_sub(FRAME + extra) & !15;
-    if !fits(sp) {
+    if sp <= floor {
         return None;
     }
+    let own = UContext {
+        stack_sp: altstack.0 as u64,
+        stack_flags: altstack.1,
+        stack_size: altstack.2 as u64,
+        ..*context.get()
+    };
+    let behind = sp + FRAME;
     // SAFETY: the places are inside [sp, top), which the caller gave us; the source has `extra`
     // bytes by its own head.
-    unsafe {
-        (sp as *mut SigInfo).write(*info);
-        let copy = (sp + CONTEXT) as *mut UContext;
-        copy.write(*context.get());
-        core::ptr::copy_nonoverlapping(
-            context.extra_at() as *const u8,
-            (sp + FRAME) as *mut u8,
-            extra,
-        );
-        Context(copy).moved(context.extra_at());
-        (*copy).stack_sp = altstack.0 as u64;
-        (*copy).stack_flags = altstack.1;
-        (*copy).stack_size = altstack.2 as u64;
-    }
-    Some(sp)
+    let is_written = unsafe {
+        copy(sp as *mut u8, core::ptr::from_ref(info).cast(), CONTEXT)
+            && copy((sp + CONTEXT) as *mut u8, (&raw const own).cast(), size_of::<UContext>())
+            && copy(behind as *mut u8, context.extra_at() as *const u8, extra)
+            && context.registers_moved_to(behind).is_none_or(|(at, registers)| {
+                copy(at as *mut u8, (&raw const registers).cast(), size_of_val(&registers))
+            })
+    };
+    is_written.then_some(sp)
 }
 
 /// Bytes below the stack pointer that belong to the interrupted code: none (RISC-V ELF psABI, 2.1).
@@ -70,10 +74,25 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
     enter(&mut regs.x, action.handler, signal, frame);
 }
 
-/// The address of the `ucontext` that `rt_sigreturn` called with `regs` would restore, and the
-/// length of the part that is looked at.
-pub fn frame_of_sigreturn(regs: &CallRegs) -> (usize, usize) {
-    (regs.sp().wrapping_add(CONTEXT), HEAD)
+/// What `rt_sigreturn` takes back of a frame: in its place, because the kernel wants what follows the context there.
+pub struct Returning(usize);
+
+impl Returning {
+    /// That of the frame that `rt_sigreturn` called with `regs` would restore.
+    pub fn of(regs: &CallRegs) -> Result<Self> {
+        let at = regs.sp().wrapping_add(CONTEXT);
+        readable(at, HEAD).map(|()| Self(at))
+    }
+
+    /// What will be restored.
+    pub fn context(&mut self) -> Context {
+        Context(self.0 as *mut UContext)
+    }
+
+    /// The stack pointer to call with.
+    pub fn sp(&self, regs: &CallRegs) -> usize {
+        regs.sp()
+    }
 }
 
 /// A signal that arrived while the resident ran: its frame, kept until the call ends.

@@ -47,7 +47,7 @@ pub use clone::CLONE_TLS;
 pub(in crate::arch) use context::UContext;
 pub use entry::{exit_window, syscall_entries};
 pub use frame::{
-    ACTION_FLAGS, Extended, KernelAction, RED_ZONE, build_frame, enter_handler, frame_of_sigreturn,
+    ACTION_FLAGS, Extended, KernelAction, RED_ZONE, Returning, build_frame, enter_handler,
 };
 pub use handler::{handler, restorer};
 pub use thread::{thread_pointer, ticks};

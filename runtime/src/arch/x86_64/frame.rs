@@ -9,12 +9,14 @@
 //!        vector state (64-byte aligned)   as long as its software bytes say
 //! ```
 
-use core::mem::size_of;
+use core::mem::{offset_of, size_of};
 
 use super::call_regs::CallRegs;
 use super::context::{DIRECTION_TRAP_RESUME, LEGACY_AREA, UContext};
 use super::{Context, KernelAction, SigInfo, keys};
-use crate::arch::extended;
+use crate::arch::{copy, extended};
+use crate::memory::User;
+use crate::sys::Result;
 
 // The places of the SSE state in the legacy area (struct fxregs_state, arch/x86/include/asm/fpu/types.h).
 const MXCSR: usize = 24;
@@ -31,16 +33,27 @@ pub(super) const CONTEXT: usize = 8;
 pub(super) const INFO: usize = CONTEXT + size_of::<UContext>();
 const FRAME: usize = INFO + size_of::<SigInfo>();
 
+/// What is below the vector state.
+#[repr(C)]
+struct Frame {
+    restorer: usize,
+    context: UContext,
+    info: SigInfo,
+}
+
+const _: () = assert!(offset_of!(Frame, info) == INFO && size_of::<Frame>() == FRAME);
+
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
 /// `context`, whose alternate stack is `altstack`, for the handler of `action`. Gives the handler's
-/// stack pointer; `None` when the frame does not fit down to there.
+/// stack pointer; `None` when it would leave `floor` below it, or
+/// cannot be written.
 ///
 /// # Safety
 /// `context` must be complete with its vector state; `top` must be the target's choice: what lies
-/// below is written as the kernel would write it, and faults as the kernel's write would.
+/// below is written as the kernel would write it.
 pub unsafe fn build_frame(
     top: usize,
-    fits: impl Fn(usize) -> bool,
+    floor: usize,
     info: &SigInfo,
     context: &Context,
     altstack: (usize, i32, usize),
@@ -49,23 +62,27 @@ pub unsafe fn build_frame(
     let len = context.vector_len();
     let vectors = top.wrapping_sub(len) & !63;
     let sp = (vectors.wrapping_sub(FRAME) & !15).wrapping_sub(8);
-    if !fits(sp) {
+    if sp <= floor {
         return None;
     }
+    let frame = Frame {
+        restorer: action.restorer,
+        context: UContext {
+            fpstate: if len == 0 { 0 } else { vectors as u64 },
+            stack_sp: altstack.0 as u64,
+            stack_flags: altstack.1,
+            stack_size: altstack.2 as u64,
+            ..*context.get()
+        },
+        info: *info,
+    };
     // SAFETY: the places are inside [sp, top), which the caller gave us; the source has `len`
     // bytes by its own software header.
-    unsafe {
-        core::ptr::copy_nonoverlapping(context.get().fpstate as *const u8, vectors as *mut u8, len);
-        (sp as *mut usize).write(action.restorer);
-        let copy = (sp + CONTEXT) as *mut UContext;
-        copy.write(*context.get());
-        (*copy).fpstate = if len == 0 { 0 } else { vectors as u64 };
-        (*copy).stack_sp = altstack.0 as u64;
-        (*copy).stack_flags = altstack.1;
-        (*copy).stack_size = altstack.2 as u64;
-        ((sp + INFO) as *mut SigInfo).write(*info);
-    }
-    Some(sp)
+    let is_written = unsafe {
+        copy(vectors as *mut u8, context.get().fpstate as *const u8, len)
+            && copy(sp as *mut u8, (&raw const frame).cast(), FRAME)
+    };
+    is_written.then_some(sp)
 }
 
 /// Bytes below the stack pointer that belong to the interrupted code (System V ABI, 3.2.2).
@@ -91,9 +108,24 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
     keys::begin_handler();
 }
 
-/// The address of the `ucontext` that `rt_sigreturn` called with `regs` would restore.
-pub fn frame_of_sigreturn(regs: &CallRegs) -> (usize, usize) {
-    (regs.sp(), size_of::<UContext>())
+/// What `rt_sigreturn` takes back of a frame: a copy, which can be changed where the frame is only to be read.
+pub struct Returning(UContext);
+
+impl Returning {
+    /// That of the frame that `rt_sigreturn` called with `regs` would restore.
+    pub fn of(regs: &CallRegs) -> Result<Self> {
+        User::new(regs.sp()).read().map(Self)
+    }
+
+    /// What will be restored.
+    pub fn context(&mut self) -> Context {
+        Context(&raw mut self.0)
+    }
+
+    /// The stack pointer to call with: the return address has been taken off the stack.
+    pub fn sp(&self, _regs: &CallRegs) -> usize {
+        &raw const self.0 as usize
+    }
 }
 
 /// A signal that arrived while the resident ran: its frame, kept until the call ends.

@@ -48,7 +48,7 @@ pub use clone::CLONE_TLS;
 pub(in crate::arch) use context::UContext;
 pub use entry::{anywhere_entries, syscall_entries};
 pub use forward::{forward_compat, forward_windows};
-pub use frame::{Extended, RED_ZONE, build_frame, enter_handler, frame_of_sigreturn};
+pub use frame::{Extended, RED_ZONE, Returning, build_frame, enter_handler};
 pub use handler::{handler, sigreturn};
 pub use keys::{has_keys, with_every_key};
 pub use lost::escape_of_fault;
