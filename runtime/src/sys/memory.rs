@@ -36,6 +36,17 @@ pub unsafe fn map_nothing(addr: usize, len: usize) -> Result<()> {
     unsafe { mmap(addr, len, 0, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) }.map(drop)
 }
 
+/// Marks pages of a private mapping as guards (`MADV_GUARD_INSTALL` of madvise(2), Linux 6.13): an access is a fault. An
+/// emulator may take the call without doing it.
+///
+/// # Safety
+/// Nothing may need what is there.
+pub unsafe fn mark_as_guard(addr: usize, len: usize) -> Result<()> {
+    const MADV_GUARD_INSTALL: usize = 102;
+    // SAFETY: the caller's promise.
+    unsafe { call(nr::__NR_madvise, [addr, len, MADV_GUARD_INSTALL]) }.map(drop)
+}
+
 /// `munmap(2)`.
 ///
 /// # Safety

@@ -9,11 +9,11 @@ use core::sync::atomic::{
 use super::{AltStack, Block, Ownership};
 use crate::arch::Binding;
 use crate::layer::LAYERS;
-use crate::memory::guard;
+use crate::memory::{guard, readable};
 use crate::process::Dispatch;
 use crate::seccomp::Chain;
 use crate::signal::{Blocked, Pending};
-use crate::sys;
+use crate::sys::{self, Errno};
 
 /// Bytes of the resident's stack.
 const STACK: usize = 96 * 1024;
@@ -95,26 +95,27 @@ impl Pool {
             Err(_) => (sys::map_anonymous(SIZE)?, 1),
         };
         guard::own(start, count * SIZE);
-        self.mapped.fetch_add(count, Ordering::Relaxed);
-        let first = self.add(start, 1);
-        for index in 1..count {
-            // One whose guard pages cannot be made is not used.
-            let _ = self.add(start + index * SIZE, 0);
-        }
-        if first.is_err() && count == 1 {
+        // All before the first page is touched: where there is none the kernel may map a huge one.
+        let is_first = self.mapped.load(Ordering::Relaxed) == 0;
+        let has_guards = |index: &usize| add_guards(start + index * SIZE, is_first).is_ok();
+        let guarded = (0..count).take_while(has_guards).count();
+        // Of the others nothing is used.
+        if guarded == 0 {
             // SAFETY: the mapping is ours and nobody knows it.
-            unsafe { guard::unmap(start, SIZE) };
+            unsafe { guard::unmap(start, count * SIZE) };
+            return Err(Errno::NOMEM);
         }
-        first
+        self.mapped.fetch_add(guarded, Ordering::Relaxed);
+        let first = self.add(start, 1);
+        for index in 1..guarded {
+            self.add(start + index * SIZE, 0);
+        }
+        Ok(first)
     }
 
     /// Makes a block of fresh memory, in `state`.
-    fn add(&self, start: usize, state: u32) -> sys::Result<*mut Block> {
+    fn add(&self, start: usize, state: u32) -> *mut Block {
         let stack = start + GUARD + SIGNAL_STACK + GUARD;
-        for guard in [start, start + GUARD + SIGNAL_STACK] {
-            // SAFETY: the pages are ours and unused.
-            unsafe { sys::map_nothing(guard, GUARD) }?;
-        }
         let node = (stack + STACK) as *mut Node;
         // SAFETY: the pages behind the stack are ours and zero, which is a valid block: no
         // pointers are followed before `reset` has set them.
@@ -132,7 +133,7 @@ impl Pool {
             unsafe { (*node).next = next };
             match self.first.compare_exchange_weak(next, node, Ordering::Release, Ordering::Relaxed)
             {
-                Ok(_) => return Ok(node.cast()),
+                Ok(_) => return node.cast(),
                 Err(seen) => next = seen,
             }
         }
@@ -149,7 +150,9 @@ impl Pool {
         while !node.is_null() {
             // SAFETY: nodes are never unmapped.
             let found = unsafe { &*node };
-            if !core::ptr::eq(&found.block, mine) {
+            // What is not written is not copied.
+            if !core::ptr::eq(&found.block, mine) && found.block.state.load(Ordering::Relaxed) != 0
+            {
                 found.block.state.store(0, Ordering::Release);
             }
             node = found.next;
@@ -245,6 +248,21 @@ impl Pool {
             node = unsafe { (*node).next };
         }
     }
+}
+
+/// Makes the guard pages of a block: marks in its mapping (Linux 6.13), or else mappings of their own, of which a fork
+/// with a thousand threads copies thousands. Those of the `first` are, because a filter that is inherited may not allow
+/// to ask for marks.
+fn add_guards(start: usize, first: bool) -> sys::Result<()> {
+    [start, start + GUARD + SIGNAL_STACK].into_iter().try_for_each(|guard| {
+        // SAFETY: the pages are ours and unused.
+        let is_marked = !first && unsafe { sys::mark_as_guard(guard, GUARD) }.is_ok();
+        if is_marked && readable(guard, GUARD).is_err() {
+            return Ok(());
+        }
+        // SAFETY: as above.
+        unsafe { sys::map_nothing(guard, GUARD) }
+    })
 }
 
 /// Makes a block that is ours as good as new.
