@@ -1,5 +1,7 @@
 //! Mappings.
 
+use core::ops::Range;
+
 use super::{Result, call, check};
 use crate::arch;
 use linux_raw_sys::general as nr;
@@ -101,6 +103,12 @@ pub unsafe fn move_to(from: usize, len: usize, to: usize) -> Result<()> {
     const MREMAP_FIXED: usize = 2;
     // SAFETY: the caller's promise.
     unsafe { call(nr::__NR_mremap, [from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to]) }.map(drop)
+}
+
+/// `mlock2(2)`, as far as that goes.
+pub fn mlock(range: Range<usize>, on_fault: bool) {
+    // SAFETY: whether memory is locked changes nothing of what it holds.
+    let _ = unsafe { call(nr::__NR_mlock2, [range.start, range.len(), usize::from(on_fault)]) };
 }
 
 /// `munlock(2)` of a mapping of ours. It fails only where the mapping would have to be split and there are

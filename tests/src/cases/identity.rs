@@ -74,6 +74,11 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c_with("memory.c", "static", &["-static"]))
             .seconds(60)
             .not_under(OWN_PROC),
+        // Its own mappings are found in `/proc` (the limits).
+        Case::new("identity/pinned").build(Build::c("pinned.c")).not_under(&["no-proc"]),
+        Case::new("identity/pinned-static")
+            .build(Build::c_with("pinned.c", "static", &["-static"]))
+            .not_under(&["no-proc"]),
         Case::new("identity/ranges").build(Build::c("ranges.c")),
         Case::new("identity/ranges-static").build(Build::c_with(
             "ranges.c",
