@@ -3,6 +3,7 @@
 #include "check.h"
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <ucontext.h>
 
@@ -188,6 +189,8 @@ static void signals(void)
         kill(parent, SIGUSR1);
         _exit(0);
     }
+    /* Should the signal come before the call, that ends with the child. */
+    close(waiting[1]);
     char byte;
     say("a read", read(waiting[0], &byte, 1));
     MUST(waitpid(child, NULL, 0));
@@ -452,6 +455,9 @@ int main(int count, char **arguments)
     printf("key %d\n", key);
     page = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     MUST(syscall(SYS_pkey_mprotect, page, 16 * PAGE, PROT_READ | PROT_WRITE, key));
+    /* Who waits for what never comes does not for ever. */
+    struct rlimit limit = { 60, 60 };
+    MUST(setrlimit(RLIMIT_CPU, &limit));
     in_one("faults", faults);
     in_one("unhandled", unhandled);
     in_one("calls", calls);

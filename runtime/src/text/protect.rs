@@ -62,8 +62,8 @@ fn mprotect(call: &mut Call<'_>) -> isize {
     // would not be.
     let result = call.pass();
     if result == 0 {
-        cover(call, start, end, prot);
-        if call.number as u32 == nr::__NR_pkey_mprotect {
+        let replaced = cover(call, start, end, prot);
+        if replaced && call.number as u32 == nr::__NR_pkey_mprotect && call.args[3] as i32 != -1 {
             // What has come in its place has no key yet.
             return call.pass();
         }
@@ -104,8 +104,9 @@ fn is_text(start: usize, end: usize) -> bool {
     walked.is_ok() && text && last >= end
 }
 
-/// Patches the text from `start` to `end`, which has got protection `prot`.
-fn cover(call: &Call<'_>, start: usize, end: usize, prot: u32) {
+/// Patches the text from `start` to `end`, which has got protection `prot`. Whether any of it may have been replaced.
+fn cover(call: &Call<'_>, start: usize, end: usize, prot: u32) -> bool {
+    let mut replaced = false;
     let walked = maps::each_in(start, end, &mut |mapped, path| {
         let part = mapped.start.max(start)..mapped.end.min(end);
         if !region::is_patched(part.start, part.end) {
@@ -116,12 +117,14 @@ fn cover(call: &Call<'_>, start: usize, end: usize, prot: u32) {
                 let why = format_args!("text at {:#x} whose file is gone", part.start);
                 watch::demand(Some(call.block), None, why);
             }
+            replaced |= region::overlaps(part.start, part.end);
         }
         true
     });
     if walked.is_err() {
         watch::demand(Some(call.block), None, format_args!("text at {start:#x}: no /proc"));
     }
+    replaced
 }
 
 /// A part of a mapping.

@@ -58,6 +58,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("calls/vfork").build(Build::c("vforks.c")).on(&[Arch::X86_64, Arch::I686]),
         // It is executed by a path in `/proc`.
         Case::new("calls/asked").build(Build::c("asked.c")).not_under(WITHOUT_PROC).never_bounced(),
+        Case::new("calls/asked-about-keys").build(Build::c("rekeyed.c")),
         Case::new("calls/vfork-with-threads")
             .build(Build::c_with("vforking.c", "", &["-pthread"]))
             .on(&[Arch::X86_64, Arch::I686])

@@ -6,7 +6,9 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::syscall;
+use super::thread::HWCAP2_FSGSBASE;
 use crate::arch::extended::cpuid;
+use crate::process::hwcap2;
 use linux_raw_sys::general as nr;
 
 /// Whether they can be used: not known, no, yes.
@@ -33,7 +35,9 @@ pub fn has_keys() -> bool {
     const OSPKE: u32 = 1 << 4;
     let mut state = STATE.load(Ordering::Relaxed);
     if state == UNKNOWN {
-        let found = cpuid(0, 0).0 >= FEATURES && cpuid(FEATURES, 0).2 & OSPKE != 0;
+        // `cpuid` is dear in a virtual machine. Where the kernel has found this other feature there, there is such a leaf.
+        let is_known = hwcap2() & HWCAP2_FSGSBASE != 0 || cpuid(0, 0).0 >= FEATURES;
+        let found = is_known && cpuid(FEATURES, 0).2 & OSPKE != 0;
         state = if found { THERE } else { MISSING };
         STATE.store(state, Ordering::Relaxed);
     }
