@@ -10,15 +10,11 @@ use linked_list_allocator::Heap as List;
 
 use super::{Mutex, guard};
 use crate::sys;
-use linux_raw_sys::general::{MAP_ANONYMOUS, MAP_PRIVATE, PROT_NONE, PROT_READ, PROT_WRITE};
 
 /// Pieces of at least this many bytes are mappings of their own.
 const LARGE: usize = 32 * 1024;
-/// Bytes of the region for small pieces. What of it is not in use yet cannot be accessed: so it is no
-/// program's data to the kernel (`RLIMIT_DATA`).
+/// Bytes of the region for small pieces; only what is used is ever backed by memory.
 const REGION: usize = 1024 * 1024;
-/// Bytes by which what is in use of it becomes longer.
-const STEP: usize = 64 * 1024;
 const PAGE: usize = 4096;
 
 /// The region for small pieces. A fork takes this lock, so that the child's copy is whole.
@@ -38,33 +34,6 @@ fn map(layout: Layout) -> *mut u8 {
     at as *mut u8
 }
 
-/// Makes what is in use of the region longer, from nothing at first. Whether that has been done.
-fn grow(list: &mut List) -> bool {
-    let used = list.size();
-    let start = match used {
-        // SAFETY: without MAP_FIXED the kernel takes unused addresses.
-        0 => unsafe { sys::mmap(0, REGION, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) },
-        REGION => return false,
-        _ => Ok(list.bottom() as usize),
-    };
-    let Ok(start) = start else { return false };
-    // SAFETY: it is a part of the region in which nothing is yet.
-    let opened = unsafe { sys::mprotect(start + used, STEP, PROT_READ | PROT_WRITE) };
-    match (used, opened) {
-        (0, Ok(())) => {
-            guard::own(start, REGION);
-            // SAFETY: the region is fresh, writable so far and never unmapped.
-            unsafe { list.init(start as *mut u8, STEP) };
-        }
-        // SAFETY: the region goes on there, and is writable now.
-        (_, Ok(())) => unsafe { list.extend(STEP) },
-        // SAFETY: nobody knows of it.
-        (0, Err(_)) => unsafe { sys::munmap(start, REGION) },
-        (_, Err(_)) => {}
-    }
-    opened.is_ok()
-}
-
 /// Whether the region for small pieces holds the piece.
 fn in_region(list: &List, at: *mut u8) -> bool {
     list.size() != 0 && (list.bottom()..list.top()).contains(&at)
@@ -76,13 +45,15 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.size() < LARGE {
             let mut list = LOCK.lock();
-            loop {
-                if let Ok(piece) = list.allocate_first_fit(layout) {
-                    return piece.as_ptr();
-                }
-                if !grow(&mut list) {
-                    break;
-                }
+            if list.size() == 0
+                && let Ok(region) = sys::map_anonymous(REGION)
+            {
+                guard::own(region, REGION);
+                // SAFETY: the region is fresh, writable and never unmapped.
+                unsafe { list.init(region as *mut u8, REGION) };
+            }
+            if let Ok(piece) = list.allocate_first_fit(layout) {
+                return piece.as_ptr();
             }
         }
         map(layout)

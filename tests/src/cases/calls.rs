@@ -109,13 +109,6 @@ pub fn cases() -> Vec<Case> {
             .check(traced_below_limits)
             .plain_only()
             .build(Build::c_with("lowered.c", "", &["-pthread"])),
-        // The first run finds out what is to be patched, which takes more.
-        Case::new("calls/little-data").build(Build::c("roomy.c")).plain_only().within(&[
-            "/bin/sh",
-            "-c",
-            r#""$@" > /dev/null; /bin/true; "$@""#,
-            "sh",
-        ]),
         // Under a module that answers calls there are none (`options/ring-refused`).
         Case::new("calls/rings").build(Build::c("rings.c")).plain_only(),
         Case::new("calls/dlopen").build(Build::c_with("dlopens.c", "", &["-ldl"])),
