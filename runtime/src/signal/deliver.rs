@@ -167,13 +167,12 @@ unsafe fn push(
     let hears = has_choice && fault.is_handled() && fault.on_altstack() != entering;
     // The rights are not those of the code that the stack belongs to, or as narrow as it has them: since Linux 6.12 the
     // kernel writes a frame whatever they are.
-    let build = || {
+    let frame = mask::with_faults(hears && !in_resident, || {
         arch::with_every_key(|| {
             // SAFETY: the caller's promise; the place is the one the kernel would have taken.
             unsafe { arch::build_frame(top, floor, info, context, reported, action.kernel()) }
         })
-    };
-    let frame = if hears && !in_resident { mask::with_faults(build) } else { build() }?;
+    })?;
     if alt.flags & AltStack::AUTODISARM != 0 {
         // sas_ss_reset: the stack is forgotten until the handler returns.
         block.altstack = AltStack::NONE;

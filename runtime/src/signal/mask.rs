@@ -259,14 +259,15 @@ pub fn while_held() -> u64 {
     all & !expected
 }
 
-/// Does something in a signal handler, which blocks all signals, so that a fault of it comes through.
-pub fn with_faults<T>(act: impl FnOnce() -> T) -> T {
-    if !sys::can_set_signal_mask() {
-        return act();
-    }
-    let mask = sys::set_signal_mask(sys::ALL_SIGNALS & !(bit(SIGSEGV as i32) | bit(SIGBUS as i32)));
+/// Does something. In a signal handler, which blocks all signals, a fault of it comes through if it `hears` of that.
+pub fn with_faults<T>(hears: bool, act: impl FnOnce() -> T) -> T {
+    const FAULTS: u64 = bit(SIGSEGV as i32) | bit(SIGBUS as i32);
+    let opens = hears && sys::can_set_signal_mask();
+    let mask = opens.then(|| sys::set_signal_mask(sys::ALL_SIGNALS & !FAULTS));
     let done = act();
-    sys::set_signal_mask(mask);
+    if let Some(mask) = mask {
+        sys::set_signal_mask(mask);
+    }
     done
 }
 
