@@ -9,6 +9,7 @@
 #define ROUNDS 30000
 #define CHANGING -1
 #define PROTECTED -2
+#define BLOCKED -3
 
 static char *alternate;
 static sigjmp_buf out;
@@ -28,7 +29,7 @@ static void handler(int signal)
     wrong += !is_on_alternate();
 }
 
-/* Touches no stack. */
+/* Touches no stack, as compiled for x86-64. */
 static void count(int signal)
 {
     (void)signal;
@@ -90,6 +91,33 @@ static void child(int protection, size_t from, int is_onstack)
         fflush(stdout);
         _exit(0);
     }
+    if (protection == BLOCKED) {
+        /* What is blocked meanwhile waits as it was sent, though its handler has another stack. */
+        action.sa_handler = count;
+        action.sa_flags = 0;
+        MUST(sigaction(SIGHUP, &action, NULL));
+        hears.sa_flags |= SA_ONSTACK;
+        MUST(sigaction(SIGSEGV, &hears, NULL));
+        MUST(sigaction(SIGBUS, &hears, NULL));
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGSEGV);
+        sigaddset(&set, SIGBUS);
+        MUST(sigprocmask(SIG_BLOCK, &set, NULL));
+        MUST(sigqueue(getpid(), SIGSEGV, (union sigval){.sival_int = 42}));
+        MUST(sigqueue(getpid(), SIGBUS, (union sigval){.sival_int = 43}));
+        for (int i = 0; i < 3; i++)
+            pthread_kill(first, SIGHUP);
+        struct timespec none = {0};
+        siginfo_t info;
+        for (int i = 0; i < 3; i++)
+            if (sigtimedwait(&set, &info, &none) > 0)
+                printf("signal %d code %d value %d from itself %d\n", info.si_signo, info.si_code,
+                       info.si_value.sival_int, info.si_pid == getpid());
+        printf("handled %d refused %d\n", handled, refused);
+        fflush(stdout);
+        _exit(0);
+    }
     if (protection == CHANGING) {
         /* Changed while signals arrive: each is heard, one way or the other. */
         action.sa_handler = count;
@@ -133,6 +161,7 @@ int main(void)
         {"that of both", PROT_READ, 0, 1},
         {"at times", CHANGING, 0, 0},
         {"by the handler", PROTECTED, 0, 0},
+        {"not at all", BLOCKED, 0, 0},
     };
     alternate = MUST(mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

@@ -315,7 +315,8 @@ impl<'a> BlobView<'a> {
         let islands = self.islands().map(|island| (island.vaddr, self.island_bytes(&island)));
         let text = self.runs().map(|run| (run.vaddr, self.text(&run)));
         let jump = islands.chain(text).find_map(|(start, bytes)| {
-            bytes.get(usize::try_from(vaddr.checked_sub(start)?).ok()?..)
+            let rest = bytes.get(usize::try_from(vaddr.checked_sub(start)?).ok()?..)?;
+            (!rest.is_empty()).then_some(rest)
         })?;
         let Flow::Jump(stub) = crate::arch::patch::decode(jump, vaddr)?.flow else { return None };
         self.original_pc(u32::try_from(stub.checked_sub(self.stub_vaddr())?).ok()?)

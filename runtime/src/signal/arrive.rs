@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::{SIGTRAP, UNBLOCKABLE, deliver, fault, mask};
+use super::{SIGTRAP, UNBLOCKABLE, bit, deliver, fault, mask};
 use crate::adopt;
 use crate::arch::{self, Context, SigInfo, Watched};
 use crate::module;
@@ -148,19 +148,30 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
 /// while it lets faults through (`mask::with_faults`).
 fn is_second(block: &Block, context: &Context) -> bool {
     let differs = (context.mask() ^ block.exit_mask) & !UNBLOCKABLE != 0;
-    let (stack, length) = block.signal_stack;
     deliver::is_held(block)
         || (block.exit_mask_set != 0 && differs)
-        || context.sp().wrapping_sub(stack) < length
+        || is_handler_interrupted(block, context)
+}
+
+/// Whether the context is one of the resident's handler.
+fn is_handler_interrupted(block: &Block, context: &Context) -> bool {
+    let (stack, length) = block.signal_stack;
+    context.sp().wrapping_sub(stack) < length
 }
 
 /// Only a signal that is never blocked here (signal/fault.rs) comes second. It waits until the target's own mask is set: in
 /// the block while the resident is at work, whose faults are still to come through, and then in the kernel's queue.
 fn put_off(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block) {
-    if !mask::come_second(block, signal, info) {
-        context.set_mask(sys::ALL_SIGNALS);
-        deliver::back_to_kernel(signal, info);
+    if mask::come_second(block, signal, info) {
+        return;
     }
+    // What the handler does with faults let through still needs those that are no signal's.
+    let blocked = match is_handler_interrupted(block, context) {
+        true => context.mask() | bit(signal),
+        false => sys::ALL_SIGNALS,
+    };
+    context.set_mask(blocked);
+    deliver::back_to_kernel(signal, info);
 }
 
 /// Whether a trap is that of a breakpoint instruction.

@@ -167,7 +167,7 @@ unsafe fn push(
     let hears = has_choice && fault.is_handled() && fault.on_altstack() != entering;
     // The rights are not those of the code that the stack belongs to, or as narrow as it has them: since Linux 6.12 the
     // kernel writes a frame whatever they are.
-    let frame = mask::with_faults(hears && !in_resident, || {
+    let frame = mask::with_faults(hears && !in_resident, context.mask(), || {
         arch::with_every_key(|| {
             // SAFETY: the caller's promise; the place is the one the kernel would have taken.
             unsafe { arch::build_frame(top, floor, info, context, reported, action.kernel()) }

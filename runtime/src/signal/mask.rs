@@ -259,11 +259,12 @@ pub fn while_held() -> u64 {
     all & !expected
 }
 
-/// Does something. In a signal handler, which blocks all signals, a fault of it comes through if it `hears` of that.
-pub fn with_faults<T>(hears: bool, act: impl FnOnce() -> T) -> T {
-    const FAULTS: u64 = bit(SIGSEGV as i32) | bit(SIGBUS as i32);
+/// Does something. In a signal handler, which blocks all signals, a fault of it comes through if it `hears` of that:
+/// where the target, which blocks `blocked`, does not block that signal.
+pub fn with_faults<T>(hears: bool, blocked: u64, act: impl FnOnce() -> T) -> T {
+    let faults = (bit(SIGSEGV as i32) | bit(SIGBUS as i32)) & !blocked;
     let opens = hears && sys::can_set_signal_mask();
-    let mask = opens.then(|| sys::set_signal_mask(sys::ALL_SIGNALS & !FAULTS));
+    let mask = opens.then(|| sys::set_signal_mask(sys::ALL_SIGNALS & !faults));
     let done = act();
     if let Some(mask) = mask {
         sys::set_signal_mask(mask);

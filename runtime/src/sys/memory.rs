@@ -105,10 +105,11 @@ pub unsafe fn move_to(from: usize, len: usize, to: usize) -> Result<()> {
     unsafe { call(nr::__NR_mremap, [from, len, len, MREMAP_MAYMOVE | MREMAP_FIXED, to]) }.map(drop)
 }
 
-/// `mlock2(2)`, as far as that goes.
+/// `mlock(2)`, `mlock2(2)`, as far as that goes.
 pub fn mlock(range: Range<usize>, on_fault: bool) {
-    // SAFETY: whether memory is locked changes nothing of what it holds.
-    let _ = unsafe { call(nr::__NR_mlock2, [range.start, range.len(), usize::from(on_fault)]) };
+    let number = if on_fault { nr::__NR_mlock2 } else { nr::__NR_mlock };
+    // SAFETY: whether memory is locked changes nothing of what it holds. The third argument is the second call's.
+    let _ = unsafe { call(number, [range.start, range.len(), usize::from(on_fault)]) };
 }
 
 /// `munlock(2)` of a mapping of ours. It fails only where the mapping would have to be split and there are

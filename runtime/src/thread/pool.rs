@@ -89,20 +89,28 @@ impl Pool {
     /// Maps a block for the caller, and some more if there are many already: a process with thousands of
     /// threads has them in a few mappings.
     fn map(&self) -> sys::Result<*mut Block> {
-        let count = self.mapped.load(Ordering::Relaxed).clamp(1, AT_ONCE);
-        let (start, count) = match sys::map_anonymous(count * SIZE) {
+        let mapped = self.mapped.load(Ordering::Relaxed);
+        let count = mapped.clamp(1, AT_ONCE);
+        // Of a few the guards are mappings of their own: a filter that is inherited may not allow to ask for marks.
+        let marks = mapped >= AT_ONCE;
+        let size = |count: usize| count * SIZE + if marks { GUARD } else { 0 };
+        let (start, count) = match sys::map_anonymous(size(count)) {
             Ok(start) => (start, count),
-            Err(_) => (sys::map_anonymous(SIZE)?, 1),
+            Err(_) => (sys::map_anonymous(size(1))?, 1),
         };
-        guard::own(start, count * SIZE);
+        guard::own(start, size(count));
+        // What makes pages present (`mlockall(2)`) stops at a mark, with all of the mapping that is above: that must be none
+        // of the target's.
+        // SAFETY: the page is ours and unused.
+        let is_apart = !marks || unsafe { sys::map_nothing(start + count * SIZE, GUARD) }.is_ok();
         // All before the first page is touched: where there is none the kernel may map a huge one.
-        let is_first = self.mapped.load(Ordering::Relaxed) == 0;
-        let has_guards = |index: &usize| add_guards(start + index * SIZE, is_first).is_ok();
+        let has_guards =
+            |index: &usize| is_apart && add_guards(start + index * SIZE, marks).is_ok();
         let guarded = (0..count).take_while(has_guards).count();
         // Of the others nothing is used.
         if guarded == 0 {
             // SAFETY: the mapping is ours and nobody knows it.
-            unsafe { guard::unmap(start, count * SIZE) };
+            unsafe { guard::unmap(start, size(count)) };
             return Err(Errno::NOMEM);
         }
         self.mapped.fetch_add(guarded, Ordering::Relaxed);
@@ -250,13 +258,12 @@ impl Pool {
     }
 }
 
-/// Makes the guard pages of a block: marks in its mapping (Linux 6.13), or else mappings of their own, of which a fork
-/// with a thousand threads copies thousands. Those of the `first` are, because a filter that is inherited may not allow
-/// to ask for marks.
-fn add_guards(start: usize, first: bool) -> sys::Result<()> {
+/// Makes the guard pages of a block: mappings of their own, or `marks` in its mapping (Linux 6.13), because of a thousand
+/// threads' mappings each fork would have to copy thousands.
+fn add_guards(start: usize, marks: bool) -> sys::Result<()> {
     [start, start + GUARD + SIGNAL_STACK].into_iter().try_for_each(|guard| {
         // SAFETY: the pages are ours and unused.
-        let is_marked = !first && unsafe { sys::mark_as_guard(guard, GUARD) }.is_ok();
+        let is_marked = marks && unsafe { sys::mark_as_guard(guard, GUARD) }.is_ok();
         if is_marked && readable(guard, GUARD).is_err() {
             return Ok(());
         }

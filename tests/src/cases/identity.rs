@@ -79,6 +79,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("identity/pinned-static")
             .build(Build::c_with("pinned.c", "static", &["-static"]))
             .not_under(&["no-proc"]),
+        Case::new("identity/populated").build(Build::c("populated.c")),
         Case::new("identity/ranges").build(Build::c("ranges.c")),
         Case::new("identity/ranges-static").build(Build::c_with(
             "ranges.c",

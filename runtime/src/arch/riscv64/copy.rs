@@ -9,9 +9,18 @@ global_asm!(
     .globl vload_copy_start, vload_copy_end, vload_copy_fault
     .globl vload_copy
 vload_copy:                             # a0 = to, a1 = from, a2 = bytes
-    add     a2, a2, a0
-    j       2f
-vload_copy_start:                       # what faults here goes on at vload_copy_fault
+    add     a2, a2, a0                  # the end of what is written
+vload_copy_start:                       # what faults from here on goes on at vload_copy_fault
+    or      a3, a0, a1                  # by words, where both are aligned and as long as there is one:
+    andi    a3, a3, 7                   # others may be made by a trap each
+    bnez    a3, 2f
+    addi    a4, a2, -7                  # where no whole word is left
+3:  bgeu    a0, a4, 2f
+    ld      a3, 0(a1)
+    sd      a3, 0(a0)
+    addi    a1, a1, 8
+    addi    a0, a0, 8
+    j       3b
 1:  lbu     a3, 0(a1)
     sb      a3, 0(a0)
     addi    a1, a1, 1
