@@ -12,8 +12,8 @@ unsafe extern "C" {
 /// may have been copied.
 ///
 /// # Safety
-/// Whatever of `to` can be written must be the caller's to write. `SIGSEGV` and `SIGBUS` must not be
-/// blocked, or both ranges be there.
+/// Whatever of `to` can be written must be the caller's to write. Where `SIGSEGV` and `SIGBUS` are blocked, a range that is
+/// not there ends the process.
 pub unsafe fn copy(to: *mut u8, from: *const u8, len: usize) -> bool {
     // SAFETY: `vload_copy` keeps the C calling convention and touches these ranges only.
     unsafe { vload_copy(to, from, len) == 0 }

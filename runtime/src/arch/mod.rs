@@ -32,6 +32,8 @@ mod numbers64;
 mod one_way_in;
 #[cfg(target_pointer_width = "64")]
 mod raw64;
+#[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+mod returning_in_place;
 #[cfg(target_arch = "riscv64")]
 mod riscv64;
 #[cfg(target_pointer_width = "64")]

@@ -165,7 +165,7 @@ fn put_off(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block
     if mask::come_second(block, signal, info) {
         return;
     }
-    // What the handler does with faults let through still needs those that are no signal's.
+    // The copy that the handler makes while it lets faults through goes on, and may need the other one still.
     let blocked = match is_handler_interrupted(block, context) {
         true => context.mask() | bit(signal),
         false => sys::ALL_SIGNALS,

@@ -1,4 +1,4 @@
-//! `rt_sigreturn(2)`: the frame is the target's, and the kernel takes it back; before that what the
+//! `rt_sigreturn(2)`: the kernel takes the target's frame back, or a copy; before that what the
 //! target must not know is put in.
 
 use super::{altstack, mask};

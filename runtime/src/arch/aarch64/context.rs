@@ -35,7 +35,7 @@ pub(in crate::arch) struct UContext {
 }
 
 /// The part of the context that is looked at, without the records.
-pub(super) const HEAD: usize = offset_of!(UContext, records);
+pub(in crate::arch) const HEAD: usize = offset_of!(UContext, records);
 
 const _: () = assert!(offset_of!(UContext, fault_address) == 176);
 const _: () = assert!(HEAD == 464);

@@ -11,15 +11,13 @@
 use core::mem::size_of;
 
 use super::call_regs::CallRegs;
-use super::context::{HEAD, UContext};
+use super::context::UContext;
 use super::handler::target_restorer;
 use super::{Context, KernelAction, SigInfo};
 use crate::arch::copy;
-use crate::memory::readable;
-use crate::sys::Result;
 
 /// Where the context is in a frame.
-pub(super) const CONTEXT: usize = size_of::<SigInfo>();
+pub(in crate::arch) const CONTEXT: usize = size_of::<SigInfo>();
 const FRAME: usize = CONTEXT + size_of::<UContext>();
 
 /// Room for the additional records of a held signal: SVE with 2048 bits takes 9 KB.
@@ -90,27 +88,6 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
     regs.sp = frame as u64;
     regs.pc = action.handler as u64;
     regs.pops = 0;
-}
-
-/// What `rt_sigreturn` takes back of a frame: in its place, because the kernel wants what follows the context there.
-pub struct Returning(usize);
-
-impl Returning {
-    /// That of the frame that `rt_sigreturn` called with `regs` would restore.
-    pub fn of(regs: &CallRegs) -> Result<Self> {
-        let at = regs.sp().wrapping_add(CONTEXT);
-        readable(at, HEAD).map(|()| Self(at))
-    }
-
-    /// What will be restored.
-    pub fn context(&mut self) -> Context {
-        Context(self.0 as *mut UContext)
-    }
-
-    /// The stack pointer to call with.
-    pub fn sp(&self, regs: &CallRegs) -> usize {
-        regs.sp()
-    }
 }
 
 /// A signal that arrived while the resident ran: its frame, kept until the call ends.

@@ -34,6 +34,7 @@ pub use super::raw64::{
     fallocate64, ftruncate64, kernel_bits, mmap_offset, mmap64, offset_of_pair, pread64,
     statfs_flags,
 };
+pub use super::returning_in_place::Returning;
 pub use super::siginfo64::{
     SI_QUEUE, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code, si_value,
     user_dispatch_info,
@@ -42,9 +43,11 @@ pub use super::ways_out::{exit_window, restorer};
 pub use call_regs::CallRegs;
 pub(in crate::arch) use call_regs::VECTOR_AREA;
 pub use clone::CLONE_TLS;
+pub(in crate::arch) use context::HEAD;
 pub(in crate::arch) use context::UContext;
 pub use entry::syscall_entries;
-pub use frame::{Extended, RED_ZONE, Returning, build_frame, enter_handler};
+pub(in crate::arch) use frame::CONTEXT;
+pub use frame::{Extended, RED_ZONE, build_frame, enter_handler};
 pub use handler::handler;
 pub use thread::{thread_pointer, ticks};
 

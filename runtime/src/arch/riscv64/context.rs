@@ -37,7 +37,7 @@ pub(in crate::arch) struct UContext {
 }
 
 /// The part of the context that is looked at.
-pub(super) const HEAD: usize = offset_of!(UContext, f);
+pub(in crate::arch) const HEAD: usize = offset_of!(UContext, f);
 
 const _: () = assert!(offset_of!(UContext, x) == 176);
 const _: () = assert!(size_of::<UContext>() == 960);

@@ -5,15 +5,13 @@
 use core::mem::size_of;
 
 use super::call_regs::{A0, CallRegs, RA, SP};
-use super::context::{HEAD, UContext};
+use super::context::UContext;
 use super::handler::target_restorer;
 use super::{Context, SigInfo};
 use crate::arch::copy;
-use crate::memory::readable;
-use crate::sys::Result;
 
 /// Where the context is in a frame.
-pub(super) const CONTEXT: usize = size_of::<SigInfo>();
+pub(in crate::arch) const CONTEXT: usize = size_of::<SigInfo>();
 const FRAME: usize = CONTEXT + size_of::<UContext>();
 
 /// Builds the frame that the kernel would have built below `top` for a signal with `info` at
@@ -72,27 +70,6 @@ pub(super) fn enter(x: &mut [u64; 32], handler: usize, signal: i32, frame: usize
 /// Makes `regs` start the handler of `action` with the frame at `frame` instead of going on.
 pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, frame: usize) {
     enter(&mut regs.x, action.handler, signal, frame);
-}
-
-/// What `rt_sigreturn` takes back of a frame: in its place, because the kernel wants what follows the context there.
-pub struct Returning(usize);
-
-impl Returning {
-    /// That of the frame that `rt_sigreturn` called with `regs` would restore.
-    pub fn of(regs: &CallRegs) -> Result<Self> {
-        let at = regs.sp().wrapping_add(CONTEXT);
-        readable(at, HEAD).map(|()| Self(at))
-    }
-
-    /// What will be restored.
-    pub fn context(&mut self) -> Context {
-        Context(self.0 as *mut UContext)
-    }
-
-    /// The stack pointer to call with.
-    pub fn sp(&self, regs: &CallRegs) -> usize {
-        regs.sp()
-    }
 }
 
 /// A signal that arrived while the resident ran: its frame, kept until the call ends.
