@@ -34,7 +34,8 @@ const CROWN: u64 = ABOVE - 1;
 /// One loaded module with its arguments.
 pub struct Layer {
     raw: AtomicPtr<Raw>,
-    index: usize,
+    /// Its place in the list; 0 where no layer has been yet: what is 0 takes no byte of the file.
+    index: AtomicUsize,
     /// Its place in time.
     epoch: AtomicU64,
     /// It is being found out whether a thread is in it, which is gone.
@@ -54,10 +55,10 @@ pub struct Layer {
 }
 
 impl Layer {
-    const fn none(index: usize) -> Self {
+    const fn none() -> Self {
         Self {
             raw: AtomicPtr::new(core::ptr::null_mut()),
-            index,
+            index: AtomicUsize::new(0),
             epoch: AtomicU64::new(0),
             is_leaving: AtomicBool::new(false),
             told: AtomicBool::new(false),
@@ -77,7 +78,7 @@ impl Layer {
 
     /// Its place in the list: for those that the options ask for the same in all processes of a session.
     pub fn index(&self) -> usize {
-        self.index
+        self.index.load(Ordering::Relaxed)
     }
 
     /// Its place in time: what it asks itself goes to layers with smaller ones.
@@ -87,8 +88,8 @@ impl Layer {
 
     /// Its arguments.
     pub fn spec(&self) -> Option<Spec<'static>> {
-        if self.index < FIXED {
-            return Spec::parse(OPTIONS.values(modules::OPTION).nth(self.index)?).ok();
+        if self.index() < FIXED {
+            return Spec::parse(OPTIONS.values(modules::OPTION).nth(self.index())?).ok();
         }
         let text = self.text.load(Ordering::Acquire);
         // SAFETY: a layer's text stays until another layer comes in its place, which is when no thread is in
@@ -109,9 +110,9 @@ impl Layer {
             return Ok(());
         }
         if new {
-            session::reserve_area(self.index, size)?;
+            session::reserve_area(self.index(), size)?;
         }
-        self.area.store(session::map_area(self.index, size)?, Ordering::Release);
+        self.area.store(session::map_area(self.index(), size)?, Ordering::Release);
         Ok(())
     }
 
@@ -139,10 +140,11 @@ impl Layer {
     /// The layer's word in a thread's block: 0 at first, and in a thread that has just been started
     /// what its starter's was.
     pub fn thread_word<'b>(&self, block: &'b mut Block) -> &'b mut usize {
-        block.layer_words[self.index].get_mut()
+        block.layer_words[self.index()].get_mut()
     }
 
-    fn set(&self, raw: &'static Raw, epoch: u64) {
+    fn set(&self, index: usize, raw: &'static Raw, epoch: u64) {
+        self.index.store(index, Ordering::Relaxed);
         self.word.store(0, Ordering::Relaxed);
         self.told.store(false, Ordering::Relaxed);
         self.raw.store(core::ptr::from_ref(raw).cast_mut(), Ordering::Release);
@@ -170,7 +172,7 @@ impl Layer {
 
     /// The bit of [`Block::inside`] that says that a thread is in it. The fixed ones need none.
     pub fn bit(&self) -> u64 {
-        self.index.checked_sub(FIXED).map_or(0, |index| 1 << index)
+        self.index().checked_sub(FIXED).map_or(0, |index| 1 << index)
     }
 }
 
@@ -186,26 +188,21 @@ static LIST: List = List::new();
 
 impl List {
     const fn new() -> Self {
-        let mut layers = [const { Layer::none(0) }; LAYERS];
-        let mut index = 0;
-        while index < LAYERS {
-            layers[index].index = index;
-            index += 1;
-        }
+        let layers = [const { Layer::none() }; LAYERS];
         Self { layers, fixed: AtomicU64::new(0), loaded: AtomicU64::new(0) }
     }
 
     /// Puts a fixed layer in its place. `None` when there is no such place.
     fn fix(&self, index: usize, raw: &'static Raw, epoch: u64) -> Option<&Layer> {
         let layer = self.layers.get(index).filter(|_| index < FIXED)?;
-        layer.set(raw, epoch);
+        layer.set(index, raw, epoch);
         self.set_live(layer, true);
         Some(layer)
     }
 
     fn set_live(&self, layer: &Layer, live: bool) {
         let (set, bit) = match layer.bit() {
-            0 => (&self.fixed, 1 << layer.index),
+            0 => (&self.fixed, 1 << layer.index()),
             bit => (&self.loaded, bit),
         };
         match live {
@@ -282,9 +279,10 @@ pub fn crown(raw: &'static Raw) -> Option<&'static Layer> {
 /// Finds a place for a layer of the session's, with `text` as `-m` would be given it. No call comes to it
 /// yet. The caller is the only one that changes the list.
 pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static Layer> {
-    let is_free = |layer: &&Layer| !LIST.is_live(layer) && layer.leave(|| layer.is_empty());
-    let layer = LIST.layers[FIXED..].iter().find(is_free).ok_or(Errno::NOSPC)?;
-    POOL.each(|block| block.layer_words[layer.index].store(0, Ordering::Relaxed));
+    let is_free = |layer: &Layer| !LIST.is_live(layer) && layer.leave(|| layer.is_empty());
+    let mut places = LIST.layers.iter().enumerate().skip(FIXED);
+    let (index, layer) = places.find(|(_, layer)| is_free(layer)).ok_or(Errno::NOSPC)?;
+    POOL.each(|block| block.layer_words[index].store(0, Ordering::Relaxed));
     let text = Box::into_raw(Box::new(text));
     let before = layer.text.swap(text, Ordering::AcqRel);
     if !before.is_null() {
@@ -304,7 +302,7 @@ pub fn put(record: &Record, raw: &'static Raw, text: Vec<u8>) -> Result<&'static
     layer.page.store((shared.offset / PAGE) as usize, Ordering::Relaxed);
     start.store(at, Ordering::Relaxed);
     layer.area.store(at + session::LOCKS, Ordering::Relaxed);
-    layer.set(raw, record.epoch);
+    layer.set(index, raw, record.epoch);
     Ok(layer)
 }
 
@@ -327,7 +325,7 @@ pub fn set_live(layer: &'static Layer, live: bool) {
 
 /// The layers that come and go, in no order.
 pub fn loaded() -> impl Iterator<Item = &'static Layer> {
-    LIST.all().filter(|layer| layer.index >= FIXED)
+    LIST.all().filter(|layer| layer.index() >= FIXED)
 }
 
 /// Makes stubs send what the layer wants.
@@ -475,7 +473,7 @@ mod tests {
     fn a_layer_has_its_epoch_for_as_long_as_a_thread_is_in_it() {
         let list = List::new();
         let layer = &list.layers[FIXED];
-        layer.set(&EVERY, 7);
+        layer.set(FIXED, &EVERY, 7);
         let stays = |is_empty| {
             layer.leave(|| {
                 assert_eq!(layer.epoch(), 7);

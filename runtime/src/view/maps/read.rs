@@ -58,8 +58,8 @@ const LIVE: u32 = 2;
 
 struct Claim {
     state: AtomicU32,
-    /// The number; −1 when it is not claimed any more.
-    fd: AtomicI32,
+    /// One more than the number; 0 when it is not claimed any more: what is 0 takes no byte of the file.
+    number: AtomicI32,
     /// The table that it is a number of.
     table: AtomicPtr<Descriptors>,
     /// Other descriptors are of the same description, here or in another process.
@@ -74,7 +74,7 @@ unsafe impl Sync for Claim {}
 static CLAIMS: [Claim; MOST] = [const {
     Claim {
         state: AtomicU32::new(FREE),
-        fd: AtomicI32::new(-1),
+        number: AtomicI32::new(0),
         table: AtomicPtr::new(core::ptr::null_mut()),
         shared: AtomicBool::new(false),
         text: UnsafeCell::new(None),
@@ -82,13 +82,19 @@ static CLAIMS: [Claim; MOST] = [const {
 }; MOST];
 
 impl Claim {
+    /// The descriptor's number, while it is claimed.
+    fn fd(&self) -> Option<i32> {
+        let number = self.number.load(Ordering::Acquire);
+        (number > 0).then(|| number - 1)
+    }
+
     /// Does something with the text, unless somebody else does.
     fn with<T>(&self, work: impl FnOnce(&mut Option<Text>) -> T) -> Option<T> {
         self.state.compare_exchange(LIVE, BUSY, Ordering::Acquire, Ordering::Relaxed).ok()?;
         // SAFETY: BUSY is ours alone.
         let done = work(unsafe { &mut *self.text.get() });
         self.state.store(LIVE, Ordering::Release);
-        if self.fd.load(Ordering::Acquire) < 0 {
+        if self.fd().is_none() {
             self.give_back();
         }
         Some(done)
@@ -118,11 +124,11 @@ impl Claim {
 }
 
 fn claimed(fd: i32) -> Option<&'static Claim> {
-    CLAIMS.iter().find(|claim| fd >= 0 && claim.fd.load(Ordering::Acquire) == fd)
+    CLAIMS.iter().find(|claim| claim.fd() == Some(fd))
 }
 
 fn any() -> bool {
-    CLAIMS.iter().any(|claim| claim.fd.load(Ordering::Acquire) >= 0)
+    CLAIMS.iter().any(|claim| claim.fd().is_some())
 }
 
 fn want(on: bool) {
@@ -145,7 +151,7 @@ fn claim(call: &Call<'_>, fd: i32, kind: Kind, shared: bool) {
         if claim.state.compare_exchange(FREE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             claim.table.store(table, Ordering::Relaxed);
             claim.shared.store(shared, Ordering::Relaxed);
-            claim.fd.store(fd, Ordering::Release);
+            claim.number.store(fd + 1, Ordering::Release);
             claim.state.store(LIVE, Ordering::Release);
             want(true);
             return;
@@ -159,8 +165,10 @@ pub fn forget(call: &Call<'_>, first: i32, last: i32) {
     let table = call.block.descriptors.cast_mut();
     let mut found = false;
     for claim in &CLAIMS {
-        let fd = claim.fd.load(Ordering::Acquire);
-        if fd >= 0 && (first..=last).contains(&fd) && claim.table.load(Ordering::Relaxed) == table {
+        if let Some(fd) = claim.fd()
+            && (first..=last).contains(&fd)
+            && claim.table.load(Ordering::Relaxed) == table
+        {
             drop_claim(claim, fd);
             found = true;
         }
@@ -175,7 +183,7 @@ pub fn forget(call: &Call<'_>, first: i32, last: i32) {
 }
 
 fn drop_claim(claim: &Claim, fd: i32) {
-    if claim.fd.compare_exchange(fd, -1, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+    if claim.number.compare_exchange(fd + 1, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
         claim.give_back();
     }
 }
