@@ -49,6 +49,7 @@ macro_rules! calls {
             name: stringify!($name),
             numbers: [number!($x86_64), number!($i386), number!($aarch64), number!($riscv64)],
             args: &[$($arg),*],
+            text: stringify!($($arg),*),
             returns: returns!($($returns)?),
             service: service!($($service)?),
         }),*];

@@ -17,6 +17,8 @@ pub(super) struct Row {
     pub name: &'static str,
     pub numbers: [u16; TABLES],
     pub args: &'static [Arg],
+    /// The same as they are written: what rows of one text share.
+    pub text: &'static str,
     pub returns: Returns,
     pub service: Option<Service>,
 }
@@ -25,9 +27,9 @@ pub(super) struct Row {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Call {
     name_at: u16,
+    args_at: u16,
     name_len: u8,
     arg_count: u8,
-    args: [Arg; MAX_ARGS],
     returns: Returns,
     service: Option<Service>,
 }
@@ -40,8 +42,9 @@ impl Call {
     }
 
     /// What its arguments are, as many as it takes.
-    pub fn args(&self) -> &[Arg] {
-        self.args.get(..usize::from(self.arg_count)).unwrap_or_default()
+    pub fn args(&self) -> &'static [Arg] {
+        let start = usize::from(self.args_at);
+        ARGS.get(start..start + usize::from(self.arg_count)).unwrap_or_default()
     }
 
     /// What it gives when it succeeds.
@@ -95,32 +98,77 @@ static NAMES: &str = match core::str::from_utf8(&NAME_BYTES) {
     Err(_) => panic!("names are identifiers"),
 };
 
+/// For each row the first one that has its arguments.
+const ALIKE: [usize; ROWS.len()] = {
+    let mut alike = [0; ROWS.len()];
+    let mut row = 0;
+    while row < ROWS.len() {
+        while !is_same(ROWS[alike[row]].text.as_bytes(), ROWS[row].text.as_bytes()) {
+            alike[row] += 1;
+        }
+        row += 1;
+    }
+    alike
+};
+
+const fn args_len() -> usize {
+    let mut len = 0;
+    let mut row = 0;
+    while row < ROWS.len() {
+        if ALIKE[row] == row {
+            len += ROWS[row].args.len();
+        }
+        row += 1;
+    }
+    len
+}
+
+/// The arguments of all rows, once for those that are alike.
+static ARGS: [Arg; args_len()] = {
+    let mut all = [Arg::Value; args_len()];
+    let mut at = 0;
+    let mut row = 0;
+    while row < ROWS.len() {
+        let mut i = 0;
+        while i < ROWS[row].args.len() && ALIKE[row] == row {
+            all[at] = ROWS[row].args[i];
+            at += 1;
+            i += 1;
+        }
+        row += 1;
+    }
+    all
+};
+
 const fn compacted() -> [Call; ROWS.len()] {
     let empty = Call {
         name_at: 0,
+        args_at: 0,
         name_len: 0,
         arg_count: 0,
-        args: [Arg::Value; MAX_ARGS],
         returns: Returns::Int,
         service: None,
     };
     let mut calls = [empty; ROWS.len()];
-    let mut name_at = 0;
+    let (mut name_at, mut args_at) = (0, 0);
     let mut row = 0;
     while row < ROWS.len() {
         let Row { name, args, returns, service, .. } = &ROWS[row];
         assert!(name_at + name.len() <= u16::MAX as usize && name.len() <= u8::MAX as usize);
-        let call = &mut calls[row];
-        call.name_at = name_at as u16;
-        call.name_len = name.len() as u8;
-        call.arg_count = args.len() as u8;
-        let mut i = 0;
-        while i < args.len() {
-            call.args[i] = args[i];
-            i += 1;
+        assert!(args.len() <= MAX_ARGS);
+        let mut shared = calls[ALIKE[row]].args_at;
+        if ALIKE[row] == row {
+            shared = args_at;
+            args_at += args.len() as u16;
         }
-        call.returns = *returns;
-        call.service = *service;
+        calls[row] = Call {
+            name_at: name_at as u16,
+            args_at: shared,
+            name_len: name.len() as u8,
+            arg_count: args.len() as u8,
+            returns: *returns,
+            service: *service,
+        };
         name_at += name.len();
         row += 1;
     }
@@ -213,28 +261,40 @@ const fn highest_number() -> usize {
 /// One more than the highest number of any table.
 pub const NUMBERS: usize = highest_number() + 1;
 
-const fn indexed() -> [[u16; NUMBERS]; TABLES] {
-    let mut indexes = [[NO_NUMBER; NUMBERS]; TABLES];
+const fn indexed(table: Table) -> [u16; NUMBERS] {
+    let mut indexes = [NO_NUMBER; NUMBERS];
     let mut row = 0;
     while row < ROWS.len() {
-        let mut table = 0;
-        while table < TABLES {
-            let number = ROWS[row].numbers[table];
-            if number != NO_NUMBER {
-                let entry = &mut indexes[table][number as usize];
-                assert!(*entry == NO_NUMBER, "two rows claim one number");
-                *entry = row as u16;
-            }
-            table += 1;
+        let number = ROWS[row].numbers[table as usize];
+        if number != NO_NUMBER {
+            let entry = &mut indexes[number as usize];
+            assert!(*entry == NO_NUMBER, "two rows claim one number");
+            *entry = row as u16;
         }
         row += 1;
     }
     indexes
 }
 
-/// By table and number, the index into [`CALLS`].
-pub(super) static INDEXES: [[u16; NUMBERS]; TABLES] = indexed();
+/// By number, the index into [`CALLS`]. Each table's is one of its own: a program has those that it asks.
+pub(super) fn indexes(table: Table) -> &'static [u16; NUMBERS] {
+    static X86_64: [u16; NUMBERS] = indexed(Table::X86_64);
+    static I386: [u16; NUMBERS] = indexed(Table::I386);
+    static AARCH64: [u16; NUMBERS] = indexed(Table::Aarch64);
+    static RISCV64: [u16; NUMBERS] = indexed(Table::Riscv64);
+    match table {
+        Table::X86_64 => &X86_64,
+        Table::I386 => &I386,
+        Table::Aarch64 => &AARCH64,
+        Table::Riscv64 => &RISCV64,
+    }
+}
 
-/// All three are read-only and shared by every process: small, so that they cost few pages.
-const _: () =
-    assert!(size_of_val(&CALLS) + size_of_val(&INDEXES) + size_of_val(&NAME_BYTES) < 24 * 1024);
+/// All are read-only and shared by every process: small, so that they cost few pages.
+const _: () = assert!(
+    size_of_val(&CALLS)
+        + size_of_val(&ARGS)
+        + size_of_val(&NAME_BYTES)
+        + size_of::<[u16; NUMBERS]>() * TABLES
+        < 16 * 1024
+);

@@ -29,7 +29,7 @@ pub use service::Service;
 pub use structs::Struct;
 pub use x32::{X32_BIT, x32};
 
-use compact::{CALLS, INDEXES};
+use compact::{CALLS, indexes};
 
 /// Whose numbers a call is made by.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -65,7 +65,7 @@ impl Table {
 
 /// The call with `number` in `table`.
 pub fn lookup(table: Table, number: u32) -> Option<&'static Call> {
-    let index = INDEXES.get(table as usize)?.get(usize::try_from(number).ok()?)?;
+    let index = indexes(table).get(usize::try_from(number).ok()?)?;
     CALLS.get(usize::from(*index))
 }
 

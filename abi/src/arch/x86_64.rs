@@ -10,7 +10,7 @@ pub const COMPAT: Option<Table> = Some(Table::I386);
 
 #[cfg(test)]
 mod tests {
-    use crate::{Call, Entry, Table, X32_BIT, calls, lookup};
+    use crate::{Call, Entry, Table, X32_BIT, calls, lookup, x32};
     use linux_raw_sys::general::*;
 
     macro_rules! numbered {
@@ -127,5 +127,20 @@ mod tests {
         assert_eq!(Entry::native(1), Entry::Native);
         assert_eq!(Entry::Native.call(1).map(Call::name), Some("write"));
         assert_eq!(Entry::Compat.call(1).map(Call::name), Some("exit"));
+    }
+
+    #[test]
+    fn x32_has_numbers_of_its_own_and_shared_ones() {
+        let name = |number| x32(number).map(Call::name);
+        assert_eq!(name(X32_BIT | 512), Some("rt_sigaction"));
+        assert_eq!(name(X32_BIT | 520), Some("execve"));
+        assert_eq!(name(X32_BIT | 529), Some("waitid"));
+        assert_eq!(name(X32_BIT | 541), Some("setsockopt"));
+        assert_eq!(name(X32_BIT | 545), Some("execveat"));
+        assert_eq!(name(X32_BIT | 547), Some("pwritev2"));
+        assert_eq!(name(X32_BIT | 548), None);
+        assert_eq!(name(X32_BIT), Some("read"));
+        assert_eq!(name(X32_BIT | 13), None, "rt_sigaction is 512 there");
+        assert_eq!(name(u32::MAX), None);
     }
 }
