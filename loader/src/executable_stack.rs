@@ -16,6 +16,7 @@ use linux_raw_sys::general::{
 use runtime::image::{Elf, Stack};
 use runtime::log::Line;
 use runtime::process::{self, OPTIONS, PRIVATE_ARGUMENTS, Resumed};
+use runtime::shown::Quoted;
 use runtime::sys::{self, Errno, Result};
 use runtime::view::{OWN, Slot};
 use runtime::{layer, session};
@@ -72,8 +73,8 @@ pub fn begin_again(target: &Target<'_>, argv: &[usize], file: i32) {
     };
     runtime::log!(
         Warn,
-        "{:?}: its stack is not executable, as it would be natively: {}",
-        target.execfn,
+        "{}: its stack is not executable, as it would be natively: {}",
+        Quoted(target.execfn),
         error.text()
     );
 }

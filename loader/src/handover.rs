@@ -8,6 +8,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use runtime::image::{Elf, Kind, Limits, Script};
 use runtime::layer::raw::Event;
 use runtime::process::resolve::{self, Failure, Resolved, Step};
+use runtime::shown::Quoted;
 use runtime::sys::Errno;
 use runtime::thread::{AltStack, Block, Ownership};
 use runtime::view::{OWN, PROGRAM};
@@ -110,7 +111,7 @@ pub fn run(target: Target<'_>) -> ! {
     };
     // SAFETY: one thread, and the target has not run.
     unsafe { PROGRAM.set_path(&path) };
-    runtime::log!(Info, "{:?} is {:?}", target.execfn, PROGRAM.path());
+    runtime::log!(Info, "{} is {}", Quoted(target.execfn), Quoted(PROGRAM.path()));
     crate::privilege::report(resolved.program, PROGRAM.path().to_bytes(), !target.resumed);
 
     let random = personality & ADDR_NO_RANDOMIZE == 0;
@@ -392,7 +393,7 @@ fn die() -> ! {
 
 /// Executes the file without vload.
 pub fn natively(path: &CStr, argv: &[usize], vectors: &Vectors) -> ! {
-    runtime::log!(Warn, "{path:?}: not covered: executed without vload");
+    runtime::log!(Warn, "{}: not covered: executed without vload", Quoted(path));
     for slot in OWN.all() {
         if slot.get() >= 0 {
             sys::close(slot.get());

@@ -1,6 +1,7 @@
 //! Messages to the person who typed the command: what, where, why, what to do.
 
 use runtime::log::Line;
+pub use runtime::shown::Shown;
 use runtime::sys;
 
 /// vload cannot do what its command line asks (as env(1) and timeout(1) use it).
@@ -18,19 +19,4 @@ pub fn fail(status: i32, text: core::fmt::Arguments<'_>) -> ! {
     line.text("\n");
     runtime::log::emergency(line.bytes());
     sys::exit(status)
-}
-
-/// A path or word in a message: as it is, but for bytes that are not text.
-pub struct Shown<'a>(pub &'a [u8]);
-
-impl core::fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
-            }
-        }
-        Ok(())
-    }
 }

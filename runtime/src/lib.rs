@@ -21,6 +21,7 @@ pub mod patch;
 pub mod process;
 pub mod seccomp;
 pub mod session;
+pub mod shown;
 pub mod signal;
 pub mod sort;
 pub mod sys;

@@ -9,6 +9,7 @@ use super::resolve::{self, Failure, Step};
 use super::resumed::OPTIONS;
 use crate::log::Line;
 use crate::module::control;
+use crate::shown::Quoted;
 use crate::sys::{self, Errno, Result};
 use crate::view;
 use linux_raw_sys::general::{
@@ -55,7 +56,8 @@ pub fn program(request: &ExecRequest, path: &CStr, file: &CStr) -> Result<Found>
         Err(error) => {
             crate::log!(
                 Error,
-                "exec of {path:?}: it can be executed but not read: {}",
+                "exec of {}: it can be executed but not read: {}",
+                Quoted(path),
                 error.text()
             );
             return Err(error);

@@ -14,6 +14,7 @@ use crate::layer::Call;
 use crate::log::Line;
 use crate::memory::{User, read_words};
 use crate::seccomp;
+use crate::shown::Quoted;
 use crate::signal;
 use crate::sys::{self, Errno, Result};
 use crate::view;
@@ -96,7 +97,7 @@ fn attempt(call: &mut Call<'_>, request: ExecRequest) -> Result<isize> {
 
 /// Executes the program without vload: `--plain`, or a format that only the kernel knows.
 fn native(call: &mut Call<'_>, path: &CStr) -> isize {
-    crate::log!(Warn, "{path:?}: not covered: executed without vload");
+    crate::log!(Warn, "{}: not covered: executed without vload", Quoted(path));
     traced::mark(call.descriptors(), true);
     let result = as_it_came(call, path);
     traced::mark(call.descriptors(), false);

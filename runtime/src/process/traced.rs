@@ -11,6 +11,7 @@ use super::check;
 use crate::layer::{self, Call};
 use crate::log::{self, Line};
 use crate::session;
+use crate::shown::Quoted;
 use crate::sys;
 use crate::thread::Block;
 use crate::view;
@@ -64,7 +65,11 @@ pub fn is_left(block: &Block) -> bool {
 /// Makes the exec as it came, but for its path.
 pub fn execute(call: &mut Call<'_>, dirfd: i32, path: &core::ffi::CStr, flags: usize) -> isize {
     if log::enabled(log::Level::Warn) && check::by_hand(dirfd, path, flags).is_ok() {
-        crate::log!(Warn, "not covered: {path:?} runs natively, because its parent traces it");
+        crate::log!(
+            Warn,
+            "not covered: {} runs natively, because its parent traces it",
+            Quoted(path)
+        );
     }
     let keeps = call.block.traced;
     if !keeps {

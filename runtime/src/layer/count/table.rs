@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
 use super::records::{Kind, Recorded, Records, Unrecorded};
+use crate::shown::Shown;
 
 /// What all threads of one program of one process have done together.
 struct Row {
@@ -47,7 +48,7 @@ impl Records {
             let kind = row.first.kind.name();
             write!(out, "{:>7} {kind:<5} {:>7} {:>12} ", row.first.tid, row.threads, row.calls)?;
             match row.first.program.and_then(&path) {
-                Some(path) => write_path(path, out)?,
+                Some(path) => write!(out, "{}", Shown(path))?,
                 None => out.write_str("?")?,
             }
             out.write_char('\n')?;
@@ -65,16 +66,6 @@ impl Records {
         }
         out.write_char('\n')
     }
-}
-
-fn write_path(path: &[u8], out: &mut dyn Write) -> fmt::Result {
-    for chunk in path.utf8_chunks() {
-        out.write_str(chunk.valid())?;
-        for byte in chunk.invalid() {
-            write!(out, "\\x{byte:02x}")?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

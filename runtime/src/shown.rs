@@ -1,0 +1,51 @@
+//! Bytes that somebody else has chosen, as they stand in a message: names are mostly text, but need not be.
+
+use core::ascii;
+use core::ffi::CStr;
+use core::fmt::{Display, Formatter, Result, Write};
+
+/// A path or word as it is, but for bytes that are not text.
+pub struct Shown<'a>(pub &'a [u8]);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            write!(f, "{}", chunk.invalid().escape_ascii())?;
+        }
+        Ok(())
+    }
+}
+
+/// A path between quotes, in a line that it can neither end nor be taken for more of.
+pub struct Quoted<'a>(pub &'a CStr);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.write_char('"')?;
+        for chunk in self.0.to_bytes().utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match u8::try_from(character) {
+                    Ok(byte) if byte.is_ascii() => write!(f, "{}", ascii::escape_default(byte))?,
+                    _ => f.write_char(character)?,
+                }
+            }
+            write!(f, "{}", chunk.invalid().escape_ascii())?;
+        }
+        f.write_char('"')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_text_is_escaped() {
+        let name = c"/tmp/a b\"\\ü";
+        assert_eq!(std::format!("{}", Shown(name.to_bytes())), "/tmp/a b\"\\ü");
+        assert_eq!(std::format!("{}", Quoted(name)), "\"/tmp/a b\\\"\\\\ü\"");
+        assert_eq!(std::format!("{}", Shown(b"a\xff\xfeb\nc")), "a\\xff\\xfeb\nc");
+        assert_eq!(std::format!("{}", Quoted(c"a\xff\xfeb\nc")), "\"a\\xff\\xfeb\\nc\"");
+    }
+}
