@@ -14,7 +14,8 @@ use core::ops::Range;
 
 /// The bytes of text that are spoken for, and the padding and the place for islands that are not.
 pub struct Room {
-    taken: BTreeMap<u64, u64>,
+    /// Where what is taken begins, and how long it is.
+    taken: BTreeMap<u64, usize>,
     padding: Vec<Range<u64>>,
     islands: Range<u64>,
 }
@@ -28,15 +29,15 @@ impl Room {
 
     /// Speaks for a range.
     pub fn take(&mut self, range: Range<u64>) {
-        let end = self.taken.entry(range.start).or_insert(range.end);
-        *end = (*end).max(range.end);
+        let length = self.taken.entry(range.start).or_default();
+        *length = (*length).max((range.end - range.start) as usize);
     }
 
     /// Whether no byte of the range is spoken for.
     pub fn is_free(&self, range: Range<u64>) -> bool {
         // What is taken is shorter than this.
         let from = range.start.saturating_sub(64);
-        !self.taken.range(from..range.end).any(|(_, &end)| end > range.start)
+        !self.taken.range(from..range.end).any(|(&at, &length)| at + length as u64 > range.start)
     }
 
     /// Takes `len` bytes of padding that begin in `starts`.

@@ -8,7 +8,7 @@ use super::site::Refusal;
 use super::starts::Landmarks;
 use super::tables;
 use crate::arch;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::ops::Range;
 
@@ -17,9 +17,11 @@ pub struct Code<'a> {
     elf: &'a Elf<'a>,
     /// What the file names.
     pub marks: Landmarks,
-    /// The starts of runs that an unresolved jump of another run may lead into.
-    entered: BTreeSet<u64>,
-    runs: BTreeMap<u64, (Range<u64>, Result<Run, Refusal>)>,
+    /// The starts of runs that an unresolved jump of another run may lead into, in their order.
+    entered: Vec<u64>,
+    /// Where runs begin, and which of `decoded` each is.
+    runs: BTreeMap<u64, usize>,
+    decoded: Vec<(Range<u64>, Result<Run, Refusal>)>,
     reached: Option<Reached>,
 }
 
@@ -29,8 +31,9 @@ impl<'a> Code<'a> {
         Self {
             elf,
             marks: Landmarks::collect(elf),
-            entered: BTreeSet::new(),
+            entered: Vec::new(),
             runs: BTreeMap::new(),
+            decoded: Vec::new(),
             reached: None,
         }
     }
@@ -58,29 +61,31 @@ impl<'a> Code<'a> {
 
     /// The run that contains `address`, and its range also where it is not proven.
     pub fn run_of(&mut self, address: u64) -> (Range<u64>, Result<&Run, Refusal>) {
-        let known = self.runs.range(..=address).next_back();
-        let key = match known.filter(|(_, run)| run.0.contains(&address)) {
-            Some((&key, _)) => key,
+        let index = match self.index_of(address) {
+            Some(index) => index,
             None => match self.range_of(address) {
                 Err(reason) => return (address..address + 1, Err(reason)),
                 Ok(range) => {
                     let run = self.decode(&range);
-                    let key = range.start;
-                    self.runs.insert(key, (range, run));
-                    key
+                    self.runs.insert(range.start, self.decoded.len());
+                    self.decoded.push((range, run));
+                    self.decoded.len() - 1
                 }
             },
         };
-        match self.runs.get(&key) {
-            Some((range, run)) => (range.clone(), run.as_ref().map_err(|&reason| reason)),
-            None => (address..address + 1, Err(Refusal::NoStart)),
-        }
+        let (range, run) = &self.decoded[index];
+        (range.clone(), run.as_ref().map_err(|&reason| reason))
+    }
+
+    /// Which of `decoded` contains `address`.
+    fn index_of(&self, address: u64) -> Option<usize> {
+        let (_, &index) = self.runs.range(..=address).next_back()?;
+        self.decoded[index].0.contains(&address).then_some(index)
     }
 
     /// The proven run that contains `address`, if it was decoded already.
     pub fn known(&self, address: u64) -> Option<&Run> {
-        let (range, run) = self.runs.range(..=address).next_back()?.1;
-        run.as_ref().ok().filter(|_| range.contains(&address))
+        self.decoded[self.index_of(address)?].1.as_ref().ok()
     }
 
     fn decode(&self, range: &Range<u64>) -> Result<Run, Refusal> {
@@ -109,6 +114,7 @@ impl<'a> Code<'a> {
         self.marks.add_starts(called.into_iter().filter(|&start| elf.is_text(start)));
         self.reached = Some(reached);
         self.runs.clear();
+        self.decoded.clear();
     }
 
     /// The range around a candidate for which there is no proof: between two starts, or between
@@ -128,7 +134,7 @@ impl<'a> Code<'a> {
     /// Whether the function that contains `site` has an indirect jump that may lead anywhere
     /// inside it, or landing pads that could not be read.
     pub fn is_indirect(&self, run: &Run, site: u64) -> bool {
-        if self.entered.contains(&run.range.start) {
+        if self.entered.binary_search(&run.range.start).is_ok() {
             return true;
         }
         if let Some(extent) = self.marks.extent_of(site) {
@@ -183,7 +189,9 @@ impl<'a> Code<'a> {
         };
         if unresolved {
             let start = self.run_of(target).0.start;
-            self.entered.insert(start);
+            if let Err(place) = self.entered.binary_search(&start) {
+                self.entered.insert(place, start);
+            }
         }
     }
 
@@ -221,7 +229,8 @@ impl<'a> Code<'a> {
         let mut open: Option<Range<u64>> = None;
         // Where the last instruction ended if control does not go on behind it.
         let mut dead = None;
-        for run in self.runs.values().filter_map(|run| run.1.as_ref().ok()) {
+        let decoded = self.runs.values().map(|&index| &self.decoded[index]);
+        for run in decoded.filter_map(|(_, run)| run.as_ref().ok()) {
             for step in &run.steps {
                 let at = run.address(step);
                 let next = at + u64::from(step.len);
