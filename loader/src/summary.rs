@@ -112,7 +112,7 @@ pub fn wait(child: i32) -> i32 {
 fn print(nanoseconds: u64, ticks: u64) {
     let Some(counters) = session::counters() else { return };
     let in_time =
-        |count: u64| (u128::from(count) * u128::from(nanoseconds) / u128::from(ticks)) as u64;
+        |count: u64| summary::share(count, nanoseconds, ticks).map_or(0, |(time, _)| time);
     let mut rows: Vec<Row<'_>> = Vec::new();
     // What is no call's number, wherever it was counted.
     let mut other = counters.other();

@@ -116,9 +116,30 @@ fn average(row: &Row<'_>) -> u64 {
 
 /// The share of `part` in `total` in hundredths of a percent, rounded.
 fn percent(part: u64, total: u64) -> u64 {
-    let total = u128::from(total);
-    let hundredths = (u128::from(part) * 10_000 + total / 2).checked_div(total);
-    hundredths.map_or(0, |hundredths| hundredths as u64)
+    share(part, 10_000, total)
+        .map_or(0, |(hundredths, rest)| hundredths + u64::from(rest >= total.div_ceil(2)))
+}
+
+/// `part` of `whole` in units of which `whole` has `units`, and what is left of the division: digit by digit, because what is
+/// multiplied may have more than 64 bits. The result has to fit in 64.
+pub fn share(part: u64, units: u64, whole: u64) -> Option<(u64, u64)> {
+    let (each, more) = (units.checked_div(whole)?, units % whole);
+    let (mut share, mut rest) = (0u64, 0u64);
+    for bit in (0..u64::BITS).rev() {
+        let is_set = part >> bit & 1;
+        share = 2 * share + is_set * each;
+        for summand in [rest, is_set * more] {
+            // What is missing to the next whole one: the sum may have more than 64 bits too.
+            let missing = whole - summand;
+            if rest >= missing {
+                rest -= missing;
+                share += 1;
+            } else {
+                rest += summand;
+            }
+        }
+    }
+    Some((share, rest))
 }
 
 fn digits(value: u64) -> usize {
@@ -203,5 +224,25 @@ mod tests {
 100.00 18446744073.709552                 0 18446744073709551615 18446744073709551615 total
 ";
         assert_eq!(table(&mut rows), expected);
+    }
+
+    #[test]
+    fn a_share_is_that_of_a_division_in_128_bits() {
+        let values =
+            [1, 2, 3, 999, 10_000, 1 << 32, 3_141_592_653_589_793, (1 << 62) - 1, u64::MAX];
+        for (part, units, whole) in values.into_iter().flat_map(|part| {
+            values.into_iter().flat_map(move |units| values.map(|whole| (part, units, whole)))
+        }) {
+            let (product, divisor) = (u128::from(part) * u128::from(units), u128::from(whole));
+            if let Ok(quotient) = u64::try_from(product / divisor) {
+                let rest = (product % divisor) as u64;
+                assert_eq!(
+                    share(part, units, whole),
+                    Some((quotient, rest)),
+                    "{part} {units} {whole}"
+                );
+            }
+        }
+        assert_eq!(share(7, 10, 0), None);
     }
 }
