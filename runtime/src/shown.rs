@@ -11,29 +11,41 @@ impl Display for Shown<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         for chunk in self.0.utf8_chunks() {
             f.write_str(chunk.valid())?;
-            write!(f, "{}", chunk.invalid().escape_ascii())?;
+            chunk.invalid().iter().try_for_each(|&byte| escape(byte, f))?;
         }
         Ok(())
     }
 }
 
-/// A path between quotes, in a line that it can neither end nor be taken for more of.
+/// A word in a line that it can neither end nor, between quotes, be taken for more of.
+pub struct Escaped<'a>(pub &'a [u8]);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match u8::try_from(character) {
+                    Ok(byte) if byte.is_ascii() => escape(byte, f)?,
+                    _ => f.write_char(character)?,
+                }
+            }
+            chunk.invalid().iter().try_for_each(|&byte| escape(byte, f))?;
+        }
+        Ok(())
+    }
+}
+
+/// A path between quotes, escaped.
 pub struct Quoted<'a>(pub &'a CStr);
 
 impl Display for Quoted<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_char('"')?;
-        for chunk in self.0.to_bytes().utf8_chunks() {
-            for character in chunk.valid().chars() {
-                match u8::try_from(character) {
-                    Ok(byte) if byte.is_ascii() => write!(f, "{}", ascii::escape_default(byte))?,
-                    _ => f.write_char(character)?,
-                }
-            }
-            write!(f, "{}", chunk.invalid().escape_ascii())?;
-        }
-        f.write_char('"')
+        write!(f, "\"{}\"", Escaped(self.0.to_bytes()))
     }
+}
+
+fn escape(byte: u8, f: &mut Formatter<'_>) -> Result {
+    write!(f, "{}", ascii::escape_default(byte))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::shown::Escaped;
+
 /// A module and its arguments, still escaped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Spec<'a> {
@@ -29,8 +31,8 @@ impl fmt::Display for Malformed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoName => f.write_str("there is no name"),
-            Self::NotKeyValue(word) => write!(f, "'{}' is not KEY=VALUE", word.escape_ascii()),
-            Self::Twice(key) => write!(f, "argument '{}' is given twice", key.escape_ascii()),
+            Self::NotKeyValue(word) => write!(f, "'{}' is not KEY=VALUE", Escaped(word)),
+            Self::Twice(key) => write!(f, "argument '{}' is given twice", Escaped(key)),
             Self::Backslash => f.write_str("nothing follows the backslash"),
         }
     }

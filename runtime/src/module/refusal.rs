@@ -1,5 +1,6 @@
 //! Why a file is not loaded as a module.
 
+use crate::shown::Escaped;
 use core::fmt;
 
 /// Why a file is not loaded as a module.
@@ -84,6 +85,6 @@ impl fmt::Display for Refusal<'_> {
                 );
             }
         };
-        write!(f, "{before}{}{behind}", name.escape_ascii())
+        write!(f, "{before}{}{behind}", Escaped(name))
     }
 }
