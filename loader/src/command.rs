@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::fmt;
 
+use runtime::digits::decimal;
 use runtime::layer::modules::{self, Unusable};
 use runtime::process::option;
 
@@ -264,7 +265,7 @@ impl Reader<'_> {
                 b"--status" => ask.status = true,
                 b"--timeout" => {
                     let value = self.value(word, None)?;
-                    let seconds = number(value).filter(|&seconds| seconds > 0);
+                    let seconds = decimal(value).filter(|&seconds| seconds > 0);
                     ask.timeout = Some(seconds.ok_or(Wrong::BadValue(word, value))?);
                 }
                 _ => {
@@ -339,8 +340,8 @@ impl Reader<'_> {
                 let value = self.value(name, given)?;
                 keep(long(name), value)?;
             }
-            b"--prepared" => self.prepared = number(self.value(name, given)?),
-            b"--test-trial" => self.trial = number(self.value(name, given)?),
+            b"--prepared" => self.prepared = decimal(self.value(name, given)?),
+            b"--test-trial" => self.trial = decimal(self.value(name, given)?),
             b"-c" | b"-f" | b"-o" | b"--vdso" if self.trace.is_none() => {
                 return Err(Wrong::TraceOnly(name));
             }
@@ -407,10 +408,6 @@ impl Reader<'_> {
 /// An option without its dashes.
 fn long(name: &[u8]) -> &str {
     name.get(2..).and_then(|name| core::str::from_utf8(name).ok()).unwrap_or_default()
-}
-
-fn number<T: core::str::FromStr>(digits: &[u8]) -> Option<T> {
-    core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn keep(name: &str, value: &[u8]) -> Result<(), Wrong> {

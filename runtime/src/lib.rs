@@ -12,6 +12,7 @@ extern crate alloc;
 
 pub mod adopt;
 pub mod arch;
+pub mod digits;
 pub mod image;
 pub mod layer;
 pub mod log;

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY};
 use runtime::arch::KernelAction;
+use runtime::digits::decimal;
 use runtime::layer::modules;
 use runtime::log::Line;
 use runtime::process::OPTIONS;
@@ -302,8 +303,7 @@ fn end_all(group: i32) {
         // CONFIG_PROC_CHILDREN; without it the group must do.
         let length = sys::read_file(c"/proc/thread-self/children", &mut list).unwrap_or(0);
         for word in list[..length].split(|byte| !byte.is_ascii_digit()) {
-            let pid = core::str::from_utf8(word).ok().and_then(|word| word.parse().ok());
-            pid.into_iter().for_each(|pid: i32| sys::send_signal(pid, SIGKILL));
+            decimal(word).into_iter().for_each(|pid: i32| sys::send_signal(pid, SIGKILL));
         }
         loop {
             match sys::wait_for_any() {

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use runtime::digits::decimal;
 use runtime::{process, sys};
 
 use super::child::{attempt, call};
@@ -26,8 +27,7 @@ fn number_in(path: &core::ffi::CStr) -> Option<u32> {
     let mut text = [0; 16];
     let length = sys::pread(fd, &mut text, 0);
     sys::close(fd);
-    let text = core::str::from_utf8(text.get(..length.ok()?)?).ok()?;
-    text.trim().parse().ok()
+    decimal(text.get(..length.ok()?)?.trim_ascii())
 }
 
 fn ptrace(lines: &mut Vec<Line>) {

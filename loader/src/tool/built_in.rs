@@ -9,6 +9,7 @@ use core::ffi::{CStr, c_char};
 use core::ops::Range;
 
 use linux_raw_sys::general::{O_CLOEXEC, O_CREAT, O_RDWR, O_WRONLY};
+use runtime::digits::decimal;
 use runtime::layer::count::{self, Records};
 use runtime::layer::spec::Spec;
 use runtime::layer::{modules, refresh};
@@ -165,8 +166,7 @@ fn ready(result: sys::Result<()>) {
 
 /// Waits until nobody is in the view any more, and writes what its layers have to say. Whether that can be done nobody hears.
 pub fn wait_for_end(view: &[u8]) -> ! {
-    let view = core::str::from_utf8(view).ok().and_then(|view| view.parse().ok()).map(ViewId);
-    let done = view.ok_or(Errno::INVAL).and_then(write_at_end);
+    let done = decimal(view).map(ViewId).ok_or(Errno::INVAL).and_then(write_at_end);
     sys::exit(i32::from(done.is_err()))
 }
 

@@ -1,6 +1,7 @@
 //! The entries of binfmt_misc, as `/proc/sys/fs/binfmt_misc` shows them (`fs/binfmt_misc.c`).
 
 use super::{HEAD_SIZE, Head};
+use crate::digits::decimal;
 
 /// The name of the file that says whether binfmt_misc is enabled as a whole: its content is
 /// `enabled` or `disabled` and a newline.
@@ -63,7 +64,7 @@ impl<'a> Entry<'a> {
 
     fn magic(first: &'a [u8], lines: &mut impl Iterator<Item = &'a [u8]>) -> Option<Rule<'a>> {
         let offset = first.strip_prefix(b"offset ")?;
-        let offset: usize = core::str::from_utf8(offset).ok()?.parse().ok()?;
+        let offset: usize = decimal(offset)?;
         let magic = lines.next()?.strip_prefix(b"magic ")?;
         let mask = match lines.next() {
             Some(line) => Some(line.strip_prefix(b"mask ")?),

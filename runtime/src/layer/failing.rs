@@ -7,6 +7,7 @@ use super::list::Layer;
 use super::raw::Raw;
 use super::spec::Spec;
 use crate::abi::Entry;
+use crate::digits::decimal;
 use crate::sys::{self, Errno, Result};
 
 /// The module.
@@ -29,7 +30,6 @@ const CALL: &str = "call";
 
 fn attach(layer: &Layer, spec: Spec<'_>) -> Result<()> {
     let number = spec.value(CALL.as_bytes()).ok_or(Errno::INVAL)?;
-    let number = core::str::from_utf8(&number).ok().and_then(|number| number.parse().ok());
-    layer.word.store(number.ok_or(Errno::INVAL)?, Ordering::Relaxed);
+    layer.word.store(decimal(&number).ok_or(Errno::INVAL)?, Ordering::Relaxed);
     Ok(())
 }

@@ -14,6 +14,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::digits::decimal;
 use crate::log::Line;
 use crate::view::HANDED_ON;
 
@@ -97,7 +98,10 @@ impl Resumed {
 }
 
 fn parse_number(digits: &[u8]) -> Option<i64> {
-    core::str::from_utf8(digits).ok()?.parse().ok()
+    match digits.strip_prefix(b"-") {
+        Some(digits) => 0i64.checked_sub_unsigned(decimal(digits)?),
+        None => decimal(digits),
+    }
 }
 
 /// Longest options of a session, in bytes.

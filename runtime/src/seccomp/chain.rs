@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::ANY;
 use super::bpf::{Data, Instruction, run};
 use crate::arch;
+use crate::digits::hexadecimal;
 use crate::memory::guard;
 use crate::sys::{self, Errno, Result};
 use crate::thread::Block;
@@ -146,7 +147,7 @@ fn write(program: &[Instruction], into: &mut [u8]) {
 }
 
 fn read(digits: &[u8]) -> Option<Instruction> {
-    let value = u64::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?;
+    let value = hexadecimal(digits)?;
     let [code_high, code_low, yes, no, k @ ..] = value.to_be_bytes();
     let code = u16::from_be_bytes([code_high, code_low]);
     Some(Instruction { code, yes, no, k: u32::from_be_bytes(k) })

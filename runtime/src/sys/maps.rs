@@ -1,6 +1,7 @@
 //! What is mapped, as `/proc/PID/maps` says (proc_pid_maps(5); `show_map_vma`, fs/proc/task_mmu.c). No
 //! allocation.
 
+use crate::digits::{decimal, hexadecimal};
 use core::ffi::CStr;
 
 use super::{CWD, Errno, Result, close, openat, pread};
@@ -40,7 +41,7 @@ impl<'a> Mapped<'a> {
             perms: perms.try_into().ok()?,
             offset: hexadecimal(offset)?,
             device: pair(device, b':')?,
-            inode: core::str::from_utf8(inode).ok()?.parse().ok()?,
+            inode: decimal(inode)?,
             name: name.trim_ascii_start(),
         })
     }
@@ -135,11 +136,6 @@ fn split(text: &[u8]) -> (&[u8], &[u8]) {
 fn pair(text: &[u8], mark: u8) -> Option<(u64, u64)> {
     let at = text.iter().position(|&byte| byte == mark)?;
     Some((hexadecimal(text.get(..at)?)?, hexadecimal(text.get(at + 1..)?)?))
-}
-
-/// A hexadecimal number.
-pub fn hexadecimal(digits: &[u8]) -> Option<u64> {
-    u64::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[cfg(test)]

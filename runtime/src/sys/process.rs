@@ -1,5 +1,6 @@
 //! Processes and threads.
 
+use crate::digits::hexadecimal;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Result, call, raise, set_signal_mask, signal_action};
@@ -91,7 +92,7 @@ fn personality_in_proc() -> Option<u32> {
     let fd = super::openat(super::CWD, c"/proc/self/personality", O_RDONLY | O_CLOEXEC, 0).ok()?;
     let length = super::pread(fd, &mut digits, 0);
     super::close(fd);
-    u32::from_str_radix(core::str::from_utf8(digits.get(..length.ok()?)?).ok()?, 16).ok()
+    hexadecimal(digits.get(..length.ok()?)?)?.try_into().ok()
 }
 
 /// `getrandom(2)`: a random word; 0 where the call is forbidden or has no entropy yet.

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::store::{self, Found, Image};
+use crate::digits::hexadecimal;
 use crate::patch::{self, Blob, Error, Fault, Plan, Shape, ShapeSet};
 use crate::process::OPTIONS;
 use crate::sys::{self, Stat};
@@ -228,7 +229,7 @@ fn split_site(value: &[u8]) -> (&[u8], Option<u64>) {
     let Some(colon) = value.iter().rposition(|&byte| byte == b':') else { return (value, None) };
     let digits = &value[colon + 1..];
     let digits = digits.strip_prefix(b"0x").unwrap_or(digits);
-    match core::str::from_utf8(digits).ok().and_then(|text| u64::from_str_radix(text, 16).ok()) {
+    match hexadecimal(digits) {
         Some(site) => (&value[..colon], Some(site)),
         None => (value, None),
     }

@@ -1,6 +1,7 @@
 //! The other threads that share our memory: which there are, and what each is doing as far as the kernel says.
 
 use super::POOL;
+use crate::digits::{decimal, hexadecimal};
 use crate::log::Line;
 use crate::sys::{self, Errno, Result};
 use core::ffi::CStr;
@@ -68,7 +69,7 @@ pub fn each(visit: &mut dyn FnMut(i32)) -> Result<()> {
     let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
     let directory = sys::openat(sys::CWD, c"/proc/self/task", flags, 0)?;
     let listed = sys::list(directory, &mut |name| {
-        if let Some(tid) = name.to_str().ok().and_then(|name| name.parse().ok()) {
+        if let Some(tid) = decimal(name.to_bytes()) {
             visit(tid);
         }
     });
@@ -137,12 +138,12 @@ pub struct Call {
 /// The system call in which the thread sleeps; `None` when it is in none.
 pub fn call(thread: Thread) -> Option<Call> {
     let mut buffer = [0u8; 256];
-    let text = core::str::from_utf8(read(thread, "syscall", &mut buffer).ok()?).ok()?;
-    let mut words = text.split_ascii_whitespace();
-    let number = words.next()?.parse().ok()?;
-    let address = |word: &str| usize::from_str_radix(word.strip_prefix("0x")?, 16).ok();
+    let text = read(thread, "syscall", &mut buffer).ok()?;
+    let mut words = text.trim_ascii_end().split(|&byte| byte == b' ');
+    let number = decimal(words.next()?)?;
+    let address = |word: &[u8]| usize::try_from(hexadecimal(word.strip_prefix(b"0x")?)?).ok();
     let argument = address(words.next()?)?;
-    Some(Call { number, argument, pc: address(words.last()?)? })
+    Some(Call { number, argument, pc: address(words.next_back()?)? })
 }
 
 /// The signals that the thread blocks (`SigBlk` of proc_pid_status(5)); `None` when the kernel does not say.
@@ -151,7 +152,7 @@ pub fn blocked(thread: Thread) -> Option<u64> {
     let text = read(thread, "status", &mut buffer).ok()?;
     let line =
         text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"SigBlk:\t"))?;
-    u64::from_str_radix(core::str::from_utf8(line).ok()?, 16).ok()
+    hexadecimal(line)
 }
 
 /// Clocks of processes and threads, as kernel/time/posix-cpu-timers.c numbers them.

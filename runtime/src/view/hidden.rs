@@ -7,6 +7,7 @@ use super::identity::{path_of, pid_in_proc};
 use super::{Descriptors, OWN, OWN_DESCRIPTORS, maps, procfs};
 use crate::abi::{self, Arg, Table};
 use crate::arch;
+use crate::digits::decimal;
 use crate::layer::Call;
 use crate::memory::User;
 use crate::memory::guard::{Peer, process_behind};
@@ -110,13 +111,7 @@ pub fn is_reached(call: &Call<'_>, result: isize, path: usize) -> bool {
 #[inline(never)]
 pub fn leads_to_own(call: &Call<'_>, folder: i32, given: &[u8]) -> bool {
     let name = given.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
-    if !name.first().is_some_and(u8::is_ascii_digit) {
-        return false;
-    }
-    let Some(number) = core::str::from_utf8(name).ok().and_then(|digits| digits.parse().ok())
-    else {
-        return false;
-    };
+    let Some(number) = decimal(name) else { return false };
     if !call.descriptors().contains(number) {
         return false;
     }

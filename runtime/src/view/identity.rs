@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
+use crate::digits::decimal;
 use crate::memory::guard::Peer;
 use crate::session;
 use crate::sys;
@@ -152,5 +153,5 @@ pub fn is_alike(pid: i32) -> bool {
 pub fn pid_in_proc() -> Option<i32> {
     let mut buffer = [0; 16];
     let link = sys::readlink(sys::CWD, c"/proc/self", &mut buffer).ok()?;
-    core::str::from_utf8(link).ok()?.parse().ok()
+    decimal(link)
 }

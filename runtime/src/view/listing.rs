@@ -4,6 +4,7 @@
 //! question which folder it lists.
 
 use super::hidden::in_listing;
+use crate::digits::decimal;
 use crate::layer::Call;
 
 /// Offset of `d_reclen` in `struct linux_dirent64` and `struct linux_dirent` (getdents(2)) of 64-bit
@@ -67,7 +68,7 @@ fn each(entries: &[u8]) -> impl Iterator<Item = core::ops::Range<usize>> {
 fn number_of(entry: &[u8], name: usize) -> Option<i32> {
     let text = entry.get(name..)?;
     let end = text.iter().position(|&byte| byte == 0)?;
-    core::str::from_utf8(&text[..end]).ok()?.parse().ok()
+    decimal(&text[..end])
 }
 
 #[cfg(test)]

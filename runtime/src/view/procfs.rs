@@ -1,6 +1,7 @@
 //! Paths in `/proc`.
 
 use super::path_of;
+use crate::digits::decimal;
 use crate::log::Line;
 use crate::sys;
 use core::ffi::CStr;
@@ -63,7 +64,7 @@ pub fn thread_of(path: &[u8]) -> Option<i32> {
 }
 
 fn number(digits: &[u8]) -> Option<i32> {
-    core::str::from_utf8(digits).ok()?.parse().ok().filter(|number| *number > 0)
+    decimal(digits).filter(|number| *number > 0)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Calls that name mappings in another way: in lists, of a process that may be another, by a segment.
 
 use super::holds;
+use crate::digits::decimal;
 use crate::layer::Call;
 use crate::log::Line;
 use crate::memory::read_words;
@@ -65,7 +66,7 @@ pub fn process_behind(fd: i32) -> Option<i32> {
     let length = sys::read_file(path, &mut text).ok()?;
     let mut lines = text.get(..length)?.split(|&byte| byte == b'\n');
     let pid = lines.find_map(|line| line.strip_prefix(b"Pid:\t"))?;
-    core::str::from_utf8(pid).ok()?.parse().ok()
+    decimal(pid)
 }
 
 /// Whether `shmat(2)` would attach a segment in place of vload's memory. Without `SHM_REMAP` the kernel

@@ -6,13 +6,13 @@ use core::mem::{MaybeUninit, offset_of};
 use super::buffer::Buffer;
 use super::space::Space;
 use crate::arch::{self, CallRegs, SYSCALL_INSTRUCTION, Watched};
+use crate::digits::hexadecimal;
 use crate::log::Line;
 use crate::memory::guard::Peer;
 use crate::memory::{User, copy_in};
 use crate::patch::SiteDesc;
 use crate::process::page_size;
 use crate::signal::block_of;
-use crate::sys::maps::hexadecimal;
 use crate::sys::{Errno, Result};
 use crate::thread::Block;
 

@@ -26,6 +26,7 @@ pub use read::{CALLS, call, copied, forget, opened, share};
 use super::identity::is_alike;
 use super::{hidden, path_of, pid_in_proc, procfs, vector};
 use crate::arch;
+use crate::digits::decimal;
 use crate::log::Line;
 use crate::memory::guard::Peer;
 use crate::signal::Believed;
@@ -193,7 +194,7 @@ fn table(fd: i32, peer: Option<&Peer>, room: u64) -> u64 {
     let Ok(folder) = open_beside(fd, c"fd") else { return room };
     let mut highest = 0;
     let listed = sys::list(folder, &mut |name| {
-        let number = name.to_str().ok().and_then(|name| name.parse::<i32>().ok());
+        let number = decimal::<i32>(name.to_bytes());
         let is_folder = |number| peer.is_none() && number == folder;
         if let Some(number) = number.filter(|number| !own.contains(number) && !is_folder(*number)) {
             highest = number.max(highest);

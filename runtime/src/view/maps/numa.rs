@@ -3,8 +3,9 @@
 use super::buffer::Buffer;
 use super::filter::entries;
 use super::space::Space;
+use crate::digits::hexadecimal;
 use crate::sys::Result;
-use crate::sys::maps::{Mapped, hexadecimal};
+use crate::sys::maps::Mapped;
 
 /// Writes the lines of what is not vload's; what lies at the addresses is in `maps`. A text of which some
 /// pages are patched has several.

@@ -4,17 +4,17 @@
 use super::buffer::Buffer;
 use super::counts::Counts;
 use super::tally::{amount, key, write_changed};
+use crate::digits::{decimal, hexadecimal};
 use crate::log::Line;
 use crate::signal::Believed;
 use crate::sys::Result;
-use crate::sys::maps::hexadecimal;
 
 const PAGE: usize = 4096;
 /// In a page.
 const KILOBYTES: i64 = 4;
 
 fn number(digits: &[u8]) -> u64 {
-    core::str::from_utf8(digits).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+    decimal(digits).unwrap_or(0)
 }
 
 /// Writes the words of a line with other numbers; `change` is given a word's place and its number.

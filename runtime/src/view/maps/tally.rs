@@ -1,6 +1,7 @@
 //! The numbers that `smaps` has of a mapping, and their sum over several.
 
 use super::buffer::Buffer;
+use crate::digits::decimal;
 use crate::log;
 use crate::sys::Result;
 
@@ -34,7 +35,7 @@ pub fn amount(line: &[u8]) -> Option<(core::ops::Range<usize>, u64)> {
     if key(line).ends_with(b"PageSize") {
         return None;
     }
-    let value = core::str::from_utf8(number.get(start..)?).ok()?.parse().ok()?;
+    let value = decimal(number.get(start..)?)?;
     Some((start..number.len(), value))
 }
 
