@@ -70,7 +70,7 @@ fn traced(call: &mut Call<'_>, next: Next) -> isize {
         many_processes();
     }
     let result = next.call(call);
-    if !is_new_process(call, result) {
+    if !is_told(call, result) {
         print(before, Some(result));
     }
     result
@@ -83,7 +83,7 @@ fn counted(call: &mut Call<'_>, next: Next) -> isize {
     }
     let start = arch::ticks();
     let result = next.call(call);
-    if !is_new_process(call, result) {
+    if !is_told(call, result) {
         let error = (-4095..0).contains(&result);
         count(entry, number, error, arch::ticks().wrapping_sub(start));
     }
@@ -119,9 +119,9 @@ fn starts_a_process(call: &Call<'_>) -> bool {
         || matches!(arch::numbers::legacy(call.number), Some(Legacy::Fork))
 }
 
-/// Whether we are the child that the call has started: the call is its parent's.
-fn is_new_process(call: &Call<'_>, result: isize) -> bool {
-    result == 0 && starts_a_process(call)
+/// Whether the call has been told of: before it was made, or we are the child that it has started, and it is its parent's.
+fn is_told(call: &Call<'_>, result: isize) -> bool {
+    does_not_return(call) || (result == 0 && starts_a_process(call))
 }
 
 /// An exec has succeeded: the program that it started says so.

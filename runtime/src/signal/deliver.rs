@@ -129,7 +129,7 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
 
 /// What the target does when there is no room for the frame of `signal`'s handler, in a thread that blocks `blocked`
 /// (`force_sigsegv`, kernel/signal.c).
-fn action_for_no_frame(signal: i32, sighand: &SigHand, blocked: u64) -> Action {
+pub(super) fn action_for_no_frame(signal: i32, sighand: &SigHand, blocked: u64) -> Action {
     let action = sighand.get(SIGSEGV);
     let is_deaf = signal == SIGSEGV || blocked & bit(SIGSEGV) != 0;
     if is_deaf || action.is_default() || action.is_ignore() {

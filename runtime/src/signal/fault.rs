@@ -188,7 +188,8 @@ pub fn report(signal: i32, info: &SigInfo, context: &Context, block: &Block) -> 
 pub fn die(signal: i32) -> ! {
     // Where a filter of the target's forbids this, the exit status alone tells.
     let _ = sys::signal_action(signal, Some(&KernelAction::default()), None);
-    sys::set_signal_mask(0);
+    // What else waits stays where it is.
+    sys::set_signal_mask(!bit(signal));
     let _ = sys::raise(signal);
     sys::exit(128 + signal)
 }

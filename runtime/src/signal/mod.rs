@@ -30,7 +30,7 @@ pub use mask::{
     rt_sigtimedwait, watch_traps,
 };
 pub use pending::Pending;
-pub use sigreturn::rt_sigreturn;
+pub use sigreturn::{rt_sigreturn, through as return_through};
 pub use temporary::{MaskArgument, io_uring_enter, wait_masked};
 
 /// `SIGTRAP`.

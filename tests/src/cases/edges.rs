@@ -14,6 +14,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("edges/frames").build(Build::c("frames.c")),
         Case::new("edges/no-frame").build(Build::c("noframe.c")),
         Case::new("edges/bad-alternate-stack").build(Build::c("badstack.c")),
+        Case::new("edges/unreadable-frame").build(Build::c("unreadable.c")).everywhere(),
         Case::new("edges/filtered").build(Build::c("filtered.c")),
         Case::new("edges/flags").build(Build::c("flags.c")),
         Case::new("edges/order").build(Build::c("order.c")),

@@ -130,7 +130,7 @@ impl Extended {
     }
 
     /// The kept siginfo.
-    pub fn info(&self) -> &SigInfo {
-        &self.info
+    pub fn info(&mut self) -> &mut SigInfo {
+        &mut self.info
     }
 }

@@ -197,27 +197,17 @@ impl Returning {
 }
 
 impl OldFrame {
-    /// The same state in a frame that `rt_sigreturn` takes, with what that would make the alternate
-    /// stack.
-    pub(super) fn widened(&self, altstack: (usize, i32, usize)) -> RtFrame {
-        let mask = u64::from(self.extramask) << 32 | u64::from(self.registers.oldmask);
-        RtFrame {
-            return_to: 0,
-            signal: self.signal,
-            info_at: 0,
-            context_at: 0,
-            info: [0; 32],
-            context: UContext {
-                flags: 0,
-                link: 0,
-                stack_sp: altstack.0 as u32,
-                stack_flags: altstack.1,
-                stack_size: altstack.2 as u32,
-                registers: self.registers,
-                sigmask: mask,
-            },
-            restorer: RT_RESTORER,
-        }
+    /// The same state as `rt_sigreturn` takes it, with what that would make the alternate stack.
+    pub(super) fn widened(&self, altstack: (usize, i32, usize)) -> Returning {
+        Returning(UContext {
+            flags: 0,
+            link: 0,
+            stack_sp: altstack.0 as u32,
+            stack_flags: altstack.1,
+            stack_size: altstack.2 as u32,
+            registers: self.registers,
+            sigmask: u64::from(self.extramask) << 32 | u64::from(self.registers.oldmask),
+        })
     }
 }
 
@@ -288,7 +278,7 @@ impl Extended {
     }
 
     /// The kept siginfo.
-    pub fn info(&self) -> &SigInfo {
-        &self.info
+    pub fn info(&mut self) -> &mut SigInfo {
+        &mut self.info
     }
 }

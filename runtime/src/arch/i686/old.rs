@@ -1,7 +1,7 @@
 //! Calls that i386 alone has: structures of their own for what other calls mean.
 
 use super::frame::OldFrame;
-use super::{ABORTED, KernelAction, sigreturn as leave};
+use super::{ABORTED, KernelAction};
 use crate::layer::Call;
 use crate::memory::{User, guard, read_words};
 use crate::signal::{self as signals, MaskArgument, SigHand};
@@ -85,17 +85,12 @@ pub fn signal(call: &mut Call<'_>) -> isize {
 pub fn sigreturn(call: &mut Call<'_>) -> isize {
     // The return address and the signal's number have been taken off the stack.
     let at = call.regs.sp().wrapping_sub(8);
-    let Ok(frame) = User::<OldFrame>::new(at).read() else {
-        // SAFETY: the kernel punishes a frame that cannot be read, whichever kind it is.
-        unsafe { leave(call.regs.sp()) }
-    };
     let stack = call.block.altstack;
     let mode = if stack.enabled() { 0 } else { AltStack::DISABLE };
     let flags = mode | stack.flags & AltStack::AUTODISARM;
-    let widened = frame.widened((stack.sp, flags, stack.size));
-    let mut regs = *call.regs;
-    regs.set_sp(&raw const widened as usize + 4);
-    signals::rt_sigreturn(call.block, &regs)
+    let frame = User::<OldFrame>::new(at).read();
+    let frame = frame.map(|frame| frame.widened((stack.sp, flags, stack.size)));
+    signals::return_through(frame, call.block, call.regs)
 }
 
 /// `sigprocmask(2)` of the first 32 signals; some are never blocked in the kernel (`signal/mask.rs`).

@@ -101,8 +101,8 @@ impl Extended {
     }
 
     /// The kept siginfo.
-    pub fn info(&self) -> &SigInfo {
-        &self.info
+    pub fn info(&mut self) -> &mut SigInfo {
+        &mut self.info
     }
 }
 
