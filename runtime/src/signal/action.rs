@@ -140,6 +140,15 @@ impl SigHand {
         }
     }
 
+    /// Whether `signal` is ignored: for who may have interrupted a writer of its own thread, which does not change that.
+    pub fn is_ignored_now(&self, signal: i32) -> bool {
+        let index = (signal - 1) as usize % SIGNALS;
+        // SAFETY: a word is never torn.
+        let handler =
+            unsafe { (&raw const (*self.actions.get())[index].0.handler).read_volatile() };
+        handler == IGNORE
+    }
+
     /// Changes the action for `signal` and, while no reader can see it, what `change` changes.
     fn set<T>(&self, signal: i32, action: Action, change: impl FnOnce() -> Result<T>) -> Result<T> {
         let index = (signal - 1) as usize % SIGNALS;

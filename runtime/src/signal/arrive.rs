@@ -126,6 +126,9 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
         }
         fault::report(signal, info, context, block);
     }
+    if block.regs.is_null() && is_nothing_yet(signal, info, block) {
+        return;
+    }
     for window in arch::forward_windows() {
         if (window.start..window.end).contains(&pc) {
             context.set_pc(window.escape);
@@ -141,6 +144,16 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
     block.exit_mask = context.mask();
     block.held_flag.store(1, Ordering::Release);
     context.set_mask(mask::while_held());
+}
+
+/// Before the target's first call, which is the first thing to end as calls do: a signal that the target has inherited as
+/// blocked waits, and for one that is ignored nothing happens.
+fn is_nothing_yet(signal: i32, info: &SigInfo, block: &mut Block) -> bool {
+    if block.blocked.get() & bit(signal) != 0 && block.pending.keep(signal, info) {
+        return true;
+    }
+    // SAFETY: a bound block has its handlers. It may be interrupted as it takes one of them over (`SigHand::own`).
+    unsafe { &*block.sighand }.is_ignored_now(signal)
 }
 
 /// Whether the mask that `context` shows is the resident's: one that was held is still to be delivered, or has been, and

@@ -103,6 +103,8 @@ pub fn arm_new(block: &mut Block) {
 pub fn arm_first(block: &mut Block) {
     super::start();
     if is_on() {
+        // One that another process sends would end the target else.
+        own_handler(block, SIGSYS);
         signal::open_inherited(block, SIGSYS);
     }
     arm_new(block);

@@ -98,12 +98,18 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c("carried.c"))
             .run(&["{0}", "process", "{0}"])
             .plain_only()
-            .check(carried_watched),
+            .check(as_watched),
         Case::new("signals/carried-to-vload")
             .build(Build::c("carried.c"))
             .within(&["{0}", "process"])
             .run(&["{0}"])
             .on(X86),
+        Case::new("signals/bombarded").build(Build::c("bombarded.c")).on(X86),
+        Case::new("signals/bombarded-watched")
+            .build(Build::c("bombarded.c"))
+            .run(&["{0}"])
+            .check(as_watched)
+            .plain_only(),
         Case::new("signals/carried-to-vload-static")
             .build(static_c("carried.c"))
             .within(&["{0}", "process"])
@@ -112,8 +118,8 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// What waits is carried by a process that is watched, of which `SIGSYS` is never blocked in the kernel.
-fn carried_watched(bench: &Bench<'_>) -> Result<()> {
+/// What waits is carried on, and nothing is lost, by a process that is watched, of which `SIGSYS` is never blocked in the kernel.
+fn as_watched(bench: &Bench<'_>) -> Result<()> {
     let native = bench.run(Host::Native)?;
     let vload = bench.machine.vload.display().to_string();
     for options in [&["--watch=always"][..], &["--watch=always", "--shapes=trap"]] {
