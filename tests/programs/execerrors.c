@@ -122,6 +122,9 @@ int main(int argc, char **argv)
     int script_fd = MUST(open("s0", O_RDONLY | O_CLOEXEC));
     syscall(SYS_execveat, script_fd, "", arguments, environment, AT_EMPTY_PATH);
     printf("script by a descriptor that closes: %s\n", strerror(errno));
+    errno = 0;
+    syscall(0x40000000 + 520, "nothing", NULL, NULL);
+    printf("x32: %s\n", strerror(errno));
     puts("still here");
     return 0;
 }

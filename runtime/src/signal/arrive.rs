@@ -64,7 +64,7 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
             }
         }
         return;
-    } else if fault::is_step(signal, info) && !text::is_resumable(pc) {
+    } else if fault::is_step(signal, info) && (context.is_in_vdso() || !text::is_resumable(pc)) {
         // Between two instructions of a stub that are one to the caller, which single-steps itself.
         return;
     }

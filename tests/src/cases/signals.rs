@@ -50,6 +50,8 @@ pub fn cases() -> Vec<Case> {
             .seconds(60),
         Case::new("signals/returns").build(Build::c("returns.c")),
         Case::new("signals/returns-static").build(static_c("returns.c")),
+        Case::new("signals/crossed").build(Build::c_with("crossed.c", "", &["-pthread"])).on(X86),
+        Case::new("signals/stepping").build(Build::c("stepping.c")).on(X86),
         Case::new("signals/unwinds").build(Build::cxx_with(
             "unwinds.cpp",
             &["-rdynamic", "-fnon-call-exceptions", "-fasynchronous-unwind-tables"],

@@ -136,6 +136,11 @@ impl Context {
         c.esp += 4 * pushed;
     }
 
+    /// Whether the context is in what the vDSO's copy has instead of three instructions.
+    pub fn is_in_vdso(&self) -> bool {
+        vdso::interrupted(self.pc()).is_some()
+    }
+
     /// The same in the code of the vDSO's copy.
     pub fn leave_vdso(&mut self) {
         let Some((pc, pushed)) = vdso::interrupted(self.pc()) else { return };
@@ -164,6 +169,14 @@ impl Context {
         c.esp = frame as u32;
         (c.eax, c.edx, c.ecx) = super::frame::arguments(action, signal, frame);
         c.flags &= !DIRECTION_TRAP_RESUME;
+        // The signal may have found 64-bit code, or segments that lead nowhere: a handler begins with those that ours has
+        // begun with (ia32_setup_rt_frame).
+        // SAFETY: only reads registers.
+        unsafe {
+            core::arch::asm!("mov {:e}, cs", out(reg) c.cs, options(nomem, nostack, preserves_flags));
+            core::arch::asm!("mov {:e}, ss", out(reg) c.ss, options(nomem, nostack, preserves_flags));
+        }
+        (c.ds, c.es) = (c.ss, c.ss);
         // A handler starts with the initial vector state (fpu__clear_user_states); rt_sigreturn
         // gives that for a context without one.
         c.fpstate = 0;

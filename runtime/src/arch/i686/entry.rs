@@ -58,7 +58,8 @@ vload_entry:
     call    vload_resident_call         # (regs, block)
     addl    $16, %esp
     jmp     vload_leave
-5:  pushl   $2                          # the bit that is always set
+5:  pushfl                              # what is left is the caller's: `rt_sigreturn` does not set every flag
+    andl    $~0x40100, (%esp)
     popfl
     jmp     4b
     .previous

@@ -122,6 +122,11 @@ impl Context {
     /// The same for a stub of the vDSO's own, where there are such: its sites are those of any file.
     pub fn leave_vdso(&mut self) {}
 
+    /// Whether the context is in such a stub: there is none.
+    pub fn is_in_vdso(&self) -> bool {
+        false
+    }
+
     /// Makes the context start the handler of `action` with the frame at `frame`.
     pub fn enter_handler(&mut self, action: &KernelAction, signal: i32, frame: usize) {
         super::frame::enter(&mut self.get_mut().x, action.handler, signal, frame);

@@ -58,6 +58,10 @@ const SOFTWARE: usize = 464;
 
 // Flags that the kernel clears when it enters a handler (arch/x86/kernel/signal.c, handle_signal).
 pub(super) const DIRECTION_TRAP_RESUME: u64 = 1 << 10 | 1 << 8 | 1 << 16;
+/// The frame's stack segment is taken as it is (`UC_STRICT_RESTORE_SS`, arch/x86/include/uapi/asm/ucontext.h).
+const STRICT_SS: u64 = 4;
+/// The segment of 64-bit code (`__USER_CS`).
+const CODE: u64 = 0x33;
 
 impl Context {
     /// The interrupted address.
@@ -172,6 +176,11 @@ impl Context {
     /// The same for a stub of the vDSO's own, where there are such: its sites are those of any file.
     pub fn leave_vdso(&mut self) {}
 
+    /// Whether the context is in such a stub: there is none.
+    pub fn is_in_vdso(&self) -> bool {
+        false
+    }
+
     /// Makes the context start the handler of `action` with the frame at `frame`.
     pub fn enter_handler(&mut self, action: &KernelAction, signal: i32, frame: usize) {
         let c = self.get_mut();
@@ -181,6 +190,10 @@ impl Context {
         c.rsi = (frame + super::frame::INFO) as u64;
         c.rdx = (frame + super::frame::CONTEXT) as u64;
         c.rax = 0;
+        // The signal may have found 32-bit code, or a stack segment that is none any more: the kernel makes that a valid one
+        // where it need not be strict (x64_setup_rt_frame, restore_sigcontext).
+        c.segments = c.segments & !0xffff | CODE;
+        c.flags &= !STRICT_SS;
         c.eflags &= !DIRECTION_TRAP_RESUME;
         // A handler starts with the initial vector state (fpu__clear_user_states); rt_sigreturn
         // gives that for a context without one.

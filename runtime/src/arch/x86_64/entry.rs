@@ -184,7 +184,8 @@ vload_found:
     movq    %gs:{this}, %rsi
     call    vload_resident_call         # (regs, block)
     jmp     vload_leave
-5:  pushq   $2                          # the bit that is always set
+5:  pushfq                              # what is left is the caller's: `rt_sigreturn` does not set every flag
+    andl    $~0x40100, (%rsp)
     popfq
     jmp     4b
     .previous

@@ -27,9 +27,12 @@ const X32_BIT: usize = 0x4000_0000;
 /// "x86/pkeys: Restore altstack access in sigreturn()").
 pub const ALTSTACK_FIRST: (u32, u32) = (6, 12);
 
-/// Whether `number` is the x32 `execve`.
+/// Whether `number` is the x32 `execve`, and the kernel has such calls.
 pub fn is_x32_exec(number: usize) -> bool {
-    number == X32_BIT | X32_EXECVE
+    // SAFETY: asks for a number alone.
+    let has_x32 =
+        || unsafe { crate::arch::syscall(X32_BIT | nr::__NR_getpid as usize, [0; 6]) } > 0;
+    number == X32_BIT | X32_EXECVE && has_x32()
 }
 
 /// Whether `number` is `dup2`.

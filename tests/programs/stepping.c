@@ -1,0 +1,50 @@
+/* A program that single-steps itself through calls of the C library, with alignment checks and a flag that `rt_sigreturn` does
+ * not restore: it goes on, hears of steps, and its flags are what they were. */
+#include "check.h"
+#include <ucontext.h>
+
+#define TRAP 0x100ul
+#define NESTED 0x4000ul
+#define ALIGNED 0x40000ul
+
+static volatile long steps, wrong;
+
+static unsigned long flags(void)
+{
+    unsigned long value;
+    __asm__ volatile("pushf; pop %0" : "=r"(value));
+    return value;
+}
+
+static void set(unsigned long value)
+{
+    __asm__ volatile("push %0; popf" : : "r"(value) : "memory", "cc");
+}
+
+static void handler(int signal, siginfo_t *info, void *context)
+{
+    (void)signal;
+    ucontext_t *u = context;
+    steps++;
+    if (flags() & TRAP || !((unsigned long)u->uc_mcontext.gregs[REG_EFL] & TRAP) || info->si_code != 2)
+        wrong++;
+}
+
+int main(void)
+{
+    static const unsigned long EACH[] = {TRAP, TRAP | NESTED, TRAP | ALIGNED, TRAP | ALIGNED | NESTED, ALIGNED | NESTED};
+    struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
+    MUST(sigaction(SIGTRAP, &action, NULL));
+    pid_t own = getpid(), parent = getppid();
+    unsigned long before = flags();
+    for (unsigned i = 0; i < sizeof EACH / sizeof *EACH; i++) {
+        steps = 0;
+        set(before | EACH[i]);
+        long first = syscall(SYS_getpid), second = syscall(SYS_getppid), third = syscall(SYS_dup2, -1, 4000);
+        unsigned long after = flags();
+        set(before);
+        printf("%#lx: %d %d %ld, kept %d, some steps %d, wrong %ld\n", EACH[i], first == own, second == parent, third,
+               (after & EACH[i]) == EACH[i], steps > 6, wrong);
+    }
+    return 0;
+}
