@@ -128,6 +128,10 @@ pub fn cases() -> Vec<Case> {
         Case::new("identity/maps")
             .build(Build::c_with("maps.c", "", &["-pthread"]))
             .not_under(OTHERS),
+        Case::new("identity/emptied")
+            .build(Build::c("emptied.c"))
+            .not_under(&["deny-process-vm", "foreign-proc", "no-proc"])
+            .never_bounced(),
         Case::new("identity/maps-static")
             .build(Build::c_with("maps.c", "static", &["-static", "-pthread"]))
             .not_under(OTHERS),
