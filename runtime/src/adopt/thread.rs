@@ -53,6 +53,8 @@ unsafe fn bind(block: *mut Block, altstack: AltStack, mask: u64) -> Result<()> {
             (*block).must_arm.store(1, Ordering::SeqCst);
         }
         arch::bind_thread_block(block)?;
+        // One that waits may be this thread's to take.
+        signal::settle(&*block);
         tell(block);
         Ok(())
     }

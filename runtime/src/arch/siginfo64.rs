@@ -4,6 +4,9 @@
 /// `struct siginfo`, as 64-bit words.
 pub type SigInfo = [u64; 16];
 
+/// Bytes of it that the kernel keeps (`struct kernel_siginfo`, linux/signal_types.h).
+pub const SIGINFO_KEPT: usize = 48;
+
 /// `si_code` of a siginfo (asm-generic/siginfo.h).
 pub fn si_code(info: &SigInfo) -> i32 {
     info[1] as i32

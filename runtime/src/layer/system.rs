@@ -41,6 +41,7 @@ numbers! {
     RT_SIGPROCMASK = __NR_rt_sigprocmask;
     RT_SIGPENDING = __NR_rt_sigpending;
     RT_SIGTIMEDWAIT = __NR_rt_sigtimedwait;
+    RT_TGSIGQUEUEINFO = __NR_rt_tgsigqueueinfo;
     SIGALTSTACK = __NR_sigaltstack;
     MUNMAP = __NR_munmap;
     PERSONALITY = __NR_personality;
@@ -112,7 +113,7 @@ pub const WANTED: &[usize] = &[
 ];
 
 /// What it wants besides in a process with trap sites.
-pub const MASKS: &[usize] = &[RT_SIGPROCMASK, RT_SIGPENDING, RT_SIGTIMEDWAIT];
+pub const MASKS: &[usize] = &[RT_SIGPROCMASK, RT_SIGPENDING, RT_SIGTIMEDWAIT, RT_TGSIGQUEUEINFO];
 
 /// What it wants to hide vload, and for nothing else: where it does not see these calls a program sees what it would not
 /// see natively, and nothing breaks.
@@ -197,6 +198,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         RT_SIGRETURN => signal::rt_sigreturn(call.block, call.regs),
         RT_SIGPROCMASK | RT_SIGPENDING => masks(call),
         RT_SIGTIMEDWAIT => signal::rt_sigtimedwait(call),
+        RT_TGSIGQUEUEINFO => signal::rt_tgsigqueueinfo(call),
         SIGALTSTACK => {
             let (sp, [new, old, ..]) = (call.regs.sp(), call.args);
             sys::raw(signal::sigaltstack(&mut call.block.altstack, sp, new, old))

@@ -206,6 +206,7 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         block.ownership = Ownership::First;
         // Pending signals are the parent's (fork(2)).
         block.pending.forget();
+        block.called.store(0, Ordering::Relaxed);
         view::PROGRAM.forked();
         view::together();
         block.traced = false;
@@ -348,6 +349,8 @@ pub unsafe extern "C" fn vload_child_start(_regs: &mut CallRegs, block: &mut Blo
         block.private.sighand.tell_kernel();
     }
     watch::arm_new(block);
+    // One that waits may be this thread's to take.
+    signal::settle(block);
     let event = if block.new_process { Event::Process } else { Event::Thread };
     layer::tell(event, block);
 }

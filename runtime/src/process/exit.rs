@@ -2,6 +2,7 @@
 
 use crate::arch;
 use crate::layer::Call;
+use crate::signal;
 use crate::sys;
 use crate::thread::Ownership;
 use crate::watch;
@@ -11,9 +12,18 @@ use crate::watch;
 pub fn exit(call: &mut Call<'_>) -> isize {
     let waited = matches!(call.block.ownership, Ownership::Parent | Ownership::First);
     if waited || !sys::can_set_signal_mask() {
-        return call.pass();
+        let blocked = call.block.blocked.get();
+        signal::take_nothing_more(call.block);
+        let result = call.pass();
+        // A signal has come first.
+        call.block.blocked.set(blocked);
+        return result;
     }
     sys::set_signal_mask(sys::ALL_SIGNALS);
+    if signal::is_held(call.block) {
+        return arch::ABORTED;
+    }
+    signal::take_nothing_more(call.block);
     let (sp, start, length) = call.block.last_stack;
     if length != 0 && sp == call.regs.sp() {
         // SAFETY: the thread has unmapped it itself, and the resident runs on a stack of its own.

@@ -3,10 +3,11 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 
-use super::{SIGNALS, UNBLOCKABLE, bit, fault};
+use super::{Pending, SIGNALS, UNBLOCKABLE, bit, fault, mask};
 use crate::arch::{self, KernelAction};
 use crate::memory::User;
 use crate::sys::{self, Errno, Result};
+use crate::thread::Block;
 
 /// `SIG_DFL`.
 const DEFAULT: usize = 0;
@@ -101,6 +102,8 @@ pub struct SigHand {
     /// The signal that a writer is about to change, or 0, and what it makes of it: a fork copies it half done.
     changing: AtomicU32,
     next: UnsafeCell<Action>,
+    /// The signals that wait for the process.
+    shared: Pending,
 }
 
 // SAFETY: `actions` is read and written under the protocol of `version`, `next` written by who has made it odd.
@@ -114,8 +117,17 @@ impl SigHand {
             actions: UnsafeCell::new([Action::NOTHING_SET; SIGNALS]),
             changing: AtomicU32::new(0),
             next: UnsafeCell::new(Action::NOTHING_SET),
+            shared: Pending::none(),
         }
     }
+
+    /// The signals that wait for the process.
+    pub(super) fn shared(&self) -> &Pending {
+        &self.shared
+    }
+
+    /// Where it is said which.
+    pub(super) const SHARED: usize = core::mem::offset_of!(Self, shared) + Pending::STATE;
 
     /// Where the action for `signal` lies.
     pub const fn offset_of(signal: i32) -> usize {
@@ -213,6 +225,7 @@ impl SigHand {
         for signal in 1..=SIGNALS as i32 {
             let _infallible: Result<()> = self.set(signal, other.get(signal), || Ok(()));
         }
+        self.shared.forget();
     }
 
     /// Every handler is forgotten; what is ignored stays ignored (`CLONE_CLEAR_SIGHAND`).
@@ -248,6 +261,8 @@ impl SigHand {
     /// change, and the kernel copies its handlers before the memory. What was begun is ended, and what the
     /// kernel does is what this says.
     pub fn after_fork(&self, before: u32) {
+        // Pending signals are the parent's (fork(2)).
+        self.shared.forget();
         let version = self.version();
         if version & 1 != 0 {
             let signal = self.changing.load(Ordering::Acquire) as usize;
@@ -320,6 +335,9 @@ pub fn rt_sigaction(sighand: &SigHand, args: &[usize; 6]) -> Result<usize> {
         at => Some(User::<KernelAction>::new(at).read()?),
     };
     let before = change(sighand, signal, wanted)?;
+    if wanted.is_some_and(|action| action.handler == IGNORE) {
+        mask::drop_waiting(Block::own(), signal);
+    }
     if old != 0 {
         User::<KernelAction>::new(old).write(before)?;
     }

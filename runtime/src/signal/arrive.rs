@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 
-use super::{SIGTRAP, UNBLOCKABLE, bit, deliver, fault, mask};
+use super::{SIGTRAP, UNBLOCKABLE, bit, deliver, fault, mask, shared};
 use crate::adopt;
 use crate::arch::{self, Context, SigInfo, Watched};
 use crate::module;
@@ -26,6 +26,21 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
     // SAFETY: the thread is one of ours: handlers are inherited only by threads that the resident
     // started, and those block all signals until the kernel knows their alternate stack.
     let block = unsafe { &mut *own_block(&context) };
+    let was_called = shared::is_called(block);
+    let meant = shared::meant(block, signal, info);
+    let (signal, info) = meant.as_ref().map_or((signal, info), |(signal, info)| (*signal, info));
+    // SAFETY: the caller's promise.
+    unsafe { found(signal, info, context, block) };
+    if was_called {
+        shared::settle(block);
+    }
+}
+
+/// What becomes of a signal that has come.
+///
+/// # Safety
+/// `info` and `context` must be those of the kernel's frame.
+unsafe fn found(signal: i32, info: &SigInfo, mut context: Context, block: &mut Block) {
     let lent = arch::lend_thread_register(block);
     let mut leaving = false;
     // Behind a call nothing of the gate's faults: what looks like it was sent.
@@ -55,7 +70,11 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
         context.finish_exit(unsafe { &*block.regs });
         leaving = true;
     } else if let Some(trapped) = text::trap_at(signal, info, pc) {
-        // A site of the trap shape.
+        // A site of the trap shape. A signal that was sent to the thread just then takes the trap's place.
+        if !is_breakpoint(signal, info) {
+            mask::keep(block, signal, info);
+            shared::call_self(block, bit(signal));
+        }
         match trapped {
             Trapped::Stub(stub) => context.enter_stub(stub, block),
             Trapped::Behind(pc) => {
@@ -63,6 +82,8 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
                 context.enter_anywhere(false, block);
             }
         }
+        // The trap may have come first, too, and taken the place of a call to take one.
+        shared::settle(block);
         return;
     } else if fault::is_step(signal, info) && (context.is_in_vdso() || !text::is_resumable(pc)) {
         // Between two instructions of a stub that are one to the caller, which single-steps itself.
@@ -81,6 +102,7 @@ pub unsafe extern "C" fn vload_signal(signal: i32, info: *const SigInfo, context
             let is_sent = is_behind || leaving || text::shown_pc(pc) != pc;
             deliver::to_context(signal, info, &mut context, block, is_sent);
         }
+        shared::settle(block);
     }
     drop(lent);
     if leaving {
@@ -149,7 +171,7 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
 /// Before the target's first call, which is the first thing to end as calls do: a signal that the target has inherited as
 /// blocked waits, and for one that is ignored nothing happens.
 fn is_nothing_yet(signal: i32, info: &SigInfo, block: &mut Block) -> bool {
-    if block.blocked.get() & bit(signal) != 0 && block.pending.keep(signal, info) {
+    if block.blocked.get() & bit(signal) != 0 && mask::keep(block, signal, info) {
         return true;
     }
     // SAFETY: a bound block has its handlers. It may be interrupted as it takes one of them over (`SigHand::own`).
@@ -175,7 +197,10 @@ fn is_handler_interrupted(block: &Block, context: &Context) -> bool {
 /// Only a signal that is never blocked here (signal/fault.rs) comes second. It waits until the target's own mask is set: in
 /// the block while the resident is at work, whose faults are still to come through, and then in the kernel's queue.
 fn put_off(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block) {
-    if mask::come_second(block, signal, info) {
+    let is_held = deliver::is_held(block);
+    let can_wait = is_held || mask::open() & bit(signal) != 0;
+    let is_kept = can_wait && mask::keep(block, signal, info);
+    if is_kept && is_held {
         return;
     }
     // The copy that the handler makes while it lets faults through goes on, and may need the other one still.
@@ -184,7 +209,10 @@ fn put_off(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block
         false => sys::ALL_SIGNALS,
     };
     context.set_mask(blocked);
-    deliver::back_to_kernel(signal, info);
+    match is_kept {
+        true => shared::call_self(block, bit(signal)),
+        false => deliver::back_to_kernel(signal, info),
+    }
 }
 
 /// Whether a trap is that of a breakpoint instruction.

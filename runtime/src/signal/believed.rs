@@ -4,7 +4,8 @@
 use core::mem::offset_of;
 
 use super::mask::CANDIDATES;
-use super::{Action, SIGCALL, SigHand, bit};
+use super::pending::waiting;
+use super::{Action, Pending, SIGCALL, SigHand, bit};
 use crate::arch::KernelAction;
 use crate::memory::User;
 use crate::memory::guard::Peer;
@@ -84,7 +85,6 @@ impl Believed {
         all[BLOCKED].others = read(peer, block + offset_of!(Block, blocked))?;
         let own = Block::own();
         if peer.is_none() && block == core::ptr::from_ref(own).addr() {
-            [all[SHARED].others, all[PENDING].others] = own.pending.sets();
             // While a signal is held all are blocked in the kernel.
             if super::is_held(own) {
                 all[BLOCKED].kernels = 0;
@@ -92,6 +92,11 @@ impl Believed {
             }
         }
         let handlers: usize = read(peer, block + offset_of!(Block, sighand))?;
+        let process = read(peer, block + offset_of!(Block, process))?;
+        let own = block + offset_of!(Block, pending) + Pending::STATE;
+        for (set, at) in [(PENDING, own), (SHARED, handlers + SigHand::SHARED)] {
+            all[set].others = waiting(read(peer, at)?, process);
+        }
         for signal in CANDIDATES.into_iter().chain([SIGCALL]) {
             let at = handlers + SigHand::offset_of(signal) + offset_of!(KernelAction, handler);
             let action = Action::of_handler(read(peer, at)?);

@@ -2,8 +2,11 @@
 
 use core::sync::atomic::Ordering;
 
+use super::mask::CANDIDATES;
 use super::{Action, SIGCALL, SigHand, bit, fault, mask};
 use crate::arch::{self, CallRegs, Context, SigInfo};
+use crate::layer::Call;
+use crate::memory::User;
 use crate::sys;
 use crate::text;
 use crate::thread::{AltStack, Block, POOL};
@@ -77,7 +80,7 @@ pub unsafe extern "C" fn vload_resident_deliver(regs: &mut CallRegs, block: &mut
     let mut action = sighand.get(signal);
     let old = block.blocked.believed(block.exit_mask);
     block.exit_mask_set = u32::from(sys::can_set_signal_mask());
-    let mut info = *block.held.info();
+    let mut info = block.held.info;
     // What is blocked is pending even while it is ignored (sig_ignored, kernel/signal.c).
     let unwelcome = is_unwelcome(signal, &info, &action, old);
     let mut kernel = block.exit_mask;
@@ -185,28 +188,96 @@ pub fn is_held(block: &Block) -> bool {
     block.held_flag.load(Ordering::Acquire) != 0
 }
 
+/// Whether what is held has called the thread to take a signal that another one has taken.
+pub fn is_nothing_held(block: &Block) -> bool {
+    is_held(block) && fault::code(&block.held.info) == fault::TAKE
+}
+
 /// Whether the calling thread has a signal to deliver that lets a call go on which it has interrupted. So does one that the
 /// target blocks, and of which it hears nothing yet (`mask::hold_back`).
 pub fn held_restarts(block: &Block) -> bool {
     let is_blocked = || block.blocked.get() & mask::open() & bit(block.held_signal) != 0;
     // SAFETY: as in `to_context`.
     let restarts = || unsafe { &*block.sighand }.get(block.held_signal).restarts();
-    is_held(block) && (is_blocked() || restarts())
+    is_nothing_held(block) || (is_held(block) && (is_blocked() || restarts()))
 }
 
 /// Drops to the default action of `signal` in the kernel and sends it again with `info`; it takes
 /// effect when the mask lets it.
 pub fn again(signal: i32, info: &SigInfo) {
-    if sys::queue_signal(signal, core::ptr::from_ref(info) as usize).is_err() {
+    let info = as_sent(info);
+    if sys::queue_signal(signal, (&raw const info).addr()).is_err() {
         let _ = sys::raise(signal);
     }
 }
 
-/// Whether what has come was sent to the thread, and not to its process. (What `pthread_sigqueue(3)` has sent
-/// looks like a signal of `sigqueue(3)`.)
+/// `si_code` of what `tgkill(2)` sends.
+const SI_TKILL: i32 = -6;
+
+/// Whether what has come was sent to the thread, and not to its process.
 pub fn is_for_thread(info: &SigInfo) -> bool {
-    const SI_TKILL: i32 = -6;
-    fault::code(info) == SI_TKILL
+    let code = fault::code(info);
+    code == SI_TKILL || sent_code(code).is_some()
+}
+
+/// The `si_code` of what a process has sent one of its threads by `rt_tgsigqueueinfo(2)`, as `pthread_sigqueue(3)` does:
+/// it is the sender's, from -64 to 0, less this. As it is it would look like that of `sigqueue(3)`.
+const TO_THREAD: i32 = 0x7700;
+
+/// `rt_tgsigqueueinfo(2)` of a signal that may be held back.
+pub fn rt_tgsigqueueinfo(call: &mut Call<'_>) -> isize {
+    let [process, thread, signal, at, ..] = call.args;
+    let (own, own_thread) = (&call.block.process, &call.block.tid);
+    let mut info;
+    if CANDIDATES.contains(&(signal as i32))
+        && mask::open() & bit(signal as i32) != 0
+        && process as i32 == own.load(Ordering::Relaxed)
+        && let Ok(given) = User::<SigInfo>::new(at).read()
+    {
+        let code = fault::code(&given);
+        // What looks like kill's, or tgkill's, is taken from the thread that names itself alone.
+        let is_taken = match code {
+            SI_TKILL => false,
+            0 => thread as i32 == own_thread.load(Ordering::Relaxed),
+            code => (-64..0).contains(&code),
+        };
+        if is_taken {
+            info = given;
+            // To the kernel the marked code is an unknown one, of which it takes nothing that it does not know.
+            if matches!(code, -7..=0 | -60) {
+                info[arch::SIGINFO_KEPT / size_of_val(&given[0])..].fill(0);
+            }
+            info = for_thread(info);
+            call.args[3] = (&raw const info).addr();
+        }
+    }
+    let result = call.pass();
+    call.args[3] = at;
+    result
+}
+
+/// `info`, which looks like it was sent to the process, as one that was sent to the thread.
+pub fn for_thread(mut info: SigInfo) -> SigInfo {
+    let code = fault::code(&info);
+    if (-64..=0).contains(&code) && code != SI_TKILL {
+        arch::set_si_code(&mut info, code - TO_THREAD);
+    }
+    info
+}
+
+/// The sender's `si_code`, where `code` tells that one was sent to a thread.
+fn sent_code(code: i32) -> Option<i32> {
+    let sent = code.wrapping_add(TO_THREAD);
+    (-64..=0).contains(&sent).then_some(sent)
+}
+
+/// `info` as it was sent.
+pub fn as_sent(info: &SigInfo) -> SigInfo {
+    let mut sent = *info;
+    if let Some(code) = sent_code(fault::code(info)) {
+        arch::set_si_code(&mut sent, code);
+    }
+    sent
 }
 
 /// Sends what has come to the calling thread once more, to whom it was sent: the thread, or its process. Of a

@@ -94,9 +94,12 @@ pub fn is_step(signal: i32, info: &SigInfo) -> bool {
 /// dispatch (`process/dispatch.rs`): no code of the kernel's.
 pub const DISPATCHED: i32 = 0x766c;
 
+/// The `si_code` of a signal that calls a thread to take the one of its number that waits for the process (`shared.rs`).
+pub const TAKE: i32 = -0x766c;
+
 /// `info` as the target sees it, whose instruction is at `pc`: an address of code is one of its own.
 pub fn shown(signal: i32, info: &SigInfo, pc: usize) -> SigInfo {
-    let mut shown = *info;
+    let mut shown = super::deliver::as_sent(info);
     if is_filtered(signal, info) {
         let at = arch::si_addr(info);
         let is_ours = arch::image_contains(at);

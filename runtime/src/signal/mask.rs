@@ -11,12 +11,12 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::{SIGCALL, SIGSYS, SIGTRAP, bit, returning};
+use super::{SIGCALL, SIGSYS, SIGTRAP, bit, deliver, fault, returning, shared};
 use crate::arch::{self, SigInfo};
-use crate::layer::{self, Call, Class};
+use crate::layer::{self, Class};
 use crate::memory::User;
 use crate::sys::{self, Errno, Result};
-use crate::thread::Block;
+use crate::thread::{Block, POOL};
 use linux_raw_sys::general::{SIGBUS, SIGFPE, SIGILL, SIGSEGV};
 
 const RT_SIGPROCMASK: usize = linux_raw_sys::general::__NR_rt_sigprocmask as usize;
@@ -27,6 +27,9 @@ static OPEN: AtomicU64 = AtomicU64::new(0);
 /// Those that can become so, and that wait in a block for a thread that believes them blocked.
 pub(super) const CANDIDATES: [i32; 6] =
     [SIGTRAP, SIGSYS, SIGSEGV as i32, SIGBUS as i32, SIGILL as i32, SIGFPE as i32];
+
+/// The same as a mask.
+pub(super) const HELD_BACK: u64 = bit(SIGTRAP) | bit(SIGSYS) | FAULTS;
 
 /// What a module's code may raise.
 const FAULTS: u64 =
@@ -58,7 +61,7 @@ pub fn open_faults(block: &mut Block) {
             super::fault::keep_ours(signal as i32);
         }
     }
-    let_through(block, FAULTS);
+    let_in(block, FAULTS);
 }
 
 /// Lets `set` through to the calling thread, and remembers what the target blocks of it. While a signal is held the
@@ -102,15 +105,42 @@ pub fn open_inherited(block: &mut Block, signal: i32) {
     if open() & bit(signal) == 0 {
         return;
     }
-    take_back(block, bit(signal));
-    let_through(block, bit(signal));
+    let_in(block, bit(signal));
 }
 
-/// Keeps what waits in the kernel of `set`, which is blocked there.
-fn take_back(block: &mut Block, set: u64) {
+/// Lets `set` through, and keeps what waits of it.
+fn let_in(block: &mut Block, set: u64) {
+    take_back(block, set, 0);
+    let_through(block, set);
+    shared::settle(block);
+}
+
+/// Keeps what waits in the kernel of `set`, which is blocked there; but those of `copies` that the thread has kept
+/// (`hand_on`).
+fn take_back(block: &Block, set: u64, mut copies: u64) {
+    let is_alone = POOL.has_one_thread();
+    let (shared, process) = shared::of(block);
     while let Ok((signal @ 1.., info)) = sys::wait_for_info(set, Some(0)) {
-        block.pending.keep(signal, &info);
+        if shared::called_for(block, signal, &info).is_some() {
+            continue;
+        }
+        let kept = || block.pending.kept(process, signal);
+        if copies & bit(signal) != 0 && kept().is_some_and(|kept| deliver::as_sent(&kept) == info) {
+            copies &= !bit(signal);
+            continue;
+        }
+        // Of two that look like the process's the kernel gives the thread's own first.
+        if is_alone && let Some(first) = shared.take(process, signal) {
+            block.pending.keep(process, signal, &deliver::for_thread(first));
+        }
+        shared::keep(block, signal, &info);
     }
+}
+
+/// Keeps a signal that was sent to the calling thread, or to its process: `shared::settle` is due. `false`: it is none
+/// that is held back.
+pub fn keep(block: &Block, signal: i32, info: &SigInfo) -> bool {
+    fault::code(info) == fault::TAKE || shared::keep(block, signal, info)
 }
 
 fn unblock_all(set: u64) {
@@ -139,7 +169,7 @@ pub fn hand_on(block: &mut Block, on: bool) {
     if !on {
         // What came when it is let through would be held, and who tries once more (`process/exec.rs`) would never be done.
         // None is a call to this thread, which is at work.
-        take_back(block, block.blocked.get() & !bit(SIGCALL));
+        take_back(block, block.blocked.get() & !bit(SIGCALL), HELD_BACK);
         if arch::CAN_WATCH {
             let pending = sys::pending_signals(size_of::<u64>()).unwrap_or(0);
             waiting = block.blocked.get() & pending & bit(SIGCALL);
@@ -157,10 +187,37 @@ pub fn hand_on(block: &mut Block, on: bool) {
         let done = unsafe { sys::signal_mask(how, &raw const set as usize, 0) };
         debug_assert!(done.is_ok());
     }
-    if on {
-        block.pending.take(set, super::deliver::back_to_kernel);
+    if !on {
+        block.blocked.wait_is_over();
+        shared::settle(block);
+    } else {
+        block.blocked.wait_with(!0);
+        // Another thread might take them, which the exec ends.
+        if set & HELD_BACK != 0 {
+            take_back(block, set & HELD_BACK, 0);
+        }
+        give_to_next(block);
         if arch::CAN_WATCH && set & bit(SIGCALL) != 0 {
             returning::take();
+        }
+    }
+}
+
+/// Gives what waits to the kernel, for the next program. What is the thread's own is kept, too: for the kernel there is
+/// nothing by which it would be known again, if the exec fails.
+fn give_to_next(block: &Block) {
+    let is_alone = POOL.has_one_thread();
+    let (shared, process) = shared::of(block);
+    for signal in CANDIDATES {
+        let own = block.pending.kept(process, signal);
+        if let Some(own) = &own {
+            deliver::again(signal, own);
+        }
+        // What other threads might take goes to this one, and the kernel drops the second of a number.
+        if (own.is_none() || is_alone)
+            && let Some(info) = shared.take(process, signal)
+        {
+            deliver::back_to_kernel(signal, &info);
         }
     }
 }
@@ -177,7 +234,10 @@ pub fn hold_back(
     believed: u64,
     mask: &mut u64,
 ) -> bool {
-    if believed & open() & bit(signal) == 0 || super::fault::code(info) > 0 {
+    if fault::code(info) == fault::TAKE {
+        return true;
+    }
+    if believed & open() & bit(signal) == 0 || fault::code(info) > 0 {
         return false;
     }
     if arch::CAN_WATCH && signal == SIGCALL {
@@ -186,54 +246,55 @@ pub fn hold_back(
         block.blocked.add(*mask & bit(SECOND_CALL));
         *mask &= !bit(SECOND_CALL);
         returning::sent(info);
-        super::deliver::back_to_kernel(signal, info);
+        deliver::back_to_kernel(signal, info);
         return true;
     }
-    block.pending.keep(signal, info)
+    keep(block, signal, info)
 }
 
-/// Gives what was held back, and is in `set`, to the kernel, where it waits blocked among all others: the call
-/// that lets it through finds them in the kernel's order. [`open_again`] is due for the result after that call.
+/// What waits for the calling thread and its process.
+pub(super) fn waiting(block: &Block) -> u64 {
+    let (shared, process) = shared::of(block);
+    block.pending.set(process) | shared.set(process)
+}
+
+/// `signal` is ignored from now on: what waits of it is gone (sigaction(2)).
+pub fn drop_waiting(block: &Block, signal: i32) {
+    let (shared, process) = shared::of(block);
+    shared.take(process, signal);
+    POOL.each_in_use(|other| {
+        if other.process.load(Ordering::Relaxed) == process {
+            other.pending.take(process, signal);
+        }
+    });
+}
+
+/// For what was held back, and is in `set`, the thread is called to take it. The call waits blocked among all other
+/// signals: what lets it through finds them in the kernel's order. [`open_again`] is due for the result after that.
 #[inline(never)]
 pub fn hand_back(block: &mut Block, set: u64) -> u64 {
-    let set = set & block.pending.set();
+    let set = set & waiting(block);
     if set != 0 {
         const BLOCK: usize = 0;
         // SAFETY: the set is ours; nothing that raises these signals is executed until they are open again. Where a
         // filter of the target's forbids it they come at once.
         let _ = unsafe { sys::signal_mask(BLOCK, &raw const set as usize, 0) };
-        block.pending.take(set, super::deliver::back_to_kernel);
+        shared::call_self(block, set);
     }
     set
-}
-
-/// Keeps a signal that has come while another one is held, until [`after_first`]. `false`: it is none of those that can.
-pub fn come_second(block: &mut Block, signal: i32, info: &SigInfo) -> bool {
-    super::is_held(block) && block.pending.keep(signal, info)
 }
 
 /// The first signal is delivered, and the exit sets the mask: what came second waits for that in the kernel's queue.
 pub fn after_first(block: &mut Block) {
     hand_back(block, !block.blocked.get());
-}
-
-/// `rt_sigtimedwait(2)`: what was held back is taken like the rest.
-pub fn rt_sigtimedwait(call: &mut Call<'_>) -> isize {
-    let mut handed = 0;
-    if call.block.pending.set() != 0
-        && let Ok(set) = User::<u64>::new(call.args[0]).read()
-    {
-        handed = hand_back(call.block, set);
-    }
-    let result = call.pass();
-    open_again(call.block, handed);
-    result
+    shared::settle(block);
 }
 
 /// `rt_sigpending(2)`.
 pub fn rt_sigpending(block: &Block, args: &[usize; 6]) -> Result<usize> {
     let [set, size, ..] = *args;
-    let pending = sys::pending_signals(size)? | block.pending.set();
+    let kept = waiting(block) & block.blocked.get();
+    let pending = sys::pending_signals(size)? | kept;
     User::<u64>::new(set).write(pending)?;
     Ok(0)
 }
@@ -250,7 +311,7 @@ pub fn for_kernel(mask: u64) -> u64 {
 
 /// What is blocked while the resident goes on with a signal held: all but the faults that it expects
 /// of its own instructions (`arch::escape_of_fault`) and of a module's. If one of these comes from elsewhere it is the
-/// second, and waits in the block ([`come_second`]). Where a filter of the target's keeps the exit from setting the
+/// second, and is kept ([`keep`]). Where a filter of the target's keeps the exit from setting the
 /// mask, the handler starts with this one, and may come to a site that traps.
 pub fn while_held() -> u64 {
     let expected = bit(SIGSEGV as i32) | bit(SIGBUS as i32) | (open() & FAULTS);
@@ -272,41 +333,6 @@ pub fn with_faults<T>(hears: bool, blocked: u64, act: impl FnOnce() -> T) -> T {
     done
 }
 
-/// What a thread believes it blocks of the signals that are never blocked in the kernel.
-pub struct Blocked(AtomicU64);
-
-impl Blocked {
-    /// None of them.
-    pub const fn nothing() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
-    /// What the thread believes.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Sets what the thread believes.
-    pub fn set(&self, blocked: u64) {
-        self.0.store(blocked, Ordering::Relaxed);
-    }
-
-    /// The thread believes that it blocks `more` too.
-    pub fn add(&self, more: u64) {
-        self.set(self.get() | more);
-    }
-
-    /// Sets what the thread believes to what `mask` says.
-    pub fn set_from(&self, mask: u64) {
-        self.set(mask & open());
-    }
-
-    /// The thread's mask as it believes it to be.
-    pub fn believed(&self, kernel: u64) -> u64 {
-        kernel | self.get()
-    }
-}
-
 /// `rt_sigprocmask(2)` in a process with signals that are never blocked. The kernel reads and writes the program's
 /// sets itself: what must stay open is opened again behind it, which most masks do not ask for.
 pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
@@ -324,7 +350,7 @@ pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
     let mut wanted = 0;
     let overlap = new != 0 && old != 0 && new.abs_diff(old) < BYTES;
     let mut handed = 0;
-    if overlap || (new != 0 && block.pending.set() != 0) {
+    if overlap || (new != 0 && waiting(block) != 0) {
         wanted = User::<u64>::new(new).read()?;
         handed = hand_back(block, freed(how, wanted));
     }
@@ -353,6 +379,7 @@ pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
         }
         let shut = if how == UNBLOCK { 0 } else { wanted & open() };
         open_again(block, shut | handed);
+        settle_opened(block, was);
     }
     sys::check(result)?;
     if old != 0 && was != 0 {
@@ -360,6 +387,13 @@ pub fn rt_sigprocmask(block: &mut Block, args: &[usize; 6]) -> Result<usize> {
         set.write_again(set.read_again()? | was)?;
     }
     Ok(0)
+}
+
+/// The calling thread, which blocked `was`, has changed its mask.
+pub fn settle_opened(block: &Block, was: u64) {
+    if was & HELD_BACK & !block.blocked.get() != 0 {
+        shared::settle(block);
+    }
 }
 
 /// What `rt_sigprocmask(2)` lets through with `mask`.

@@ -10,11 +10,13 @@ mod action;
 mod altstack;
 mod arrive;
 mod believed;
+mod blocked;
 mod deliver;
 mod fault;
 mod mask;
 mod pending;
 mod returning;
+mod shared;
 mod sigreturn;
 mod temporary;
 
@@ -22,16 +24,20 @@ pub use action::{Action, SigHand, change as change_action, rt_sigaction};
 pub use altstack::sigaltstack;
 pub use arrive::{is_breakpoint, vload_signal};
 pub use believed::{Believed, Set, block_of};
-pub use deliver::{again as send_again, held_restarts, is_held, vload_resident_deliver};
+pub use blocked::Blocked;
+pub use deliver::{
+    again as send_again, held_restarts, is_held, rt_tgsigqueueinfo, vload_resident_deliver,
+};
 pub use fault::{DISPATCHED, die, faults, happens_again, heard, install, is_ours};
 pub use mask::{
-    Blocked, for_kernel, freed, hand_back, hand_on, has_traps, keep_open, let_through,
-    open as open_signals, open_again, open_faults, open_inherited, rt_sigpending, rt_sigprocmask,
-    rt_sigtimedwait, watch_traps,
+    for_kernel, freed, hand_back, hand_on, has_traps, keep_open, let_through, open as open_signals,
+    open_again, open_faults, open_inherited, rt_sigpending, rt_sigprocmask, settle_opened,
+    watch_traps,
 };
 pub use pending::Pending;
+pub use shared::{settle, take_nothing_more};
 pub use sigreturn::{rt_sigreturn, through as return_through};
-pub use temporary::{MaskArgument, io_uring_enter, wait_masked};
+pub use temporary::{MaskArgument, io_uring_enter, rt_sigtimedwait, wait_masked};
 
 /// `SIGTRAP`.
 pub const SIGTRAP: i32 = linux_raw_sys::general::SIGTRAP as i32;

@@ -1,7 +1,7 @@
 //! `rt_sigreturn(2)`: the kernel takes the target's frame back, or a copy; before that what the
 //! target must not know is put in.
 
-use super::{altstack, bit, deliver, fault, mask};
+use super::{altstack, bit, deliver, fault, mask, shared};
 use crate::arch::{self, ABORTED, CallRegs, Returning};
 use crate::sys::{self, Result};
 use crate::text;
@@ -38,6 +38,7 @@ pub fn through(frame: Result<Returning>, block: &mut Block, regs: &CallRegs) -> 
     context.set_pc(text::resume_pc(context.pc()));
     block.blocked.set_from(context.mask());
     mask::hand_back(block, !block.blocked.get());
+    shared::settle(block);
     context.set_mask(mask::for_kernel(context.mask()));
     // SAFETY: all signals are blocked, and what the kernel takes is the target's; the frame is here until it has.
     unsafe { arch::sigreturn(frame.sp(regs)) }
@@ -62,7 +63,7 @@ fn without_frame(block: &mut Block) -> isize {
     if !deliver::is_held(block) {
         fault::die(SEGV);
     }
-    *block.held.info() = fault::no_frame();
+    block.held.info = fault::no_frame();
     block.exit_mask = mask;
     0
 }

@@ -2,7 +2,9 @@
 //! with that mask, and the caller's comes back after (`set_user_sigmask`, `signal_delivered`,
 //! kernel/signal.c). The frame tells the second only.
 
-use super::mask::{hand_back, open_again};
+use super::mask::{HELD_BACK, hand_back, open, open_again, settle_opened, waiting};
+use super::{bit, deliver, shared};
+use crate::arch::{self, SigInfo};
 use crate::layer::Call;
 use crate::memory::{User, read_words};
 use crate::sys::{self, Errno, Result};
@@ -38,17 +40,72 @@ impl MaskArgument {
 /// Makes the call, and notes its mask when a signal has ended it.
 #[inline(never)]
 pub fn wait_masked(call: &mut Call<'_>, mask: MaskArgument) -> isize {
-    let mut handed = 0;
-    if call.block.blocked.get() != 0
+    let (mut handed, mut while_waiting) = (0, 0);
+    if open() & HELD_BACK != 0
         && let Ok(Some(during)) = mask.read(&call.args)
     {
+        while_waiting = during;
+        call.block.blocked.wait_with(during);
         handed = hand_back(call.block, !during);
     }
     let result = call.pass();
+    call.block.blocked.wait_is_over();
     open_again(call.block, handed);
+    settle_opened(call.block, while_waiting);
     if result == sys::raw(Err(Errno::INTR)) {
+        if deliver::is_nothing_held(call.block) {
+            // The wait goes on.
+            return arch::ABORTED;
+        }
         // The kernel has read it; another thread may have taken it away since.
         call.block.temporary_mask = mask.read(&call.args).unwrap_or(None);
+    }
+    result
+}
+
+/// `rt_sigtimedwait(2)`: what was held back is taken like the rest.
+pub fn rt_sigtimedwait(call: &mut Call<'_>) -> isize {
+    let blocked = call.block.blocked.get();
+    let mut handed = 0;
+    if (blocked != 0 || waiting(call.block) != 0)
+        && let Ok(set) = User::<u64>::new(call.args[0]).read()
+    {
+        call.block.blocked.wait_with(blocked & !set);
+        handed = hand_back(call.block, set);
+    }
+    let given = call.args[1];
+    let mut info = arch::queued_info(0, 0, 0);
+    let looks = open() & HELD_BACK != 0;
+    if looks {
+        call.args[1] = (&raw mut info).addr();
+    }
+    let result = loop {
+        let result = call.pass();
+        if !looks || result <= 0 {
+            break result;
+        }
+        let Some(wanted) = shared::called_for(call.block, result as i32, &info) else {
+            break result;
+        };
+        if wanted != result as i32 {
+            shared::call_self(call.block, bit(wanted));
+        } else if let Some(taken) = shared::take(call.block, wanted) {
+            info = taken;
+            break result;
+        }
+        // If another thread has taken it the wait goes on.
+    };
+    call.args[1] = given;
+    call.block.blocked.wait_is_over();
+    open_again(call.block, handed);
+    if !looks || result <= 0 {
+        return result;
+    }
+    shared::settle(call.block);
+    if given != 0
+        && let Err(error) = User::<SigInfo>::new(given).write(deliver::as_sent(&info))
+    {
+        return sys::raw(Err(error));
     }
     result
 }

@@ -290,7 +290,9 @@ pub fn is_resumable(pc: usize) -> bool {
 /// How the call goes on of the trap site whose trap raised the signal, with the program counter where the
 /// machine leaves it.
 pub fn trap_at(signal: i32, info: &SigInfo, pc: usize) -> Option<Trapped> {
-    if !signal::has_traps() || !signal::is_breakpoint(signal, info) {
+    // Where the machine leaves the counter behind a trap, within the site, nothing else leads there.
+    let is_told = crate::arch::TRAP_LEAVES != 0 && signal == signal::SIGTRAP;
+    if !signal::has_traps() || !(is_told || signal::is_breakpoint(signal, info)) {
         return None;
     }
     let site = pc.wrapping_sub(crate::arch::TRAP_LEAVES);

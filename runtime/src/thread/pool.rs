@@ -12,7 +12,7 @@ use crate::layer::LAYERS;
 use crate::memory::{guard, readable};
 use crate::process::Dispatch;
 use crate::seccomp::Chain;
-use crate::signal::{Blocked, Pending};
+use crate::signal::Blocked;
 use crate::sys::{self, Errno};
 
 /// Bytes of the resident's stack.
@@ -308,6 +308,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).tid = AtomicI32::new(0);
         (*block).process = AtomicI32::new(0);
         (*block).blocked = Blocked::nothing();
-        (*block).pending = Pending::none();
+        (*block).pending.forget();
+        (*block).called = AtomicU32::new(0);
     }
 }

@@ -137,6 +137,8 @@ pub fn cases() -> Vec<Case> {
     all.push(memory.plain_only().run(&["python3", "{programs}/mapped.py"]).check(in_both));
     let blocked = case("traps-blocked").build(Build::c("withheld.c"));
     all.push(blocked.everywhere().run(&["{0}", "traps-blocked"]).check(in_both));
+    let takers = case("signals").build(Build::c_with("takers.c", "", &["-pthread", "-lrt"]));
+    all.push(takers.plain_only().run(&["{0}"]).seconds(120).check(in_both));
     let script = "{programs}/tree.sh";
     let tree = case("git-and-gcc").needs_program("git").needs_program("gcc").seconds(120);
     all.push(tree.plain_only().run(&["/bin/sh", script]).check(in_memfs));

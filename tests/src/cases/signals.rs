@@ -83,6 +83,17 @@ pub fn cases() -> Vec<Case> {
             .not_under(WITHOUT_PROC)
             .seconds(120)
             .on(&[Arch::X86_64]),
+        Case::new("signals/takers").build(takers()).on(X86).seconds(60),
+        Case::new("signals/takers-watched")
+            .build(takers())
+            .plain_only()
+            .seconds(120)
+            .check(as_watched),
+        Case::new("signals/takers-seen")
+            .build(takers())
+            .run(&["{0}", "seen"])
+            .not_under(WITHOUT_PROC)
+            .on(X86),
         Case::new("signals/masks-across-exec")
             .build(Build::c("masks.c"))
             .build(Build::c("target.c"))
@@ -120,11 +131,20 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// What waits is carried on, and nothing is lost, by a process that is watched, of which `SIGSYS` is never blocked in the kernel.
+/// Signals that are sent to a process with threads.
+fn takers() -> Build {
+    Build::c_with("takers.c", "", &["-pthread", "-lrt"])
+}
+
+/// The same, what waits and what is lost of it, in a process that is watched, of which `SIGSYS` is never blocked in the kernel.
 fn as_watched(bench: &Bench<'_>) -> Result<()> {
     let native = bench.run(Host::Native)?;
     let vload = bench.machine.vload.display().to_string();
-    for options in [&["--watch=always"][..], &["--watch=always", "--shapes=trap"]] {
+    for options in [
+        &["--watch=always"][..],
+        &["--watch=always", "--shapes=trap"],
+        &["--watch=always", "-m", "forward"],
+    ] {
         let words: Vec<&str> = [vload.as_str()].iter().chain(options).copied().collect();
         let under = bench.run(Host::Words(&words))?;
         let (expected, found) = (native.text(), under.text());

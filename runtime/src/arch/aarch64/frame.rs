@@ -94,7 +94,8 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
 #[repr(C, align(16))]
 pub struct Extended {
     extra: [u8; EXTRA_ROOM],
-    info: SigInfo,
+    /// The kept siginfo.
+    pub info: SigInfo,
     context: UContext,
 }
 
@@ -127,10 +128,5 @@ impl Extended {
         context.take_regs(regs);
         context.take_vectors(regs.vectors());
         context
-    }
-
-    /// The kept siginfo.
-    pub fn info(&mut self) -> &mut SigInfo {
-        &mut self.info
     }
 }

@@ -217,7 +217,8 @@ pub struct Extended {
     /// So that what is behind the fsave area is a multiple of 64, as `xsave` wants it.
     pad: [u8; 64 - FSAVE % 64],
     vectors: [u8; VECTOR_ROOM],
-    info: SigInfo,
+    /// The kept siginfo.
+    pub info: SigInfo,
     context: UContext,
 }
 
@@ -275,10 +276,5 @@ impl Extended {
             }
         }
         context
-    }
-
-    /// The kept siginfo.
-    pub fn info(&mut self) -> &mut SigInfo {
-        &mut self.info
     }
 }

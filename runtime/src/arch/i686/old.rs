@@ -132,6 +132,7 @@ pub fn sigprocmask(call: &mut Call<'_>) -> isize {
         UNBLOCK => call.block.blocked.set(was & !u64::from(wanted)),
         _ => {}
     }
+    signals::settle_opened(call.block, was);
     if old != 0 && was != 0 {
         // SAFETY: the kernel has just written the old mask there.
         unsafe { *(old as *mut u32) |= was as u32 };

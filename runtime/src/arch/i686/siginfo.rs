@@ -3,6 +3,9 @@
 /// `siginfo_t`, as words.
 pub type SigInfo = [u32; 32];
 
+/// Bytes of it that a kernel of 32 bits keeps (`struct kernel_siginfo`, linux/signal_types.h).
+pub const SIGINFO_KEPT: usize = 32;
+
 /// `si_code` of a siginfo (asm-generic/siginfo.h).
 pub fn si_code(info: &SigInfo) -> i32 {
     info[2] as i32

@@ -75,7 +75,8 @@ pub fn enter_handler(regs: &mut CallRegs, action: &KernelAction, signal: i32, fr
 /// A signal that arrived while the resident ran: its frame, kept until the call ends.
 #[repr(C, align(16))]
 pub struct Extended {
-    info: SigInfo,
+    /// The kept siginfo.
+    pub info: SigInfo,
     context: UContext,
 }
 
@@ -98,11 +99,6 @@ impl Extended {
         context.take_regs(regs);
         context.take_vectors(regs.vectors());
         context
-    }
-
-    /// The kept siginfo.
-    pub fn info(&mut self) -> &mut SigInfo {
-        &mut self.info
     }
 }
 

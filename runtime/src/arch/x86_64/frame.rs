@@ -132,7 +132,8 @@ impl Returning {
 #[repr(C, align(64))]
 pub struct Extended {
     vectors: [u8; VECTOR_ROOM],
-    info: SigInfo,
+    /// The kept siginfo.
+    pub info: SigInfo,
     context: UContext,
 }
 
@@ -183,10 +184,5 @@ impl Extended {
             }
         }
         context
-    }
-
-    /// The kept siginfo.
-    pub fn info(&mut self) -> &mut SigInfo {
-        &mut self.info
     }
 }
