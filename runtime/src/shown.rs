@@ -26,6 +26,11 @@ impl Display for Escaped<'_> {
             for character in chunk.valid().chars() {
                 match u8::try_from(character) {
                     Ok(byte) if byte.is_ascii() => escape(byte, f)?,
+                    _ if arranges(character) => {
+                        let mut bytes = [0; 4];
+                        let bytes = character.encode_utf8(&mut bytes).bytes();
+                        bytes.into_iter().try_for_each(|byte| escape(byte, f))?;
+                    }
                     _ => f.write_char(character)?,
                 }
             }
@@ -33,6 +38,11 @@ impl Display for Escaped<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a character is none that is seen: it controls the terminal, ends the line or turns its direction.
+fn arranges(character: char) -> bool {
+    matches!(character, '\u{80}'..='\u{9f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A path between quotes, escaped.
@@ -57,6 +67,10 @@ mod tests {
         let name = c"/tmp/a b\"\\ü";
         assert_eq!(std::format!("{}", Shown(name.to_bytes())), "/tmp/a b\"\\ü");
         assert_eq!(std::format!("{}", Quoted(name)), "\"/tmp/a b\\\"\\\\ü\"");
+        assert_eq!(
+            std::format!("{}", Quoted(c"a\u{9b}\u{2028}é")),
+            "\"a\\xc2\\x9b\\xe2\\x80\\xa8é\""
+        );
         assert_eq!(std::format!("{}", Shown(b"a\xff\xfeb\nc")), "a\\xff\\xfeb\nc");
         assert_eq!(std::format!("{}", Quoted(c"a\xff\xfeb\nc")), "\"a\\xff\\xfeb\\nc\"");
     }

@@ -29,6 +29,7 @@ impl Room {
 
     /// Speaks for a range.
     pub fn take(&mut self, range: Range<u64>) {
+        debug_assert!(range.start <= range.end);
         let length = self.taken.entry(range.start).or_default();
         *length = (*length).max((range.end - range.start) as usize);
     }

@@ -67,6 +67,9 @@ vload_exit_start:
     # an interrupt return, which the processor makes at any level (Intel SDM, IRETQ), takes the
     # rest from below the registers, where the vector state was.
 vload_exit_foreign:                     # rsp = CallRegs
+    pushfq                              # where NT is set, which the caller may have, an interrupt return
+    andl    $~0x4000, (%rsp)            # is one to another task, which faults in 64-bit code
+    popfq
     movq    {rip}(%rsp), %rax
     movq    %rax, -40(%rsp)
     movl    %cs, %eax
