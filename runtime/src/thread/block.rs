@@ -105,6 +105,8 @@ pub struct Block {
     /// The part of the thread's own stack that its `munmap(2)` left, because calls still use it: the stack
     /// pointer at that call, start and length.
     pub last_stack: (usize, usize, usize),
+    /// Where the kernel notes that the thread was interrupted (`rseq(2)`), or 0.
+    pub sequences: usize,
     /// The held signal's frame.
     pub held: Extended,
 }

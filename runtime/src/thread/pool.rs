@@ -290,6 +290,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).table = 0;
         (*block).exec_scratch = [(0, 0); 2];
         (*block).exec_as = [0; 2];
+        (*block).sequences = 0;
         (*block).last_stack = (0, 0, 0);
         (*block).ownership = Ownership::Process;
         (*block).filters = Chain::none();

@@ -34,6 +34,7 @@ numbers! {
     PROCESS_VM_WRITEV = __NR_process_vm_writev;
     GET_MEMPOLICY = __NR_get_mempolicy;
     USERFAULTFD = __NR_userfaultfd;
+    RSEQ = __NR_rseq;
 }
 
 /// Wanted in a process with a userfaultfd (`fault::watch`).
@@ -62,6 +63,7 @@ pub const WANTED: &[usize] = &[
     PROCESS_VM_WRITEV,
     GET_MEMPOLICY,
     USERFAULTFD,
+    RSEQ,
 ];
 
 /// The call, if it is one of [`WANTED`], or an `ioctl(2)` that is wanted since there is a userfaultfd.
@@ -100,10 +102,20 @@ pub fn call(call: &mut Call<'_>, pass: &mut dyn FnMut(&mut Call<'_>) -> isize) -
             pass(call)
         }
         USERFAULTFD => fault::create(call),
+        RSEQ => {
+            let result = pass(call);
+            if result == 0 {
+                let ends = call.args[2] as u32 & RSEQ_FLAG_UNREGISTER != 0;
+                call.block.sequences = if ends { 0 } else { call.args[0] };
+            }
+            result
+        }
         IOCTL => fault::control(call),
         _ => return None,
     })
 }
+
+const RSEQ_FLAG_UNREGISTER: u32 = 1;
 
 /// Whether `get_mempolicy(2)` is asked of an address of vload's.
 fn asks_of_own(args: &[usize; 6]) -> bool {
@@ -195,8 +207,14 @@ fn over_holes(
         }
     }
     let mut from = range.start;
+    let mut late = None;
     loop {
-        if from < own.start {
+        let part = from..own.start;
+        if hole.is_none() && part.contains(&call.block.sequences) {
+            // The kernel writes there whenever the thread has been interrupted, and ends it where it cannot
+            // (`rseq(2)`): natively that comes when all is unmapped.
+            late = Some(part);
+        } else if from < own.start {
             call.args[..2].copy_from_slice(&[from, own.start - from]);
             let result = pass(call);
             // What the target has not mapped there is a hole too.
@@ -206,6 +224,10 @@ fn over_holes(
         }
         from = own.end;
         if from >= range.end {
+            if let Some(part) = late {
+                call.args[..2].copy_from_slice(&[part.start, part.len()]);
+                return pass(call);
+            }
             return hole.map_or(0, |error| sys::raw(Err(error)));
         }
         own = first_in(&(from..range.end)).unwrap_or(range.end..range.end);
