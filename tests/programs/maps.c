@@ -257,6 +257,10 @@ static void smaps(const char *whole)
     long more = (long)sum(rollup, "Rss") - (long)sum(text, "Rss");
     if (more < -512 || more > 512)
         printf("%ld kB between smaps and its rollup\n", more);
+    /* Each is rounded, and so is what is taken of it. */
+    more = (long)(sum(rollup, "Pss_Anon") + sum(rollup, "Pss_File") + sum(rollup, "Pss_Shmem")) - (long)sum(rollup, "Pss");
+    if (strstr(rollup, "Pss_Anon") && (more < -16 || more > 16))
+        printf("%ld kB between the kinds of pages and all\n", more);
     char *keys = strchr(rollup, '\n') + 1;
     for (const char *line = keys; line; line = next(line))
         printf("%.*s\n", (int)strcspn(line, ":"), line);

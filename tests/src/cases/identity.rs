@@ -132,6 +132,15 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c("emptied.c"))
             .not_under(&["deny-process-vm", "foreign-proc", "no-proc"])
             .never_bounced(),
+        Case::new("identity/maps-of-one-segment")
+            .build(Build::c("others.c"))
+            .build(Build::c_with(
+                "single.c",
+                "",
+                &["-nostdlib", "-static", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"],
+            ))
+            .run(&["{0}", "{1}"])
+            .not_under(&["deny-process-vm", "foreign-proc", "no-proc"]),
         Case::new("identity/maps-static")
             .build(Build::c_with("maps.c", "static", &["-static", "-pthread"]))
             .not_under(OTHERS),

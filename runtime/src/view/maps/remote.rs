@@ -1,12 +1,17 @@
 //! vload's memory in another process of the session, read there.
 
+use core::ffi::CStr;
 use core::ops::Range;
 
 use super::buffer::Buffer;
 use super::filter::entries;
 use crate::arch;
+use crate::log::Line;
 use crate::memory::guard::{self, Origin, Peer};
-use crate::sys;
+use crate::sys::{self, Stat};
+use crate::view::hidden::of_peer;
+use crate::view::{OWN_DESCRIPTORS, PROGRAM};
+use linux_raw_sys::general::PATH_MAX;
 
 /// What another process's vload has entered (`memory/guard`).
 pub struct Remote {
@@ -14,6 +19,10 @@ pub struct Remote {
     ranges: Buffer,
     /// Patched text: start, end, device, inode, offset.
     texts: Buffer,
+    /// The path of the program that it runs.
+    path: Buffer,
+    /// The program's file.
+    pub program: Option<Stat>,
 }
 
 /// The numbers of records of `N`.
@@ -56,7 +65,16 @@ impl Remote {
             push(&mut texts, &[range.start as u64, range.end as u64, device, inode, offset])
         })
         .ok()?;
-        let remote = Self { ranges, texts };
+        let mut name = [0; PATH_MAX as usize];
+        let length = PROGRAM.of(&peer, &mut name).ok()?;
+        let mut path = Buffer::new().ok()?;
+        path.push(name.get(..length)?).ok()?;
+        let kept = of_peer(&peer)[OWN_DESCRIPTORS - 1];
+        let mut link = Line::new();
+        link.text("/proc/").decimal(pid.into()).text("/fd/").decimal(kept.into()).raw(b"\0");
+        let known = |path| sys::stat(sys::CWD, CStr::from_bytes_until_nul(path).ok()?).ok();
+        let program = known(link.bytes()).or_else(|| known(&name));
+        let remote = Self { ranges, texts, path, program };
         // Another process may have the number by now.
         let (start, end) = arch::image_range();
         remote.first_in(&(base..base + 1))?.contains(&(base + (end - start) - 1)).then_some(remote)
@@ -68,6 +86,11 @@ impl Remote {
             .map(|[start, end]| start as usize..end as usize)
             .filter(|range| range.start < wanted.end && range.end > wanted.start)
             .min_by_key(|range| range.start)
+    }
+
+    /// The path of the program that it runs.
+    pub fn path(&self) -> &[u8] {
+        self.path.bytes()
     }
 
     /// What the patched text at `at` stands for.

@@ -1,7 +1,7 @@
 //! `smaps_rollup`: the sums over all mappings, without vload's.
 
 use super::buffer::Buffer;
-use super::filter::entries;
+use super::filter::{Entry, entries};
 use super::space::Space;
 use super::tally::{amount, key, write_changed};
 use crate::sys::Result;
@@ -21,7 +21,7 @@ pub fn filter(text: &[u8], smaps: &[u8], space: &Space, out: &mut Buffer) -> Res
             (_, _, Some((_, value))) => {
                 let rest = match is_empty {
                     true => 0,
-                    false => value.saturating_sub(own(smaps, space, key(line))),
+                    false => value.saturating_sub_signed(own(smaps, space, key(line))),
                 };
                 write_changed(line, rest, out)?;
             }
@@ -43,16 +43,35 @@ fn shown<'a>(all: Mapped<'a>, smaps: &[u8], space: &Space) -> Mapped<'a> {
     Mapped { start: first.unwrap_or(0), end: last, ..all }
 }
 
-/// How much of an amount is vload's.
-fn own(smaps: &[u8], space: &Space, wanted: &[u8]) -> u64 {
-    let of = |numbers: &[u8]| {
-        let mut lines = numbers.split_inclusive(|&byte| byte == b'\n');
-        lines.find(|line| key(line) == wanted).and_then(amount).map_or(0, |(_, value)| value)
-    };
-    let not_ours = |line: &Mapped<'_>| space.parts(line).map(|part| part.length()).sum::<usize>();
-    entries(smaps)
-        .filter(|entry| not_ours(&entry.line) < entry.line.length())
+/// How much of an amount is vload's. Patched text would be a file's where it is shared memory.
+fn own(smaps: &[u8], space: &Space, wanted: &[u8]) -> i64 {
+    let share = |entry: Entry<'_>| {
+        let line = entry.line;
+        let rest = space.parts(&line).map(|part| part.length()).sum::<usize>();
+        let is_shared = space.is_shared_memory(&line);
+        let is_text = rest == line.length();
+        if is_text && !(is_shared && space.shown(line, smaps).1) {
+            return 0;
+        }
         // Of a mapping that is vload's in part, what the rest can have stays.
-        .map(|entry| of(entry.numbers).saturating_sub(not_ours(&entry.line) as u64 / 1024))
-        .sum()
+        let stays = if is_text { 0 } else { rest as i64 / 1024 };
+        let of = |wanted: &[u8]| {
+            let mut lines = entry.numbers.split_inclusive(|&byte| byte == b'\n');
+            let found = lines.find(|line| key(line) == wanted).and_then(amount);
+            found.map_or(0, |(_, value)| (value as i64 - stays).max(0))
+        };
+        // Of what kind the pages are that others have too is told of all together.
+        let all = of(b"Pss");
+        let anonymous = all * of(b"Anonymous") / of(b"Rss").max(1);
+        match wanted {
+            b"Pss_Anon" if !is_text => anonymous,
+            b"Pss_Shmem" if is_shared => all - anonymous,
+            b"Pss_File" if is_text => anonymous - all,
+            b"Pss_File" if !is_shared => all - anonymous,
+            b"Pss_Anon" | b"Pss_Shmem" | b"Pss_File" => 0,
+            _ if is_text => 0,
+            _ => of(wanted),
+        }
+    };
+    entries(smaps).map(share).sum()
 }

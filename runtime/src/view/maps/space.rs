@@ -17,7 +17,7 @@ use linux_raw_sys::general::{O_CLOEXEC, O_PATH, PATH_MAX, TMPFS_MAGIC};
 pub struct Space {
     /// Another process's, or this one's.
     remote: Option<Remote>,
-    /// The program's file, of this process.
+    /// The program's file.
     program: Option<Stat>,
     /// The session's inode.
     session: u64,
@@ -37,7 +37,9 @@ impl Space {
             let kept = sys::fstat(OWN.program.get());
             (None, kept.or_else(|_| sys::stat(sys::CWD, PROGRAM.path())).ok())
         } else {
-            (Some(Remote::of(pid, maps)?), None)
+            let remote = Remote::of(pid, maps)?;
+            let program = remote.program;
+            (Some(remote), program)
         };
         Some(Self { remote, program, session, device })
     }
@@ -101,7 +103,11 @@ impl Space {
             // None of the file's own mappings is left.
             None => {
                 let known = self.program.filter(|stat| (stat.dev, stat.ino) == (device, inode));
-                let name = known.map_or(&b""[..], |_| PROGRAM.path().to_bytes());
+                let path = match &self.remote {
+                    Some(remote) => remote.path(),
+                    None => PROGRAM.path().to_bytes(),
+                };
+                let name = known.map_or(&b""[..], |_| path);
                 ((device >> 32, device & 0xffff_ffff), name)
             }
         };
