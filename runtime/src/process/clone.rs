@@ -184,8 +184,21 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         alone.leave_list();
         list.leave_list();
     }
-    // SAFETY: the child has its own copy of all memory and starts where we are.
-    let result = unsafe { arch::forward(request.number, &request.args, call.block) };
+    // What comes to the child before it knows that it is one would be dropped with what its parent has pending. A parent
+    // that waits can be ended meanwhile.
+    let is_deaf = request.flags & u64::from(CLONE_VFORK) == 0;
+    let mask = is_deaf.then(|| sys::set_signal_mask(sys::ALL_SIGNALS));
+    let result = match signal::is_held(call.block) {
+        true => ABORTED,
+        // SAFETY: the child has its own copy of all memory and starts where we are.
+        false => unsafe { arch::forward(request.number, &request.args, call.block) },
+    };
+    if let Some(mask) = mask
+        && result != 0
+        && result != ABORTED
+    {
+        sys::set_signal_mask(mask);
+    }
     if result == 0 {
         memory::forked();
     }
@@ -215,6 +228,9 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         arch::forked();
         watch::after_fork(block);
         sighand.after_fork(handlers);
+        if let Some(mask) = mask {
+            sys::set_signal_mask(mask);
+        }
         if request.flags & CLONE_CLEAR_SIGHAND != 0 {
             sighand.clear();
         }

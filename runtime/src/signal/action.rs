@@ -334,14 +334,20 @@ pub fn rt_sigaction(sighand: &SigHand, args: &[usize; 6]) -> Result<usize> {
         0 => None,
         at => Some(User::<KernelAction>::new(at).read()?),
     };
-    let before = change(sighand, signal, wanted)?;
-    if wanted.is_some_and(|action| action.handler == IGNORE) {
-        mask::drop_waiting(Block::own(), signal);
-    }
+    let before = set(sighand, signal, wanted)?;
     if old != 0 {
         User::<KernelAction>::new(old).write(before)?;
     }
     Ok(0)
+}
+
+/// [`change`], by a thread of the target's: what waits of a signal that is ignored from now on is gone.
+pub fn set(sighand: &SigHand, signal: i32, wanted: Option<KernelAction>) -> Result<KernelAction> {
+    let before = change(sighand, signal, wanted)?;
+    if wanted.is_some_and(|action| action.handler == IGNORE) {
+        mask::drop_waiting(Block::own(), signal);
+    }
+    Ok(before)
 }
 
 /// Sets the action for `signal` to what is `wanted`, if anything is, and gives what it was

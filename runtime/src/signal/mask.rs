@@ -118,7 +118,7 @@ fn let_in(block: &mut Block, set: u64) {
 /// Keeps what waits in the kernel of `set`, which is blocked there; but those of `copies` that the thread has kept
 /// (`hand_on`).
 fn take_back(block: &Block, set: u64, mut copies: u64) {
-    let is_alone = POOL.has_one_thread();
+    let is_alone = shared::is_alone(block);
     let (shared, process) = shared::of(block);
     while let Ok((signal @ 1.., info)) = sys::wait_for_info(set, Some(0)) {
         if shared::called_for(block, signal, &info).is_some() {
@@ -206,7 +206,7 @@ pub fn hand_on(block: &mut Block, on: bool) {
 /// Gives what waits to the kernel, for the next program. What is the thread's own is kept, too: for the kernel there is
 /// nothing by which it would be known again, if the exec fails.
 fn give_to_next(block: &Block) {
-    let is_alone = POOL.has_one_thread();
+    let is_alone = shared::is_alone(block);
     let (shared, process) = shared::of(block);
     for signal in CANDIDATES {
         let own = block.pending.kept(process, signal);

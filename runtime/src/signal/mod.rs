@@ -20,7 +20,7 @@ mod shared;
 mod sigreturn;
 mod temporary;
 
-pub use action::{Action, SigHand, change as change_action, rt_sigaction};
+pub use action::{Action, SigHand, change as change_action, rt_sigaction, set as set_action};
 pub use altstack::sigaltstack;
 pub use arrive::{is_breakpoint, vload_signal};
 pub use believed::{Believed, Set, block_of};

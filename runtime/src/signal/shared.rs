@@ -25,6 +25,11 @@ pub fn set(block: &Block) -> u64 {
     shared.set(process)
 }
 
+/// Whether the calling thread is its process's only one.
+pub fn is_alone(block: &Block) -> bool {
+    POOL.threads_of(block.process.load(Ordering::Relaxed)) == 1
+}
+
 /// Takes one that waits for the calling thread, or for its process.
 #[inline(never)]
 pub fn take(block: &Block, signal: i32) -> Option<SigInfo> {
@@ -52,7 +57,7 @@ fn call(block: &Block, is_other: bool, signal: i32, by: i32) -> sys::Result<()> 
 /// Calls the calling thread itself to take those of `set`. They go back to the kernel, in whose order they come, where no
 /// other thread can take them, where they are not kept open, and where it cannot be called (a filter of the target's).
 pub fn call_self(block: &Block, set: u64) {
-    let is_alone = POOL.has_one_thread();
+    let is_alone = is_alone(block);
     for signal in CANDIDATES.into_iter().filter(|&signal| set & bit(signal) != 0) {
         if is_alone
             || mask::open() & bit(signal) == 0
@@ -91,7 +96,7 @@ pub fn settle(block: &Block) {
     }
     // What the thread has said of its own mask comes before the look at what waits, for whoever keeps one meanwhile.
     fence(Ordering::SeqCst);
-    let mut waits = set(block);
+    let mut waits = set(block) & mask::open();
     let process = block.process.load(Ordering::Relaxed);
     // What comes while one is held is kept until that is delivered, and this is due again then.
     let is_held = deliver::is_held(block);
@@ -109,8 +114,6 @@ pub fn settle(block: &Block) {
         if !can_take || other.process.load(Ordering::Relaxed) != process {
             return;
         }
-        // One that waits is as good as another; who runs may be about to raise a SIGSYS, which would be lost as the second.
-        let is_safe = !is_other || other.blocked.waits();
         let blocked = other.blocked.now();
         let open = waits & !blocked;
         for signal in CANDIDATES {
@@ -120,9 +123,10 @@ pub fn settle(block: &Block) {
             // Faults are open to threads that have run a module's code; the kernel may block one of another's.
             let is_certain =
                 matches!(signal, SIGTRAP | SIGSYS) || other.faults_open.load(Ordering::Relaxed);
-            let by = match signal {
-                SIGSYS if !is_safe && blocked & mask::open() & bit(SIGCALL) != 0 => SECOND_CALL,
-                SIGSYS if !is_safe => SIGCALL,
+            // Who runs may be about to raise a SIGSYS, which would be lost as the second.
+            let by = match signal == SIGSYS && is_other {
+                true if blocked & bit(SIGCALL) == 0 => SIGCALL,
+                true if !other.blocked.waits() => SECOND_CALL,
                 _ => signal,
             };
             // No more of the other kind can be queued (RLIMIT_SIGPENDING).

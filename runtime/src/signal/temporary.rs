@@ -3,7 +3,7 @@
 //! kernel/signal.c). The frame tells the second only.
 
 use super::mask::{HELD_BACK, hand_back, open, open_again, settle_opened, waiting};
-use super::{bit, deliver, shared};
+use super::{SIGCALL, bit, deliver, shared};
 use crate::arch::{self, SigInfo};
 use crate::layer::Call;
 use crate::memory::{User, read_words};
@@ -21,6 +21,16 @@ pub enum MaskArgument {
 }
 
 impl MaskArgument {
+    /// Whether a wait with `args` that was interrupted for nothing can be made anew: the kernel has written to its time what is
+    /// left (poll(2), select(2)), or it has none. Those of epoll and of rings end then natively, too.
+    fn can_go_on(self, args: &[usize; 6]) -> bool {
+        match self {
+            Self::Pointer(4) => matches!(args[3] as i32, -1 | 0),
+            Self::Structure(4) => false,
+            _ => true,
+        }
+    }
+
     /// The mask; `None` when the call has none.
     fn read(self, args: &[usize; 6]) -> Result<Option<u64>> {
         let mut pointer = [0];
@@ -54,8 +64,7 @@ pub fn wait_masked(call: &mut Call<'_>, mask: MaskArgument) -> isize {
     settle_opened(call.block, while_waiting);
     if result == sys::raw(Err(Errno::INTR)) {
         if deliver::is_nothing_held(call.block) {
-            // The wait goes on.
-            return arch::ABORTED;
+            return if mask.can_go_on(&call.args) { arch::ABORTED } else { result };
         }
         // The kernel has read it; another thread may have taken it away since.
         call.block.temporary_mask = mask.read(&call.args).unwrap_or(None);
@@ -70,7 +79,8 @@ pub fn rt_sigtimedwait(call: &mut Call<'_>) -> isize {
     if (blocked != 0 || waiting(call.block) != 0)
         && let Ok(set) = User::<u64>::new(call.args[0]).read()
     {
-        call.block.blocked.wait_with(blocked & !set);
+        // Another signal would end the wait.
+        call.block.blocked.wait_with(blocked & !set | bit(SIGCALL));
         handed = hand_back(call.block, set);
     }
     let given = call.args[1];
@@ -93,7 +103,10 @@ pub fn rt_sigtimedwait(call: &mut Call<'_>) -> isize {
             info = taken;
             break result;
         }
-        // If another thread has taken it the wait goes on.
+        // If another thread has taken it the wait goes on, where it has no end.
+        if call.args[2] != 0 {
+            break sys::raw(Err(Errno::INTR));
+        }
     };
     call.args[1] = given;
     call.block.blocked.wait_is_over();

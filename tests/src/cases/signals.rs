@@ -48,6 +48,7 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c_with("handlers.c", "", &["-pthread"]))
             .on(X86)
             .seconds(60),
+        Case::new("signals/newborn").build(Build::c("newborn.c")).everywhere(),
         Case::new("signals/returns").build(Build::c("returns.c")),
         Case::new("signals/returns-static").build(static_c("returns.c")),
         Case::new("signals/crossed").build(Build::c_with("crossed.c", "", &["-pthread"])).on(X86),

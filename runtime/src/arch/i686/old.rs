@@ -56,7 +56,7 @@ pub fn sigaction(call: &mut Call<'_>) -> isize {
             restorer: action.restorer,
             mask: u64::from(action.mask),
         });
-        let before = signals::change_action(sighand(call), signal as i32, wanted)?;
+        let before = signals::set_action(sighand(call), signal as i32, wanted)?;
         if old != 0 {
             User::<OldAction>::new(old).write(OldAction {
                 handler: before.handler,
@@ -76,7 +76,7 @@ pub fn signal(call: &mut Call<'_>) -> isize {
     const FLAGS: usize = 0x8000_0000 | 0x4000_0000;
     let [signal, handler, ..] = call.args;
     let wanted = KernelAction { handler, flags: FLAGS, restorer: 0, mask: 0 };
-    let before = signals::change_action(sighand(call), signal as i32, Some(wanted));
+    let before = signals::set_action(sighand(call), signal as i32, Some(wanted));
     sys::raw(before.map(|action| action.handler))
 }
 
