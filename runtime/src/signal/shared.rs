@@ -37,11 +37,16 @@ pub fn take(block: &Block, signal: i32) -> Option<SigInfo> {
     block.pending.take(process, signal).or_else(|| shared.take(process, signal))
 }
 
+/// In a block, that the thread has once been called by [`SECOND_CALL`] to take another one: no bit of a signal that waits.
+/// It stays, because one that comes later than is thought would end the program.
+const BY_SECOND: u32 = 1;
+
 /// Calls the thread of `block` to take `signal`, by the signal `by`. One that `is_other` once until the call has
 /// come; the calling thread does not wait for who is about to call it.
 fn call(block: &Block, is_other: bool, signal: i32, by: i32) -> sys::Result<()> {
     let called = bit(signal) as u32;
-    let was = block.called.fetch_or(called, Ordering::SeqCst);
+    let stays = if by == SECOND_CALL && by != signal { BY_SECOND } else { 0 };
+    let was = block.called.fetch_or(called | stays, Ordering::SeqCst);
     if was & called != 0 && is_other {
         return Ok(());
     }
@@ -100,9 +105,10 @@ pub fn settle(block: &Block) {
     let process = block.process.load(Ordering::Relaxed);
     // What comes while one is held is kept until that is delivered, and this is due again then.
     let is_held = deliver::is_held(block);
-    if !is_held {
-        // One that was sent meanwhile may have taken the call's place.
-        call_self(block, block.pending.set(process) & !block.blocked.now());
+    let own = block.pending.set(process) & !block.blocked.now();
+    if own != 0 && !is_held {
+        // One that was sent meanwhile has taken the call's place.
+        call_self(block, own);
     }
     if waits == 0 {
         return;
@@ -146,7 +152,7 @@ pub fn take_nothing_more(block: &Block) {
 
 /// Whether the calling thread has been called, and the call has not come.
 pub fn is_called(block: &Block) -> bool {
-    block.called.load(Ordering::SeqCst) != 0
+    block.called.load(Ordering::SeqCst) & !BY_SECOND != 0
 }
 
 /// The signal that the calling thread is called to take by the one that has come, if it is a call. It may have taken the
@@ -154,13 +160,16 @@ pub fn is_called(block: &Block) -> bool {
 pub fn called_for(block: &Block, signal: i32, info: &SigInfo) -> Option<i32> {
     let mut called = block.called.load(Ordering::SeqCst);
     if called != 0 {
-        called = block.called.swap(0, Ordering::SeqCst);
+        called = block.called.fetch_and(BY_SECOND, Ordering::SeqCst);
     }
     let wanted = match fault::code(info) {
         fault::TAKE => arch::si_value(info) as i32,
         // The kernel says nothing of what is sent while no more can be queued (RLIMIT_SIGPENDING).
         0 if arch::si_addr(info) == 0 && CANDIDATES.contains(&signal) => {
-            called.trailing_zeros() as i32 + 1
+            match (called & !BY_SECOND).trailing_zeros() as i32 + 1 {
+                33 if signal == SECOND_CALL && called != 0 => SIGSYS,
+                one => one,
+            }
         }
         _ => return None,
     };
