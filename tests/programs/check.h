@@ -48,6 +48,27 @@ static inline void report(const char *what, pid_t child)
     fflush(stdout);
 }
 
+/* A child sends this process `number`, and is gone then; `sender` is it from before that. */
+static inline void send_from_outside(int number, volatile pid_t *sender)
+{
+    pid_t parent = getpid();
+    int start[2];
+    MUST(pipe(start));
+    pid_t child = MUST(fork());
+    if (child == 0) {
+        char byte;
+        CHECK(read(start[0], &byte, 1) == 1);
+        _exit(kill(parent, number));
+    }
+    *sender = child;
+    CHECK(write(start[1], "x", 1) == 1);
+    int status;
+    MUST(waitpid(child, &status, 0));
+    CHECK(status == 0);
+    close(start[0]);
+    close(start[1]);
+}
+
 /* Does something in a process of its own, and prints how that ended. */
 static inline void in_one(const char *name, void (*run)(void))
 {

@@ -46,7 +46,7 @@ static inline long raw_call(long number, long a, long b, long c)
     return a0;
 }
 #endif
-#if !defined(__x86_64__)
+#if !defined(__x86_64__) && defined(SYS_getppid)
 static inline long raw_getppid(void) { return raw_call(SYS_getppid, 0, 0, 0); }
 #endif
 #endif

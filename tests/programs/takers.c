@@ -114,25 +114,7 @@ static void queue_it(int value)
 }
 
 /* Sent from outside, and there. */
-static void sent(void)
-{
-    pid_t parent = getpid();
-    int start[2];
-    MUST(pipe(start));
-    pid_t child = MUST(fork());
-    if (child == 0) {
-        char byte;
-        CHECK(read(start[0], &byte, 1) == 1);
-        _exit(kill(parent, number));
-    }
-    sender = child;
-    CHECK(write(start[1], "x", 1) == 1);
-    int status;
-    MUST(waitpid(child, &status, 0));
-    CHECK(status == 0);
-    close(start[0]);
-    close(start[1]);
-}
+static void sent(void) { send_from_outside(number, &sender); }
 
 /* The first thread blocks it until it waits. */
 static void keep(int value)

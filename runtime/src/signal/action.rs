@@ -156,9 +156,7 @@ impl SigHand {
     pub fn is_ignored_now(&self, signal: i32) -> bool {
         let index = (signal - 1) as usize % SIGNALS;
         // SAFETY: a word is never torn.
-        let handler =
-            unsafe { (&raw const (*self.actions.get())[index].0.handler).read_volatile() };
-        handler == IGNORE
+        unsafe { (&raw const (*self.actions.get())[index].0.handler).read_volatile() == IGNORE }
     }
 
     /// Changes the action for `signal` and, while no reader can see it, what `change` changes.

@@ -56,7 +56,8 @@ pub struct Block {
     pub blocked: Blocked,
     /// Of those, the ones that wait until the target unblocks them.
     pub pending: Pending,
-    /// The signals, as bits, that the thread has been called to take (`signal/shared.rs`).
+    /// The signals, as bits, that the thread has been called to take, and whether another one ever called it
+    /// (`signal/shared.rs`).
     pub called: AtomicU32,
     /// The number of the held signal.
     pub held_signal: i32,

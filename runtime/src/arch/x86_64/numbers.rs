@@ -29,10 +29,9 @@ pub const ALTSTACK_FIRST: (u32, u32) = (6, 12);
 
 /// Whether `number` is the x32 `execve`, and the kernel has such calls.
 pub fn is_x32_exec(number: usize) -> bool {
+    let getpid = X32_BIT | nr::__NR_getpid as usize;
     // SAFETY: asks for a number alone.
-    let has_x32 =
-        || unsafe { crate::arch::syscall(X32_BIT | nr::__NR_getpid as usize, [0; 6]) } > 0;
-    number == X32_BIT | X32_EXECVE && has_x32()
+    number == X32_BIT | X32_EXECVE && unsafe { crate::arch::syscall(getpid, [0; 6]) } > 0
 }
 
 /// Whether `number` is `dup2`.
