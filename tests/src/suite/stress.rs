@@ -61,13 +61,17 @@ const LIMITED: [(&str, &str); 1] = [("aiol", "aiol: io_setup failed, ran out of 
 /// Operations of one run: a small number, for some are a second's work.
 const OPS: u32 = 16;
 
+/// Those that say that no thread could be made when their first one has done all before they look.
+const MORE: [(&str, u32); 1] = [("mutex", 10_000)];
+
 /// Those whose operations take minutes, or that wait for what does not come: they end after a time.
-const BY_TIME: [&str; 17] = [
+const BY_TIME: [&str; 18] = [
     "dev",
     "dev-shm",
     "fpunch",
     "inode-flags",
     "mcontend",
+    "misaligned",
     "mmap",
     "mmapfork",
     "netlink-proc",
@@ -95,18 +99,19 @@ fn pieces(_: &Path) -> Result<Vec<Piece>> {
             text.split_once("stressors:").with_context(|| format!("no class {class}"))?;
         names.extend(list.split_whitespace().map(str::to_owned));
     }
-    let named = SHARE.iter().chain(&BY_TIME);
+    let named = SHARE.iter().chain(&BY_TIME).chain(MORE.iter().map(|(name, _)| name));
     let unknown: Vec<_> = named.filter(|name| !names.contains(**name)).collect();
     ensure!(unknown.is_empty(), "stress-ng has no stressors {unknown:?}");
     Ok(names.into_iter().map(piece).collect())
 }
 
 fn piece(name: String) -> Piece {
+    let ops = MORE.iter().find(|(more, _)| *more == name).map_or(OPS, |(_, ops)| *ops);
     let mut command: Vec<String> =
         ["stress-ng", "--verify", "--no-rand-seed", "--temp-path", "{dir}"]
             .map(String::from)
             .into();
-    command.extend([format!("--{name}"), "1".into(), format!("--{name}-ops"), OPS.to_string()]);
+    command.extend([format!("--{name}"), "1".into(), format!("--{name}-ops"), ops.to_string()]);
     if BY_TIME.contains(&name.as_str()) {
         command.extend(["--timeout", TIME].map(String::from));
     }
