@@ -9,7 +9,7 @@ use core::arch::global_asm;
 use core::mem::size_of;
 
 use linux_raw_sys::elf::{Elf_Phdr, PT_DYNAMIC, PT_PHDR};
-use runtime::image::Elf;
+use runtime::image::{Elf, Kind};
 use runtime::memory::{guard, read_words};
 use runtime::process;
 use runtime::sys;
@@ -39,9 +39,13 @@ unsafe extern "C" {
 }
 
 /// Names the program to a debugger. The address of its list.
-pub fn begin(program: &Mapped) -> usize {
+pub fn begin(elf: &Elf, program: &Mapped) -> usize {
     let state = [&raw const _dl_debug_state, &raw const vload_debug_twin].map(|at| at.addr());
-    let list = debugger::begin(program.bias, state);
+    let list = debugger::begin(
+        program.bias,
+        (elf.header.entry as usize).wrapping_add(program.bias),
+        state,
+    );
     let mut entry = &raw mut __dynamic;
     // SAFETY: vload's own dynamic section, which can be written to, and nobody reads; it ends with a 0.
     unsafe {
@@ -55,8 +59,8 @@ pub fn begin(program: &Mapped) -> usize {
     list
 }
 
-/// The address of the copy, which leads to `list`. `None` for a program without a `PT_PHDR` or dynamic section, as a static one: in that
-/// nothing leads a debugger anywhere. Without memory to spare it does without as well.
+/// The address of the copy, which leads to `list`. `None` for a program with a dynamic section and without a `PT_PHDR`, as
+/// a static one at any address: the debugger would compare the headers. Without memory to spare it does without as well.
 pub fn headers(elf: &Elf, program: &Mapped, list: usize) -> Option<usize> {
     const MOST: usize = 64;
     /// No program is as long; what is between is mapped for a moment.
@@ -72,7 +76,9 @@ pub fn headers(elf: &Elf, program: &Mapped, list: usize) -> Option<usize> {
         core::slice::from_raw_parts(words.as_ptr().cast::<Elf_Phdr>(), elf.header.phnum.into())
     };
     let find = |kind: u32| headers.iter().find(|header| header.p_type == kind);
-    let dynamic = find(PT_DYNAMIC)?;
+    let Some(dynamic) = find(PT_DYNAMIC) else {
+        return alone(elf, headers, list);
+    };
     let (at, length) = (dynamic.p_vaddr, dynamic.p_memsz);
     debugger::follow(at.wrapping_add(program.bias), length);
     if find(PT_PHDR)?.p_vaddr != first {
@@ -99,6 +105,36 @@ pub fn headers(elf: &Elf, program: &Mapped, list: usize) -> Option<usize> {
         guard::own(start + behind, whole - behind);
     } else {
         guard::own(start, whole);
+    }
+    Some(start)
+}
+
+/// The address of headers for a program of fixed addresses that has no dynamic section: a debugger that knows it compares none. They
+/// are as many as its own, and what is needed to find `list`.
+fn alone(elf: &Elf, own: &[Elf_Phdr], list: usize) -> Option<usize> {
+    let size = size_of_val(own);
+    if elf.kind != Kind::Exec || own.len() < 2 {
+        return None;
+    }
+    let dynamic = [[debugger::DT_DEBUG, list], [0, 0]];
+    let start = sys::map_anonymous(size + size_of_val(&dynamic)).ok()?;
+    guard::own(start, size + size_of_val(&dynamic));
+    let header = |kind: u32, at: usize, size: usize| Elf_Phdr {
+        p_type: kind,
+        p_flags: 0,
+        p_offset: 0,
+        p_vaddr: at,
+        p_paddr: at,
+        p_filesz: size,
+        p_memsz: size,
+        p_align: 0,
+    };
+    // SAFETY: the mapping is ours alone, and has room for all of them; the others are 0, `PT_NULL`.
+    unsafe {
+        let headers = start as *mut Elf_Phdr;
+        headers.write(header(PT_PHDR, start, size));
+        headers.add(1).write(header(PT_DYNAMIC, start + size, size_of_val(&dynamic)));
+        headers.add(own.len()).cast::<[[usize; 2]; 2]>().write(dynamic);
     }
     Some(start)
 }

@@ -11,7 +11,7 @@ use runtime::process::resolve::{self, Failure, Resolved, Step};
 use runtime::shown::Quoted;
 use runtime::sys::Errno;
 use runtime::thread::{AltStack, Block, Ownership};
-use runtime::view::{OWN, PROGRAM};
+use runtime::view::{OWN, PROGRAM, unwind};
 use runtime::{arch as resident, layer, process, signal, sys, text, watch};
 
 use crate::arch;
@@ -163,11 +163,17 @@ pub fn run(target: Target<'_>) -> ! {
         executable_stack::make(built.sp);
     }
     identity::set_name(&execfn, PROGRAM.path());
-    let list = debugger::begin(&program);
+    let list = debugger::begin(&resolved.elf, &program);
     if let Some(headers) = debugger::headers(&resolved.elf, &program, list) {
         for pair in auxv.iter_mut().filter(|pair| pair[0] as u32 == AT_PHDR) {
-            PROGRAM.set_headers(pair[1]);
+            PROGRAM.set_changed(AT_PHDR, pair[1]);
             pair[1] = headers;
+        }
+    }
+    for pair in auxv.iter_mut().filter(|pair| pair[0] as u32 == AT_SYSINFO_EHDR) {
+        if let Some(image) = unwind::begin(Some(pair[1])) {
+            PROGRAM.set_changed(AT_SYSINFO_EHDR, pair[1]);
+            pair[1] = image;
         }
     }
     identity::set_memory_map(&built, &auxv, &addresses(&resolved.elf, &program, &interp, random));

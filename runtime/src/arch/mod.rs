@@ -26,6 +26,8 @@ mod kernel_action;
 mod keyless;
 #[cfg(not(target_arch = "x86_64"))]
 mod no_adoption;
+#[cfg(not(target_arch = "x86_64"))]
+mod no_unwinding;
 #[cfg(target_pointer_width = "64")]
 mod numbers64;
 #[cfg(not(target_arch = "x86_64"))]
@@ -66,6 +68,8 @@ pub use guard::{Guarded, guard_failed, guarded, trap};
 pub use aarch64::*;
 #[cfg(target_arch = "x86")]
 pub use i686::*;
+#[cfg(not(target_arch = "x86_64"))]
+pub use no_unwinding::*;
 #[cfg(target_arch = "riscv64")]
 pub use riscv64::*;
 #[cfg(not(target_arch = "x86_64"))]
@@ -101,9 +105,15 @@ pub fn image_range() -> (usize, usize) {
     (&raw const __image_start as usize, &raw const __image_end as usize)
 }
 
+/// The addresses of the resident's text: first, and one past the last.
+pub fn text_range() -> (usize, usize) {
+    (&raw const __text_start as usize, &raw const __text_end as usize)
+}
+
 /// Whether `pc` is in the resident's text.
 pub fn image_contains(pc: usize) -> bool {
-    (&raw const __text_start as usize..&raw const __text_end as usize).contains(&pc)
+    let (start, end) = text_range();
+    (start..end).contains(&pc)
 }
 
 /// Where the way of a watched call through the gate has a thread.

@@ -23,7 +23,8 @@ pub use pieces::PRIVATE_PAGES;
 pub use place::{Mapping, Prepared, cover, cover_reserved};
 pub use protect::{is_text_of, on_mappings};
 pub use region::{
-    Trapped, description_at, each_link_page, each_stub_range, force_unlock, is_resumable,
-    leave_stub, lock, resume_pc, shown_pc, site_at, site_behind, trap_at,
+    REGIONS, Trapped, describe_regions, description_at, each_link_page, each_stub_range,
+    force_unlock, is_resumable, leave_stub, lock, resume_pc, shown_pc, site_at, site_behind,
+    trap_at,
 };
-pub use vdso::{MARK as VDSO, cover_vdso, replace};
+pub use vdso::{MARK as VDSO, bytes as vdso_bytes, cover_vdso, replace};

@@ -10,9 +10,10 @@ use crate::memory::{self, Mutex, MutexGuard};
 use crate::patch::{BlobView, Entry as Way, Shape, SiteDesc, SiteRecord};
 use crate::signal;
 use crate::trial::{self, Place};
+use crate::view::unwind;
 
 /// Texts that a process can have patched at once.
-const REGIONS: usize = 1024;
+pub const REGIONS: usize = 1024;
 /// Bytes of a link page.
 pub const LINK_PAGE: usize = 4096;
 
@@ -117,6 +118,7 @@ pub fn add(region: Region) -> bool {
             entry.state.store(TAKEN, Ordering::Relaxed);
             // SAFETY: not live, and the lock keeps other writers out.
             unsafe { (*entry.region.get()).write(region) };
+            unwind::describe(index, stubs, length);
             let page = stubs + length;
             entry.state.store(LIVE, Ordering::Release);
             USED.fetch_max(index + 1, Ordering::SeqCst);
@@ -126,6 +128,17 @@ pub fn add(region: Region) -> bool {
         }
     }
     false
+}
+
+/// Says to debuggers where the stubs of every region are. The lock is held.
+pub fn describe_regions() {
+    for (entry, region) in live() {
+        unwind::describe(index_of(entry), region.stubs, region.stub_len);
+    }
+}
+
+fn index_of(entry: &Entry) -> usize {
+    (core::ptr::from_ref(entry).addr() - TABLE.as_ptr().addr()) / size_of::<Entry>()
 }
 
 /// The live region with stubs at `stubs`.
@@ -142,6 +155,7 @@ pub unsafe fn remove(start: usize, end: usize, mut unmap: impl FnMut(usize, usiz
         if region.text.0 >= start && region.text.1 <= end {
             let (stubs, length) = (region.stubs, region.stub_len + LINK_PAGE);
             let mapped = region.mapped;
+            unwind::describe(index_of(entry), 0, 0);
             entry.state.store(TAKEN, Ordering::Release);
             unmap(stubs, length);
             for island in region.view.islands() {

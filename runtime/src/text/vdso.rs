@@ -37,8 +37,8 @@ pub fn cover_vdso(base: usize) {
     }
 }
 
-/// The vDSO's pages.
-fn bytes(base: usize) -> Option<&'static [u8]> {
+/// The pages of the vDSO at `base`.
+pub fn bytes(base: usize) -> Option<&'static [u8]> {
     // SAFETY: the kernel maps at least a page of an ELF image where AT_SYSINFO_EHDR points.
     let first = unsafe { core::slice::from_raw_parts(base as *const u8, PAGE) };
     let span = Elf::read(first).ok()?.span;

@@ -5,4 +5,4 @@ pub mod others;
 mod pool;
 
 pub use block::{AltStack, Block, Ownership, PrivateTables};
-pub use pool::{BLOCK_COUNT, NEXT_BLOCK, POOL, Pool};
+pub use pool::{BLOCK_COUNT, NEXT_BLOCK, POOL, Pool, STACK};

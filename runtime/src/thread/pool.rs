@@ -15,8 +15,8 @@ use crate::seccomp::Chain;
 use crate::signal::Blocked;
 use crate::sys::{self, Errno};
 
-/// Bytes of the resident's stack.
-const STACK: usize = 96 * 1024;
+/// Bytes of the resident's stack, which ends at its block.
+pub const STACK: usize = 96 * 1024;
 /// Bytes of the stack on which the kernel starts our signal handler.
 const SIGNAL_STACK: usize = 64 * 1024;
 /// What lies above the first frame on the signal stack is looked at, too: emulators build frames that are

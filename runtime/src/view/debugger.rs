@@ -23,6 +23,7 @@ pub const DT_DEBUG: usize = 21;
 const EXTENDED: usize = 2;
 /// Words of a `struct r_debug_extended`: `r_version`, `r_map`, `r_brk`, `r_state`, `r_ldbase`, `r_next`.
 const MAP: usize = 1;
+const BRK: usize = 2;
 const NEXT: usize = 5;
 /// Words of a `struct link_map`: `l_addr`, `l_name`, `l_ld`, `l_next`, `l_prev`.
 const ADDR: usize = 0;
@@ -49,13 +50,14 @@ fn set(words: &[AtomicUsize], index: usize, value: usize) {
 
 /// Names the program, whose load bias is `bias`. `state` is where `_dl_debug_state` and its second instruction are. The
 /// address of the `r_debug`.
-pub fn begin(bias: usize, state: [usize; 2]) -> usize {
+pub fn begin(bias: usize, entry: usize, state: [usize; 2]) -> usize {
     set(&NODE, ADDR, bias);
     set(&NODE, NAME, PROGRAM.path().as_ptr() as usize);
     for list in [&FIRST, &SECOND] {
         set(list, 0, EXTENDED);
         set(list, MAP, NODE.as_ptr() as usize);
     }
+    set(&FIRST, BRK, entry);
     set(&STATE, 0, state[0]);
     set(&STATE, 1, state[1]);
     FIRST.as_ptr() as usize
@@ -101,6 +103,7 @@ fn find(entry: usize) {
     match word(real.wrapping_add(MAP * WORD)) {
         0 => set(&FIRST, NEXT, real),
         map => {
+            set(&FIRST, BRK, word(real.wrapping_add(BRK * WORD)));
             set(&FIRST, MAP, map);
             set(&FIRST, NEXT, SECOND.as_ptr() as usize);
             ENTRY.store(0, Ordering::Release);

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
+use super::vector::CHANGED;
 use crate::digits::decimal;
 use crate::memory::guard::Peer;
 use crate::session;
@@ -17,8 +18,8 @@ pub struct Program {
     length: AtomicUsize,
     /// Whether the framework has said where it lies.
     placed: AtomicBool,
-    /// Where its program headers are, when the kernel's auxiliary vector does not say it; else 0.
-    headers: AtomicUsize,
+    /// What the entries [`CHANGED`] of the auxiliary vector are to the program, where the kernel has others; else 0.
+    changed: [AtomicUsize; CHANGED.len()],
     pid: AtomicI32,
     /// Its place in the session's table, plus one; 0 when it has none.
     place: AtomicU32,
@@ -32,7 +33,7 @@ pub static PROGRAM: Program = Program {
     path: core::cell::UnsafeCell::new([0; PATH_MAX]),
     length: AtomicUsize::new(0),
     placed: AtomicBool::new(false),
-    headers: AtomicUsize::new(0),
+    changed: [const { AtomicUsize::new(0) }; CHANGED.len()],
     pid: AtomicI32::new(0),
     place: AtomicU32::new(0),
 };
@@ -72,21 +73,23 @@ impl Program {
         }
     }
 
-    /// Records what `AT_PHDR` is to the program.
-    pub fn set_headers(&self, address: usize) {
-        self.headers.store(address, Ordering::Relaxed);
+    /// Records what an entry of the auxiliary vector, one of [`CHANGED`], is to the program.
+    pub fn set_changed(&self, kind: u32, value: usize) {
+        if let Some(index) = CHANGED.iter().position(|changed| *changed == kind) {
+            self.changed[index].store(value, Ordering::Relaxed);
+        }
     }
 
-    /// `AT_PHDR`, where the kernel has another; else 0.
-    pub fn headers(&self) -> usize {
-        self.headers.load(Ordering::Relaxed)
+    /// The entries [`CHANGED`], where the kernel has others; else 0.
+    pub fn changed(&self) -> [usize; CHANGED.len()] {
+        self.changed.each_ref().map(|value| value.load(Ordering::Relaxed))
     }
 
     /// The same of the program that another process runs.
-    pub fn headers_of(&self, peer: &Peer) -> sys::Result<usize> {
-        let mut headers = [0];
-        peer.read((&raw const self.headers).addr(), &mut headers)?;
-        Ok(headers[0])
+    pub fn changed_of(&self, peer: &Peer) -> sys::Result<[usize; CHANGED.len()]> {
+        let mut changed = [0; CHANGED.len()];
+        peer.read((&raw const self.changed).addr(), &mut changed)?;
+        Ok(changed)
     }
 
     /// Copies the path of the program that another process runs; its length.

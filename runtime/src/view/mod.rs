@@ -9,6 +9,7 @@ mod listing;
 pub mod maps;
 mod named;
 mod procfs;
+pub mod unwind;
 mod vector;
 
 pub use descriptors::{

@@ -1,6 +1,7 @@
 //! A debugger that is attached to a process under vload finds what it finds natively; and one that runs under vload
 //! itself sees of what it starts what it sees natively.
 
+use crate::arch::Arch;
 use crate::case::{Case, Rule};
 use crate::execute::{Bench, Host};
 use crate::programs::Build;
@@ -22,6 +23,24 @@ pub fn cases() -> Vec<Case> {
             .needs_program("gdb")
             .build(Build::c_with("attached.c", "fixed", &["-g", "-O0", "-no-pie", "-DROOM=(8 << 20)"]))
             .check(attached)
+            .seconds(120)
+            .plain_only()
+            .never_confined(),
+        // It cannot attach to what it takes for another program, once that has threads, and they wait in stubs and in the resident.
+        Case::new("debuggers/gdb-threads")
+            .on(&[Arch::X86_64])
+            .needs_program("gdb")
+            .build(Build::c_with("waiting.c", "debug", &["-g", "-O0", "-pthread"]))
+            .check(threads)
+            .seconds(120)
+            .plain_only()
+            .never_confined(),
+        // By the process alone: the file of a static program leads gdb to the program's own vDSO.
+        Case::new("debuggers/gdb-threads-static")
+            .on(&[Arch::X86_64])
+            .needs_program("gdb")
+            .build(Build::c_with("waiting.c", "alone", &["-g", "-O0", "-pthread", "-static"]))
+            .check(threads)
             .seconds(120)
             .plain_only()
             .never_confined(),
@@ -173,15 +192,17 @@ struct Found {
     functions: [Vec<String>; 2],
 }
 
-/// The functions of a backtrace. The innermost frame lies in a stub under vload, and gdb may not name a call's
-/// function natively either. What started `main` is told from the program's file alone.
+/// The function that a line of a backtrace names, if it is not vload's.
+fn function(line: &str) -> Option<String> {
+    let line = line.split_once(" in ").map_or(&line[2..], |(_, function)| function);
+    let name = line.split('(').next().unwrap_or(line).trim();
+    (!["??", "vload"].contains(&name)).then(|| name.to_owned())
+}
+
+/// The functions of a backtrace, without the frames of vload's, which have no name or this one. What started `main` is told from the program's file alone.
 fn functions(text: &str) -> Vec<String> {
-    let named = |line: &str| {
-        let line = line.split_once(" in ").map_or(&line[2..], |(_, function)| function);
-        line.split('(').next().unwrap_or(line).trim().to_owned()
-    };
-    let frames = text.lines().filter(|line| line.starts_with('#') && !line.starts_with("#0 "));
-    let mut functions: Vec<_> = frames.map(named).collect();
+    let mut functions: Vec<_> =
+        text.lines().filter(|line| line.starts_with('#')).filter_map(function).collect();
     functions.truncate(functions.iter().position(|name| name == "main").map_or(0, |at| at + 1));
     functions
 }
@@ -202,6 +223,55 @@ fn look(bench: &Bench<'_>, vload: &[&str]) -> Result<Found> {
         .collect();
     let functions = [functions(first), functions(second)];
     Ok(Found { libraries, functions })
+}
+
+/// Starts what its arguments say, waits until it has written a line, and has gdb look at all threads.
+const THREADS: &str = r#"
+mkfifo ready
+"$@" > ready &
+pid=$!
+read -r line < ready
+until grep -q ') S ' /proc/$pid/stat; do :; done
+gdb -nx -batch -iex 'set debuginfod enabled off' -p $pid -ex 'thread apply all bt' 2>&1
+kill -9 $pid
+wait $pid
+rm ready
+"#;
+
+/// The functions of each thread, outermost last, up to those of the program's.
+fn stacks(bench: &Bench<'_>, vload: &[&str]) -> Result<Vec<Vec<String>>> {
+    let mut words = vec!["sh", "-c", THREADS, "sh"];
+    words.extend(vload);
+    let outcome = bench.run_command(Host::Words(&words), &[&bench.word("{0}")])?;
+    let text = outcome.text();
+    let mut stacks: Vec<Vec<String>> = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("Thread ") {
+            stacks.push(Vec::new());
+        }
+        let Some(stack) = stacks.last_mut().filter(|_| line.starts_with('#')) else { continue };
+        stack.extend(function(line));
+    }
+    for stack in &mut stacks {
+        let outermost = ["reader", "sleeper", "poller", "main"];
+        let end = stack.iter().position(|name| outermost.contains(&name.as_str()));
+        ensure!(end.is_some(), "{stack:?} in {text}{}", outcome.error_text());
+        stack.truncate(end.map_or(0, |end| end + 1));
+    }
+    Ok(stacks)
+}
+
+fn threads(bench: &Bench<'_>) -> Result<()> {
+    let native = stacks(bench, &[])?;
+    ensure!(native.len() == 4, "natively: {native:?}");
+    let vload = bench.word("{vload}");
+    let modes: [&[&str]; 4] =
+        [&[], &["-m", "forward"], &["--shapes=trap"], &["-m", "forward", "--watch=always"]];
+    for mode in modes {
+        let found = stacks(bench, &[&[vload.as_str()], mode].concat())?;
+        ensure!(found == native, "with {mode:?} {found:?}, and natively {native:?}");
+    }
+    Ok(())
 }
 
 /// What gdb has found at each stop of a program that it has started: the functions that call one another down from

@@ -42,6 +42,7 @@ vload_syscall:                          # rdi = number, rsi = six arguments
     .hidden vload_syscall_done
     .globl vload_syscall_done
 vload_syscall_done:
+    nop                                 # before a `ret` gdb takes the return address from the stack
     ret
 
     .hidden vload_forward
@@ -62,6 +63,7 @@ vload_forward_check:
     .hidden vload_forward_done
     .globl vload_forward_done
 vload_forward_done:
+    nop                                 # as above
     ret
     .hidden vload_forward_abort
     .globl vload_forward_abort

@@ -1,0 +1,116 @@
+//! How a debugger goes from a stub, and from the resident, to the site ([`crate::view::unwind`]): rules of DWARF's call frame
+//! information (DWARF 5, section 6.4; the numbers of registers: System V ABI, AMD64 supplement, figure 3.36).
+
+use alloc::vec::Vec;
+use core::mem::{offset_of, size_of};
+
+use super::CallRegs;
+use crate::thread::{NEXT_BLOCK, STACK};
+use crate::view::unwind::Unwinding;
+use crate::view::unwind::dwarf::{self, Expression, op};
+
+/// The column of the return address.
+const RETURN_COLUMN: u8 = 16;
+/// `rsp`.
+const SP: u8 = 7;
+
+/// `lea …(%rip), %rcx`, with which a stub goes on behind its call, and its length. It names the address behind the site.
+const LEA: u64 = 0x0d_8d48;
+const LEA_LENGTH: u8 = 7;
+/// `ret`, with which the stub of a function does.
+const RET: u64 = 0xc3;
+
+/// Whether the byte at the program counter is that `ret`: 1 or 0.
+fn returns() -> Expression {
+    let mut code = Expression::new();
+    code.register(RETURN_COLUMN, 0).load(1).number(RET).op(op::EQ);
+    code
+}
+
+/// Adds the signed displacement of four bytes at `distance` from the address on the stack, and `LEA_LENGTH - 3` more.
+fn named_by_lea(code: &mut Expression) {
+    const SIGN: u64 = 1 << 31;
+    code.op(op::DUP).add(3).load(4).number(SIGN).op(op::XOR).number(SIGN).op(op::MINUS);
+    code.op(op::PLUS).add(LEA_LENGTH.into());
+}
+
+/// The rules, for blocks of which the first one's address is at `pool`.
+pub fn unwinding(pool: usize) -> Option<Unwinding> {
+    Some(Unwinding {
+        return_column: RETURN_COLUMN,
+        stub: stub_rules(),
+        resident: resident_rules(pool),
+    })
+}
+
+/// Behind the call of a stub, or where the resident goes on in it: nothing has been pushed.
+fn stub_rules() -> Vec<u8> {
+    let mut rules = Vec::new();
+    // The frame ends where the stack pointer is; behind the return address for a function's stub.
+    let mut frame = returns();
+    frame.number(8).op(op::MUL).register(SP, 0).op(op::PLUS);
+    dwarf::frame_is(&mut rules, &frame);
+    let mut address = Expression::new();
+    // A `lea` at the counter, or right before it; else it stays, and the debugger ends there.
+    let is_lea = |code: &mut Expression| {
+        code.op(op::DUP).load(4).number(0xff_ffff).op(op::AND).number(LEA).op(op::EQ);
+    };
+    let mut at = Expression::new();
+    named_by_lea(&mut at);
+    let mut stays = Expression::new();
+    stays.add(LEA_LENGTH.into());
+    let mut before = Expression::new();
+    before.number(LEA_LENGTH.into()).op(op::MINUS);
+    is_lea(&mut before);
+    before.either(&at, &stays);
+    let mut named = Expression::new();
+    named.register(RETURN_COLUMN, 0);
+    is_lea(&mut named);
+    named.either(&at, &before);
+    let mut on_stack = Expression::new();
+    on_stack.register(SP, 0).op(op::DEREF);
+    address.append(&returns()).either(&on_stack, &named);
+    dwarf::register_is(&mut rules, RETURN_COLUMN, &address);
+    rules
+}
+
+/// In the resident: the registers are those that the entry has pushed, right below the thread's block, in whose
+/// stack the stack pointer is.
+fn resident_rules(pool: usize) -> Vec<u8> {
+    const REGISTERS: [(u8, usize); 12] = [
+        (RETURN_COLUMN, offset_of!(CallRegs, rip)),
+        (3, offset_of!(CallRegs, rbx)),
+        (6, offset_of!(CallRegs, rbp)),
+        (12, offset_of!(CallRegs, r12)),
+        (13, offset_of!(CallRegs, r13)),
+        (14, offset_of!(CallRegs, r14)),
+        (15, offset_of!(CallRegs, r15)),
+        (5, offset_of!(CallRegs, rdi)),
+        (4, offset_of!(CallRegs, rsi)),
+        (1, offset_of!(CallRegs, rdx)),
+        (8, offset_of!(CallRegs, r8)),
+        (9, offset_of!(CallRegs, r9)),
+    ];
+    let mut is_found = Expression::new();
+    // 0 < block - rsp <= STACK
+    is_found.op(op::DUP).register(SP, 0).op(op::MINUS);
+    is_found.op(op::DUP).number(0).op(op::GT);
+    is_found.op(op::SWAP).number(STACK as u64).op(op::LE).op(op::AND);
+    let mut next = Expression::new();
+    next.add(NEXT_BLOCK as u64).op(op::DEREF);
+    let mut block = Expression::new();
+    block.address(pool).op(op::DEREF).until(&is_found, &next);
+    let saved = |offset: usize| {
+        let mut code = Expression::new();
+        code.append(&block).number((size_of::<CallRegs>() - offset) as u64).op(op::MINUS);
+        code
+    };
+    let mut rules = Vec::new();
+    let mut frame = saved(offset_of!(CallRegs, rsp));
+    frame.op(op::DEREF);
+    dwarf::frame_is(&mut rules, &frame);
+    for (register, offset) in REGISTERS {
+        dwarf::register_at(&mut rules, register, &saved(offset));
+    }
+    rules
+}
