@@ -44,6 +44,14 @@ pub fn cases() -> Vec<Case> {
             .seconds(120)
             .plain_only()
             .never_confined(),
+        Case::new("debuggers/gdb-steps")
+            .on(&[Arch::X86_64])
+            .needs_program("gdb")
+            .build(Build::c_with("stepped.c", "debug", &["-g", "-O0"]))
+            .check(steps)
+            .seconds(120)
+            .plain_only()
+            .never_confined(),
         // A debugger that starts vload waits for the program's functions, and for those of its libraries.
         Case::new("debuggers/gdb-starts")
             .needs_program("gdb")
@@ -269,6 +277,51 @@ fn threads(bench: &Bench<'_>) -> Result<()> {
         [&[], &["-m", "forward"], &["--shapes=trap"], &["-m", "forward", "--watch=always"]];
     for mode in modes {
         let found = stacks(bench, &[&[vload.as_str()], mode].concat())?;
+        ensure!(found == native, "with {mode:?} {found:?}, and natively {native:?}");
+    }
+    Ok(())
+}
+
+/// Starts what its arguments say, waits until it has written a line, and has gdb go through it.
+const STEPS: &str = r#"
+printf '%s' "$1" > commands
+shift
+mkfifo ready start
+"$@" < start > ready &
+pid=$!
+exec 3> start
+read -r line < ready
+gdb -nx -batch -iex 'set debuginfod enabled off' -p $pid -x commands 2>&1
+kill -9 $pid
+wait $pid
+rm ready start
+"#;
+
+/// Over calls, into one that has no lines, out of it, and to the changes of a variable.
+const COMMANDS: &str = "break walked\nshell echo > start\ncontinue\nnext\nnext\nnext\nstep\nnext\nfinish\n\
+                        continue\np number\nwatch sum\ncontinue\ncontinue\ncontinue\n";
+
+/// The lines of the program at which gdb stopped, and what it said of values.
+fn stepped(bench: &Bench<'_>, vload: &[&str]) -> Result<Vec<String>> {
+    let mut words = vec!["sh", "-c", STEPS, "sh", COMMANDS];
+    words.extend(vload);
+    let outcome = bench.run_command(Host::Words(&words), &[&bench.word("{0}")])?;
+    let text = outcome.text();
+    let (_, text) = text.split_once("Breakpoint 1 at").unwrap_or_default();
+    let is_one = |line: &&str| {
+        let starts = ["$", "Value returned", "Old value", "New value", "Hardware", "Run till"];
+        line.starts_with(|first: char| first.is_ascii_digit())
+            || starts.iter().any(|start| line.starts_with(start))
+    };
+    Ok(text.lines().filter(is_one).map(str::to_owned).collect())
+}
+
+fn steps(bench: &Bench<'_>) -> Result<()> {
+    let native = stepped(bench, &[])?;
+    ensure!(native.len() > 10, "natively: {native:?}");
+    let vload = bench.word("{vload}");
+    for mode in [&[][..], &["-m", "forward"]] {
+        let found = stepped(bench, &[&[vload.as_str()], mode].concat())?;
         ensure!(found == native, "with {mode:?} {found:?}, and natively {native:?}");
     }
     Ok(())
