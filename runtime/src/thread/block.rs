@@ -50,6 +50,8 @@ pub struct Block {
     pub watched_site: usize,
     /// Where it goes on, and the address behind the site.
     pub watched_way: [usize; 2],
+    /// Its stack pointer there.
+    pub watched_sp: usize,
     /// The state of the watch for which the thread is armed.
     pub armed: AtomicU32,
     /// What the target believes it blocks of the signals that the resident never blocks.

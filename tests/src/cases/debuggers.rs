@@ -273,8 +273,13 @@ fn threads(bench: &Bench<'_>) -> Result<()> {
     let native = stacks(bench, &[])?;
     ensure!(native.len() == 4, "natively: {native:?}");
     let vload = bench.word("{vload}");
-    let modes: [&[&str]; 4] =
-        [&[], &["-m", "forward"], &["--shapes=trap"], &["-m", "forward", "--watch=always"]];
+    let modes: [&[&str]; 5] = [
+        &[],
+        &["-m", "forward"],
+        &["--shapes=trap"],
+        &["--watch=always"],
+        &["-m", "forward", "--watch=always"],
+    ];
     for mode in modes {
         let found = stacks(bench, &[&[vload.as_str()], mode].concat())?;
         ensure!(found == native, "with {mode:?} {found:?}, and natively {native:?}");

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::mem::{offset_of, size_of};
 
 use super::CallRegs;
-use crate::thread::{NEXT_BLOCK, STACK};
+use super::watch::watched_range;
+use crate::thread::{Block, NEXT_BLOCK, STACK};
 use crate::view::unwind::Unwinding;
 use crate::view::unwind::dwarf::{self, Expression, op};
 
@@ -36,10 +37,12 @@ fn named_by_lea(code: &mut Expression) {
 
 /// The rules, for blocks of which the first one's address is at `pool`.
 pub fn unwinding(pool: usize) -> Option<Unwinding> {
+    let (watched_start, watched_end) = watched_range();
     Some(Unwinding {
         return_column: RETURN_COLUMN,
         stub: stub_rules(),
         resident: resident_rules(pool),
+        watched: (watched_rules(pool), watched_start, watched_end),
     })
 }
 
@@ -74,6 +77,31 @@ fn stub_rules() -> Vec<u8> {
     rules
 }
 
+/// The block in `pool` for which the condition holds.
+fn block(pool: usize, is_found: &Expression) -> Expression {
+    let mut next = Expression::new();
+    next.add(NEXT_BLOCK as u64).op(op::DEREF);
+    let mut block = Expression::new();
+    block.address(pool).op(op::DEREF).until(is_found, &next);
+    block
+}
+
+/// Where a watched call is made: on the caller's stack. The block of the thread has the stack pointer, and where the stub goes on.
+fn watched_rules(pool: usize) -> Vec<u8> {
+    let mut is_found = Expression::new();
+    is_found.op(op::DUP).add(offset_of!(Block, watched_sp) as u64).op(op::DEREF);
+    is_found.register(SP, 0).op(op::EQ).op(op::OVER);
+    is_found.add(offset_of!(Block, state) as u64).load(4).number(1).op(op::EQ).op(op::AND);
+    let mut rules = Vec::new();
+    let mut frame = Expression::new();
+    frame.register(SP, 0);
+    dwarf::frame_is(&mut rules, &frame);
+    let mut way = block(pool, &is_found);
+    way.add(offset_of!(Block, watched_way) as u64);
+    dwarf::register_at(&mut rules, RETURN_COLUMN, &way);
+    rules
+}
+
 /// In the resident: the registers are those that the entry has pushed, right below the thread's block, in whose
 /// stack the stack pointer is.
 fn resident_rules(pool: usize) -> Vec<u8> {
@@ -91,15 +119,12 @@ fn resident_rules(pool: usize) -> Vec<u8> {
         (8, offset_of!(CallRegs, r8)),
         (9, offset_of!(CallRegs, r9)),
     ];
-    let mut is_found = Expression::new();
     // 0 < block - rsp <= STACK
+    let mut is_found = Expression::new();
     is_found.op(op::DUP).register(SP, 0).op(op::MINUS);
     is_found.op(op::DUP).number(0).op(op::GT);
     is_found.op(op::SWAP).number(STACK as u64).op(op::LE).op(op::AND);
-    let mut next = Expression::new();
-    next.add(NEXT_BLOCK as u64).op(op::DEREF);
-    let mut block = Expression::new();
-    block.address(pool).op(op::DEREF).until(&is_found, &next);
+    let block = block(pool, &is_found);
     let saved = |offset: usize| {
         let mut code = Expression::new();
         code.append(&block).number((size_of::<CallRegs>() - offset) as u64).op(op::MINUS);

@@ -37,7 +37,8 @@ vload_watched_entry:                    # r11 = desc, rax = number; rcx is free
     leaq    {magic}(%rcx), %rcx
     jrcxz   1f
     jmp     vload_lost                  # the whole call goes to the resident
-1:  movq    %r11, %gs:{site}
+1:  movq    %rsp, %gs:{sp}              # by which a debugger finds the block (unwind.rs)
+    movq    %r11, %gs:{site}
     .hidden vload_watched_kept
     .globl vload_watched_kept
 vload_watched_kept:                     # from here on the block has the site
@@ -91,6 +92,7 @@ vload_returned_adopted:
     resume = const offset_of!(SiteDesc, resume),
     address = const offset_of!(SiteDesc, site),
     way = const offset_of!(Block, watched_way),
+    sp = const offset_of!(Block, watched_sp),
     table = sym TABLE,
     options(att_syntax)
 );
@@ -121,6 +123,11 @@ pub fn watched_entries() -> (usize, usize) {
 /// Where the entry of a watched call asks whether gs leads to a block.
 pub(super) fn watched_check() -> usize {
     vload_watched_entry as *const () as usize
+}
+
+/// The way of a watched call once the block knows it.
+pub(super) fn watched_range() -> (usize, usize) {
+    (vload_watched_kept as *const () as usize, vload_watched_end as *const () as usize)
 }
 
 /// Where `pc` is on the way of a watched call.

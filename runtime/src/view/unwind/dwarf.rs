@@ -8,6 +8,8 @@ pub mod op {
     pub const DEREF: u8 = 0x06;
     /// The number on top once more.
     pub const DUP: u8 = 0x12;
+    /// The second number once more.
+    pub const OVER: u8 = 0x14;
     /// The two on top change places.
     pub const SWAP: u8 = 0x16;
     /// Of two, as the others.

@@ -71,7 +71,7 @@ pub fn begin(base: Option<usize>) -> Option<usize> {
         image.sections[VDSO_FRAMES].address = address;
         image.sections[VDSO_FRAMES].flags = ALLOC;
     }
-    let cie = image.frames(&rules, start, end - start);
+    let cie = image.frames(&rules, start, end);
     image.place(cie)
 }
 
@@ -138,12 +138,18 @@ impl Image {
         (section.link, section.info, section.entry) = (STRINGS as u32, 1, size_of::<Elf_Sym>());
     }
 
-    /// Adds the two sets of rules, and the description of the resident. Where the rules for stubs are.
-    fn frames(&mut self, rules: &Unwinding, start: usize, size: usize) -> u32 {
+    /// Adds the sets of rules, and the descriptions of the resident, whose text is from `start` to `end`. Where the
+    /// rules for stubs are.
+    fn frames(&mut self, rules: &Unwinding, start: usize, end: usize) -> u32 {
         let mut content = Vec::new();
-        let resident = cie(&mut content, rules.return_column, &rules.resident);
-        let stub = cie(&mut content, rules.return_column, &rules.stub);
-        let description = [Description::new(resident, start, size)];
+        let mut add = |set: &[u8]| cie(&mut content, rules.return_column, set);
+        let (ref watched, watched_start, watched_end) = rules.watched;
+        let [resident, watched, stub] = [&rules.resident, watched, &rules.stub].map(|set| add(set));
+        let description = [
+            Description::new(resident, start, watched_start - start),
+            Description::new(watched, watched_start, watched_end - watched_start),
+            Description::new(resident, watched_end, end - watched_end),
+        ];
         // SAFETY: descriptions have no padding.
         content.extend_from_slice(unsafe { bytes_of(&description) });
         self.put(FRAMES, PROGBITS, &content);

@@ -23,6 +23,8 @@ pub struct Unwinding {
     pub stub: Vec<u8>,
     /// Those in the resident.
     pub resident: Vec<u8>,
+    /// Those where a watched call is made in it, and from where to where that is.
+    pub watched: (Vec<u8>, usize, usize),
 }
 
 /// A frame description in `.debug_frame`: length, place of its CIE, first address, length (DWARF 5, section 6.4.1).
