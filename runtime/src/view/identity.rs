@@ -73,14 +73,14 @@ impl Program {
         }
     }
 
-    /// Records what an entry of the auxiliary vector, one of [`CHANGED`], is to the program.
+    /// Records what an entry of the auxiliary vector, one of `CHANGED` (`vector.rs`), is to the program.
     pub fn set_changed(&self, kind: u32, value: usize) {
         if let Some(index) = CHANGED.iter().position(|changed| *changed == kind) {
             self.changed[index].store(value, Ordering::Relaxed);
         }
     }
 
-    /// The entries [`CHANGED`], where the kernel has others; else 0.
+    /// The entries `CHANGED`, where the kernel has others; else 0.
     pub fn changed(&self) -> [usize; CHANGED.len()] {
         self.changed.each_ref().map(|value| value.load(Ordering::Relaxed))
     }

@@ -2,7 +2,7 @@
 //!
 //! A thread that waits in the kernel has its program counter in a stub, or in the gate: text that no file which the
 //! debugger knows describes. It takes an image of the vDSO from memory where the auxiliary vector that the kernel
-//! keeps leads (`AT_SYSINFO_EHDR`). So that entry leads to an image of vload's ([`image`]): the vDSO's own call frame
+//! keeps leads (`AT_SYSINFO_EHDR`). So that entry leads to an image of vload's (`image.rs`): the vDSO's own call frame
 //! information and symbols, and rules for the resident's text and for the stubs of each patched text. Nothing of the program's is
 //! changed: its own copy of the vector is the kernel's.
 
