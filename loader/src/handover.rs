@@ -171,7 +171,7 @@ pub fn run(target: Target<'_>) -> ! {
         }
     }
     for pair in auxv.iter_mut().filter(|pair| pair[0] as u32 == AT_SYSINFO_EHDR) {
-        if let Some(image) = unwind::begin(Some(pair[1])) {
+        if let Some(image) = unwind::begin(pair[1]) {
             PROGRAM.set_changed(AT_SYSINFO_EHDR, pair[1]);
             pair[1] = image;
         }

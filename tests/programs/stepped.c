@@ -16,6 +16,7 @@ __attribute__((noinline)) static int walked(int number)
 int main(void)
 {
     char byte;
+    alarm(150);
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
     puts("waiting");
     fflush(stdout);

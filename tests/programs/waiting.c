@@ -50,6 +50,7 @@ int main(void)
 {
     void *(*const waits[])(void *) = {reader, sleeper, poller};
     pthread_t threads[3];
+    alarm(150);
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
     MUST(pipe(ends));
     for (int index = 0; index < 3; index++)

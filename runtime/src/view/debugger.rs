@@ -48,7 +48,8 @@ fn set(words: &[AtomicUsize], index: usize, value: usize) {
     words[index].store(value, Ordering::Release);
 }
 
-/// Names the program, whose load bias is `bias`. `state` is where `_dl_debug_state` and its second instruction are. The
+/// Names the program, whose load bias is `bias`. Until the interp has a better place for a debugger's breakpoint that is
+/// `entry`, where the program has begun. `state` is where `_dl_debug_state` and its second instruction are. The
 /// address of the `r_debug`.
 pub fn begin(bias: usize, entry: usize, state: [usize; 2]) -> usize {
     set(&NODE, ADDR, bias);

@@ -4,8 +4,8 @@
 use super::PROGRAM;
 use super::maps::Buffer;
 use crate::layer::Call;
-use crate::memory::User;
 use crate::memory::guard::Peer;
+use crate::memory::{User, copy_out};
 use crate::sys::Result;
 use linux_raw_sys::auxvec::{AT_PHDR, AT_SYSINFO_EHDR};
 
@@ -50,13 +50,12 @@ pub fn get(call: &mut Call<'_>) -> isize {
         return result;
     }
     for offset in (0..room.min(result as usize)).step_by(PAIR) {
-        let value = User::<usize>::new(at.wrapping_add(offset + WORD));
         let kind = User::<usize>::new(at.wrapping_add(offset)).read_again();
-        if let Some(own) = kind.ok().and_then(|kind| replaced(kind, &changed))
-            && offset + PAIR <= room
-        {
+        if let Some(own) = kind.ok().and_then(|kind| replaced(kind, &changed)) {
+            let bytes = own.to_ne_bytes();
+            let fits = room.saturating_sub(offset + WORD).min(WORD);
             // The kernel has written it; who unmaps it meanwhile has nothing to lose.
-            let _gone = value.write_again(own);
+            let _gone = copy_out(at.wrapping_add(offset + WORD), &bytes[..fits]);
         }
     }
     result

@@ -238,8 +238,8 @@ const THREADS: &str = r#"
 mkfifo ready
 "$@" > ready &
 pid=$!
-read -r line < ready
-until grep -q ') S ' /proc/$pid/stat; do :; done
+read -r line < ready || exit 1
+while ! grep -q ') S ' /proc/$pid/stat; do kill -0 $pid || exit 1; done
 gdb -nx -batch -iex 'set debuginfod enabled off' -p $pid -ex 'thread apply all bt' 2>&1
 kill -9 $pid
 wait $pid
@@ -295,7 +295,7 @@ mkfifo ready start
 "$@" < start > ready &
 pid=$!
 exec 3> start
-read -r line < ready
+read -r line < ready || exit 1
 gdb -nx -batch -iex 'set debuginfod enabled off' -p $pid -x commands 2>&1
 kill -9 $pid
 wait $pid

@@ -48,27 +48,29 @@ vload_syscall_done:
     .hidden vload_forward
     .globl vload_forward
 vload_forward:                          # rdi = number, rsi = six arguments, rdx = block
+    pushq   %rbx
+    movq    %rdx, %rbx                  # where a debugger finds the block (unwind.rs)
     movq    %rdi, %rax
     movq    %rsi, %r11
-    movq    %rdx, %rcx
     "#,
     load_arguments!(),
     r#"
     .hidden vload_forward_check
     .globl vload_forward_check
 vload_forward_check:
-    cmpl    $0, {held}(%rcx)            # a signal came before the call: make it after the handler
+    cmpl    $0, {held}(%rbx)            # a signal came before the call: make it after the handler
     jne     vload_forward_abort
     syscall
     .hidden vload_forward_done
     .globl vload_forward_done
 vload_forward_done:
-    nop                                 # as above
+    popq    %rbx
     ret
     .hidden vload_forward_abort
     .globl vload_forward_abort
 vload_forward_abort:
     movq    $-512, %rax                 # -ERESTARTSYS, which the kernel never shows
+    popq    %rbx
     ret
 
     # The same for a call of an int $0x80 site: the i386 convention, rbx and rbp included. The
@@ -129,6 +131,12 @@ pub fn forward_windows() -> [WindowAddresses; 2] {
             escape: vload_forward_compat_abort as *const () as usize,
         },
     ]
+}
+
+/// Where a call is made on the caller's behalf, and `rbx` has the block.
+pub(super) fn forward_range() -> (usize, usize) {
+    let window = forward_window();
+    (window.start, window.end + 1)
 }
 
 /// Makes a call of an `int $0x80` site on the target's behalf that a signal may interrupt.

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::mem::{offset_of, size_of};
 
 use super::CallRegs;
+use super::forward::forward_range;
 use super::watch::watched_range;
 use crate::thread::{Block, NEXT_BLOCK, STACK};
 use crate::view::unwind::Unwinding;
@@ -14,6 +15,8 @@ use crate::view::unwind::dwarf::{self, Expression, op};
 const RETURN_COLUMN: u8 = 16;
 /// `rsp`.
 const SP: u8 = 7;
+/// `rbx`, which has the block where a call is made on the caller's behalf.
+const BLOCK: u8 = 3;
 
 /// `lea …(%rip), %rcx`, with which a stub goes on behind its call, and its length. It names the address behind the site.
 const LEA: u64 = 0x0d_8d48;
@@ -28,7 +31,7 @@ fn returns() -> Expression {
     code
 }
 
-/// Adds the signed displacement of four bytes at `distance` from the address on the stack, and `LEA_LENGTH - 3` more.
+/// What the `lea` at the address on the stack names: the signed displacement at its end counts from behind it.
 fn named_by_lea(code: &mut Expression) {
     const SIGN: u64 = 1 << 31;
     code.op(op::DUP).add(3).load(4).number(SIGN).op(op::XOR).number(SIGN).op(op::MINUS);
@@ -37,12 +40,14 @@ fn named_by_lea(code: &mut Expression) {
 
 /// The rules, for blocks of which the first one's address is at `pool`.
 pub fn unwinding(pool: usize) -> Option<Unwinding> {
-    let (watched_start, watched_end) = watched_range();
+    let mut parts =
+        alloc::vec![(forward_rules(), forward_range()), (watched_rules(pool), watched_range())];
+    parts.sort_unstable_by_key(|(_, range)| *range);
     Some(Unwinding {
         return_column: RETURN_COLUMN,
         stub: stub_rules(),
         resident: resident_rules(pool),
-        watched: (watched_rules(pool), watched_start, watched_end),
+        parts,
     })
 }
 
@@ -77,37 +82,33 @@ fn stub_rules() -> Vec<u8> {
     rules
 }
 
-/// The block in `pool` for which the condition holds.
+/// The block in `pool` for which the condition holds; 0 where there is none.
 fn block(pool: usize, is_found: &Expression) -> Expression {
+    let mut one = Expression::new();
+    one.number(1);
+    let mut ends = Expression::new();
+    ends.op(op::DUP).number(0).op(op::EQ).either(&one, is_found);
     let mut next = Expression::new();
     next.add(NEXT_BLOCK as u64).op(op::DEREF);
     let mut block = Expression::new();
-    block.address(pool).op(op::DEREF).until(is_found, &next);
+    block.address(pool).op(op::DEREF).until(&ends, &next);
     block
 }
 
-/// Where a watched call is made: on the caller's stack. The block of the thread has the stack pointer, and where the stub goes on.
-fn watched_rules(pool: usize) -> Vec<u8> {
-    let mut is_found = Expression::new();
-    is_found.op(op::DUP).add(offset_of!(Block, watched_sp) as u64).op(op::DEREF);
-    is_found.register(SP, 0).op(op::EQ).op(op::OVER);
-    is_found.add(offset_of!(Block, state) as u64).load(4).number(1).op(op::EQ).op(op::AND);
-    let mut rules = Vec::new();
-    let mut frame = Expression::new();
-    frame.register(SP, 0);
-    dwarf::frame_is(&mut rules, &frame);
-    let mut way = block(pool, &is_found);
-    way.add(offset_of!(Block, watched_way) as u64);
-    dwarf::register_at(&mut rules, RETURN_COLUMN, &way);
-    rules
+/// What `value` makes of the block; of none, the value that `register` has, with which the debugger ends.
+fn of_block(block: &Expression, value: &Expression, register: u8) -> Expression {
+    let mut none = Expression::new();
+    none.op(op::DROP).register(register, 0);
+    let mut code = Expression::new();
+    code.append(block).op(op::DUP).either(value, &none);
+    code
 }
 
-/// In the resident: the registers are those that the entry has pushed, right below the thread's block, in whose
-/// stack the stack pointer is.
-fn resident_rules(pool: usize) -> Vec<u8> {
+/// The caller's registers, as the entry has pushed them right below the block.
+fn pushed(block: &Expression) -> Vec<u8> {
     const REGISTERS: [(u8, usize); 12] = [
         (RETURN_COLUMN, offset_of!(CallRegs, rip)),
-        (3, offset_of!(CallRegs, rbx)),
+        (BLOCK, offset_of!(CallRegs, rbx)),
         (6, offset_of!(CallRegs, rbp)),
         (12, offset_of!(CallRegs, r12)),
         (13, offset_of!(CallRegs, r13)),
@@ -119,23 +120,49 @@ fn resident_rules(pool: usize) -> Vec<u8> {
         (8, offset_of!(CallRegs, r8)),
         (9, offset_of!(CallRegs, r9)),
     ];
+    let saved = |offset: usize, register: u8| {
+        let mut value = Expression::new();
+        value.number((size_of::<CallRegs>() - offset) as u64).op(op::MINUS).op(op::DEREF);
+        of_block(block, &value, register)
+    };
+    let mut rules = Vec::new();
+    dwarf::frame_is(&mut rules, &saved(offset_of!(CallRegs, rsp), SP));
+    for (register, offset) in REGISTERS {
+        dwarf::register_is(&mut rules, register, &saved(offset, register));
+    }
+    rules
+}
+
+/// In the resident, anywhere: the thread's block is the one in whose stack the stack pointer is.
+fn resident_rules(pool: usize) -> Vec<u8> {
     // 0 < block - rsp <= STACK
     let mut is_found = Expression::new();
     is_found.op(op::DUP).register(SP, 0).op(op::MINUS);
     is_found.op(op::DUP).number(0).op(op::GT);
     is_found.op(op::SWAP).number(STACK as u64).op(op::LE).op(op::AND);
-    let block = block(pool, &is_found);
-    let saved = |offset: usize| {
-        let mut code = Expression::new();
-        code.append(&block).number((size_of::<CallRegs>() - offset) as u64).op(op::MINUS);
-        code
-    };
+    pushed(&block(pool, &is_found))
+}
+
+/// Where a call is made on the caller's behalf: a register has the block, so that thousands of threads that wait are found as fast.
+fn forward_rules() -> Vec<u8> {
+    let mut block = Expression::new();
+    block.register(BLOCK, 0);
+    pushed(&block)
+}
+
+/// Where a watched call is made, on the caller's stack: the block of the thread has the stack pointer, and where the stub goes on.
+fn watched_rules(pool: usize) -> Vec<u8> {
+    let mut is_found = Expression::new();
+    is_found.op(op::DUP).add(offset_of!(Block, watched_sp) as u64).op(op::DEREF);
+    is_found.register(SP, 0).op(op::EQ).op(op::OVER);
+    is_found.add(offset_of!(Block, state) as u64).load(4).number(1).op(op::EQ).op(op::AND);
+    let mut way = Expression::new();
+    way.add(offset_of!(Block, watched_way) as u64).op(op::DEREF);
+    let mut frame = Expression::new();
+    frame.register(SP, 0);
     let mut rules = Vec::new();
-    let mut frame = saved(offset_of!(CallRegs, rsp));
-    frame.op(op::DEREF);
     dwarf::frame_is(&mut rules, &frame);
-    for (register, offset) in REGISTERS {
-        dwarf::register_at(&mut rules, register, &saved(offset));
-    }
+    let address = of_block(&block(pool, &is_found), &way, RETURN_COLUMN);
+    dwarf::register_is(&mut rules, RETURN_COLUMN, &address);
     rules
 }

@@ -125,7 +125,7 @@ pub(super) fn watched_check() -> usize {
     vload_watched_entry as *const () as usize
 }
 
-/// The way of a watched call once the block knows it.
+/// The way of a watched call, once the block knows it.
 pub(super) fn watched_range() -> (usize, usize) {
     (vload_watched_kept as *const () as usize, vload_watched_end as *const () as usize)
 }

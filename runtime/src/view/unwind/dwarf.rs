@@ -8,6 +8,8 @@ pub mod op {
     pub const DEREF: u8 = 0x06;
     /// The number on top once more.
     pub const DUP: u8 = 0x12;
+    /// Without the number on top.
+    pub const DROP: u8 = 0x13;
     /// The second number once more.
     pub const OVER: u8 = 0x14;
     /// The two on top change places.
@@ -42,7 +44,6 @@ const DEREF_SIZE: u8 = 0x94;
 const JUMP: usize = 3;
 
 const DEF_CFA_EXPRESSION: u8 = 0x0f;
-const EXPRESSION: u8 = 0x10;
 const VAL_EXPRESSION: u8 = 0x16;
 
 /// An expression: operations on a stack of words.
@@ -135,12 +136,6 @@ pub fn frame_is(rules: &mut Vec<u8>, expression: &Expression) {
 /// The register had the value that the expression gives.
 pub fn register_is(rules: &mut Vec<u8>, register: u8, expression: &Expression) {
     rules.extend([VAL_EXPRESSION, register]);
-    block(rules, expression);
-}
-
-/// The register was saved at the address that the expression gives.
-pub fn register_at(rules: &mut Vec<u8>, register: u8, expression: &Expression) {
-    rules.extend([EXPRESSION, register]);
     block(rules, expression);
 }
 

@@ -56,11 +56,11 @@ const NAMES: [&str; SECTIONS] =
     ["", ".text", ".vdso", ".debug_frame", ".eh_frame", ".symtab", ".strtab"];
 const RESIDENT: &CStr = c"vload";
 
-/// Makes the image, for a process whose vDSO is at `base`, if it has one. Its address; `None` where the architecture
-/// has no rules, or there is no memory to spare.
-pub fn begin(base: Option<usize>) -> Option<usize> {
+/// Makes the image, for a process whose vDSO is at `base`. Its address; `None` where the architecture has no rules, or there
+/// is no memory to spare.
+pub fn begin(base: usize) -> Option<usize> {
     let rules = arch::unwinding((&raw const POOL).addr())?;
-    let vdso = base.and_then(vdso::read).unwrap_or_default();
+    let vdso = vdso::read(base).unwrap_or_default();
     let mut image = Image::default();
     let (start, end) = arch::text_range();
     image.sections[TEXT] = executable(start, end - start);
@@ -68,8 +68,8 @@ pub fn begin(base: Option<usize>) -> Option<usize> {
     image.symbols(&vdso, start, end - start);
     if let Some((address, frames)) = vdso.frames {
         image.put(VDSO_FRAMES, PROGBITS, frames);
+        // Not said to be in memory: that is no part of this image.
         image.sections[VDSO_FRAMES].address = address;
-        image.sections[VDSO_FRAMES].flags = ALLOC;
     }
     let cie = image.frames(&rules, start, end);
     image.place(cie)
@@ -143,15 +143,17 @@ impl Image {
     fn frames(&mut self, rules: &Unwinding, start: usize, end: usize) -> u32 {
         let mut content = Vec::new();
         let mut add = |set: &[u8]| cie(&mut content, rules.return_column, set);
-        let (ref watched, watched_start, watched_end) = rules.watched;
-        let [resident, watched, stub] = [&rules.resident, watched, &rules.stub].map(|set| add(set));
-        let description = [
-            Description::new(resident, start, watched_start - start),
-            Description::new(watched, watched_start, watched_end - watched_start),
-            Description::new(resident, watched_end, end - watched_end),
-        ];
+        let [stub, resident] = [&rules.stub, &rules.resident].map(|set| add(set));
+        let mut descriptions = Vec::new();
+        let mut from = start;
+        for (set, (start, end)) in &rules.parts {
+            descriptions.push(Description::new(resident, from, start - from));
+            descriptions.push(Description::new(add(set), *start, end - start));
+            from = *end;
+        }
+        descriptions.push(Description::new(resident, from, end - from));
         // SAFETY: descriptions have no padding.
-        content.extend_from_slice(unsafe { bytes_of(&description) });
+        content.extend_from_slice(unsafe { bytes_of(&descriptions) });
         self.put(FRAMES, PROGBITS, &content);
         stub
     }
@@ -164,9 +166,13 @@ impl Image {
         self.sections[FRAMES].size = size - self.sections[FRAMES].offset;
         // The debugger looks for a mapping that begins there: nothing that the kernel could make one with it is before.
         let before = sys::map_anonymous(PAGE + size).ok()?;
-        guard::own(before, PAGE + size);
         // SAFETY: the page is ours and unused.
-        unsafe { sys::map_nothing(before, PAGE) }.ok()?;
+        if unsafe { sys::map_nothing(before, PAGE) }.is_err() {
+            // SAFETY: nobody knows the mapping.
+            unsafe { sys::munmap(before, PAGE + size) };
+            return None;
+        }
+        guard::own(before, PAGE + size);
         let start = before + PAGE;
         self.headers(start, size);
         // SAFETY: mapped above, and nobody else knows it.

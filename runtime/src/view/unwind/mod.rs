@@ -23,8 +23,8 @@ pub struct Unwinding {
     pub stub: Vec<u8>,
     /// Those in the resident.
     pub resident: Vec<u8>,
-    /// Those where a watched call is made in it, and from where to where that is.
-    pub watched: (Vec<u8>, usize, usize),
+    /// Those of parts of its text, from an address to another one, in their order.
+    pub parts: Vec<(Vec<u8>, (usize, usize))>,
 }
 
 /// A frame description in `.debug_frame`: length, place of its CIE, first address, length (DWARF 5, section 6.4.1).
@@ -55,10 +55,8 @@ pub fn describe(index: usize, start: usize, size: usize) {
         return;
     }
     let place = (stubs as *mut Description).wrapping_add(index);
-    let description = match size {
-        0 => Description { length: 0, cie: 0, start: 0, size: 0 },
-        _ => Description::new(CIE.load(Ordering::Relaxed) as u32, start, size),
-    };
+    // Of no length where there are none: one that is all 0 would end the section for some.
+    let description = Description::new(CIE.load(Ordering::Relaxed) as u32, start, size);
     // SAFETY: the image has one for each entry of the table, and that of an entry is written by who changes it.
     unsafe { place.write(description) };
 }
