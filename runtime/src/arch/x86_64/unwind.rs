@@ -21,6 +21,9 @@ const BLOCK: u8 = 3;
 /// `lea …(%rip), %rcx`, with which a stub goes on behind its call, and its length. It names the address behind the site.
 const LEA: u64 = 0x0d_8d48;
 const LEA_LENGTH: u8 = 7;
+/// Bytes that no set of rules is longer than.
+const MOST: usize = 2048;
+
 /// `ret`, with which the stub of a function does.
 const RET: u64 = 0xc3;
 
@@ -53,7 +56,7 @@ pub fn unwinding(pool: usize) -> Option<Unwinding> {
 
 /// Behind the call of a stub, or where the resident goes on in it: nothing has been pushed.
 fn stub_rules() -> Vec<u8> {
-    let mut rules = Vec::new();
+    let mut rules = Vec::with_capacity(MOST);
     // The frame ends where the stack pointer is; behind the return address for a function's stub.
     let mut frame = returns();
     frame.number(8).op(op::MUL).register(SP, 0).op(op::PLUS);
@@ -125,7 +128,7 @@ fn pushed(block: &Expression) -> Vec<u8> {
         value.number((size_of::<CallRegs>() - offset) as u64).op(op::MINUS).op(op::DEREF);
         of_block(block, &value, register)
     };
-    let mut rules = Vec::new();
+    let mut rules = Vec::with_capacity(MOST);
     dwarf::frame_is(&mut rules, &saved(offset_of!(CallRegs, rsp), SP));
     for (register, offset) in REGISTERS {
         dwarf::register_is(&mut rules, register, &saved(offset, register));
@@ -160,7 +163,7 @@ fn watched_rules(pool: usize) -> Vec<u8> {
     way.add(offset_of!(Block, watched_way) as u64).op(op::DEREF);
     let mut frame = Expression::new();
     frame.register(SP, 0);
-    let mut rules = Vec::new();
+    let mut rules = Vec::with_capacity(MOST);
     dwarf::frame_is(&mut rules, &frame);
     let address = of_block(&block(pool, &is_found), &way, RETURN_COLUMN);
     dwarf::register_is(&mut rules, RETURN_COLUMN, &address);

@@ -46,9 +46,20 @@ const JUMP: usize = 3;
 const DEF_CFA_EXPRESSION: u8 = 0x0f;
 const VAL_EXPRESSION: u8 = 0x16;
 
-/// An expression: operations on a stack of words.
-#[derive(Default)]
-pub struct Expression(Vec<u8>);
+/// The longest expression, in bytes.
+const LONGEST: usize = 192;
+
+/// An expression: operations on a stack of words. Every program makes some when it starts, so they take no heap.
+pub struct Expression {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+impl Default for Expression {
+    fn default() -> Self {
+        Self { bytes: [0; LONGEST], length: 0 }
+    }
+}
 
 impl Expression {
     /// One that does nothing.
@@ -57,73 +68,73 @@ impl Expression {
         Self::default()
     }
 
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> &mut Self {
+        self.bytes[self.length..][..bytes.len()].copy_from_slice(bytes);
+        self.length += bytes.len();
+        self
+    }
+
     /// An operation without operands.
     pub fn op(&mut self, code: u8) -> &mut Self {
-        self.0.push(code);
-        self
+        self.put(&[code])
     }
 
     /// Pushes a number.
     pub fn number(&mut self, value: u64) -> &mut Self {
         match u8::try_from(value) {
             Ok(small @ 0..32) => self.op(LIT0 + small),
-            _ => {
-                self.0.push(CONST8U);
-                self.0.extend(value.to_ne_bytes());
-                self
-            }
+            _ => self.op(CONST8U).put(&value.to_ne_bytes()),
         }
     }
 
     /// Pushes an address.
     pub fn address(&mut self, value: usize) -> &mut Self {
-        self.0.push(ADDR);
-        self.0.extend(value.to_ne_bytes());
-        self
+        self.op(ADDR).put(&value.to_ne_bytes())
     }
 
     /// Pushes a register, one of the first 32, and `offset` more, at most 63.
     pub fn register(&mut self, register: u8, offset: u8) -> &mut Self {
-        self.0.extend([BREG0 + register, offset]);
-        self
+        self.put(&[BREG0 + register, offset])
     }
 
     /// Adds a number to the top.
     pub fn add(&mut self, value: u64) -> &mut Self {
-        self.0.push(PLUS_UCONST);
-        uleb(&mut self.0, value as usize);
+        self.op(PLUS_UCONST);
+        uleb(value as usize, |byte| {
+            self.op(byte);
+        });
         self
     }
 
     /// The `size` bytes at an address.
     pub fn load(&mut self, size: u8) -> &mut Self {
-        self.0.extend([DEREF_SIZE, size]);
-        self
+        self.put(&[DEREF_SIZE, size])
     }
 
     /// What `other` does.
     pub fn append(&mut self, other: &Self) -> &mut Self {
-        self.0.extend_from_slice(&other.0);
-        self
+        self.put(other.bytes())
     }
 
     /// Takes the top: `then` if it is not 0, else `other`.
     pub fn either(&mut self, then: &Self, other: &Self) -> &mut Self {
-        self.jump(BRA, (other.0.len() + JUMP) as isize).append(other);
-        self.jump(SKIP, then.0.len() as isize).append(then)
+        self.jump(BRA, (other.length + JUMP) as isize).append(other);
+        self.jump(SKIP, then.length as isize).append(then)
     }
 
     /// Does `step` again and again while `condition`, which pushes a word, is 0.
     pub fn until(&mut self, condition: &Self, step: &Self) -> &mut Self {
-        let turn = condition.0.len() + JUMP + step.0.len() + JUMP;
-        self.append(condition).jump(BRA, (step.0.len() + JUMP) as isize).append(step);
+        let turn = condition.length + JUMP + step.length + JUMP;
+        self.append(condition).jump(BRA, (step.length + JUMP) as isize).append(step);
         self.jump(SKIP, -(turn as isize))
     }
 
     fn jump(&mut self, code: u8, distance: isize) -> &mut Self {
-        self.0.push(code);
-        self.0.extend((distance as i16).to_ne_bytes());
-        self
+        self.op(code).put(&(distance as i16).to_ne_bytes())
     }
 }
 
@@ -140,15 +151,15 @@ pub fn register_is(rules: &mut Vec<u8>, register: u8, expression: &Expression) {
 }
 
 fn block(rules: &mut Vec<u8>, expression: &Expression) {
-    uleb(rules, expression.0.len());
-    rules.extend_from_slice(&expression.0);
+    uleb(expression.length, |byte| rules.push(byte));
+    rules.extend_from_slice(expression.bytes());
 }
 
 /// An unsigned number in groups of seven bits, the lowest first (section 7.6).
-fn uleb(bytes: &mut Vec<u8>, mut value: usize) {
+fn uleb(mut value: usize, mut put: impl FnMut(u8)) {
     while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
+        put(value as u8 | 0x80);
         value >>= 7;
     }
-    bytes.push(value as u8);
+    put(value as u8);
 }

@@ -91,7 +91,9 @@ const HEADERS: usize =
 
 impl Default for Image {
     fn default() -> Self {
-        Self { bytes: alloc::vec![0; HEADERS], sections: [Section::default(); SECTIONS] }
+        let mut bytes = Vec::with_capacity(2 * PAGE);
+        bytes.resize(HEADERS, 0);
+        Self { bytes, sections: [Section::default(); SECTIONS] }
     }
 }
 
@@ -106,7 +108,7 @@ impl Image {
 
     /// Adds the names of the sections, and the symbols: vload's text is one, the others are the vDSO's.
     fn symbols(&mut self, vdso: &Vdso, start: usize, size: usize) {
-        let mut strings = Vec::new();
+        let mut strings = Vec::with_capacity(PAGE);
         for (section, name) in self.sections.iter_mut().zip(NAMES) {
             section.name = strings.len() as u32;
             strings.extend_from_slice(name.as_bytes());
@@ -141,7 +143,7 @@ impl Image {
     /// Adds the sets of rules, and the descriptions of the resident, whose text is from `start` to `end`. Where the
     /// rules for stubs are.
     fn frames(&mut self, rules: &Unwinding, start: usize, end: usize) -> u32 {
-        let mut content = Vec::new();
+        let mut content = Vec::with_capacity(PAGE);
         let mut add = |set: &[u8]| cie(&mut content, rules.return_column, set);
         let [stub, resident] = [&rules.stub, &rules.resident].map(|set| add(set));
         let mut descriptions = Vec::new();
