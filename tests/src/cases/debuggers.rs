@@ -26,7 +26,7 @@ pub fn cases() -> Vec<Case> {
             .seconds(120)
             .plain_only()
             .never_confined(),
-        // It cannot attach to what it takes for another program, once that has threads, and they wait in stubs and in the resident.
+        // gdb must put its own breakpoint somewhere before it looks at threads; these wait in stubs and in the resident.
         Case::new("debuggers/gdb-threads")
             .on(&[Arch::X86_64])
             .needs_program("gdb")
@@ -207,7 +207,8 @@ fn function(line: &str) -> Option<String> {
     (!["??", "vload"].contains(&name)).then(|| name.to_owned())
 }
 
-/// The functions of a backtrace, without the frames of vload's, which have no name or this one. What started `main` is told from the program's file alone.
+/// The functions of a backtrace, without the frames of vload's, which have no name or this one. What started `main` is told
+/// from the program's file alone.
 fn functions(text: &str) -> Vec<String> {
     let mut functions: Vec<_> =
         text.lines().filter(|line| line.starts_with('#')).filter_map(function).collect();

@@ -21,11 +21,11 @@ const BLOCK: u8 = 3;
 /// `lea …(%rip), %rcx`, with which a stub goes on behind its call, and its length. It names the address behind the site.
 const LEA: u64 = 0x0d_8d48;
 const LEA_LENGTH: u8 = 7;
-/// Bytes that no set of rules is longer than.
-const MOST: usize = 2048;
-
 /// `ret`, with which the stub of a function does.
 const RET: u64 = 0xc3;
+
+/// Bytes that no set of rules is longer than.
+const MOST: usize = 2048;
 
 /// Whether the byte at the program counter is that `ret`: 1 or 0.
 fn returns() -> Expression {

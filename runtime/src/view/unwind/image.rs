@@ -9,38 +9,36 @@ use super::vdso::{self, Vdso};
 use super::{CIE, Description, STUBS, Unwinding};
 use crate::arch;
 use crate::memory::guard;
+use crate::patch::raw::section_header::{
+    SHF_ALLOC, SHF_EXECINSTR, SHT_NOBITS, SHT_PROGBITS, SHT_STRTAB, SHT_SYMTAB,
+};
+use crate::patch::raw::sym::{STB_GLOBAL, STT_FUNC};
 use crate::sys;
 use crate::text;
 use crate::thread::POOL;
 use linux_raw_sys::elf::{Elf_Ehdr, Elf_Phdr, Elf_Sym, PF_R, PT_LOAD};
 
-/// `SHT_PROGBITS`, `SHT_SYMTAB`, `SHT_STRTAB` and `SHT_NOBITS` (elf.h).
-const PROGBITS: u32 = 1;
-const SYMTAB: u32 = 2;
-const STRTAB: u32 = 3;
-const NOBITS: u32 = 8;
-/// `SHF_ALLOC` and `SHF_EXECINSTR`.
-const ALLOC: usize = 2;
-const EXECINSTR: usize = 4;
-/// `STT_FUNC` of binding `STB_GLOBAL`.
-const FUNCTION: u8 = 0x12;
+/// `st_info` of a function that others see.
+const FUNCTION: u8 = STB_GLOBAL << 4 | STT_FUNC;
+/// `sh_flags` of text.
+const TEXT_FLAGS: usize = (SHF_ALLOC | SHF_EXECINSTR) as usize;
 
 const PAGE: usize = 4096;
 
 /// A section header (elf.h; both classes).
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-pub(super) struct Section {
-    pub(super) name: u32,
-    pub(super) kind: u32,
-    pub(super) flags: usize,
-    pub(super) address: usize,
-    pub(super) offset: usize,
-    pub(super) size: usize,
-    pub(super) link: u32,
-    pub(super) info: u32,
-    pub(super) align: usize,
-    pub(super) entry: usize,
+struct Section {
+    name: u32,
+    kind: u32,
+    flags: usize,
+    address: usize,
+    offset: usize,
+    size: usize,
+    link: u32,
+    info: u32,
+    align: usize,
+    entry: usize,
 }
 
 /// The sections, in their order.
@@ -67,7 +65,7 @@ pub fn begin(base: usize) -> Option<usize> {
     image.sections[VDSO] = executable(vdso.text.0, vdso.text.1);
     image.symbols(&vdso, start, end - start);
     if let Some((address, frames)) = vdso.frames {
-        image.put(VDSO_FRAMES, PROGBITS, frames);
+        image.put(VDSO_FRAMES, SHT_PROGBITS, frames);
         // Not said to be in memory: that is no part of this image.
         image.sections[VDSO_FRAMES].address = address;
     }
@@ -76,7 +74,7 @@ pub fn begin(base: usize) -> Option<usize> {
 }
 
 fn executable(address: usize, size: usize) -> Section {
-    Section { kind: NOBITS, flags: ALLOC | EXECINSTR, address, size, ..Section::default() }
+    Section { kind: SHT_NOBITS, flags: TEXT_FLAGS, address, size, ..Section::default() }
 }
 
 /// An image that is being made: headers, what the sections have, and last the descriptions.
@@ -133,9 +131,9 @@ impl Image {
             add(strings.len() + name, VDSO, start, size);
         }
         strings.extend_from_slice(vdso.names);
-        self.put(STRINGS, STRTAB, &strings);
+        self.put(STRINGS, SHT_STRTAB, &strings);
         // SAFETY: symbols have no padding.
-        self.put(SYMBOLS, SYMTAB, unsafe { bytes_of(symbols.as_slice()) });
+        self.put(SYMBOLS, SHT_SYMTAB, unsafe { bytes_of(symbols.as_slice()) });
         let section = &mut self.sections[SYMBOLS];
         (section.link, section.info, section.entry) = (STRINGS as u32, 1, size_of::<Elf_Sym>());
     }
@@ -156,7 +154,7 @@ impl Image {
         descriptions.push(Description::new(resident, from, end - from));
         // SAFETY: descriptions have no padding.
         content.extend_from_slice(unsafe { bytes_of(&descriptions) });
-        self.put(FRAMES, PROGBITS, &content);
+        self.put(FRAMES, SHT_PROGBITS, &content);
         stub
     }
 

@@ -1,14 +1,13 @@
 //! What is taken over from the vDSO.
 
 use alloc::vec::Vec;
-use core::mem::size_of;
+use core::mem::offset_of;
 
-use super::image::Section;
+use crate::arch;
+use crate::patch::bytes::{u32_at, word_at};
+use crate::patch::elf::Elf;
+use crate::patch::raw::sym::{SIZEOF_SYM, Sym};
 use crate::text;
-use linux_raw_sys::elf::{Elf_Ehdr, Elf_Sym};
-
-/// `SHT_DYNSYM` (elf.h).
-const DYNSYM: u32 = 11;
 
 /// Its parts, at their addresses.
 #[derive(Default)]
@@ -26,38 +25,19 @@ pub struct Vdso {
 /// Reads the vDSO at `base`.
 pub fn read(base: usize) -> Option<Vdso> {
     let bytes = text::vdso_bytes(base)?;
-    let header: Elf_Ehdr = structure(bytes, 0)?;
-    let section = |index: usize| -> Option<(Section, &'static [u8])> {
-        let section: Section = structure(bytes, header.e_shoff + index * size_of::<Section>())?;
-        let content = bytes.get(section.offset..section.offset.checked_add(section.size)?)?;
-        Some((section, content))
+    let elf = Elf::parse(bytes, arch::patch::MACHINE)?;
+    let at = |address: u64| base.wrapping_add(address as usize);
+    let content = |name: &[u8]| elf.section(name).map_or(&[][..], |section| section.bytes);
+    let function = |symbol: &[u8]| {
+        let name = u32_at(symbol, offset_of!(Sym, st_name))? as usize;
+        let start = at(word_at(symbol, offset_of!(Sym, st_value))?);
+        let size = word_at(symbol, offset_of!(Sym, st_size))? as usize;
+        (size != 0).then_some([name, start, size])
     };
-    let (_, names) = section(header.e_shstrndx.into())?;
-    let mut vdso = Vdso { text: (base, bytes.len()), ..Vdso::default() };
-    for (found, content) in (1..usize::from(header.e_shnum)).filter_map(section) {
-        let name = names.get(found.name as usize..).unwrap_or_default();
-        if name.starts_with(b".eh_frame\0") {
-            vdso.frames = Some((base.wrapping_add(found.address), content));
-        }
-        if found.kind == DYNSYM {
-            let count = content.len() / size_of::<Elf_Sym>();
-            let symbols = (1..count)
-                .filter_map(|index| structure::<Elf_Sym>(content, index * size_of::<Elf_Sym>()));
-            vdso.functions = symbols
-                .filter(|symbol| symbol.st_size != 0)
-                .map(|symbol| {
-                    [symbol.st_name as usize, base.wrapping_add(symbol.st_value), symbol.st_size]
-                })
-                .collect();
-            vdso.names = section(found.link as usize)?.1;
-        }
-    }
-    Some(vdso)
-}
-
-/// The plain structure at `offset`.
-fn structure<T>(bytes: &[u8], offset: usize) -> Option<T> {
-    let bytes = bytes.get(offset..offset.checked_add(size_of::<T>())?)?;
-    // SAFETY: as many bytes as it has, and any are one.
-    Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+    Some(Vdso {
+        text: (base, bytes.len()),
+        frames: elf.section(b".eh_frame").map(|section| (at(section.addr), section.bytes)),
+        functions: content(b".dynsym").chunks_exact(SIZEOF_SYM).filter_map(function).collect(),
+        names: content(b".dynstr"),
+    })
 }
