@@ -84,10 +84,9 @@ pub fn is_filtered(signal: i32, info: &SigInfo) -> bool {
     signal == SIGSYS as i32 && code(info) == SYS_SECCOMP
 }
 
-/// Whether the signal is the trap after a single step (`TRAP_TRACE`).
+/// Whether the signal is the trap after a single step.
 pub fn is_step(signal: i32, info: &SigInfo) -> bool {
-    const TRAP_TRACE: i32 = 2;
-    signal == SIGTRAP as i32 && code(info) == TRAP_TRACE
+    signal == SIGTRAP as i32 && arch::STEPPED.contains(&code(info))
 }
 
 /// The `si_code` by which the resident tells the signal that it sends for a call of the target's own user

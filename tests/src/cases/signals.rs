@@ -54,6 +54,12 @@ pub fn cases() -> Vec<Case> {
         Case::new("signals/returns-static").build(static_c("returns.c")),
         Case::new("signals/crossed").build(Build::c_with("crossed.c", "", &["-pthread"])).on(X86),
         Case::new("signals/stepping").build(Build::c("stepping.c")).on(X86),
+        Case::new("signals/stepping-unreasoned")
+            .build(Build::c("stepping.c"))
+            .run(&["{0}", "unreasoned"])
+            .not_under(&["deny-ptrace"])
+            .never_bounced()
+            .on(X86),
         Case::new("signals/unwinds").build(Build::cxx_with(
             "unwinds.cpp",
             &["-rdynamic", "-fnon-call-exceptions", "-fasynchronous-unwind-tables"],

@@ -19,6 +19,9 @@ const END: u64 = 3;
 const BREAKPOINT: i32 = 0x80;
 /// `si_code` of a breakpoint in a debug register (`TRAP_HWBKPT`).
 const MET: i32 = 4;
+/// `si_code` where a virtual machine has lost what the processor said of a trap (`TRAP_BRKPT`; the host's kernel is older
+/// than 6.14): nothing was done yet of what `MET` has the kernel do, and the breakpoint is met again.
+const LOST: i32 = 1;
 /// `SIGTRAP` in a mask.
 pub(super) const TRAP_BIT: u64 = 1 << (libc::SIGTRAP - 1);
 
@@ -205,7 +208,9 @@ impl State<'_> {
             return self.at_point(tid);
         }
         if !walked {
-            return self.resume(tid, Go::On, signal);
+            let is_lost = signal == libc::SIGTRAP && code == Some(LOST) && self.is_walked(tid);
+            let passed = if is_lost && tracee::is_at_breakpoint(tid)? { 0 } else { signal };
+            return self.resume(tid, Go::On, passed);
         }
         // The end of a step has a code of its own, and so has the first instruction of a handler
         // (ptrace_notify); everything else is a signal of the program's.

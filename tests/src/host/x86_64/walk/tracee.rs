@@ -139,11 +139,20 @@ pub fn signal_code(tid: i32) -> Option<i32> {
 
 /// The program counter of a stopped thread.
 pub fn pc(tid: i32) -> Result<u64> {
+    register(tid, mem::offset_of!(libc::user_regs_struct, rip))
+}
+
+/// Whether a stopped thread is where its breakpoint was set.
+pub fn is_at_breakpoint(tid: i32) -> Result<bool> {
+    Ok(register(tid, mem::offset_of!(libc::user, u_debugreg))? == pc(tid)?)
+}
+
+/// What is at `at` of a stopped thread's `struct user`.
+fn register(tid: i32, at: usize) -> Result<u64> {
     // A value of all ones is no error: errno tells.
     // SAFETY: errno is this thread's; PTRACE_PEEKUSER writes nothing.
     let (value, error) = unsafe {
         *libc::__errno_location() = 0;
-        let at = mem::offset_of!(libc::user_regs_struct, rip);
         (libc::ptrace(libc::PTRACE_PEEKUSER, tid, at, 0), *libc::__errno_location())
     };
     if error != 0 {
@@ -213,7 +222,7 @@ fn set_registers(tid: i32, regs: &libc::user_regs_struct) -> Result<()> {
 
 /// Eight bytes of a thread's memory.
 pub fn peek(tid: i32, at: u64) -> Result<u64> {
-    // SAFETY: as in `pc`.
+    // SAFETY: as in `register`.
     let (value, error) = unsafe {
         *libc::__errno_location() = 0;
         let value = libc::ptrace(libc::PTRACE_PEEKDATA, tid, at as usize, 0);
