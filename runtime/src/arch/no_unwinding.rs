@@ -3,6 +3,6 @@
 use crate::view::unwind::Unwinding;
 
 /// The rules by which a debugger goes from a stub to the site: none.
-pub fn unwinding(_pool: usize) -> Option<Unwinding> {
+pub fn unwinding() -> Option<Unwinding> {
     None
 }

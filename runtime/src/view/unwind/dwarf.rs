@@ -1,6 +1,5 @@
-//! DWARF's call frame information, as far as `arch/*/unwind.rs` needs it (DWARF 5, sections 2.5 and 6.4).
-
-use alloc::vec::Vec;
+//! DWARF's call frame information, as far as `arch/*/unwind.rs` needs it (DWARF 5, sections 2.5 and 6.4). It is made when
+//! vload is built: every start copies it, and few are ever looked at by a debugger.
 
 /// Operations of an expression (section 7.7.1).
 pub mod op {
@@ -48,118 +47,189 @@ const VAL_EXPRESSION: u8 = 0x16;
 
 /// The longest expression, in bytes.
 const LONGEST: usize = 192;
+/// How many addresses a section of rules may have.
+const ADDRESSES: usize = 32;
 
-/// An expression: operations on a stack of words. Every program makes some when it starts, so they take no heap.
+/// An expression: operations on a stack of words.
 pub struct Expression {
     bytes: [u8; LONGEST],
     length: usize,
-}
-
-impl Default for Expression {
-    fn default() -> Self {
-        Self { bytes: [0; LONGEST], length: 0 }
-    }
+    /// Where in it an address is to be put, if there is one.
+    address: Option<usize>,
 }
 
 impl Expression {
     /// One that does nothing.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { bytes: [0; LONGEST], length: 0, address: None }
     }
 
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+    const fn bytes(&self) -> &[u8] {
+        self.bytes.split_at(self.length).0
     }
 
-    fn put(&mut self, bytes: &[u8]) -> &mut Self {
-        self.bytes[self.length..][..bytes.len()].copy_from_slice(bytes);
-        self.length += bytes.len();
+    const fn put(&mut self, bytes: &[u8]) -> &mut Self {
+        copy(&mut self.bytes, &mut self.length, bytes);
         self
     }
 
     /// An operation without operands.
-    pub fn op(&mut self, code: u8) -> &mut Self {
+    pub const fn op(&mut self, code: u8) -> &mut Self {
         self.put(&[code])
     }
 
     /// Pushes a number.
-    pub fn number(&mut self, value: u64) -> &mut Self {
-        match u8::try_from(value) {
-            Ok(small @ 0..32) => self.op(LIT0 + small),
+    pub const fn number(&mut self, value: u64) -> &mut Self {
+        match value {
+            0..32 => self.op(LIT0 + value as u8),
             _ => self.op(CONST8U).put(&value.to_ne_bytes()),
         }
     }
 
-    /// Pushes an address.
-    pub fn address(&mut self, value: usize) -> &mut Self {
-        self.op(ADDR).put(&value.to_ne_bytes())
+    /// Pushes the address that the section is given when it is copied.
+    pub const fn address(&mut self) -> &mut Self {
+        self.op(ADDR);
+        assert!(self.address.is_none());
+        self.address = Some(self.length);
+        self.put(&[0; size_of::<usize>()])
     }
 
     /// Pushes a register, one of the first 32, and `offset` more, at most 63.
-    pub fn register(&mut self, register: u8, offset: u8) -> &mut Self {
+    pub const fn register(&mut self, register: u8, offset: u8) -> &mut Self {
         self.put(&[BREG0 + register, offset])
     }
 
     /// Adds a number to the top.
-    pub fn add(&mut self, value: u64) -> &mut Self {
-        self.op(PLUS_UCONST);
-        uleb(value as usize, |byte| {
-            self.op(byte);
-        });
-        self
+    pub const fn add(&mut self, value: usize) -> &mut Self {
+        let (bytes, length) = uleb(value);
+        self.op(PLUS_UCONST).put(bytes.split_at(length).0)
     }
 
     /// The `size` bytes at an address.
-    pub fn load(&mut self, size: u8) -> &mut Self {
+    pub const fn load(&mut self, size: u8) -> &mut Self {
         self.put(&[DEREF_SIZE, size])
     }
 
     /// What `other` does.
-    pub fn append(&mut self, other: &Self) -> &mut Self {
+    pub const fn append(&mut self, other: &Self) -> &mut Self {
+        if let Some(at) = other.address {
+            assert!(self.address.is_none());
+            self.address = Some(self.length + at);
+        }
         self.put(other.bytes())
     }
 
     /// Takes the top: `then` if it is not 0, else `other`.
-    pub fn either(&mut self, then: &Self, other: &Self) -> &mut Self {
+    pub const fn either(&mut self, then: &Self, other: &Self) -> &mut Self {
         self.jump(BRA, (other.length + JUMP) as isize).append(other);
         self.jump(SKIP, then.length as isize).append(then)
     }
 
     /// Does `step` again and again while `condition`, which pushes a word, is 0.
-    pub fn until(&mut self, condition: &Self, step: &Self) -> &mut Self {
+    pub const fn until(&mut self, condition: &Self, step: &Self) -> &mut Self {
         let turn = condition.length + JUMP + step.length + JUMP;
         self.append(condition).jump(BRA, (step.length + JUMP) as isize).append(step);
         self.jump(SKIP, -(turn as isize))
     }
 
-    fn jump(&mut self, code: u8, distance: isize) -> &mut Self {
+    const fn jump(&mut self, code: u8, distance: isize) -> &mut Self {
         self.op(code).put(&(distance as i16).to_ne_bytes())
     }
 }
 
-/// The frame is at what the expression gives.
-pub fn frame_is(rules: &mut Vec<u8>, expression: &Expression) {
-    rules.push(DEF_CFA_EXPRESSION);
-    block(rules, expression);
+/// Sets of rules (CIEs; section 6.4.1) of up to `SIZE` bytes, one behind the other.
+pub struct Rules<const SIZE: usize> {
+    bytes: [u8; SIZE],
+    length: usize,
+    /// Where in them the address is to be put.
+    addresses: [u16; ADDRESSES],
+    count: usize,
 }
 
-/// The register had the value that the expression gives.
-pub fn register_is(rules: &mut Vec<u8>, register: u8, expression: &Expression) {
-    rules.extend([VAL_EXPRESSION, register]);
-    block(rules, expression);
-}
-
-fn block(rules: &mut Vec<u8>, expression: &Expression) {
-    uleb(expression.length, |byte| rules.push(byte));
-    rules.extend_from_slice(expression.bytes());
-}
-
-/// An unsigned number in groups of seven bits, the lowest first (section 7.6).
-fn uleb(mut value: usize, mut put: impl FnMut(u8)) {
-    while value >= 0x80 {
-        put(value as u8 | 0x80);
-        value >>= 7;
+impl<const SIZE: usize> Rules<SIZE> {
+    /// No set.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { bytes: [0; SIZE], length: 0, addresses: [0; ADDRESSES], count: 0 }
     }
-    put(value as u8);
+
+    /// Begins a set, whose return address is in the column. Where it is.
+    pub const fn begin(&mut self, return_column: u8) -> u32 {
+        /// The length, `CIE_id`, version 3 without an augmentation, factors 1 and 1.
+        const BEGINNING: [u8; 12] = [0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 3, 0, 1, 1];
+        let at = self.length;
+        self.put(&BEGINNING);
+        self.put(&[return_column]);
+        at as u32
+    }
+
+    /// The frame is at what the expression gives.
+    pub const fn frame_is(&mut self, expression: &Expression) {
+        self.put(&[DEF_CFA_EXPRESSION]);
+        self.block(expression);
+    }
+
+    /// The register had the value that the expression gives.
+    pub const fn register_is(&mut self, register: u8, expression: &Expression) {
+        self.put(&[VAL_EXPRESSION, register]);
+        self.block(expression);
+    }
+
+    /// Ends the set that began at `at`.
+    pub const fn end(&mut self, at: u32) {
+        // What fills it up is `DW_CFA_nop`, 0.
+        self.length = self.length.next_multiple_of(size_of::<usize>());
+        let mut place = at as usize;
+        let length = (self.length - place - size_of::<u32>()) as u32;
+        copy(&mut self.bytes, &mut place, &length.to_ne_bytes());
+    }
+
+    const fn block(&mut self, expression: &Expression) {
+        let (bytes, length) = uleb(expression.length);
+        self.put(bytes.split_at(length).0);
+        if let Some(at) = expression.address {
+            self.addresses[self.count] = (self.length + at) as u16;
+            self.count += 1;
+        }
+        self.put(expression.bytes());
+    }
+
+    const fn put(&mut self, bytes: &[u8]) {
+        copy(&mut self.bytes, &mut self.length, bytes);
+    }
+
+    /// The sets.
+    pub const fn bytes(&self) -> &[u8] {
+        self.bytes.split_at(self.length).0
+    }
+
+    /// Where in them the address is to be put.
+    pub const fn addresses(&self) -> &[u16] {
+        self.addresses.split_at(self.count).0
+    }
+}
+
+/// Copies `from` to `place`, which moves behind it.
+const fn copy(to: &mut [u8], place: &mut usize, from: &[u8]) {
+    let mut index = 0;
+    while index < from.len() {
+        to[*place] = from[index];
+        *place += 1;
+        index += 1;
+    }
+}
+
+/// An unsigned number in groups of seven bits, the lowest first (section 7.6), and how many they are.
+const fn uleb(mut value: usize) -> ([u8; 10], usize) {
+    let (mut bytes, mut length) = ([0; 10], 0);
+    loop {
+        let more = value >= 0x80;
+        bytes[length] = value as u8 & 0x7f | (more as u8) << 7;
+        value >>= 7;
+        length += 1;
+        if !more {
+            return (bytes, length);
+        }
+    }
 }

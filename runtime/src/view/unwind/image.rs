@@ -57,7 +57,7 @@ const RESIDENT: &CStr = c"vload";
 /// Makes the image, for a process whose vDSO is at `base`. Its address; `None` where the architecture has no rules, or there
 /// is no memory to spare.
 pub fn begin(base: usize) -> Option<usize> {
-    let rules = arch::unwinding((&raw const POOL).addr())?;
+    let rules = arch::unwinding()?;
     let vdso = vdso::read(base).unwrap_or_default();
     let mut image = Image::default();
     let (start, end) = arch::text_range();
@@ -69,8 +69,8 @@ pub fn begin(base: usize) -> Option<usize> {
         // Not said to be in memory: that is no part of this image.
         image.sections[VDSO_FRAMES].address = address;
     }
-    let cie = image.frames(&rules, start, end);
-    image.place(cie)
+    image.frames(&rules, start, end);
+    image.place(rules.stub)
 }
 
 fn executable(address: usize, size: usize) -> Section {
@@ -138,24 +138,28 @@ impl Image {
         (section.link, section.info, section.entry) = (STRINGS as u32, 1, size_of::<Elf_Sym>());
     }
 
-    /// Adds the sets of rules, and the descriptions of the resident, whose text is from `start` to `end`. Where the
-    /// rules for stubs are.
-    fn frames(&mut self, rules: &Unwinding, start: usize, end: usize) -> u32 {
-        let mut content = Vec::with_capacity(PAGE);
-        let mut add = |set: &[u8]| cie(&mut content, rules.return_column, set);
-        let [stub, resident] = [&rules.stub, &rules.resident].map(|set| add(set));
-        let mut descriptions = Vec::new();
-        let mut from = start;
-        for (set, (start, end)) in &rules.parts {
-            descriptions.push(Description::new(resident, from, start - from));
-            descriptions.push(Description::new(add(set), *start, end - start));
-            from = *end;
+    /// Adds the sets of rules, and the descriptions of the resident, whose text is from `start` to `end`.
+    fn frames(&mut self, rules: &Unwinding, start: usize, end: usize) {
+        self.put(FRAMES, SHT_PROGBITS, rules.rules);
+        let section = self.sections[FRAMES].offset;
+        let pool = (&raw const POOL).addr().to_ne_bytes();
+        for &at in rules.addresses {
+            self.bytes[section + usize::from(at)..][..pool.len()].copy_from_slice(&pool);
         }
-        descriptions.push(Description::new(resident, from, end - from));
+        let mut from = start;
+        for (set, (start, end)) in rules.parts {
+            self.describe(rules.resident, from, start);
+            self.describe(set, start, end);
+            from = end;
+        }
+        self.describe(rules.resident, from, end);
+    }
+
+    /// Adds a description of the text from `start` to `end`, with the rules at `cie`.
+    fn describe(&mut self, cie: u32, start: usize, end: usize) {
+        let description = [Description::new(cie, start, end - start)];
         // SAFETY: descriptions have no padding.
-        content.extend_from_slice(unsafe { bytes_of(&descriptions) });
-        self.put(FRAMES, SHT_PROGBITS, &content);
-        stub
+        self.bytes.extend_from_slice(unsafe { bytes_of(&description) });
     }
 
     /// Puts it into memory, with room for as many descriptions as there may be patched texts, and says what is there
@@ -219,22 +223,6 @@ impl Image {
         }
         self.bytes[..HEADERS].copy_from_slice(&headers);
     }
-}
-
-/// Appends rules (a CIE; DWARF 5, section 6.4.1). Where they are.
-fn cie(section: &mut Vec<u8>, return_column: u8, rules: &[u8]) -> u32 {
-    /// `CIE_id`, version 3 without an augmentation, factors 1 and 1.
-    const BEGINNING: [u8; 8] = [0xff, 0xff, 0xff, 0xff, 3, 0, 1, 1];
-    let at = section.len();
-    let used = size_of::<u32>() + BEGINNING.len() + 1 + rules.len();
-    let length = used.next_multiple_of(size_of::<usize>()) - size_of::<u32>();
-    section.extend((length as u32).to_ne_bytes());
-    section.extend(BEGINNING);
-    section.push(return_column);
-    section.extend_from_slice(rules);
-    // `DW_CFA_nop`.
-    section.resize(at + size_of::<u32>() + length, 0);
-    at as u32
 }
 
 /// The bytes of plain structures.

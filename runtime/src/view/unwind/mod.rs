@@ -12,19 +12,20 @@ mod vdso;
 
 pub use image::begin;
 
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// What an architecture says of itself.
 pub struct Unwinding {
-    /// The column of the return address.
-    pub return_column: u8,
-    /// The rules behind the call of a stub.
-    pub stub: Vec<u8>,
-    /// Those in the resident.
-    pub resident: Vec<u8>,
-    /// Those of parts of its text, from an address to another one, in their order.
-    pub parts: Vec<(Vec<u8>, (usize, usize))>,
+    /// The sets of rules.
+    pub rules: &'static [u8],
+    /// Where in them the address of the first thread's block is to be put.
+    pub addresses: &'static [u16],
+    /// Where the rules behind the call of a stub are.
+    pub stub: u32,
+    /// Where those in the resident are.
+    pub resident: u32,
+    /// Where those of parts of its text are, which are from an address to another one, in their order.
+    pub parts: [(u32, (usize, usize)); 2],
 }
 
 /// A frame description in `.debug_frame`: length, place of its CIE, first address, length (DWARF 5, section 6.4.1).
