@@ -35,7 +35,7 @@ struct Sets<const SIZE: usize> {
 static SETS: Sets<{ sets::<4096>().rules.bytes().len() }> = sets();
 
 const fn sets<const SIZE: usize>() -> Sets<SIZE> {
-    let mut rules = Rules::new();
+    let mut rules = Rules::EMPTY;
     let stub = rules.begin(RETURN_COLUMN);
     stub_rules(&mut rules);
     rules.end(stub);
@@ -53,7 +53,7 @@ const fn sets<const SIZE: usize>() -> Sets<SIZE> {
 
 /// Whether the byte at the program counter is that `ret`: 1 or 0.
 const fn returns() -> Expression {
-    let mut code = Expression::new();
+    let mut code = Expression::EMPTY;
     code.register(RETURN_COLUMN, 0).load(1).number(RET).op(op::EQ);
     code
 }
@@ -84,21 +84,21 @@ const fn stub_rules<const SIZE: usize>(rules: &mut Rules<SIZE>) {
     let mut frame = returns();
     frame.number(8).op(op::MUL).register(SP, 0).op(op::PLUS);
     rules.frame_is(&frame);
-    let mut address = Expression::new();
+    let mut address = Expression::EMPTY;
     // A `lea` at the counter, or right before it; else it stays, and the debugger ends there.
-    let mut at = Expression::new();
+    let mut at = Expression::EMPTY;
     named_by_lea(&mut at);
-    let mut stays = Expression::new();
+    let mut stays = Expression::EMPTY;
     stays.add(LEA_LENGTH as usize);
-    let mut before = Expression::new();
+    let mut before = Expression::EMPTY;
     before.number(LEA_LENGTH as u64).op(op::MINUS);
     is_lea(&mut before);
     before.either(&at, &stays);
-    let mut named = Expression::new();
+    let mut named = Expression::EMPTY;
     named.register(RETURN_COLUMN, 0);
     is_lea(&mut named);
     named.either(&at, &before);
-    let mut on_stack = Expression::new();
+    let mut on_stack = Expression::EMPTY;
     on_stack.register(SP, 0).op(op::DEREF);
     address.append(&returns()).either(&on_stack, &named);
     rules.register_is(RETURN_COLUMN, &address);
@@ -111,22 +111,22 @@ const fn is_lea(code: &mut Expression) {
 
 /// The block for which the condition holds; 0 where there is none.
 const fn block(is_found: &Expression) -> Expression {
-    let mut one = Expression::new();
+    let mut one = Expression::EMPTY;
     one.number(1);
-    let mut ends = Expression::new();
+    let mut ends = Expression::EMPTY;
     ends.op(op::DUP).number(0).op(op::EQ).either(&one, is_found);
-    let mut next = Expression::new();
+    let mut next = Expression::EMPTY;
     next.add(NEXT_BLOCK).op(op::DEREF);
-    let mut block = Expression::new();
+    let mut block = Expression::EMPTY;
     block.address().op(op::DEREF).until(&ends, &next);
     block
 }
 
 /// What `value` makes of the block; of none, the value that `register` has, with which the debugger ends.
 const fn of_block(block: &Expression, value: &Expression, register: u8) -> Expression {
-    let mut none = Expression::new();
+    let mut none = Expression::EMPTY;
     none.op(op::DROP).register(register, 0);
-    let mut code = Expression::new();
+    let mut code = Expression::EMPTY;
     code.append(block).op(op::DUP).either(value, &none);
     code
 }
@@ -158,7 +158,7 @@ const fn pushed<const SIZE: usize>(rules: &mut Rules<SIZE>, block: &Expression) 
 
 /// What was pushed of a register, at `offset` of the caller's registers.
 const fn saved(block: &Expression, offset: usize, register: u8) -> Expression {
-    let mut value = Expression::new();
+    let mut value = Expression::EMPTY;
     value.number((size_of::<CallRegs>() - offset) as u64).op(op::MINUS).op(op::DEREF);
     of_block(block, &value, register)
 }
@@ -166,7 +166,7 @@ const fn saved(block: &Expression, offset: usize, register: u8) -> Expression {
 /// In the resident, anywhere: the thread's block is the one in whose stack the stack pointer is.
 const fn resident_rules<const SIZE: usize>(rules: &mut Rules<SIZE>) {
     // 0 < block - rsp <= STACK
-    let mut is_found = Expression::new();
+    let mut is_found = Expression::EMPTY;
     is_found.op(op::DUP).register(SP, 0).op(op::MINUS);
     is_found.op(op::DUP).number(0).op(op::GT);
     is_found.op(op::SWAP).number(STACK as u64).op(op::LE).op(op::AND);
@@ -175,20 +175,20 @@ const fn resident_rules<const SIZE: usize>(rules: &mut Rules<SIZE>) {
 
 /// Where a call is made on the caller's behalf: a register has the block, so that thousands of threads that wait are found as fast.
 const fn forward_rules<const SIZE: usize>(rules: &mut Rules<SIZE>) {
-    let mut block = Expression::new();
+    let mut block = Expression::EMPTY;
     block.register(BLOCK, 0);
     pushed(rules, &block);
 }
 
 /// Where a watched call is made, on the caller's stack: the block of the thread has the stack pointer, and where the stub goes on.
 const fn watched_rules<const SIZE: usize>(rules: &mut Rules<SIZE>) {
-    let mut is_found = Expression::new();
+    let mut is_found = Expression::EMPTY;
     is_found.op(op::DUP).add(offset_of!(Block, watched_sp)).op(op::DEREF);
     is_found.register(SP, 0).op(op::EQ).op(op::OVER);
     is_found.add(offset_of!(Block, state)).load(4).number(1).op(op::EQ).op(op::AND);
-    let mut way = Expression::new();
+    let mut way = Expression::EMPTY;
     way.add(offset_of!(Block, watched_way)).op(op::DEREF);
-    let mut frame = Expression::new();
+    let mut frame = Expression::EMPTY;
     frame.register(SP, 0);
     rules.frame_is(&frame);
     rules.register_is(RETURN_COLUMN, &of_block(&block(&is_found), &way, RETURN_COLUMN));

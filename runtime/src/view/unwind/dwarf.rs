@@ -60,10 +60,7 @@ pub struct Expression {
 
 impl Expression {
     /// One that does nothing.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { bytes: [0; LONGEST], length: 0, address: None }
-    }
+    pub const EMPTY: Self = Self { bytes: [0; LONGEST], length: 0, address: None };
 
     const fn bytes(&self) -> &[u8] {
         self.bytes.split_at(self.length).0
@@ -149,10 +146,8 @@ pub struct Rules<const SIZE: usize> {
 
 impl<const SIZE: usize> Rules<SIZE> {
     /// No set.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { bytes: [0; SIZE], length: 0, addresses: [0; ADDRESSES], count: 0 }
-    }
+    pub const EMPTY: Self =
+        Self { bytes: [0; SIZE], length: 0, addresses: [0; ADDRESSES], count: 0 };
 
     /// Begins a set, whose return address is in the column. Where it is.
     pub const fn begin(&mut self, return_column: u8) -> u32 {
