@@ -20,6 +20,7 @@ use crate::command::Run;
 use crate::find;
 use crate::handover;
 use crate::message::{NOT_EXECUTABLE, Shown, USAGE, fail};
+use crate::natively;
 use crate::vectors::{Vectors, string};
 
 /// How vload is started.
@@ -78,7 +79,7 @@ pub fn leave(vectors: &Vectors) -> ! {
     if control::ask(control::LEAVE, [0; 3]).is_ok()
         && let Ok(own) = CString::new(own_path(vectors))
     {
-        handover::execute(&own, vectors.argv, vectors);
+        natively::execute(&own, vectors.argv, vectors);
     }
     fail(NOT_EXECUTABLE, format_args!("the session of the outer vload cannot be left"))
 }
@@ -107,7 +108,7 @@ pub fn become_tool(vectors: &Vectors, words: &[&[u8]], first: usize) -> ! {
     let mut argv = Vec::from([kept(b"vload-tool"), kept(&own)]);
     argv.extend(words.iter().map(|word| kept(word)));
     argv.extend_from_slice(vectors.argv.get(first..).unwrap_or(&[]));
-    handover::execute(&program, &argv, vectors)
+    natively::execute(&program, &argv, vectors)
 }
 
 /// Whether a process can read what is in a view when nobody is in it any more.
@@ -139,7 +140,7 @@ pub fn settle(vectors: &Vectors, run: &Run) {
         {
             let (path, _) = find::program(vectors, run.program);
             if words.len() == 1 {
-                handover::execute(&path, &vectors.argv[run.first..], vectors);
+                natively::execute(&path, &vectors.argv[run.first..], vectors);
             }
             words[0] = b"--nest";
             words.extend([&b"--"[..], path.to_bytes()]);

@@ -5,11 +5,10 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-use runtime::image::{Elf, Kind, Limits, Script};
+use runtime::image::{Elf, Kind, Limits};
 use runtime::layer::raw::Event;
-use runtime::process::resolve::{self, Failure, Resolved, Step};
+use runtime::process::resolve::{self, Failure, Resolved};
 use runtime::shown::Quoted;
-use runtime::sys::Errno;
 use runtime::thread::{AltStack, Block, Ownership};
 use runtime::view::{OWN, PROGRAM, unwind};
 use runtime::{arch as resident, layer, process, signal, sys, text, watch};
@@ -23,8 +22,10 @@ use crate::debugger;
 use crate::executable_stack;
 use crate::find;
 use crate::identity::{self, Addresses};
+use crate::interpreter;
 use crate::map::{self, Mapped, Place};
-use crate::message::{NOT_EXECUTABLE, NOT_FOUND, Shown, fail};
+use crate::message::{NOT_EXECUTABLE, Shown, fail};
+use crate::natively;
 use crate::stack::{self, Contents};
 use crate::vdso;
 use crate::vectors::Vectors;
@@ -77,7 +78,7 @@ pub fn run(target: Target<'_>) -> ! {
     let mut argv: Vec<usize> = target.argv.into();
     let file = target.fd;
     let resolved = resolve::resolve(file, target.execfn, target.inaccessible, &mut |step, path| {
-        rewrite(&mut argv, &step, path);
+        interpreter::rewrite(&mut argv, &step, path);
     });
     let resolved = match resolved {
         Ok(resolved) => resolved,
@@ -149,7 +150,7 @@ pub fn run(target: Target<'_>) -> ! {
         auxv.push([client::AT_VLOAD as usize, 1]);
     }
     if let Some(file) = resolved.execfd {
-        auxv.push([AT_EXECFD as usize, lowest(file) as usize]);
+        auxv.push([AT_EXECFD as usize, interpreter::lowest(file) as usize]);
     }
     if !vdso {
         auxv.retain(|pair| !matches!(pair[0] as u32, AT_SYSINFO | AT_SYSINFO_EHDR));
@@ -179,48 +180,6 @@ pub fn run(target: Target<'_>) -> ! {
     identity::set_memory_map(&built, &auxv, &addresses(&resolved.elf, &program, &interp, random));
     runtime::view::debugger::tell();
     enter(built.sp, start)
-}
-
-/// The file of a binfmt_misc interpreter, at the number the kernel would have given it: the lowest
-/// free one, and open across the interpreter's own execs.
-fn lowest(file: i32) -> i32 {
-    match sys::duplicate(file, 0, false) {
-        Ok(copy) if copy < file => {
-            sys::close(file);
-            copy
-        }
-        Ok(copy) => {
-            sys::close(copy);
-            // It is the lowest already; it only must outlive an exec.
-            let kept = sys::set_close_on_exec(file, false);
-            debug_assert!(kept.is_ok());
-            file
-        }
-        Err(_) => file,
-    }
-}
-
-/// Gives a script's or a foreign file's interpreter its arguments (`load_script`, `load_misc_binary`).
-fn rewrite(argv: &mut Vec<usize>, step: &Step<'_>, path: &CStr) {
-    let keep = |text: &CStr| text.to_bytes_with_nul().to_vec().leak().as_ptr() as usize;
-    let replaced = match step {
-        Step::Misc { keeps_argv0: true, .. } => 0,
-        _ => 1.min(argv.len()),
-    };
-    let mut front = Vec::new();
-    match step {
-        Step::Script(script) => front_of_script(script, &mut |text| front.push(keep(text))),
-        Step::Misc { interpreter, .. } => front.push(keep(interpreter)),
-    }
-    front.push(keep(path));
-    argv.splice(..replaced, front);
-}
-
-fn front_of_script(script: &Script, push: &mut dyn FnMut(&CStr)) {
-    push(script.interp());
-    if let Some(argument) = script.argument() {
-        push(argument);
-    }
 }
 
 /// Whether it is a program at no address but its own, without an interp.
@@ -357,7 +316,7 @@ static SIGHAND: signal::SigHand = signal::SigHand::untouched();
 fn refuse(target: &Target<'_>, failure: &Failure) -> ! {
     let refusal = &failure.refusal;
     if failure.is_unknown_format() && !target.resumed {
-        natively(target.execfn, target.argv, &target.vectors);
+        natively::natively(target.execfn, target.argv, &target.vectors);
     }
     if target.resumed && refusal.fatal {
         // The kernel finds out past the point of no return, and so have we.
@@ -395,38 +354,4 @@ fn die() -> ! {
     // Not reached unless the signal could not be sent.
     let _ = sys::raise(SIGSEGV);
     sys::exit(128 + SIGSEGV)
-}
-
-/// Executes the file without vload.
-pub fn natively(path: &CStr, argv: &[usize], vectors: &Vectors) -> ! {
-    runtime::log!(Warn, "{}: not covered: executed without vload", Quoted(path));
-    for slot in OWN.all() {
-        if slot.get() >= 0 {
-            sys::close(slot.get());
-        }
-    }
-    execute(path, argv, vectors)
-}
-
-/// Executes the file by a call as any program makes it.
-pub fn execute(path: &CStr, argv: &[usize], vectors: &Vectors) -> ! {
-    let argv: Vec<usize> = argv.iter().copied().chain([0]).collect();
-    let envp: Vec<usize> = vectors.envp.iter().copied().chain([0]).collect();
-    let (argv, envp) = (argv.as_ptr() as usize, envp.as_ptr() as usize);
-    // A filter may allow one of the two.
-    let result = sys::execve(path, argv, envp).or_else(|error| match error {
-        Errno::PERM | Errno::NOSYS => sys::execveat(sys::CWD, path, argv, envp, 0),
-        _ => Err(error),
-    });
-    let error = result.err().unwrap_or(Errno::NOEXEC);
-    let is_there = !matches!(error, Errno::NOENT | Errno::NOTDIR);
-    fail(
-        if is_there { NOT_EXECUTABLE } else { NOT_FOUND },
-        format_args!(
-            "{}: {} ({})",
-            Shown(path.to_bytes()),
-            error.text(),
-            error.name().unwrap_or("?")
-        ),
-    )
 }

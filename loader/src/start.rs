@@ -12,6 +12,7 @@ use crate::command::{self, Command};
 use crate::find;
 use crate::handover::{self, Target};
 use crate::message::{NOT_EXECUTABLE, Shown, USAGE, fail};
+use crate::natively;
 use crate::output;
 use crate::summary;
 use crate::vectors::Vectors;
@@ -64,7 +65,7 @@ fn begin(vectors: Vectors) -> ! {
     };
     let argv = &vectors.argv[run.first..];
     if is_plain(path.to_bytes()) {
-        handover::natively(&path, argv, &vectors);
+        natively::natively(&path, argv, &vectors);
     }
     summary::with_parent(run.trace == Some(command::Trace::Counts));
     handover::tell(Event::Begin);

@@ -23,8 +23,8 @@ use super::verbs::FAILED;
 use crate::client;
 use crate::command::Unfit;
 use crate::find;
-use crate::handover;
 use crate::message::{Shown, fail};
+use crate::natively;
 use crate::output;
 use crate::vectors::Vectors;
 
@@ -141,7 +141,7 @@ fn become_reporter(
     let path = CString::new(client::own_path(vectors)).map_err(|_| Errno::INVAL)?;
     let view = CString::new(format!("{view}")).map_err(|_| Errno::INVAL)?;
     let argv = [c"vload-tool", own, c"--report", &view].map(|word| word.as_ptr() as usize);
-    handover::execute(&path, &argv, vectors)
+    natively::execute(&path, &argv, vectors)
 }
 
 /// The descriptor with a number that is none of those that have a meaning, and that no exec keeps.

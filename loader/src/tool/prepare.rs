@@ -16,8 +16,8 @@ use runtime::sys;
 use vload_module::abi;
 
 use super::library;
-use crate::handover;
 use crate::message::{Shown, USAGE, fail};
+use crate::natively;
 use crate::vectors::Vectors;
 
 /// The framework that service modules rest on, by the name of its module.
@@ -166,5 +166,5 @@ pub fn begin(vectors: &Vectors, own: &CStr, texts: &[&[u8]], first: usize) -> ! 
     let mut argv = vec![c"vload".as_ptr() as usize, c"--prepared".as_ptr() as usize];
     argv.push(number.as_ptr() as usize);
     argv.extend_from_slice(vectors.argv.get(first..).unwrap_or(&[]));
-    handover::execute(own, &argv, vectors)
+    natively::execute(own, &argv, vectors)
 }

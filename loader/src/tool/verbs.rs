@@ -12,8 +12,8 @@ use runtime::sys::{self, Errno};
 use vload_module::abi::SERVICE;
 
 use super::{author, built_in, list, mount, nested, prepare};
-use crate::handover;
 use crate::message::{Shown, USAGE, fail};
+use crate::natively;
 use crate::vectors::{Vectors, string};
 
 /// The exit status where something did not happen.
@@ -188,5 +188,5 @@ pub fn nest(vectors: &Vectors, own: &CStr, texts: &[&[u8]], first: usize) -> ! {
     }
     let argv: Vec<usize> = vectors.argv.get(first..).unwrap_or(&[]).into();
     let Some((&path, argv)) = argv.split_first() else { usage(format_args!("no program to run")) };
-    handover::execute(string(path), argv, vectors)
+    natively::execute(string(path), argv, vectors)
 }
