@@ -27,6 +27,8 @@ mod keyless;
 #[cfg(not(target_arch = "x86_64"))]
 mod no_adoption;
 #[cfg(not(target_arch = "x86_64"))]
+mod no_tracee;
+#[cfg(not(target_arch = "x86_64"))]
 mod no_unwinding;
 #[cfg(target_pointer_width = "64")]
 mod numbers64;
@@ -68,6 +70,8 @@ pub use guard::{Guarded, guard_failed, guarded, trap};
 pub use aarch64::*;
 #[cfg(target_arch = "x86")]
 pub use i686::*;
+#[cfg(not(target_arch = "x86_64"))]
+pub use no_tracee::*;
 #[cfg(not(target_arch = "x86_64"))]
 pub use no_unwinding::*;
 #[cfg(target_arch = "riscv64")]

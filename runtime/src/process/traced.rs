@@ -23,7 +23,7 @@ const PTRACE_SEIZE: usize = 0x4206;
 
 /// `ptrace(2)`.
 pub fn ptrace(call: &mut Call<'_>) -> isize {
-    let result = call.pass();
+    let result = view::ptrace(call);
     if result != 0 {
         return result;
     }

@@ -261,6 +261,15 @@ pub fn read_process<T: Copy>(pid: i32, address: usize, into: &mut [T]) -> Result
     }
 }
 
+/// `ptrace(2)`.
+///
+/// # Safety
+/// What the request reads and writes at `data` must be there.
+pub unsafe fn ptrace(request: usize, tid: i32, address: usize, data: usize) -> Result<usize> {
+    // SAFETY: the caller's promise.
+    unsafe { call(nr::__NR_ptrace, [request, tid as usize, address, data]) }
+}
+
 /// Whether `id` is the number of this process or one of its threads.
 pub fn is_own_thread(id: i32) -> bool {
     let pid = getpid();

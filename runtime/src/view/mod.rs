@@ -9,6 +9,7 @@ mod listing;
 pub mod maps;
 mod named;
 mod procfs;
+mod registers;
 pub mod unwind;
 mod vector;
 
@@ -21,4 +22,5 @@ pub use hidden::{is_named, of_process};
 pub use identity::{PROGRAM, Program, path_of, pid_in_proc};
 pub use listing::getdents;
 pub use named::{CALLS as NAMED, pass};
+pub use registers::ptrace;
 pub use vector::{PR_GET_AUXV, get as get_auxv};

@@ -84,6 +84,11 @@ pub fn cases() -> Vec<Case> {
             .run(&["{0}", "fork", "{1}"])
             .never_bounced()
             .not_under(FOREIGN),
+        Case::new("debuggers/inspected")
+            .build(Build::c_with("inspected.c", "", &["-pthread"]))
+            .never_bounced()
+            .not_under(&["deny-ptrace", "deny-process-vm", "foreign-proc"])
+            .on(&[Arch::X86_64]),
         // Where sites trap natively too, the child of a vfork stops before its exec for ever.
         Case::new("debuggers/tracers-vfork")
             .build(Build::c("tracers.c"))

@@ -20,6 +20,7 @@ pub mod patch;
 mod target;
 mod thread;
 mod ticks;
+mod tracee;
 mod unwind;
 mod vectors;
 mod watch;
@@ -57,6 +58,10 @@ pub use patch::divert;
 pub use thread::{
     Binding, bind_thread_block, block_without_call, expect_child, forked, hold_bindings,
     lend_thread_register, release_bindings, restore_thread_register, thread_block,
+};
+pub use tracee::{
+    Registers, SHOWS_REGISTERS, SYSCALL_BYTES, is_forwarded, kept_at, place_of, show_behind,
+    show_caller, traced_block,
 };
 pub use unwind::unwinding;
 pub use watch::{CAN_WATCH, dispatched_compat, watched_at, watched_entries};

@@ -26,6 +26,11 @@ impl Peer {
         address.wrapping_sub(arch::image_range().0).wrapping_add(self.base)
     }
 
+    /// Where lies here what of the image is at `address` there.
+    pub fn here(&self, address: usize) -> usize {
+        address.wrapping_sub(self.base).wrapping_add(arch::image_range().0)
+    }
+
     /// Copies numbers from where ours are at `address`.
     pub fn read<T: Copy>(&self, address: usize, into: &mut [T]) -> Result<()> {
         self.read_at(self.there(address), into)

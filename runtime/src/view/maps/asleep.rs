@@ -35,26 +35,47 @@ pub fn filter(
     let (Some(pc), Some(sp), Some(call)) = (address(), address(), words.next()) else {
         return out.push(text);
     };
-    let (pc, sp) = (pc as usize, sp as usize);
-    if space.first_in(&(pc..pc + 1)).is_none() {
-        return out.push(text);
-    }
-    let own = arch::image_range().0;
-    let here = pc.wrapping_sub(peer.map_or(own, Peer::base)).wrapping_add(own);
-    let (pc, sp) = if !arch::image_contains(here) {
-        (description(peer, space, pc).and_then(|desc| site(peer, desc))?.behind, sp)
-    } else {
-        let block = block_of(peer, tid)?.ok_or(Errno::SRCH)?;
-        match arch::watched_at(here) {
-            // What the resident asks to answer a call is not the program's.
-            Watched::Elsewhere if call != b"-1" => return resident(peer, block, out),
-            Watched::Elsewhere => return out.push(text),
-            _ => (site(peer, read(peer, block + offset_of!(Block, watched_site))?)?.behind, sp),
-        }
+    let block = || block_of(peer, tid)?.ok_or(Errno::SRCH);
+    let site = match place(pc as usize, &block, space, peer)? {
+        // What the resident asks to answer a call is not the program's.
+        Place::Resident if call != b"-1" => return resident(peer, block()?, out),
+        Place::Program | Place::Resident => return out.push(text),
+        Place::Behind(site) => site,
     };
     let mut line = Line::new();
-    line.raw(call).text(" 0x").hexadecimal(sp as u64).text(" 0x").hexadecimal(pc as u64);
+    line.raw(call).text(" 0x").hexadecimal(sp).text(" 0x").hexadecimal(site.behind as u64);
     out.push(line.raw(b"\n").bytes())
+}
+
+/// Where a thread's program counter is.
+pub enum Place {
+    /// Not in vload's memory.
+    Program,
+    /// Behind the call of a stub, or of a watched thread: the other registers are the program's.
+    Behind(Site),
+    /// In the resident.
+    Resident,
+}
+
+/// Where `pc` is, of the thread that has the block.
+pub fn place(
+    pc: usize,
+    block: &dyn Fn() -> Result<usize>,
+    space: &Space,
+    peer: Option<&Peer>,
+) -> Result<Place> {
+    if space.first_in(&(pc..pc + 1)).is_none() {
+        return Ok(Place::Program);
+    }
+    let here = peer.map_or(pc, |peer| peer.here(pc));
+    let description = if !arch::image_contains(here) {
+        description(peer, space, pc)?
+    } else if arch::watched_at(here) == Watched::Elsewhere {
+        return Ok(Place::Resident);
+    } else {
+        read(peer, block()? + offset_of!(Block, watched_site))?
+    };
+    site(peer, description).map(Place::Behind)
 }
 
 /// What consists of numbers and addresses, of this process, which a filter may forbid to ask as another, or of another.
@@ -68,12 +89,7 @@ fn read<T: Copy>(peer: Option<&Peer>, address: usize) -> Result<T> {
 
 /// Writes the call of a thread that is being answered in the resident.
 fn resident(peer: Option<&Peer>, block: usize, out: &mut Buffer) -> Result<()> {
-    let regs: CallRegs = read(peer, read(peer, block + offset_of!(Block, regs))?)?;
-    // The lowest bit says something else (`layer/origin.rs`).
-    let site = match regs.desc as usize & !1 {
-        0 => Site { behind: regs.pc(), is_compat: regs.desc != 0 },
-        desc => site(peer, desc)?,
-    };
+    let (regs, site) = caller(peer, read(peer, block + offset_of!(Block, regs))?)?;
     let mut line = Line::new();
     line.decimal(regs.number() as i64);
     let args = if site.is_compat { regs.compat_args() } else { regs.args() };
@@ -83,12 +99,23 @@ fn resident(peer: Option<&Peer>, block: usize, out: &mut Buffer) -> Result<()> {
     out.push(line.raw(b"\n").bytes())
 }
 
+/// The registers at `regs`, with which the resident was entered, and from where.
+pub fn caller(peer: Option<&Peer>, regs: usize) -> Result<(CallRegs, Site)> {
+    let regs: CallRegs = read(peer, regs)?;
+    // The lowest bit says something else (`layer/origin.rs`).
+    let site = match regs.desc as usize & !1 {
+        0 => Site { behind: regs.pc(), is_compat: regs.desc != 0 },
+        desc => site(peer, desc)?,
+    };
+    Ok((regs, site))
+}
+
 /// Where a call was made.
-struct Site {
+pub struct Site {
     /// The address behind its instruction.
-    behind: usize,
+    pub behind: usize,
     /// Whether it enters by the processor's old way.
-    is_compat: bool,
+    pub is_compat: bool,
 }
 
 /// The site that is described at `desc`.

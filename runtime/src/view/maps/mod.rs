@@ -4,7 +4,7 @@
 //! position too, which copies of it share. What is read comes from a text that is made when it is read
 //! from the beginning, as the kernel makes one then, and kept until the descriptor is closed.
 
-mod asleep;
+pub mod asleep;
 mod buffer;
 mod counts;
 mod filter;
@@ -85,6 +85,16 @@ impl Kind {
 
 /// The vload in process `pid`, if it is this one.
 pub fn peer(pid: i32) -> Option<Peer> {
+    remote::peer(pid, maps_of(pid)?.bytes())
+}
+
+/// What vload's memory is in process `pid`, another than this one, if it runs this vload.
+pub fn space_of(pid: i32) -> Option<(Space, Peer)> {
+    let maps = maps_of(pid)?;
+    Some((Space::of(pid, maps.bytes())?, remote::peer(pid, maps.bytes())?))
+}
+
+fn maps_of(pid: i32) -> Option<Buffer> {
     let mut line = Line::new();
     line.text("/proc/").decimal(i64::from(pid)).raw(b"/maps\0");
     let path = CStr::from_bytes_with_nul(line.bytes()).ok()?;
@@ -93,7 +103,7 @@ pub fn peer(pid: i32) -> Option<Peer> {
     let read = maps.read_all(fd);
     sys::close(fd);
     read.ok()?;
-    remote::peer(pid, maps.bytes())
+    Some(maps)
 }
 
 /// Which of the files an open descriptor is, and of which process.
