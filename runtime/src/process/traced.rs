@@ -3,17 +3,20 @@
 //!
 //! The tracer sees each call that is made in the process from its next stop on. So a process that asks to be traced
 //! prepares for the exec at once, and one whose parent has taken hold of it finds that out from the session's
-//! memory. The exec is then made as the program has made it, and the kernel says what is wrong with it.
+//! memory; an adopted one asks the kernel, because it may have been traced before. The exec is then made as the
+//! program has made it, and the kernel says what is wrong with it.
 
 use core::sync::atomic::Ordering;
 
 use super::check;
+use crate::adopt;
 use crate::layer::{self, Call};
 use crate::log::{self, Line};
 use crate::session;
 use crate::shown::Quoted;
 use crate::sys;
 use crate::thread::Block;
+use crate::thread::others::{self, Thread};
 use crate::view;
 
 const PTRACE_TRACEME: usize = 0;
@@ -57,7 +60,12 @@ pub fn is_left(block: &Block) -> bool {
         return true;
     }
     let tid = block.tid.load(Ordering::Relaxed);
-    let tracer = session::members().map_or(0, |members| members.tracer_of(tid));
+    let tracer = if adopt::is_adopted() {
+        // It may be a process outside the session: gdb traces its shell before that is adopted.
+        others::tracer(Thread::own(tid)).unwrap_or(0)
+    } else {
+        session::members().map_or(0, |members| members.tracer_of(tid))
+    };
     // One that has ended has let go of it, and is its parent no more.
     tracer != 0 && tracer == sys::getppid()
 }

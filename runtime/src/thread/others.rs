@@ -148,11 +148,19 @@ pub fn call(thread: Thread) -> Option<Call> {
 
 /// The signals that the thread blocks (`SigBlk` of proc_pid_status(5)); `None` when the kernel does not say.
 pub fn blocked(thread: Thread) -> Option<u64> {
+    of_status(thread, b"SigBlk:\t", hexadecimal)
+}
+
+/// The process that traces the thread, 0 for none; `None` when the kernel does not say.
+pub fn tracer(thread: Thread) -> Option<i32> {
+    of_status(thread, b"TracerPid:\t", decimal)
+}
+
+/// What `parse` makes of the line of the thread's status that begins with `key`.
+fn of_status<T>(thread: Thread, key: &[u8], parse: fn(&[u8]) -> Option<T>) -> Option<T> {
     let mut buffer = [0u8; 4096];
     let text = read(thread, "status", &mut buffer).ok()?;
-    let line =
-        text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"SigBlk:\t"))?;
-    hexadecimal(line)
+    parse(text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(key))?)
 }
 
 /// Clocks of processes and threads, as kernel/time/posix-cpu-timers.c numbers them.

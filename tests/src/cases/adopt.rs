@@ -28,6 +28,7 @@ pub fn cases() -> Vec<Case> {
             .not_under(&["bwrap", "no-proc"])
             .check(constructor),
         case("refused").not_under(WITHOUT_PROC).check(refused),
+        case("traced").build(Build::c("traced-adopts.c")).check(traced).never_confined(),
         case("strangers")
             .build(Build::c_with("strangers.c", "", &["-pthread", "-ldl"]))
             .run(&["{1}", "-", "-"])
@@ -150,6 +151,22 @@ fn constructor(bench: &Bench<'_>) -> Result<()> {
     let log = fs::read_to_string(bench.folder().join("log"))?;
     let begun = log.lines().filter(|line| line.contains(" is \"/")).count();
     ensure!(begun != 0 && !log.lines().any(|line| line.contains("watched")), "{log}");
+    Ok(())
+}
+
+/// A debugger starts a program by a shell, which is adopted when it is traced already: at its exec the debugger finds the
+/// program that it was given.
+fn traced(bench: &Bench<'_>) -> Result<()> {
+    // Only the shell is to be adopted.
+    let program = ["/bin/sh", "-c", "unset LD_PRELOAD; exec /bin/true"];
+    let expected = bench.run_command(Host::Native, &[&["{1}"], &program[..]].concat())?;
+    ensure!(expected.text().ends_with("/true\nstatus 0\n"), "natively: {}", expected.text());
+    let preload = format!("LD_PRELOAD={}", library(bench));
+    let words = ["{1}", &preload, "VLOAD_OPTIONS=--log log:warn"];
+    let outcome = bench.run_command(Host::Native, &[&words[..], &program].concat())?;
+    ensure!(outcome.text() == expected.text(), "{}, {}", outcome.text(), outcome.error_text());
+    let log = fs::read_to_string(bench.folder().join("log"))?;
+    ensure!(log.contains("runs natively, because its parent traces it"), "{log}");
     Ok(())
 }
 
