@@ -7,6 +7,16 @@ pub type SigInfo = [u64; 16];
 /// Bytes of it that the kernel keeps (`struct kernel_siginfo`, linux/signal_types.h).
 pub const SIGINFO_KEPT: usize = 48;
 
+/// `si_signo` of a siginfo.
+pub fn si_signo(info: &SigInfo) -> i32 {
+    info[0] as i32
+}
+
+/// `si_perf_type` of the siginfo of a performance event.
+pub fn si_perf_type(info: &SigInfo) -> u32 {
+    info[4] as u32
+}
+
 /// `si_code` of a siginfo (asm-generic/siginfo.h).
 pub fn si_code(info: &SigInfo) -> i32 {
     info[1] as i32

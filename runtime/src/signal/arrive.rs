@@ -138,6 +138,10 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
         // The caller single-steps itself: its flag is saved and off in a few instructions.
         return;
     }
+    if fault::is_watchpoint(info) && !is_sent {
+        // The resident has read for itself what the target watches: natively that is the kernel, which it does not hear of.
+        return;
+    }
     if fault::is_fault(signal, info) && !is_sent {
         if let Some(escape) = arch::escape_of_fault(pc).or_else(|| arch::escape_of_copy(pc)) {
             context.set_pc(escape);
@@ -217,5 +221,5 @@ fn put_off(signal: i32, info: &SigInfo, context: &mut Context, block: &mut Block
 
 /// Whether a trap is that of a breakpoint instruction.
 pub fn is_breakpoint(signal: i32, info: &SigInfo) -> bool {
-    signal == SIGTRAP && fault::code(info) > 0
+    signal == SIGTRAP && fault::is_fault(signal, info)
 }

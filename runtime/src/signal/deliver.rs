@@ -217,7 +217,7 @@ const SI_TKILL: i32 = -6;
 /// Whether what has come was sent to the thread, and not to its process.
 pub fn is_for_thread(info: &SigInfo) -> bool {
     let code = fault::code(info);
-    code == SI_TKILL || sent_code(code).is_some()
+    code == SI_TKILL || sent_code(code).is_some() || fault::is_of_event(info)
 }
 
 /// The `si_code` of what a process has sent one of its threads by `rt_tgsigqueueinfo(2)`, as `pthread_sigqueue(3)` does:

@@ -75,8 +75,22 @@ pub fn no_frame() -> SigInfo {
 
 /// Whether the signal is a fault of the code it interrupted.
 pub fn is_fault(signal: i32, info: &SigInfo) -> bool {
-    OURS & bit(signal) != 0 && code(info) > 0
+    OURS & bit(signal) != 0 && code(info) > 0 && !is_of_event(info)
 }
+
+/// Whether a performance event of the target's has sent the signal to the thread (`perf_event_open(2)`, `sigtrap`).
+pub fn is_of_event(info: &SigInfo) -> bool {
+    const TRAP_PERF: i32 = 6;
+    arch::si_signo(info) == SIGTRAP as i32 && code(info) == TRAP_PERF
+}
+
+/// Whether that event waits for an access to memory, or for an instruction to be executed.
+pub fn is_watchpoint(info: &SigInfo) -> bool {
+    is_of_event(info) && arch::si_perf_type(info) == PERF_TYPE_BREAKPOINT
+}
+
+/// Of `perf_type_id` (linux/perf_event.h).
+const PERF_TYPE_BREAKPOINT: u32 = 5;
 
 /// Whether a seccomp filter has raised the signal instead of a call (`SYS_SECCOMP`).
 pub fn is_filtered(signal: i32, info: &SigInfo) -> bool {

@@ -237,7 +237,8 @@ pub fn hold_back(
     if fault::code(info) == fault::TAKE {
         return true;
     }
-    if believed & open() & bit(signal) == 0 || fault::code(info) > 0 {
+    let is_forced = fault::code(info) > 0 && !fault::is_of_event(info);
+    if believed & open() & bit(signal) == 0 || is_forced {
         return false;
     }
     if arch::CAN_WATCH && signal == SIGCALL {

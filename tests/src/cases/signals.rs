@@ -29,6 +29,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("signals/altstack").build(Build::c("altstack.c")).on(X86),
         Case::new("signals/profile").build(Build::c("profile.c")).on(X86).seconds(60),
         Case::new("signals/profile-static").build(static_c("profile.c")).seconds(60),
+        Case::new("signals/measured").build(Build::c("measured.c")).on(X86),
         Case::new("signals/contexts").build(Build::c("contexts.c")),
         Case::new("signals/contexts-static").build(static_c("contexts.c")),
         // Whether a thread sleeps is read in /proc.

@@ -37,7 +37,7 @@ pub use super::raw64::{
 pub use super::returning_in_place::Returning;
 pub use super::siginfo64::{
     SI_QUEUE, SIGINFO_KEPT, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code,
-    si_value, user_dispatch_info,
+    si_perf_type, si_signo, si_value, user_dispatch_info,
 };
 pub use super::ways_out::{exit_window, restorer};
 pub use call_regs::CallRegs;

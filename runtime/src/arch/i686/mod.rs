@@ -48,7 +48,7 @@ pub use raw::{
 };
 pub use siginfo::{
     SI_QUEUE, SIGINFO_KEPT, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code,
-    si_value, user_dispatch_info,
+    si_perf_type, si_signo, si_value, user_dispatch_info,
 };
 pub use thread::{
     Binding, bind_thread_block, block_without_call, escape_of_fault, expect_child, forked,

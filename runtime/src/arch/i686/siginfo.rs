@@ -6,6 +6,16 @@ pub type SigInfo = [u32; 32];
 /// Bytes of it that a kernel of 32 bits keeps (`struct kernel_siginfo`, linux/signal_types.h).
 pub const SIGINFO_KEPT: usize = 32;
 
+/// `si_signo` of a siginfo.
+pub fn si_signo(info: &SigInfo) -> i32 {
+    info[0] as i32
+}
+
+/// `si_perf_type` of the siginfo of a performance event.
+pub fn si_perf_type(info: &SigInfo) -> u32 {
+    info[5]
+}
+
 /// `si_code` of a siginfo (asm-generic/siginfo.h).
 pub fn si_code(info: &SigInfo) -> i32 {
     info[2] as i32

@@ -39,7 +39,7 @@ pub use super::raw64::{
 };
 pub use super::siginfo64::{
     SI_QUEUE, SIGINFO_KEPT, SigInfo, queued_info, set_si_addr, set_si_code, si_addr, si_code,
-    si_value, user_dispatch_info,
+    si_perf_type, si_signo, si_value, user_dispatch_info,
 };
 pub use super::tsc::ticks;
 pub use super::ways_out::{exit_window, restorer};
