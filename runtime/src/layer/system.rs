@@ -70,6 +70,7 @@ numbers! {
     MOUNT = __NR_mount;
     UMOUNT2 = __NR_umount2;
     SETNS = __NR_setns;
+    LANDLOCK_RESTRICT_SELF = __NR_landlock_restrict_self;
 }
 
 /// What this layer wants whatever the others do, besides [`VIEWS`].
@@ -110,6 +111,7 @@ pub const WANTED: &[usize] = &[
     MOUNT,
     UMOUNT2,
     SETNS,
+    LANDLOCK_RESTRICT_SELF,
 ];
 
 /// What it wants besides in a process with trap sites.
@@ -217,6 +219,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         IO_URING_ENTER => signal::io_uring_enter(call),
         CONTROL => control::call(call),
         CHROOT | PIVOT_ROOT | MOUNT | UMOUNT2 | SETNS => watch::call_on_tree(call),
+        LANDLOCK_RESTRICT_SELF => process::landlock_restrict_self(call),
         RT_SIGSUSPEND => signal::wait_masked(call, MaskArgument::Pointer(0)),
         PPOLL => signal::wait_masked(call, MaskArgument::Pointer(3)),
         EPOLL_PWAIT | EPOLL_PWAIT2 => signal::wait_masked(call, MaskArgument::Pointer(4)),

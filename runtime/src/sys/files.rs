@@ -389,6 +389,21 @@ pub fn access(dirfd: i32, path: &CStr, mode: usize, flags: usize) -> Result<()> 
     .map(drop)
 }
 
+/// `landlock_add_rule(2)`: the file behind `file` may be used so.
+pub fn landlock_allow(rules: i32, file: i32, rights: u64) -> Result<()> {
+    /// `LANDLOCK_RULE_PATH_BENEATH` (linux/landlock.h).
+    const PATH_BENEATH: usize = 1;
+    #[repr(C, packed)]
+    struct PathBeneath {
+        rights: u64,
+        file: i32,
+    }
+    let rule = PathBeneath { rights, file };
+    let args = [rules as usize, PATH_BENEATH, (&raw const rule).addr(), 0];
+    // SAFETY: the kernel reads the rule.
+    unsafe { call(nr::__NR_landlock_add_rule, args) }.map(drop)
+}
+
 /// `execveat(2)` of the target's vectors, or of ours; returns only with an error, or with
 /// `AT_EXECVE_CHECK`.
 pub fn execveat(dirfd: i32, path: &CStr, argv: usize, envp: usize, flags: usize) -> Result<usize> {

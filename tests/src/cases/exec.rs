@@ -98,6 +98,9 @@ pub fn cases() -> Vec<Case> {
             .build(Build::c("crowded.c"))
             .build(Build::c_with("crowded.c", "static", &["-static"]))
             .run(&["{0}", "{1}"]),
+        Case::new("exec/landlocked")
+            .build(Build::c("landlocked.c"))
+            .not_under(&["no-execve-check"]),
         Case::new("exec/errors").build(Build::c("execerrors.c")).on(&[Arch::X86_64, Arch::I686]),
         // Only the kernel knows whether somebody writes to a file.
         Case::new("exec/errors-busy")
