@@ -1,5 +1,6 @@
 //! What `vload trace` prints.
 
+use crate::arch::Arch;
 use crate::case::Case;
 use crate::execute::{Bench, Host, Outcome};
 use crate::programs::Build;
@@ -33,6 +34,10 @@ pub fn cases() -> Vec<Case> {
             .never_bounced(),
         Case::new("trace/file-limit").shell(LIMITED).check(file_limit),
         Case::new("trace/reader-gone").shell("/bin/true; exit 7").check(reader_gone).plain_only(),
+        Case::new("trace/clockless")
+            .build(Build::c_with("clockless.c", "", &["-pthread"]))
+            .check(clockless)
+            .on(&[Arch::X86_64, Arch::I686]),
         Case::new("trace/first-instruction").run(&["/bin/true"]).check(first_instruction),
     ]
 }
@@ -98,6 +103,18 @@ fn children(bench: &Bench<'_>) -> Result<()> {
     let ends = count(&lines, "exit_group(");
     ensure!(ends >= 2, "{ends} processes ended, at least 2 did");
     ensure!(lines.iter().any(|line| line.starts_with("[pid")), "no pid");
+    Ok(())
+}
+
+/// The times of a count come from the processor's clock, where there is one.
+fn clockless(bench: &Bench<'_>) -> Result<()> {
+    let vload = bench.machine.vload.display().to_string();
+    let outcome = bench.run(Host::Words(&[&vload, "trace", "-c", "-o", OUTPUT, "--"]))?;
+    ensure!(outcome.success(), "{} with {:?}", outcome.end, outcome.error_text());
+    let text = outcome.text();
+    ensure!(text == "parent 1\ngiven up 1\n", "the program printed {text:?}");
+    let table = fs::read_to_string(bench.folder().join(OUTPUT))?;
+    ensure!(table.contains("getppid"), "no getppid in {table:?}");
     Ok(())
 }
 
