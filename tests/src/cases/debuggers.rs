@@ -103,6 +103,13 @@ pub fn cases() -> Vec<Case> {
             .check(natively)
             .plain_only()
             .never_confined(),
+        // What stops its own threads to look at them, as LeakSanitizer does.
+        Case::new("debuggers/suspends")
+            .on(&[Arch::X86_64])
+            .build(Build::c("suspends.c"))
+            .run(&["{0}"])
+            .never_bounced()
+            .never_confined(),
         Case::new("debuggers/traced-spawns")
             .build(Build::c("traced-spawns.c"))
             .run(&["{0}", "/bin/true"])
