@@ -213,10 +213,76 @@ static void replace_result(struct waiter *waiter, int pipe)
     printf("result %ld, rbx %lx\n", waiter->result, waiter->after[0]);
 }
 
-int main(void)
+/* The same, without a trap, which would find signals blocked. */
+__attribute__((noinline)) static void note(long number)
 {
+    waiters->after[1] = number * 2;
+    for (;;)
+        __asm__ volatile("pause");
+}
+
+/* Calls, one after the other; each is made, and returns what it should. */
+static void calls(struct waiter *waiter)
+{
+    char path[4096];
+    long length = MUST(readlink("/proc/self/exe", path, sizeof path));
+    pid_t parent = getppid();
+    for (;;) {
+        struct sigaction action;
+        if (readlink("/proc/self/exe", path, sizeof path) != length || syscall(SYS_getppid) != parent ||
+            sigaction(SIGUSR1, NULL, &action) != 0)
+            waiter->after[0]++;
+        waiter->result++;
+    }
+}
+
+/* A thread that makes calls is stopped anywhere, and made to call something else. */
+static void interrupt(struct waiter *waiter)
+{
+    waiter->result = waiter->after[0] = 0;
+    pid_t child = MUST(fork());
+    if (child == 0)
+        calls(waiter);
+    MUST(ptrace(PTRACE_SEIZE, child, 0, PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD));
+    int called = 0;
+    for (int turn = 0; turn < 100; turn++) {
+        struct user_regs_struct before, r;
+        int status;
+        for (long seen = waiter->result; *(volatile long *)&waiter->result < seen + 3; sched_yield())
+            if (waitpid(child, &status, __WALL | WNOHANG) == child)
+                CHECK(passed_on(child, status, PTRACE_CONT));
+        MUST(ptrace(PTRACE_INTERRUPT, child, 0, 0));
+        next_stop(child, PTRACE_CONT);
+        MUST(ptrace(PTRACE_GETREGS, child, 0, &before));
+        r = before;
+        r.rip = (unsigned long)note;
+        r.rdi = (unsigned long)turn + 1;
+        r.rsp = ((r.rsp - 1024) & ~15ul) - 8;
+        r.orig_rax = -1;
+        MUST(ptrace(PTRACE_SETREGS, child, 0, &r));
+        MUST(ptrace(PTRACE_CONT, child, 0, 0));
+        while (*(volatile long *)&waiter->after[1] != 2 * (turn + 1))
+            sched_yield();
+        called++;
+        MUST(ptrace(PTRACE_INTERRUPT, child, 0, 0));
+        next_stop(child, PTRACE_CONT);
+        MUST(ptrace(PTRACE_SETREGS, child, 0, &before));
+        MUST(ptrace(PTRACE_CONT, child, 0, 0));
+    }
+    MUST(kill(child, SIGKILL));
+    MUST(waitpid(child, NULL, 0));
+    printf("called %d, wrong %ld\n", called, waiter->after[0]);
+}
+
+int main(int count, char **words)
+{
+    (void)words;
     waiters = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(waiters != MAP_FAILED);
+    if (count > 1) {
+        interrupt(&waiters[0]);
+        return 0;
+    }
     for (int i = 0; i < 2; i++) {
         MUST(pipe(pipes[i]));
         waiters[i].fd = pipes[i][0];

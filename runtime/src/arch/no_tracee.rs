@@ -31,6 +31,11 @@ pub fn is_forwarded(_register: usize) -> bool {
     false
 }
 
+/// Whether the kernel has a call of the thread's.
+pub fn is_in_call(_registers: &Registers) -> bool {
+    false
+}
+
 /// Makes the registers what they would be behind a call.
 pub fn show_behind(_registers: &mut Registers, _behind: usize, _is_compat: bool) {}
 

@@ -60,12 +60,10 @@ pub fn is_left(block: &Block) -> bool {
         return true;
     }
     let tid = block.tid.load(Ordering::Relaxed);
-    let tracer = if adopt::is_adopted() {
-        // It may be a process outside the session: gdb traces its shell before that is adopted.
-        others::tracer(Thread::own(tid)).unwrap_or(0)
-    } else {
-        session::members().map_or(0, |members| members.tracer_of(tid))
-    };
+    // It may be a process outside the session: gdb traces its shell before that is adopted.
+    let asked = if adopt::is_adopted() { others::tracer(Thread::own(tid)) } else { None };
+    let noted = || session::members().map_or(0, |members| members.tracer_of(tid));
+    let tracer = asked.unwrap_or_else(noted);
     // One that has ended has let go of it, and is its parent no more.
     tracer != 0 && tracer == sys::getppid()
 }

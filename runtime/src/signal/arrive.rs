@@ -45,7 +45,8 @@ unsafe fn found(signal: i32, info: &SigInfo, mut context: Context, block: &mut B
     let mut leaving = false;
     // Behind a call nothing of the gate's faults: what looks like it was sent.
     let is_behind = arch::watched_at(context.pc()) == Watched::After;
-    if !fault::is_step(signal, info) && (is_behind || !fault::is_fault(signal, info)) {
+    if !fault::is_step(signal, info, context.pc()) && (is_behind || !fault::is_fault(signal, info))
+    {
         watch::leave_gate(&mut context, block);
     }
     let pc = context.pc();
@@ -85,7 +86,8 @@ unsafe fn found(signal: i32, info: &SigInfo, mut context: Context, block: &mut B
         // The trap may have come first, too, and taken the place of a call to take one.
         shared::settle(block);
         return;
-    } else if fault::is_step(signal, info) && (context.is_in_vdso() || !text::is_resumable(pc)) {
+    } else if fault::is_step(signal, info, pc) && (context.is_in_vdso() || !text::is_resumable(pc))
+    {
         // Between two instructions of a stub that are one to the caller, which single-steps itself.
         return;
     }
@@ -134,7 +136,7 @@ unsafe fn hold(signal: i32, info: &SigInfo, context: &mut Context, block: &mut B
         context.set_result(sys::raw(Err(sys::Errno::NOSYS)));
         return;
     }
-    if fault::is_step(signal, info) && !is_sent {
+    if fault::is_step(signal, info, pc) && !is_sent {
         // The caller single-steps itself: its flag is saved and off in a few instructions.
         return;
     }

@@ -98,9 +98,12 @@ pub fn is_filtered(signal: i32, info: &SigInfo) -> bool {
     signal == SIGSYS as i32 && code(info) == SYS_SECCOMP
 }
 
-/// Whether the signal is the trap after a single step.
-pub fn is_step(signal: i32, info: &SigInfo) -> bool {
-    signal == SIGTRAP as i32 && arch::STEPPED.contains(&code(info))
+/// Whether the signal is the trap after a single step (`TRAP_TRACE`), which has come to `pc`.
+pub fn is_step(signal: i32, info: &SigInfo, pc: usize) -> bool {
+    const TRAP_TRACE: i32 = 2;
+    // What a program has sent itself with that code has no such address.
+    let is_unreasoned = || Some(code(info)) == arch::UNREASONED && arch::si_addr(info) == pc;
+    signal == SIGTRAP as i32 && (code(info) == TRAP_TRACE || is_unreasoned())
 }
 
 /// The `si_code` by which the resident tells the signal that it sends for a call of the target's own user

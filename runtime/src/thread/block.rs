@@ -40,6 +40,8 @@ pub struct Block {
     pub at_work: AtomicU32,
     /// The state of the block in its pool: 0 free, 1 in use.
     pub state: AtomicU32,
+    /// Where vload's image begins, for who looks at the thread from another process.
+    pub image: usize,
     /// The thread's id; 0: it has not started.
     pub tid: AtomicI32,
     /// Its process's: several processes can share the memory.

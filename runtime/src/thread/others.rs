@@ -153,7 +153,10 @@ pub fn blocked(thread: Thread) -> Option<u64> {
 
 /// The process that traces the thread, 0 for none; `None` when the kernel does not say.
 pub fn tracer(thread: Thread) -> Option<i32> {
-    of_status(thread, b"TracerPid:\t", decimal)
+    let tracer = of_status(thread, b"TracerPid:\t", decimal)?;
+    // That is a thread.
+    let process = || of_status(Thread { process: tracer, id: tracer }, b"Tgid:\t", decimal);
+    if tracer == 0 { Some(0) } else { process() }
 }
 
 /// What `parse` makes of the line of the thread's status that begins with `key`.

@@ -7,7 +7,7 @@ use core::sync::atomic::{
 };
 
 use super::{AltStack, Block, Ownership};
-use crate::arch::Binding;
+use crate::arch::{Binding, image_range};
 use crate::layer::LAYERS;
 use crate::memory::{guard, readable};
 use crate::process::Dispatch;
@@ -281,6 +281,7 @@ unsafe fn reset(block: *mut Block) {
     unsafe {
         (*block).regs = null_mut();
         (*block).binding = Binding::none();
+        (*block).image = image_range().0;
         (*block).held_flag = AtomicU32::new(0);
         (*block).exit_mask_set = 0;
         (*block).temporary_mask = None;

@@ -89,6 +89,14 @@ pub fn cases() -> Vec<Case> {
             .never_bounced()
             .not_under(&["deny-ptrace", "deny-process-vm", "foreign-proc"])
             .on(&[Arch::X86_64]),
+        // Where sites trap, a thread that goes elsewhere may have a trap to come.
+        Case::new("debuggers/inspected-anywhere")
+            .build(Build::c_with("inspected.c", "", &["-pthread"]))
+            .run(&["{0}", "anywhere"])
+            .plain_only()
+            .never_bounced()
+            .not_under(&["deny-ptrace", "deny-process-vm"])
+            .on(&[Arch::X86_64]),
         // Where sites trap natively too, the child of a vfork stops before its exec for ever.
         Case::new("debuggers/tracers-vfork")
             .build(Build::c("tracers.c"))

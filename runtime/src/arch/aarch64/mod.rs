@@ -71,8 +71,8 @@ pub const MACHINE: u16 = 183;
 /// How far behind a trap instruction the program counter is when its signal arrives: `brk` leaves
 /// it where it is (arch/arm64/kernel/debug-monitors.c).
 pub const TRAP_LEAVES: usize = 0;
-/// `si_code` of the trap behind a single step: `TRAP_TRACE`.
-pub const STEPPED: &[i32] = &[2];
+/// `si_code` of a trap of which it is not known that it is that of a single step: none.
+pub const UNREASONED: Option<i32> = None;
 /// Whether a signal that a thread sends itself with the code of a fault reaches it everywhere: QEMU, by which this
 /// project runs aarch64 and riscv64, takes it for a fault of its own code (host_signal_handler, linux-user/signal.c).
 pub const CAN_SEND_FAULTS: bool = false;

@@ -60,8 +60,8 @@ pub use thread::{
     lend_thread_register, release_bindings, restore_thread_register, thread_block,
 };
 pub use tracee::{
-    Registers, SHOWS_REGISTERS, SYSCALL_BYTES, is_forwarded, kept_at, place_of, show_behind,
-    show_caller, traced_block,
+    Registers, SHOWS_REGISTERS, SYSCALL_BYTES, is_forwarded, is_in_call, kept_at, place_of,
+    show_behind, show_caller, traced_block,
 };
 pub use unwind::unwinding;
 pub use watch::{CAN_WATCH, dispatched_compat, watched_at, watched_entries};
@@ -89,9 +89,9 @@ pub const STACK_USED: usize = 0;
 pub const MACHINE: u16 = 62;
 /// How far behind a trap instruction the program counter is when its signal arrives.
 pub const TRAP_LEAVES: usize = 1;
-/// `si_code` of the trap behind a single step: `TRAP_TRACE`, and `TRAP_BRKPT` where a virtual machine has lost what the
-/// processor said of it (DR6; under KVM before Linux 6.14 a few in a hundred millions). No instruction of vload's has it.
-pub const STEPPED: &[i32] = &[2, 1];
+/// `si_code` of a trap of which a virtual machine has lost what the processor said (DR6; under KVM before Linux 6.14 a few in
+/// a hundred millions of single steps): `TRAP_BRKPT`. No instruction of vload's has it.
+pub const UNREASONED: Option<i32> = Some(1);
 /// Whether a signal that a thread sends itself with the code of a fault reaches it everywhere: QEMU, by which this
 /// project runs aarch64 and riscv64, takes it for a fault of its own code (host_signal_handler, linux-user/signal.c).
 pub const CAN_SEND_FAULTS: bool = true;

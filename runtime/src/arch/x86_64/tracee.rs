@@ -53,6 +53,11 @@ pub fn is_forwarded(register: usize) -> bool {
     matches!(register, 7..=10 | 12..=15)
 }
 
+/// Whether the kernel has a call of the thread's, which is being made or has been made.
+pub fn is_in_call(registers: &Registers) -> bool {
+    registers[NUMBER] as isize >= 0
+}
+
 /// Makes the registers what they would be behind a call at `behind`.
 pub fn show_behind(registers: &mut Registers, behind: usize, is_compat: bool) {
     registers[PC] = behind;
@@ -62,18 +67,15 @@ pub fn show_behind(registers: &mut Registers, behind: usize, is_compat: bool) {
     }
 }
 
-/// Makes them the program's, with which the resident was entered: the number is that of a call as long as the kernel has one.
+/// Makes them the program's, with which the resident was entered, but for the result.
 pub fn show_caller(registers: &mut Registers, call: &CallRegs) {
     // SAFETY: they are words.
     let words = unsafe { &*core::ptr::from_ref(call).cast::<[usize; WORDS]>() };
-    let [result, number] = [registers[RAX], registers[NUMBER]];
+    let result = registers[RAX];
     for (register, value) in registers.iter_mut().enumerate() {
         if let Some(at) = kept_at(register) {
             *value = words[at];
         }
     }
     registers[RAX] = result;
-    if (number as isize) < 0 {
-        registers[NUMBER] = number;
-    }
 }

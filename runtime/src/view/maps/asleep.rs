@@ -2,6 +2,7 @@
 //! (proc_pid_syscall(5); fs/proc/base.c).
 
 use core::mem::{MaybeUninit, offset_of};
+use core::ops::Range;
 
 use super::buffer::Buffer;
 use super::space::Space;
@@ -67,15 +68,32 @@ pub fn place(
     if space.first_in(&(pc..pc + 1)).is_none() {
         return Ok(Place::Program);
     }
-    let here = peer.map_or(pc, |peer| peer.here(pc));
-    let description = if !arch::image_contains(here) {
-        description(peer, space, pc)?
-    } else if arch::watched_at(here) == Watched::Elsewhere {
+    if is_resident(peer, pc) {
         return Ok(Place::Resident);
-    } else {
-        read(peer, block()? + offset_of!(Block, watched_site))?
+    }
+    let is_ours = |range: Range<usize>| space.first_in(&range).is_some();
+    behind(peer, pc, block, &is_ours).map(Place::Behind)
+}
+
+/// Whether an address is in the resident, and not where it makes a watched thread's call.
+pub fn is_resident(peer: Option<&Peer>, pc: usize) -> bool {
+    let here = peer.map_or(pc, |peer| peer.here(pc));
+    arch::image_contains(here) && arch::watched_at(here) == Watched::Elsewhere
+}
+
+/// The site of a stub's call, or a watched thread's, which has `pc` behind it; `is_ours` knows vload's memory.
+pub fn behind(
+    peer: Option<&Peer>,
+    pc: usize,
+    block: &dyn Fn() -> Result<usize>,
+    is_ours: &dyn Fn(Range<usize>) -> bool,
+) -> Result<Site> {
+    let is_watched = arch::image_contains(peer.map_or(pc, |peer| peer.here(pc)));
+    let description = match is_watched {
+        true => read(peer, block()? + offset_of!(Block, watched_site))?,
+        false => description(peer, is_ours, pc)?,
     };
-    site(peer, description).map(Place::Behind)
+    site(peer, description)
 }
 
 /// What consists of numbers and addresses, of this process, which a filter may forbid to ask as another, or of another.
@@ -130,7 +148,11 @@ fn address(desc: usize, site: &SiteDesc) -> usize {
 }
 
 /// The description of the stub whose call has `pc` behind it.
-fn description(peer: Option<&Peer>, space: &Space, pc: usize) -> Result<usize> {
+fn description(
+    peer: Option<&Peer>,
+    is_ours: &dyn Fn(Range<usize>) -> bool,
+    pc: usize,
+) -> Result<usize> {
     let mut bytes = [0u8; LOOKED_AT];
     let (page, rest) = bytes.split_at_mut(LOOKED_AT.min(page_size() - pc % page_size()));
     let fill = |at: usize, part: &mut [u8]| match peer {
@@ -149,7 +171,7 @@ fn description(peer: Option<&Peer>, space: &Space, pc: usize) -> Result<usize> {
             usize::from(site.gate) == desc - gate
                 && site.resume < site.gate
                 && site.start >= u16::from(site.gate)
-                && space.first_in(&(at..at + SYSCALL_INSTRUCTION)).is_none()
+                && !is_ours(at..at + SYSCALL_INSTRUCTION)
         })
     };
     let mut all = (first..=gate + FARTHEST).step_by(align_of::<SiteDesc>());

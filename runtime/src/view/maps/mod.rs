@@ -88,12 +88,6 @@ pub fn peer(pid: i32) -> Option<Peer> {
     remote::peer(pid, maps_of(pid)?.bytes())
 }
 
-/// What vload's memory is in process `pid`, another than this one, if it runs this vload.
-pub fn space_of(pid: i32) -> Option<(Space, Peer)> {
-    let maps = maps_of(pid)?;
-    Some((Space::of(pid, maps.bytes())?, remote::peer(pid, maps.bytes())?))
-}
-
 fn maps_of(pid: i32) -> Option<Buffer> {
     let mut line = Line::new();
     line.text("/proc/").decimal(i64::from(pid)).raw(b"/maps\0");
