@@ -87,7 +87,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("debuggers/inspected")
             .build(Build::c_with("inspected.c", "", &["-pthread"]))
             .never_bounced()
-            .not_under(&["deny-ptrace", "deny-process-vm", "foreign-proc"])
+            .not_under(&["deny-ptrace", "deny-process-vm", "bwrap", "no-proc", "foreign-proc"])
             .on(&[Arch::X86_64]),
         // Where sites trap, a thread that goes elsewhere may have a trap to come.
         Case::new("debuggers/inspected-anywhere")
@@ -95,7 +95,7 @@ pub fn cases() -> Vec<Case> {
             .run(&["{0}", "anywhere"])
             .plain_only()
             .never_bounced()
-            .not_under(&["deny-ptrace", "deny-process-vm"])
+            .not_under(&["deny-ptrace", "deny-process-vm", "bwrap"])
             .on(&[Arch::X86_64]),
         // Where sites trap natively too, the child of a vfork stops before its exec for ever.
         Case::new("debuggers/tracers-vfork")
