@@ -1,7 +1,7 @@
 /* A program that single-steps itself through calls of the C library, with alignment checks and a flag that `rt_sigreturn` does
  * not restore: it goes on, hears of steps, and its flags are what they were. With `unreasoned` the steps' traps come as they
- * do where a virtual machine has lost what the processor had said of them (Linux before 6.14 as the host, a few in a hundred millions):
- * as TRAP_BRKPT; the program's own tracer sees to it. */
+ * do where a virtual machine has lost what the processor had said of them (seen a few times in a hundred million, under
+ * KVM): as TRAP_BRKPT; the program's own tracer sees to it. */
 #include "check.h"
 #include <sys/ptrace.h>
 #include <ucontext.h>

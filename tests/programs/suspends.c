@@ -13,27 +13,29 @@ static uintptr_t frame;
 static int waits_in[2];
 static char stack[65536] __attribute__((aligned(16)));
 
-static char state(pid_t pid)
+/* What is behind the last `mark` of a process's file in /proc; NULL where there is none. */
+static const char *behind(pid_t pid, const char *file, char mark)
 {
-    char name[64], text[512];
-    snprintf(name, sizeof name, "/proc/%d/stat", pid);
+    static char text[512];
+    char name[64];
+    snprintf(name, sizeof name, "/proc/%d/%s", pid, file);
     int fd = MUST(open(name, O_RDONLY));
     ssize_t length = MUST(read(fd, text, sizeof text - 1));
     close(fd);
     text[length] = 0;
-    return strrchr(text, ')')[2];
+    char *last = strrchr(text, mark);
+    return last ? last + 1 : NULL;
+}
+
+static char state(pid_t pid)
+{
+    return behind(pid, "stat", ')')[1];
 }
 
 /* Where the kernel says that the call is made. */
 static uintptr_t place(pid_t pid)
 {
-    char name[64], text[512];
-    snprintf(name, sizeof name, "/proc/%d/syscall", pid);
-    int fd = MUST(open(name, O_RDONLY));
-    ssize_t length = MUST(read(fd, text, sizeof text - 1));
-    close(fd);
-    text[length] = 0;
-    char *last = strrchr(text, ' ');
+    const char *last = behind(pid, "syscall", ' ');
     return last ? strtoull(last, NULL, 16) : 0;
 }
 

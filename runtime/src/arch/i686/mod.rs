@@ -75,8 +75,8 @@ pub const STACK_USED: usize = 64;
 pub const MACHINE: u16 = 3;
 /// How far behind a trap instruction the program counter is when its signal arrives.
 pub const TRAP_LEAVES: usize = 1;
-/// `si_code` of a trap of which a virtual machine has lost what the processor said (DR6; under KVM before Linux 6.14 a few in
-/// a hundred millions of single steps): `TRAP_BRKPT`. No instruction of vload's has it.
+/// `si_code` of a trap of which a virtual machine has lost what the processor said (DR6; seen a few times in
+/// a hundred million single steps, under KVM): `TRAP_BRKPT`. No instruction of vload's has it.
 pub const UNREASONED: Option<i32> = Some(1);
 /// Whether a signal that a thread sends itself with the code of a fault reaches it everywhere: QEMU, by which this
 /// project runs aarch64 and riscv64, takes it for a fault of its own code (host_signal_handler, linux-user/signal.c).

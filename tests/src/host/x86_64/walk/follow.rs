@@ -19,8 +19,8 @@ const END: u64 = 3;
 const BREAKPOINT: i32 = 0x80;
 /// `si_code` of a breakpoint in a debug register (`TRAP_HWBKPT`).
 const MET: i32 = 4;
-/// `si_code` where a virtual machine has lost what the processor said of a trap (`TRAP_BRKPT`; the host's kernel is older
-/// than 6.14): nothing was done yet of what `MET` has the kernel do, and the breakpoint is met again.
+/// `si_code` where a virtual machine has lost what the processor said of a trap (`TRAP_BRKPT`; seen under KVM): nothing
+/// was done yet of what `MET` has the kernel do, and the breakpoint is met again.
 const LOST: i32 = 1;
 /// `SIGTRAP` in a mask.
 pub(super) const TRAP_BIT: u64 = 1 << (libc::SIGTRAP - 1);
