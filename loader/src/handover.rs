@@ -305,6 +305,7 @@ fn enter(sp: usize, start: usize) -> ! {
     watch::arm_first(first);
     // What has been loaded since the session began hears of this, too.
     layer::refresh::look();
+    layer::ring::begin();
     layer::tell(Event::Enter, first);
     // SAFETY: the stack is complete, the entry point is the image's, the block is bound.
     unsafe { resident::enter_target(sp, start) }

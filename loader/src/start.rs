@@ -57,7 +57,7 @@ fn begin(vectors: Vectors) -> ! {
     process::configure();
     put_layers(true);
     client::load(&run);
-    layer::report_inherited_rings();
+    layer::ring::report_inherited();
     let (path, fd) = find::program(&vectors, run.program);
     let fd = match fd {
         Some(fd) => fd,

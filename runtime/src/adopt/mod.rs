@@ -23,7 +23,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 pub use thread::{arrive, is_bound, vload_adopt_thread};
 
-use crate::layer::modules;
+use crate::layer::{modules, ring};
 use crate::memory::guard;
 use crate::process;
 use crate::session;
@@ -116,6 +116,9 @@ fn with_signals_blocked(means: &Means, mask: u64) -> Result<()> {
     });
     // What has come to be open in the kernel is blocked here.
     block.blocked.set_from(mask);
+    if done.is_ok() {
+        ring::begin_adopted();
+    }
     done
 }
 

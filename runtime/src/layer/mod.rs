@@ -9,7 +9,7 @@ pub mod modules;
 mod origin;
 pub mod raw;
 pub mod refresh;
-mod ring;
+pub mod ring;
 pub mod spec;
 mod system;
 mod tables;
@@ -19,7 +19,6 @@ mod wanted;
 
 pub use call::Call;
 pub use list::{FIXED, LAYERS, Layer, Next, layers, pass_below, stay_in, tell};
-pub use ring::report_inherited as report_inherited_rings;
 pub use system::{Compat, Legacy, can_do_without};
 pub use tables::{TABLES, fill as fill_table, show_wanted};
 pub use trace::{Mode as TraceMode, many, many_processes, set_mode as set_trace_mode};

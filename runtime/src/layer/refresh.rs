@@ -102,10 +102,7 @@ fn follow() {
             module::framework::forget(layer.epoch());
         }
     }
-    let mut new = list::loaded().filter(|layer| before & layer.bit() == 0);
-    if ring::may_be_there() && new.any(|layer| ring::is_hidden_from(layer.raw())) {
-        ring::report();
-    }
+    ring::meet(list::loaded().filter(|layer| before & layer.bit() == 0).map(Layer::raw));
     if wanted::is_alone() {
         wanted::lead();
     }

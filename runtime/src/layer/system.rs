@@ -216,7 +216,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
         SECCOMP => seccomp::seccomp(call),
         IO_URING_SETUP => ring::io_uring_setup(call),
         IO_SETUP => ring::io_setup(call),
-        IO_URING_ENTER => signal::io_uring_enter(call),
+        IO_URING_ENTER => ring::io_uring_enter(call),
         CONTROL => control::call(call),
         CHROOT | PIVOT_ROOT | MOUNT | UMOUNT2 | SETNS => watch::call_on_tree(call),
         LANDLOCK_RESTRICT_SELF => process::landlock_restrict_self(call),

@@ -19,6 +19,6 @@ pub use guard::{Guard, fault, is_running};
 pub use image::{Offers, Plan, export, judge};
 pub use load::{load, load_built_in};
 pub use offered::Offered;
-pub use place::{Image, executed, is_executed, raw_of};
+pub use place::{Image, executed, raw_of};
 pub use prepared::{Base, Prepared, Relocation};
 pub use refusal::Refusal;

@@ -276,11 +276,6 @@ pub fn executed() {
     EXECUTED.store(true, Ordering::Relaxed);
 }
 
-/// Whether it was.
-pub fn is_executed() -> bool {
-    EXECUTED.load(Ordering::Relaxed)
-}
-
 static EXECUTED: AtomicBool = AtomicBool::new(false);
 
 /// What is done before the layer is removed from the session.

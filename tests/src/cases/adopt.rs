@@ -29,6 +29,7 @@ pub fn cases() -> Vec<Case> {
             .check(constructor),
         case("refused").not_under(WITHOUT_PROC).check(refused),
         case("traced").build(Build::c("traced-adopts.c")).check(traced).never_confined(),
+        case("rings").build(Build::c("adopt-rings.c")).check(rings).never_confined(),
         case("strangers")
             .build(Build::c_with("strangers.c", "", &["-pthread", "-ldl"]))
             .run(&["{1}", "-", "-"])
@@ -167,6 +168,21 @@ fn traced(bench: &Bench<'_>) -> Result<()> {
     ensure!(outcome.text() == expected.text(), "{}, {}", outcome.text(), outcome.error_text());
     let log = fs::read_to_string(bench.folder().join("log"))?;
     ensure!(log.contains("runs natively, because its parent traces it"), "{log}");
+    Ok(())
+}
+
+/// What goes around the layers and is there already is named.
+fn rings(bench: &Bench<'_>) -> Result<()> {
+    for (options, is_said) in [("-m forward", true), ("-m count", false)] {
+        let words = ["{1}", &library(bench), options];
+        let outcome = bench.run_command(Host::Native, &words)?;
+        let text = outcome.text();
+        ensure!(outcome.success() && text.lines().count() == 2, "{options}: {outcome:?}");
+        let name =
+            |line: &str| format!("vload: {line}: what goes through it, no module hears of\n");
+        let said = if is_said { text.lines().map(name).collect() } else { String::new() };
+        ensure!(outcome.error_text() == said, "{options}: {}", outcome.error_text());
+    }
     Ok(())
 }
 
