@@ -3,7 +3,8 @@
 //!
 //! Debuggers compare the headers in memory with those of the file that they are given, and take where they lie
 //! for where the program does. So the copy is the same byte for byte, and has a dynamic section at the distance
-//! at which the program has its own. What lies between the two is not mapped.
+//! at which the program has its own. What lies between the two is not mapped. Headers that do not say where they are, and
+//! those of a program without a dynamic section, have a copy of another kind.
 
 use core::arch::global_asm;
 use core::mem::size_of;
@@ -59,8 +60,7 @@ pub fn begin(elf: &Elf, program: &Mapped) -> usize {
     list
 }
 
-/// The address of the copy, which leads to `list`. `None` for a program with a dynamic section and without a `PT_PHDR`, as
-/// a static one at any address: the debugger would compare the headers. Without memory to spare it does without as well.
+/// The address of the copy, which leads to `list`. `None` without memory to spare: the debugger does without as well.
 pub fn headers(elf: &Elf, program: &Mapped, list: usize) -> Option<usize> {
     const MOST: usize = 64;
     /// No program is as long; what is between is mapped for a moment.
@@ -81,7 +81,10 @@ pub fn headers(elf: &Elf, program: &Mapped, list: usize) -> Option<usize> {
     };
     let (at, length) = (dynamic.p_vaddr, dynamic.p_memsz);
     debugger::follow(at.wrapping_add(program.bias), length);
-    if find(PT_PHDR)?.p_vaddr != first {
+    let Some(named) = find(PT_PHDR) else {
+        return moved(headers, at, length, list);
+    };
+    if named.p_vaddr != first {
         return None;
     }
     let distance = at.checked_sub(first).filter(|distance| *distance < LONGEST)?;
@@ -105,6 +108,34 @@ pub fn headers(elf: &Elf, program: &Mapped, list: usize) -> Option<usize> {
         guard::own(start + behind, whole - behind);
     } else {
         guard::own(start, whole);
+    }
+    Some(start)
+}
+
+/// The same of headers that do not say where they are, as those of a static program at any address (`-static-pie`): there debuggers take
+/// the addresses in them for those in memory. They accept headers that are not those of the file if all addresses
+/// are as far from these (`svr4_exec_displacement`, gdb/solib-svr4.c). So all are as far as the section at `dynamic`, whose length is
+/// `length`, is from the copy that is given for it. What has no address is left so (`PT_GNU_STACK`).
+fn moved(own: &[Elf_Phdr], dynamic: usize, length: usize, list: usize) -> Option<usize> {
+    const LONGEST: usize = 1 << 16;
+    let entry = [debugger::DT_DEBUG, list];
+    let size = size_of_val(own);
+    if !(2 * size_of_val(&entry)..LONGEST).contains(&length) {
+        return None;
+    }
+    let start = sys::map_anonymous(size + length).ok()?;
+    guard::own(start, size + length);
+    let distance = (start + size).wrapping_sub(dynamic);
+    // SAFETY: the mapping is ours alone, and has room for the headers and the entry behind them; what follows is 0, `DT_NULL`.
+    unsafe {
+        let headers = start as *mut Elf_Phdr;
+        headers.copy_from_nonoverlapping(own.as_ptr(), own.len());
+        let moved = core::slice::from_raw_parts_mut(headers, own.len());
+        for header in moved.iter_mut().filter(|header| header.p_memsz != 0) {
+            header.p_vaddr = header.p_vaddr.wrapping_add(distance);
+            header.p_paddr = header.p_paddr.wrapping_add(distance);
+        }
+        headers.add(own.len()).cast::<[usize; 2]>().write(entry);
     }
     Some(start)
 }

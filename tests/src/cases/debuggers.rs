@@ -44,6 +44,19 @@ pub fn cases() -> Vec<Case> {
             .seconds(120)
             .plain_only()
             .never_confined(),
+        // Its headers do not say where they are.
+        Case::new("debuggers/gdb-threads-static-pie")
+            .on(&[Arch::X86_64])
+            .needs_program("gdb")
+            .build(Build::c_with(
+                "waiting.c",
+                "alone-pie",
+                &["-g", "-O0", "-pthread", "-static-pie", "-fPIE"],
+            ))
+            .check(threads)
+            .seconds(120)
+            .plain_only()
+            .never_confined(),
         Case::new("debuggers/gdb-steps")
             .on(&[Arch::X86_64])
             .needs_program("gdb")
