@@ -9,6 +9,8 @@ int main(int argc, char **argv)
     MUST(pipe(out));
     pid_t child = MUST(fork());
     if (child == 0) {
+        /* It ends with its parent, however that ends. */
+        MUST(close(in[1]));
         MUST(dup2(in[0], 0));
         MUST(dup2(out[1], 1));
         execl(argv[1], argv[1], (char *)0);
