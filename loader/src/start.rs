@@ -57,7 +57,7 @@ fn begin(vectors: Vectors) -> ! {
     process::configure();
     put_layers(true);
     client::load(&run);
-    layer::ring::report_inherited();
+    layer::ring::begin_session();
     let (path, fd) = find::program(&vectors, run.program);
     let fd = match fd {
         Some(fd) => fd,
@@ -114,6 +114,7 @@ fn resume(vectors: Vectors, resumed: Resumed) -> ! {
     if resumed.many {
         layer::many_processes();
     }
+    layer::ring::begin_resumed(resumed.rings);
     let execfn = vectors.arg(3).unwrap_or(c"");
     let (argv, envp) = if resumed.spilled >= 0 {
         match output::read_spilled(resumed.spilled) {

@@ -6,12 +6,15 @@
 //! and is named where a person sees it. Layers that only look do not count: for them a ring is no more hidden than from
 //! strace.
 
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::raw::Raw;
 use super::{Call, layers};
 use crate::abi::Entry;
+use crate::digits::decimal;
 use crate::log::Line;
+use crate::memory::read_words;
+use crate::seccomp;
 use crate::signal;
 use crate::sys::maps::each_in;
 use crate::sys::{self, Errno};
@@ -82,12 +85,15 @@ fn gives_meaning(raw: &Raw, calls: &[u32]) -> bool {
 
 /// The program runs: a layer that comes meets what it has set up.
 static BEGUN: AtomicBool = AtomicBool::new(false);
-/// The process has asked for a ring since its exec, or may have.
-static HAS_RINGS: AtomicBool = AtomicBool::new(false);
-/// The same of aio contexts. They are of one memory, and neither a fork nor an exec hands them on.
-static HAS_CONTEXTS: AtomicBool = AtomicBool::new(false);
-/// A ring of the process has been named.
-static IS_NAMED: AtomicBool = AtomicBool::new(false);
+/// The program has set up a ring, or one before it, which an exec may have kept.
+static IS_SET_UP: AtomicBool = AtomicBool::new(false);
+/// The process had what it has before vload was there.
+static IS_OLD: AtomicBool = AtomicBool::new(false);
+/// A layer gives calls a meaning that a ring could make: [`is_claimed`] when the layers last changed.
+static CLAIMED: AtomicBool = AtomicBool::new(false);
+/// The newest context of the memory; 0: none; [`UNKNOWN`]. Neither a fork nor an exec hands it on.
+static CONTEXT: AtomicUsize = AtomicUsize::new(0);
+const UNKNOWN: usize = usize::MAX;
 
 /// `io_uring_setup(2)`.
 pub fn io_uring_setup(call: &mut Call<'_>) -> isize {
@@ -95,22 +101,19 @@ pub fn io_uring_setup(call: &mut Call<'_>) -> isize {
         crate::log!(Info, "io_uring_setup: refused: a layer claims what a ring could reach");
         return sys::raw(Err(Errno::PERM));
     }
-    HAS_RINGS.store(true, Ordering::Relaxed);
+    IS_SET_UP.store(true, Ordering::Relaxed);
     call.pass()
 }
 
-/// `io_uring_enter(2)`. A ring that could not be found before is named now, once: its descriptor is closed, or there is no
-/// `/proc`, or it came from another process.
+/// `io_uring_enter(2)`. What could not be named before is named now: a ring that is no descriptor of this table, or one that
+/// was kept over an exec, or came from another process, or where there is no `/proc`.
 pub fn io_uring_enter(call: &mut Call<'_>) -> isize {
     /// The number is not that of a descriptor.
     const REGISTERED_RING: usize = 1 << 4;
     let [ring, _, _, flags, ..] = call.args;
     let result = signal::io_uring_enter(call);
-    if result >= 0 && !IS_NAMED.load(Ordering::Relaxed) && is_claimed(RING) {
-        match flags & REGISTERED_RING {
-            0 => say_ring(&|line| line.text("descriptor ").decimal(i64::from(ring as i32))),
-            _ => say_ring(&|line| line.text("registered ring ").decimal(i64::from(ring as i32))),
-        }
+    if result >= 0 && CLAIMED.load(Ordering::Relaxed) {
+        name(ring as i32 as usize, flags & REGISTERED_RING != 0);
     }
     result
 }
@@ -121,38 +124,51 @@ pub fn io_setup(call: &mut Call<'_>) -> isize {
         crate::log!(Info, "io_setup: refused: a layer claims what aio could reach");
         return sys::raw(Err(Errno::AGAIN));
     }
-    HAS_CONTEXTS.store(true, Ordering::Relaxed);
-    call.pass()
+    let result = call.pass();
+    let mut context = [0];
+    if result == 0 && read_words(call.args[1], &mut context).is_ok() {
+        CONTEXT.store(context[0], Ordering::Relaxed);
+    }
+    result
 }
 
-/// Says of every ring that the session's first program inherits that layers do not hear of it.
-pub fn report_inherited() {
-    if is_claimed(RING) {
-        report_descriptors();
-    }
+/// The session's first program begins with what it inherits.
+pub fn begin_session() {
+    IS_OLD.store(true, Ordering::Relaxed);
+    report(is_claimed(RING), false);
+}
+
+/// What the program inherits may be a ring.
+pub fn begin_resumed(rings: bool) {
+    IS_SET_UP.store(rings, Ordering::Relaxed);
+}
+
+/// Whether an exec may keep a ring that was set up under vload.
+pub fn is_set_up() -> bool {
+    IS_SET_UP.load(Ordering::Relaxed)
+}
+
+/// Whether the process may have a ring.
+pub fn may_be_there() -> bool {
+    IS_OLD.load(Ordering::Relaxed) || is_set_up()
 }
 
 /// The program's first instruction comes next.
 pub fn begin() {
+    CLAIMED.store(is_claimed(RING), Ordering::Relaxed);
     BEGUN.store(true, Ordering::Relaxed);
 }
 
-/// The same in a process that runs already, and has whatever it has.
+/// The same in a process that runs already.
 pub fn begin_adopted() {
-    for flag in [&HAS_RINGS, &HAS_CONTEXTS, &BEGUN] {
-        flag.store(true, Ordering::Relaxed);
-    }
+    CONTEXT.store(UNKNOWN, Ordering::Relaxed);
+    IS_OLD.store(true, Ordering::Relaxed);
     report(is_claimed(RING), is_claimed(AIO));
+    begin();
 }
 
-/// This is a new process, with a copy of its parent's memory.
-pub fn forked() {
-    HAS_CONTEXTS.store(false, Ordering::Relaxed);
-}
-
-/// Says what the process has that layers which come to it do not hear of.
+/// Layers have come or gone; of what the process has, those that are new hear nothing. Who loads one has not begun.
 pub fn meet(new: impl Iterator<Item = &'static Raw>) {
-    // What an exec has kept was named when the layer came to the program before.
     if !BEGUN.load(Ordering::Relaxed) {
         return;
     }
@@ -162,47 +178,89 @@ pub fn meet(new: impl Iterator<Item = &'static Raw>) {
         contexts |= gives_meaning(raw, AIO);
     }
     report(rings, contexts);
+    CLAIMED.store(is_claimed(RING), Ordering::Relaxed);
 }
 
 fn report(rings: bool, contexts: bool) {
-    let found = rings && report_descriptors();
-    let rings = rings && !found && HAS_RINGS.load(Ordering::Relaxed);
-    let contexts = contexts && HAS_CONTEXTS.load(Ordering::Relaxed);
-    if rings || contexts {
-        report_mappings(rings, contexts);
+    let rings = rings && may_be_there();
+    let mut named = Named { inodes: [0; 8], count: 0 };
+    if rings {
+        report_descriptors(&mut named);
+    }
+    let context = CONTEXT.load(Ordering::Relaxed);
+    let contexts = contexts && context != 0;
+    if (rings || contexts) && report_mappings(rings, contexts, &named).is_err() {
+        // Without /proc at least the newest is known.
+        if contexts && context != UNKNOWN && is_context(context) {
+            say_context(context);
+        }
     }
 }
 
-/// Names each descriptor that is a ring. Whether there is one.
-fn report_descriptors() -> bool {
+/// The inodes of rings that have been named by their descriptors. Those for which there is no room may be named twice.
+struct Named {
+    inodes: [u64; 8],
+    count: usize,
+}
+
+/// Names each descriptor that is a ring.
+fn report_descriptors(named: &mut Named) {
     let flags = nr::O_RDONLY | nr::O_DIRECTORY | nr::O_CLOEXEC;
-    let Ok(folder) = sys::openat(sys::CWD, c"/proc/thread-self/fd", flags, 0) else { return false };
-    let mut found = false;
-    let listed = sys::list(folder, &mut |name| {
+    let Ok(folder) = sys::openat(sys::CWD, c"/proc/thread-self/fd", flags, 0) else { return };
+    let listed = sys::list(folder, &mut |entry| {
         let mut target = [0; 64];
-        if sys::readlink(folder, name, &mut target) == Ok(RING_FILE) {
-            found = true;
-            say_ring(&|line| line.text("descriptor ").raw(name.to_bytes()));
+        if sys::readlink(folder, entry, &mut target) != Ok(RING_FILE) {
+            return;
+        }
+        if let Some(number) = decimal::<usize>(entry.to_bytes()) {
+            name(number, false);
+        }
+        if let (Ok(ring), Some(place)) =
+            (sys::stat(folder, entry), named.inodes.get_mut(named.count))
+        {
+            *place = ring.ino;
+            named.count += 1;
         }
     });
     debug_assert!(listed.is_ok());
     sys::close(folder);
-    found
 }
 
-/// Names each mapping of a ring, whose descriptor may be closed, and each aio context, which is the address of one.
-fn report_mappings(rings: bool, contexts: bool) {
-    let looked = each_in(0, usize::MAX, &mut |mapped, _| {
-        if rings && mapped.name == RING_FILE {
-            say_ring(&|line| line.text("the mapping at ").hex(mapped.start as u64));
-        } else if contexts && mapped.name.starts_with(CONTEXT_FILE) {
-            say(&|line| line.text("aio context ").hex(mapped.start as u64));
+/// Names each mapping of a ring that no descriptor was, and each aio context, which is the address of a mapping.
+fn report_mappings(rings: bool, contexts: bool, named: &Named) -> sys::Result<()> {
+    each_in(0, usize::MAX, &mut |mapped, _| {
+        // A ring has others, at offsets that are no place in it (IORING_OFF_SQES, linux/io_uring.h).
+        if rings && mapped.name == RING_FILE && mapped.offset == 0 {
+            if !named.inodes[..named.count].contains(&mapped.inode) {
+                say_ring(&|line| line.text("the mapping at ").hex(mapped.start as u64));
+            }
+        } else if contexts && mapped.name.starts_with(CONTEXT_FILE) && is_context(mapped.start) {
+            say_context(mapped.start);
         }
         true
-    });
-    if looked.is_err() && contexts {
-        say(&|line| line.text("io_setup was called in this process"));
+    })
+}
+
+/// Whether `id` is one of this memory's contexts, and no copy of one that a parent has. Where a filter lets nobody ask it may be.
+fn is_context(id: usize) -> bool {
+    let arguments = [id, 0, 0, 0, 0, 0];
+    seccomp::refuses(nr::__NR_io_getevents as usize, &arguments) || sys::is_aio_context(id)
+}
+
+/// Numbers of rings that have been named, a bit each: of descriptors, as far as that goes, and behind them those that are
+/// registered.
+static NAMED: [AtomicU64; 17] = [const { AtomicU64::new(0) }; 17];
+
+/// Names a ring by its number, once.
+fn name(number: usize, is_registered: bool) {
+    let descriptors = NAMED.len() - 1;
+    let word = if is_registered { descriptors } else { number / 64 % descriptors };
+    let bit = 1 << (number % 64);
+    if NAMED[word].fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+        return;
     }
+    let what = if is_registered { "registered ring " } else { "descriptor " };
+    say_ring(&|line| line.text(what).decimal(number as i64));
 }
 
 /// What a descriptor or a mapping of a ring is named in `/proc` (`io_uring_get_file`, io_uring/io_uring.c).
@@ -211,8 +269,11 @@ const RING_FILE: &[u8] = b"anon_inode:[io_uring]";
 const CONTEXT_FILE: &[u8] = b"/[aio]";
 
 fn say_ring(which: Words<'_>) {
-    IS_NAMED.store(true, Ordering::Relaxed);
     say(&|line| which(line).text(" is an io_uring"));
+}
+
+fn say_context(id: usize) {
+    say(&|line| line.text("aio context ").hex(id as u64));
 }
 
 fn say(what: Words<'_>) {

@@ -226,7 +226,6 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         block.dispatch = super::Dispatch::OFF;
         POOL.keep_only(block);
         arch::forked();
-        layer::ring::forked();
         watch::after_fork(block);
         sighand.after_fork(handlers);
         if let Some(mask) = mask {

@@ -23,7 +23,7 @@ pub const PRIVATE_ARGUMENTS: usize = 7;
 /// How `argv[1]` begins.
 const MARK: &[u8] = b"--resumed=";
 /// Goes up with every change of what is told.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 
 /// The numbers that cross.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Resumed {
     pub spilled: i32,
     /// Whether a trace names the process in each line.
     pub many: bool,
+    /// Whether an io_uring may have been kept.
+    pub rings: bool,
     /// The view of the process.
     pub view: u32,
     /// The raw arguments of the call, for the trace.
@@ -61,6 +63,7 @@ impl Resumed {
         line.raw(b":").decimal(i64::from(self.inaccessible));
         line.raw(b":").decimal(i64::from(self.spilled));
         line.raw(b":").decimal(i64::from(self.many));
+        line.raw(b":").decimal(i64::from(self.rings));
         line.raw(b":").decimal(i64::from(self.view));
         line.raw(b":").decimal(i64::from(self.number));
         for argument in self.arguments {
@@ -86,6 +89,7 @@ impl Resumed {
         let inaccessible = next()? != 0;
         let spilled = fd(next()?)?;
         let many = next()? != 0;
+        let rings = next()? != 0;
         let view = next()? as u32;
         let number = next()? as u32;
         let arguments =
@@ -93,7 +97,7 @@ impl Resumed {
         if next().is_some() {
             return None;
         }
-        Some(Self { own, program, inaccessible, spilled, many, view, arguments, number })
+        Some(Self { own, program, inaccessible, spilled, many, rings, view, arguments, number })
     }
 }
 
@@ -210,6 +214,7 @@ mod tests {
             inaccessible: true,
             spilled: -1,
             many: true,
+            rings: true,
             view: 7,
             arguments: [1, u64::MAX, 0, 5, 6],
             number: 59,
