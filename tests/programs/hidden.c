@@ -121,7 +121,7 @@ static void listings(void)
     int folder = MUST(open("/proc/self/fd", O_RDONLY | O_DIRECTORY));
     long length = syscall(SYS_getdents, folder, entries, sizeof entries);
     int count = 0;
-    for (long at = 0; at < length; at += *(unsigned short *)(entries + at + 16))
+    for (long at = 0; at < length; at += *(unsigned short *)(entries + at + 2 * sizeof(long)))
         count++;
     printf("getdents: %d\n", count);
     close(folder);

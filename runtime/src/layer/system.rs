@@ -210,7 +210,7 @@ pub fn call(call: &mut Call<'_>) -> isize {
             text::munmap(call)
         }
         PERSONALITY => process::personality(call),
-        GETDENTS64 => view::getdents(call, 19),
+        GETDENTS64 => view::getdents(call, view::NAME64),
         PTRACE => process::ptrace(call),
         PRCTL => process::prctl(call),
         SECCOMP => seccomp::seccomp(call),

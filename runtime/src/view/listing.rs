@@ -7,11 +7,17 @@ use super::hidden::in_listing;
 use crate::digits::decimal;
 use crate::layer::Call;
 
-/// Offset of `d_reclen` in `struct linux_dirent64` and `struct linux_dirent` (getdents(2)) of 64-bit
-/// machines.
-const RECLEN: usize = 16;
+/// Offset of the name in `struct linux_dirent64` (getdents(2)): behind two words of 64 bits, `d_reclen` and `d_type`.
+pub const NAME64: usize = 19;
+/// The same in `struct linux_dirent`: behind two words of the machine and `d_reclen`.
+pub const NAME: usize = 2 * size_of::<usize>() + 2;
 
-/// `getdents64(2)`, and `getdents(2)` with names one byte earlier.
+/// Offset of `d_reclen`, two bytes, where the name has this one.
+const fn reclen(name: usize) -> usize {
+    (name - 2) & !1
+}
+
+/// `getdents64(2)` and `getdents(2)`; `name` is the offset of the name in an entry.
 pub fn getdents(call: &mut Call<'_>, name: usize) -> isize {
     loop {
         let result = call.pass();
@@ -27,7 +33,7 @@ pub fn getdents(call: &mut Call<'_>, name: usize) -> isize {
             number_of(entry, name)
                 .is_some_and(|number| own.all().iter().any(|slot| slot.get().abs_diff(number) < 64))
         };
-        if !each(entries).any(|range| may_be_own(&entries[range])) {
+        if !each(entries, name).any(|range| may_be_own(&entries[range])) {
             return result;
         }
         let Some(own) = in_listing(call, call.args[0] as i32) else { return result };
@@ -35,7 +41,7 @@ pub fn getdents(call: &mut Call<'_>, name: usize) -> isize {
             |entry: &[u8]| number_of(entry, name).is_some_and(|number| own.contains(&number));
         let mut kept = 0;
         let mut at = 0;
-        while let Some(range) = next(entries, at) {
+        while let Some(range) = next(entries, at, name) {
             at = range.end;
             if !is_own(&entries[range.clone()]) {
                 entries.copy_within(range.clone(), kept);
@@ -49,16 +55,16 @@ pub fn getdents(call: &mut Call<'_>, name: usize) -> isize {
     }
 }
 
-fn next(entries: &[u8], at: usize) -> Option<core::ops::Range<usize>> {
-    let bytes = entries.get(at + RECLEN..at + RECLEN + 2)?;
+fn next(entries: &[u8], at: usize, name: usize) -> Option<core::ops::Range<usize>> {
+    let bytes = entries.get(at + reclen(name)..at + reclen(name) + 2)?;
     let length = usize::from(u16::from_ne_bytes([bytes[0], bytes[1]]));
     (length != 0 && at + length <= entries.len()).then_some(at..at + length)
 }
 
-fn each(entries: &[u8]) -> impl Iterator<Item = core::ops::Range<usize>> {
+fn each(entries: &[u8], name: usize) -> impl Iterator<Item = core::ops::Range<usize>> {
     let mut at = 0;
     core::iter::from_fn(move || {
-        let range = next(entries, at)?;
+        let range = next(entries, at, name)?;
         at = range.end;
         Some(range)
     })
@@ -77,18 +83,21 @@ mod tests {
 
     #[test]
     fn names_are_read_where_the_kernel_puts_them() {
-        let mut buffer = [0u8; 48];
-        buffer[RECLEN] = 24;
-        buffer[19..23].copy_from_slice(b"4064");
-        buffer[24 + RECLEN] = 24;
-        buffer[24 + 19..24 + 21].copy_from_slice(b"..");
-        let numbers: std::vec::Vec<_> =
-            each(&buffer).map(|range| number_of(&buffer[range], 19)).collect();
-        assert_eq!(numbers, [Some(4064), None]);
+        // `struct linux_dirent64`, `struct linux_dirent` of 64-bit and of 32-bit machines.
+        for (reclen, name) in [(16, 19), (16, 18), (8, 10)] {
+            let mut buffer = [0u8; 48];
+            buffer[reclen] = 24;
+            buffer[name..name + 4].copy_from_slice(b"4064");
+            buffer[24 + reclen] = 24;
+            buffer[24 + name..24 + name + 2].copy_from_slice(b"..");
+            let numbers: std::vec::Vec<_> =
+                each(&buffer, name).map(|range| number_of(&buffer[range], name)).collect();
+            assert_eq!(numbers, [Some(4064), None], "{name}");
+        }
     }
 
     #[test]
     fn a_record_of_no_length_ends_the_listing() {
-        assert_eq!(each(&[0; 64]).count(), 0);
+        assert_eq!(each(&[0; 64], NAME64).count(), 0);
     }
 }

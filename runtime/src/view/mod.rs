@@ -20,7 +20,7 @@ pub use descriptors::{
 pub use exe::{Replacement, behind, open, open_how, readlink, stat};
 pub use hidden::{is_named, of_process};
 pub use identity::{PROGRAM, Program, path_of, pid_in_proc};
-pub use listing::getdents;
+pub use listing::{NAME, NAME64, getdents};
 pub use named::{CALLS as NAMED, pass};
 pub use registers::ptrace;
 pub use vector::{PR_GET_AUXV, get as get_auxv};

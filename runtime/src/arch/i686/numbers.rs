@@ -22,7 +22,7 @@ pub const STRICT_SIGRETURN: u32 = nr::__NR_sigreturn;
 /// `fcntl` (`fcntl64` on 32-bit machines).
 pub const FCNTL: u32 = nr::__NR_fcntl64;
 /// Of the calls that other architectures do not have, those that are wanted to hide vload alone (`layer/system.rs`).
-pub const VIEWS: &[usize] = &[FTRUNCATE64, FCHOWN32];
+pub const VIEWS: &[usize] = &[FTRUNCATE64, FCHOWN32, GETDENTS];
 /// `F_SETLKW` of a structure with 64-bit offsets.
 pub const F_SETLKW64: u32 = nr::F_SETLKW64;
 /// `mmap` (`mmap2` on 32-bit machines).
@@ -61,6 +61,7 @@ const PSELECT6_TIME64: usize = nr::__NR_pselect6_time64 as usize;
 const IO_PGETEVENTS_TIME64: usize = nr::__NR_io_pgetevents_time64 as usize;
 const RT_SIGTIMEDWAIT_TIME64: usize = nr::__NR_rt_sigtimedwait_time64 as usize;
 const SIGPROCMASK: usize = nr::__NR_sigprocmask as usize;
+const GETDENTS: usize = nr::__NR_getdents as usize;
 const FTRUNCATE64: usize = nr::__NR_ftruncate64 as usize;
 const FCHOWN32: usize = nr::__NR_fchown32 as usize;
 
@@ -124,6 +125,7 @@ pub fn legacy(number: usize) -> Option<Legacy> {
         FSTATAT64 => Legacy::Fstatat,
         FORK | VFORK => Legacy::Fork,
         SET_THREAD_AREA => Legacy::Own(thread::set_thread_area),
+        GETDENTS => Legacy::Own(|call| view::getdents(call, view::NAME)),
         OLD_FCNTL => Legacy::Own(view::fcntl),
         OLD_MMAP => Legacy::Own(old::mmap),
         SIGNAL => Legacy::Own(old::signal),

@@ -67,8 +67,7 @@ pub fn legacy(number: usize) -> Option<Legacy> {
         STAT | ACCESS => Legacy::Stat,
         LSTAT => Legacy::Own(|call| view::stat(call, 0, false)),
         SETRLIMIT => Legacy::SetLimit,
-        // Names lie a byte earlier in `struct linux_dirent` (getdents(2)).
-        GETDENTS => Legacy::Own(|call| view::getdents(call, 18)),
+        GETDENTS => Legacy::Own(|call| view::getdents(call, view::NAME)),
         NEWFSTATAT => Legacy::Fstatat,
         FORK | VFORK => Legacy::Fork,
         ARCH_PRCTL => Legacy::Own(super::thread::arch_prctl),
