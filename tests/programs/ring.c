@@ -1,14 +1,23 @@
 /* ring KIND COMMAND: sets up what goes around system calls, has the command run, which loads a module, makes a
  * call, and says what there is that the module does not hear of. KIND, of rings: open, kept (over an exec), closed
- * (but for its mappings), registered (and nothing else), two (open, and mapped and registered); of aio: context,
- * forked (its parent has it), own (as its parent); none: failed, destroyed. */
+ * (but for its mappings), registered (and nothing else), two (open, and mapped and registered); of rings that a thread of
+ * the kernel serves, so that no call enters them: served (mapped alone), hidden (registered alone), old (kept over an exec by
+ * one whose parent set it up; COMMAND is the program before which); of aio: context, forked (its parent has it), own (as its
+ * parent); none: failed, destroyed, and gone, as old, without a ring. */
 #include "check.h"
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-enum { KEPT = 77, REGISTERED_RING = 1 << 4, REGISTER_RING_FDS = 20 };
+enum {
+    KEPT = 77,
+    REGISTERED_RING = 1 << 4,
+    REGISTER_RING_FDS = 20,
+    NO_MMAP = 1 << 14,
+    REGISTERED_FD_ONLY = 1 << 15,
+    NO_SQARRAY = 1 << 16,
+};
 
 /* A call at which the process hears of the module. */
 static void hear(void)
@@ -23,12 +32,25 @@ static void load(char *command)
     hear();
 }
 
-static int set_up(void)
+static int set_up_as(unsigned flags)
 {
-    struct io_uring_params params = {0};
+    struct io_uring_params params = {.flags = flags};
+    if (flags & NO_MMAP) {
+        char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CHECK(pages != MAP_FAILED);
+        /* Where the kernel shall have the queues, and the requests: the last fields, which older headers do not name. */
+        uint64_t queues = (uintptr_t)pages, requests = queues + 4096;
+        memcpy((char *)(&params.cq_off + 1) - sizeof queues, &queues, sizeof queues);
+        memcpy((char *)(&params.sq_off + 1) - sizeof requests, &requests, sizeof requests);
+    }
     int ring = (int)syscall(SYS_io_uring_setup, 4, &params);
     CHECK(ring >= 0);
     return ring;
+}
+
+static int set_up(void)
+{
+    return set_up_as(0);
 }
 
 static void use_kept(char *command)
@@ -62,6 +84,42 @@ static void use_registered(char *command, int has_other)
     if (has_other)
         printf("descriptor %d is an io_uring\nthe mapping at %p is an io_uring\n", KEPT, queue);
     printf("registered ring %u is an io_uring\n", update.offset);
+}
+
+static void of_served(const char *kind, char *command)
+{
+    const char *may_be = "an io_uring that a thread of the kernel serves may be there\n";
+    if (strcmp(kind, "hidden") == 0) {
+        set_up_as(IORING_SETUP_SQPOLL | NO_MMAP | REGISTERED_FD_ONLY | NO_SQARRAY);
+        load(command);
+        fputs(may_be, stdout);
+        return;
+    }
+    int ring = set_up_as(IORING_SETUP_SQPOLL);
+    void *queue = map_all(ring);
+    CHECK(close(ring) == 0);
+    load(command);
+    if (access("/proc/self/maps", F_OK) == 0)
+        printf("the mapping at %p is an io_uring\n", queue);
+    else
+        fputs(may_be, stdout);
+}
+
+/* Both run before there is a vload: the command has the descriptor, and who serves it stays outside. */
+static int before(int has_ring, char *command)
+{
+    if (has_ring)
+        MUST(dup2(set_up_as(IORING_SETUP_SQPOLL), KEPT));
+    int status = system(command);
+    return status != 0;
+}
+
+static void use_left(char *command)
+{
+    int is_there = fcntl(KEPT, F_SETFD, FD_CLOEXEC) == 0;
+    load(command);
+    if (is_there)
+        printf("descriptor %d is an io_uring\n", KEPT);
 }
 
 static void of_rings(const char *kind, char **argv)
@@ -137,10 +195,16 @@ int main(int argc, char **argv)
         return 2;
     const char *kind = argv[1];
     aio_context_t more = 0;
+    if (is_one_of(kind, "old gone "))
+        return before(strcmp(kind, "old") == 0, argv[2]);
     if (is_one_of(kind, "context forked own destroyed ")) {
         of_contexts(kind, argv[2]);
     } else if (is_one_of(kind, "open kept closed registered two ")) {
         of_rings(kind, argv);
+    } else if (is_one_of(kind, "served hidden ")) {
+        of_served(kind, argv[2]);
+    } else if (strcmp(kind, "left") == 0) {
+        use_left(argv[2]);
     } else if (strcmp(kind, "inherited") == 0) {
         use_kept(argv[2]);
     } else {

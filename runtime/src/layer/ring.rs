@@ -6,7 +6,7 @@
 //! and is named where a person sees it. Layers that only look do not count: for them a ring is no more hidden than from
 //! strace.
 
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 
 use super::raw::Raw;
 use super::{Call, layers};
@@ -85,10 +85,11 @@ fn gives_meaning(raw: &Raw, calls: &[u32]) -> bool {
 
 /// The program runs: a layer that comes meets what it has set up.
 static BEGUN: AtomicBool = AtomicBool::new(false);
-/// The program has set up a ring, or one before it, which an exec may have kept.
-static IS_SET_UP: AtomicBool = AtomicBool::new(false);
-/// The process had what it has before vload was there.
-static IS_OLD: AtomicBool = AtomicBool::new(false);
+/// Rings that the process may have: each that it has set up counts, and what was there before vload, or before an exec, as one.
+/// None any more when it was looked through, and none was found.
+static MAY_BE: AtomicU64 = AtomicU64::new(0);
+/// How rings were set up that this memory has, or had, and that a thread of the kernel serves: all their flags.
+static SERVED: AtomicUsize = AtomicUsize::new(0);
 /// A layer gives calls a meaning that a ring could make: [`is_claimed`] when the layers last changed.
 static CLAIMED: AtomicBool = AtomicBool::new(false);
 /// The newest context of the memory; 0: none; [`UNKNOWN`]. Neither a fork nor an exec hands it on.
@@ -101,12 +102,45 @@ pub fn io_uring_setup(call: &mut Call<'_>) -> isize {
         crate::log!(Info, "io_uring_setup: refused: a layer claims what a ring could reach");
         return sys::raw(Err(Errno::PERM));
     }
-    IS_SET_UP.store(true, Ordering::Relaxed);
-    call.pass()
+    let result = call.pass();
+    if result >= 0 {
+        is_set_up(result as usize, flags(call.args[1]));
+    }
+    result
 }
 
-/// `io_uring_enter(2)`. What could not be named before is named now: a ring that is no descriptor of this table, or one that
-/// was kept over an exec, or came from another process, or where there is no `/proc`.
+/// `IORING_SETUP_SQPOLL`.
+const SERVED_BY_KERNEL: usize = 1 << 1;
+/// `IORING_SETUP_NO_MMAP`.
+const IN_MEMORY_OF_PROGRAM: usize = 1 << 14;
+/// `IORING_SETUP_REGISTERED_FD_ONLY`.
+const REGISTERED_ONLY: usize = 1 << 15;
+
+/// The flags of a ring (`struct io_uring_params`, linux/io_uring.h), which the kernel has just written. If another thread has
+/// unmapped them since, those of what is the hardest to find.
+fn flags(params: usize) -> usize {
+    const FLAGS_AT: usize = 8;
+    let mut word = [0];
+    match read_words(params.wrapping_add(FLAGS_AT), &mut word) {
+        Ok(()) => word[0] as u32 as usize,
+        Err(_) => SERVED_BY_KERNEL | IN_MEMORY_OF_PROGRAM,
+    }
+}
+
+fn is_set_up(number: usize, flags: usize) {
+    if flags & SERVED_BY_KERNEL != 0 {
+        SERVED.fetch_or(flags, Ordering::Relaxed);
+    }
+    MAY_BE.fetch_add(1, Ordering::Relaxed);
+    // A layer may have come during the call. Either it is seen here, or who loaded it has seen the ring (`report`).
+    fence(Ordering::SeqCst);
+    if is_claimed(RING) {
+        name(number, flags & REGISTERED_ONLY != 0);
+    }
+}
+
+/// `io_uring_enter(2)`. What could not be found is named now: a ring that is no descriptor of this table and not mapped, or came
+/// from another process since, or where there is no `/proc`.
 pub fn io_uring_enter(call: &mut Call<'_>) -> isize {
     /// The number is not that of a descriptor.
     const REGISTERED_RING: usize = 1 << 4;
@@ -134,23 +168,18 @@ pub fn io_setup(call: &mut Call<'_>) -> isize {
 
 /// The session's first program begins with what it inherits.
 pub fn begin_session() {
-    IS_OLD.store(true, Ordering::Relaxed);
+    MAY_BE.store(1, Ordering::Relaxed);
     report(is_claimed(RING), false);
 }
 
 /// What the program inherits may be a ring.
 pub fn begin_resumed(rings: bool) {
-    IS_SET_UP.store(rings, Ordering::Relaxed);
+    MAY_BE.store(rings.into(), Ordering::Relaxed);
 }
 
-/// Whether an exec may keep a ring that was set up under vload.
-pub fn is_set_up() -> bool {
-    IS_SET_UP.load(Ordering::Relaxed)
-}
-
-/// Whether the process may have a ring.
+/// Whether the process may have a ring, which an exec may keep.
 pub fn may_be_there() -> bool {
-    IS_OLD.load(Ordering::Relaxed) || is_set_up()
+    MAY_BE.load(Ordering::Relaxed) != 0
 }
 
 /// The program's first instruction comes next.
@@ -162,7 +191,7 @@ pub fn begin() {
 /// The same in a process that runs already.
 pub fn begin_adopted() {
     CONTEXT.store(UNKNOWN, Ordering::Relaxed);
-    IS_OLD.store(true, Ordering::Relaxed);
+    MAY_BE.store(1, Ordering::Relaxed);
     report(is_claimed(RING), is_claimed(AIO));
     begin();
 }
@@ -182,56 +211,90 @@ pub fn meet(new: impl Iterator<Item = &'static Raw>) {
 }
 
 fn report(rings: bool, contexts: bool) {
-    let rings = rings && may_be_there();
-    let mut named = Named { inodes: [0; 8], count: 0 };
-    if rings {
-        report_descriptors(&mut named);
-    }
+    fence(Ordering::SeqCst);
+    let before = MAY_BE.load(Ordering::Relaxed);
+    let rings = rings && before != 0;
+    let mut found = Found { inodes: [0; 8], count: 0, any: false };
+    let is_looked_through = rings && report_descriptors(&mut found);
     let context = CONTEXT.load(Ordering::Relaxed);
     let contexts = contexts && context != 0;
-    if (rings || contexts) && report_mappings(rings, contexts, &named).is_err() {
-        // Without /proc at least the newest is known.
-        if contexts && context != UNKNOWN && is_context(context) {
-            say_context(context);
-        }
+    let mappings = (rings || contexts).then(|| report_mappings(rings, contexts, &mut found));
+    let is_without_proc = mappings.is_some_and(|mappings| mappings.is_err());
+    // At least the newest is known.
+    if is_without_proc && contexts && context != UNKNOWN && is_context(context) {
+        say_context(context);
+    }
+    if !rings {
+        return;
+    }
+    let hidden = if is_without_proc { SERVED_BY_KERNEL } else { IN_MEMORY_OF_PROGRAM };
+    if SERVED.load(Ordering::Relaxed) & hidden != 0 {
+        say(&|line| line.text("an io_uring that a thread of the kernel serves may be there"));
+    } else if is_looked_through && !found.any {
+        // Unless one was set up since.
+        let _ = MAY_BE.compare_exchange(before, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
-/// The inodes of rings that have been named by their descriptors. Those for which there is no room may be named twice.
-struct Named {
+/// Rings that have been found, and the inodes of those that are descriptors. For which there is no room may be named twice.
+struct Found {
     inodes: [u64; 8],
     count: usize,
+    any: bool,
 }
 
-/// Names each descriptor that is a ring.
-fn report_descriptors(named: &mut Named) {
+/// Names each descriptor that is a ring. Whether all could be seen.
+fn report_descriptors(found: &mut Found) -> bool {
+    for word in &NAMED {
+        word.store(0, Ordering::Relaxed);
+    }
+    list_descriptors(found).is_ok() || ask_descriptors(found)
+}
+
+fn list_descriptors(found: &mut Found) -> sys::Result<()> {
     let flags = nr::O_RDONLY | nr::O_DIRECTORY | nr::O_CLOEXEC;
-    let Ok(folder) = sys::openat(sys::CWD, c"/proc/thread-self/fd", flags, 0) else { return };
+    let folder = sys::openat(sys::CWD, c"/proc/thread-self/fd", flags, 0)?;
     let listed = sys::list(folder, &mut |entry| {
         let mut target = [0; 64];
         if sys::readlink(folder, entry, &mut target) != Ok(RING_FILE) {
             return;
         }
+        found.any = true;
         if let Some(number) = decimal::<usize>(entry.to_bytes()) {
             name(number, false);
         }
         if let (Ok(ring), Some(place)) =
-            (sys::stat(folder, entry), named.inodes.get_mut(named.count))
+            (sys::stat(folder, entry), found.inodes.get_mut(found.count))
         {
             *place = ring.ino;
-            named.count += 1;
+            found.count += 1;
         }
     });
-    debug_assert!(listed.is_ok());
     sys::close(folder);
+    listed
+}
+
+/// The same without `/proc`: each number is asked, up to where programs have them. A filter that is not the target's own is not
+/// known here, and might end who asks.
+fn ask_descriptors(found: &mut Found) -> bool {
+    const NUMBERS: usize = 4096;
+    if sys::is_filtered() {
+        return false;
+    }
+    for number in (0..NUMBERS).filter(|&number| sys::is_ring(number as i32)) {
+        found.any = true;
+        name(number, false);
+    }
+    true
 }
 
 /// Names each mapping of a ring that no descriptor was, and each aio context, which is the address of a mapping.
-fn report_mappings(rings: bool, contexts: bool, named: &Named) -> sys::Result<()> {
+fn report_mappings(rings: bool, contexts: bool, found: &mut Found) -> sys::Result<()> {
     each_in(0, usize::MAX, &mut |mapped, _| {
         // A ring has others, at offsets that are no place in it (IORING_OFF_SQES, linux/io_uring.h).
         if rings && mapped.name == RING_FILE && mapped.offset == 0 {
-            if !named.inodes[..named.count].contains(&mapped.inode) {
+            found.any = true;
+            if !found.inodes[..found.count].contains(&mapped.inode) {
                 say_ring(&|line| line.text("the mapping at ").hex(mapped.start as u64));
             }
         } else if contexts && mapped.name.starts_with(CONTEXT_FILE) && is_context(mapped.start) {
@@ -247,8 +310,8 @@ fn is_context(id: usize) -> bool {
     seccomp::refuses(nr::__NR_io_getevents as usize, &arguments) || sys::is_aio_context(id)
 }
 
-/// Numbers of rings that have been named, a bit each: of descriptors, as far as that goes, and behind them those that are
-/// registered.
+/// Numbers of rings that have been named since a layer came, a bit each: of descriptors, as far as that goes, and behind them
+/// those that are registered.
 static NAMED: [AtomicU64; 17] = [const { AtomicU64::new(0) }; 17];
 
 /// Names a ring by its number, once.

@@ -119,12 +119,6 @@ pub fn munlock(addr: usize, len: usize) {
     let _ = unsafe { call(nr::__NR_munlock, [addr, len]) };
 }
 
-/// Whether `id` is an aio context of this memory (io_getevents(2), of no event).
-pub fn is_aio_context(id: usize) -> bool {
-    // SAFETY: nothing is waited for, and nothing written.
-    unsafe { call(nr::__NR_io_getevents, [id, 0, 0, 0, 0]) }.is_ok()
-}
-
 /// Bytes of a System V segment (`IPC_STAT` of shmctl(2)).
 pub fn segment_size(segment: usize) -> Result<usize> {
     const IPC_STAT: usize = 2;

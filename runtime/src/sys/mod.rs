@@ -7,6 +7,7 @@ pub mod maps;
 mod memory;
 mod mount;
 mod process;
+mod rings;
 mod signals;
 mod write;
 
@@ -16,6 +17,7 @@ pub use futex::*;
 pub use memory::*;
 pub use mount::{mount, umount};
 pub use process::*;
+pub use rings::*;
 pub use signals::*;
 pub use write::*;
 

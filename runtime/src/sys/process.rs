@@ -3,7 +3,7 @@
 use crate::digits::hexadecimal;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use super::{Result, call, raise, set_signal_mask, signal_action};
+use super::{Errno, Result, call, raise, set_signal_mask, signal_action};
 use linux_raw_sys::general as nr;
 use linux_raw_sys::general::{O_CLOEXEC, O_RDONLY};
 
@@ -75,6 +75,15 @@ pub fn sleep(nanoseconds: usize) {
 pub unsafe fn prctl(option: u32, args: [usize; 4]) -> Result<usize> {
     // SAFETY: the caller's promise.
     unsafe { call(nr::__NR_prctl, [option as usize, args[0], args[1], args[2], args[3]]) }
+}
+
+/// Whether a seccomp filter judges the thread's calls, or may (`prctl(PR_GET_SECCOMP)`).
+pub fn is_filtered() -> bool {
+    const PR_GET_SECCOMP: u32 = 21;
+    // SAFETY: it takes no arguments.
+    let mode = unsafe { prctl(PR_GET_SECCOMP, [0; 4]) };
+    // A kernel that has no filters does not know the option.
+    !matches!(mode, Ok(0) | Err(Errno::INVAL))
 }
 
 /// `personality(0xffffffff)`: the flags in force, from `/proc/self/personality` (proc_pid(5)) where

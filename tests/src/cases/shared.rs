@@ -5,7 +5,7 @@ use crate::arch::Arch;
 use crate::case::Case;
 use crate::cases::modules::{expect, inside, kept, module};
 use crate::confinement::WITHOUT_PROC;
-use crate::execute::Bench;
+use crate::execute::{Bench, Host};
 use crate::programs::Build;
 use anyhow::{Context, Result, ensure};
 use std::fs;
@@ -261,15 +261,23 @@ fn rings(bench: &Bench<'_>) -> Result<()> {
     if !["bwrap", "no-proc"].contains(&bench.confinement.name) {
         kinds.extend(["closed", "two"]);
     }
+    kinds.extend(["served", "hidden", "old", "gone"]);
     for kind in kinds {
-        let outcome = inside(bench, &[], &format!("{{1}} {kind} 'vload insmod forward'"))?;
+        let outcome = match kind {
+            // There before the session.
+            "old" | "gone" => {
+                let later = "{vload} sh -c \"exec {1} left '{vload} insmod forward'\"";
+                bench.run_command(Host::Native, &["{1}", kind, later])?
+            }
+            _ => inside(bench, &[], &format!("{{1}} {kind} 'vload insmod forward'"))?,
+        };
         let text = outcome.text();
         let there = text.strip_suffix("done\n").with_context(|| format!("{kind}: {outcome:?}"))?;
         let name =
             |line: &str| format!("vload: {line}: what goes through it, no module hears of\n");
         let said: String = there.lines().map(name).collect();
         let errors = outcome.error_text();
-        let is_none = ["failed", "destroyed"].contains(&kind);
+        let is_none = ["failed", "destroyed", "gone"].contains(&kind);
         ensure!(there.is_empty() == is_none && errors == said, "{kind}: {errors}{text}");
     }
     Ok(())
