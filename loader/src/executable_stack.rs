@@ -87,7 +87,7 @@ fn execute(copy: i32, target: &Target<'_>, argv: &[usize], file: i32) -> Result<
         inaccessible: false,
         spilled: -1,
         many: layer::many(),
-        rings: layer::ring::may_be_there(),
+        rings: layer::ring::handed_on(),
         view: session::view().0,
         arguments: [0; 5],
         number: Resumed::NOT_A_CALL,

@@ -165,6 +165,13 @@ pub fn emergency(bytes: &[u8]) {
     write(bytes);
 }
 
+/// The same of what the program goes on after: a standard error that is full, and that nobody reads, does not keep it.
+pub fn notice(bytes: &[u8]) {
+    // What there is no room for is in the log.
+    let _ = sys::write_in_passing(2, bytes);
+    write(bytes);
+}
+
 /// Says that vload itself has failed, and where; the process ends with that.
 pub fn panicked(info: &core::panic::PanicInfo<'_>) -> ! {
     let mut line = Line::new();

@@ -1,17 +1,20 @@
 /* ring KIND COMMAND: sets up what goes around system calls, has the command run, which loads a module, makes a
  * call, and says what there is that the module does not hear of. KIND, of rings: open, kept (over an exec), closed
- * (but for its mappings), registered (and nothing else), two (open, and mapped and registered); of rings that a thread of
- * the kernel serves, so that no call enters them: served (mapped alone), hidden (registered alone), old (kept over an exec by
- * one whose parent set it up; COMMAND is the program before which); of aio: context, forked (its parent has it), own (as its
- * parent); none: failed, destroyed, and gone, as old, without a ring. */
+ * (but for its mappings), registered (and nothing else), two (open, and mapped and registered), far (of which one has a high
+ * number), again (the module leaves, and comes back), nested (COMMAND has it), full (and nobody reads standard error), queued (not
+ * to be found), hidden (the same, served by a thread of the kernel), served (so, and mapped alone), old (so, and kept over an
+ * exec by one whose parent, outside of the session, set it up; COMMAND begins the session); of aio: context, forked (its
+ * parent has it), own (as its parent); none: failed, destroyed, and gone, as old, without a ring. */
 #include "check.h"
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 enum {
     KEPT = 77,
+    FAR = KEPT + 1024,
     REGISTERED_RING = 1 << 4,
     REGISTER_RING_FDS = 20,
     NO_MMAP = 1 << 14,
@@ -36,10 +39,11 @@ static int set_up_as(unsigned flags)
 {
     struct io_uring_params params = {.flags = flags};
     if (flags & NO_MMAP) {
-        char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(pages != MAP_FAILED);
         /* Where the kernel shall have the queues, and the requests: the last fields, which older headers do not name. */
-        uint64_t queues = (uintptr_t)pages, requests = queues + 4096;
+        uint64_t queues = (uintptr_t)pages, requests = queues + page;
         memcpy((char *)(&params.cq_off + 1) - sizeof queues, &queues, sizeof queues);
         memcpy((char *)(&params.sq_off + 1) - sizeof requests, &requests, sizeof requests);
     }
@@ -71,27 +75,58 @@ static void *map_all(int ring)
     return queue;
 }
 
-static void use_registered(char *command, int has_other)
+static void unload(const char *command)
+{
+    char *other = strdup(command);
+    char *verb = other ? strstr(other, "insmod") : NULL;
+    CHECK(verb && memcpy(verb, "rmmod ", 6) && system(other) == 0);
+    free(other);
+    struct io_uring_params params = {0};
+    /* A ring without entries is refused by the kernel alone. */
+    CHECK(syscall(SYS_io_uring_setup, 0, &params) == -1 && errno == EINVAL);
+}
+
+static const char may_be[] = "an io_uring that could not be found may be there\n";
+
+static int can_be_found(void)
+{
+    return access("/proc/self/maps", F_OK) == 0;
+}
+
+static void use_registered(char *command, int has_other, int times)
 {
     int ring = set_up();
     void *queue = has_other ? map_all(ring) : NULL;
     struct io_uring_rsrc_update update = {.offset = -1U, .data = (unsigned)ring};
     CHECK(syscall(SYS_io_uring_register, ring, REGISTER_RING_FDS, &update, 1) == 1);
     CHECK(close(ring) == 0);
-    load(command);
-    for (int i = 0; i < 2; i++)
-        CHECK(syscall(SYS_io_uring_enter, update.offset, 0, 0, REGISTERED_RING, NULL, 0) == 0);
-    if (has_other)
-        printf("descriptor %d is an io_uring\nthe mapping at %p is an io_uring\n", KEPT, queue);
-    printf("registered ring %u is an io_uring\n", update.offset);
+    for (; times > 0; times--) {
+        load(command);
+        for (int i = 0; i < 2; i++)
+            CHECK(syscall(SYS_io_uring_enter, update.offset, 0, 0, REGISTERED_RING, NULL, 0) == 0);
+        if (!can_be_found())
+            fputs(may_be, stdout);
+        if (has_other)
+            printf("descriptor %d is an io_uring\nthe mapping at %p is an io_uring\n", KEPT, queue);
+        printf("registered ring %u is an io_uring\n", update.offset);
+        if (times > 1)
+            unload(command);
+    }
 }
 
 static void of_served(const char *kind, char *command)
 {
-    const char *may_be = "an io_uring that a thread of the kernel serves may be there\n";
-    if (strcmp(kind, "hidden") == 0) {
-        set_up_as(IORING_SETUP_SQPOLL | NO_MMAP | REGISTERED_FD_ONLY | NO_SQARRAY);
-        load(command);
+    if (strcmp(kind, "served") != 0) {
+        int served = strcmp(kind, "hidden") == 0 ? IORING_SETUP_SQPOLL : 0;
+        set_up_as(served | NO_MMAP | REGISTERED_FD_ONLY | NO_SQARRAY);
+        if (fork() == 0) {
+            /* It is its parent's. */
+            load(command);
+            fflush(stdout);
+            _exit(0);
+        }
+        CHECK(wait(NULL) > 0);
+        hear();
         fputs(may_be, stdout);
         return;
     }
@@ -99,7 +134,7 @@ static void of_served(const char *kind, char *command)
     void *queue = map_all(ring);
     CHECK(close(ring) == 0);
     load(command);
-    if (access("/proc/self/maps", F_OK) == 0)
+    if (can_be_found())
         printf("the mapping at %p is an io_uring\n", queue);
     else
         fputs(may_be, stdout);
@@ -122,10 +157,21 @@ static void use_left(char *command)
         printf("descriptor %d is an io_uring\n", KEPT);
 }
 
+/* Nobody reads the other end. */
+static void fill_errors(void)
+{
+    int ends[2];
+    CHECK(pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0);
+    static const char nothing[4096];
+    while (write(ends[1], nothing, sizeof nothing) > 0)
+        ;
+    CHECK(errno == EAGAIN && dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
+}
+
 static void of_rings(const char *kind, char **argv)
 {
     if (strcmp(kind, "registered") == 0) {
-        use_registered(argv[2], 0);
+        use_registered(argv[2], 0, 2);
         return;
     }
     int ring = set_up();
@@ -136,13 +182,40 @@ static void of_rings(const char *kind, char **argv)
         perror("execv");
         exit(1);
     }
+    if (strcmp(kind, "nested") == 0) {
+        fflush(stdout);
+        CHECK(system(argv[2]) == 0);
+        return;
+    }
     if (strcmp(kind, "open") == 0) {
         use_kept(argv[2]);
         return;
     }
+    if (strcmp(kind, "again") == 0) {
+        use_kept(argv[2]);
+        unload(argv[2]);
+        use_kept(argv[2]);
+        return;
+    }
+    if (strcmp(kind, "full") == 0) {
+        fill_errors();
+        load(argv[2]);
+        return;
+    }
+    if (strcmp(kind, "far") == 0) {
+        struct rlimit limit;
+        CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+        limit.rlim_cur = FAR + 100;
+        CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        int other = set_up();
+        CHECK(dup3(other, FAR, O_CLOEXEC) == FAR && close(other) == 0);
+        use_kept(argv[2]);
+        printf("descriptor %d is an io_uring\n", FAR);
+        return;
+    }
     if (strcmp(kind, "two") == 0) {
         CHECK(fcntl(KEPT, F_SETFD, FD_CLOEXEC) == 0);
-        use_registered(argv[2], 1);
+        use_registered(argv[2], 1, 1);
         return;
     }
     void *queue = map_all(KEPT);
@@ -199,9 +272,9 @@ int main(int argc, char **argv)
         return before(strcmp(kind, "old") == 0, argv[2]);
     if (is_one_of(kind, "context forked own destroyed ")) {
         of_contexts(kind, argv[2]);
-    } else if (is_one_of(kind, "open kept closed registered two ")) {
+    } else if (is_one_of(kind, "open kept closed registered two far again nested full ")) {
         of_rings(kind, argv);
-    } else if (is_one_of(kind, "served hidden ")) {
+    } else if (is_one_of(kind, "served hidden queued ")) {
         of_served(kind, argv[2]);
     } else if (strcmp(kind, "left") == 0) {
         use_left(argv[2]);
@@ -211,7 +284,10 @@ int main(int argc, char **argv)
         CHECK(strcmp(kind, "failed") == 0 && syscall(SYS_io_setup, 0, &more) == -1 && errno == EINVAL);
         load(argv[2]);
     }
-    CHECK(syscall(SYS_io_setup, 4, &more) == -1 && errno == EAGAIN);
-    puts("done");
+    /* A nested session's module is not heard of outside. */
+    if (strcmp(kind, "nested") != 0) {
+        CHECK(syscall(SYS_io_setup, 4, &more) == -1 && errno == EAGAIN);
+        puts("done");
+    }
     return 0;
 }

@@ -138,7 +138,7 @@ fn resume(
         inaccessible,
         spilled: -1,
         many: crate::layer::many(),
-        rings: crate::layer::ring::may_be_there(),
+        rings: crate::layer::ring::handed_on(),
         view: crate::session::view().0,
         arguments: core::array::from_fn(|index| call.args[index] as u64),
         number: call.number as u32,

@@ -39,8 +39,8 @@ pub struct Resumed {
     pub spilled: i32,
     /// Whether a trace names the process in each line.
     pub many: bool,
-    /// Whether an io_uring may have been kept.
-    pub rings: bool,
+    /// Which io_urings may have been kept (`layer::ring::handed_on`).
+    pub rings: u32,
     /// The view of the process.
     pub view: u32,
     /// The raw arguments of the call, for the trace.
@@ -63,7 +63,7 @@ impl Resumed {
         line.raw(b":").decimal(i64::from(self.inaccessible));
         line.raw(b":").decimal(i64::from(self.spilled));
         line.raw(b":").decimal(i64::from(self.many));
-        line.raw(b":").decimal(i64::from(self.rings));
+        line.raw(b":").decimal(self.rings.into());
         line.raw(b":").decimal(i64::from(self.view));
         line.raw(b":").decimal(i64::from(self.number));
         for argument in self.arguments {
@@ -89,7 +89,7 @@ impl Resumed {
         let inaccessible = next()? != 0;
         let spilled = fd(next()?)?;
         let many = next()? != 0;
-        let rings = next()? != 0;
+        let rings = next()? as u32;
         let view = next()? as u32;
         let number = next()? as u32;
         let arguments =
@@ -214,7 +214,7 @@ mod tests {
             inaccessible: true,
             spilled: -1,
             many: true,
-            rings: true,
+            rings: 2,
             view: 7,
             arguments: [1, u64::MAX, 0, 5, 6],
             number: 59,

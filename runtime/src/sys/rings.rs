@@ -3,14 +3,12 @@
 use super::{Errno, call};
 use linux_raw_sys::general as nr;
 
-/// Whether a descriptor is an io_uring. Asked for what it can do, without room for the answer, it says `EINVAL`, or `EEXIST` if
-/// another thread alone may ask; other files say `EOPNOTSUPP` (io_uring/register.c).
+/// Whether a descriptor is an io_uring: entered for nothing. A ring may have errors of its own (`EBADFD` before it is enabled,
+/// `EOWNERDEAD` if who served it has gone); other files say `EOPNOTSUPP` (io_uring/io_uring.c).
 pub fn is_ring(fd: i32) -> bool {
-    const IORING_REGISTER_PROBE: usize = 8;
-    // SAFETY: no memory is passed.
-    let asked =
-        unsafe { call(nr::__NR_io_uring_register, [fd as usize, IORING_REGISTER_PROBE, 0, 0]) };
-    matches!(asked, Err(Errno::INVAL | Errno::EXIST))
+    // SAFETY: nothing is submitted or waited for, and no memory is passed.
+    let entered = unsafe { call(nr::__NR_io_uring_enter, [fd as usize, 0, 0, 0, 0, 0]) };
+    !matches!(entered, Err(Errno::BADF | Errno::OPNOTSUPP | Errno::NOSYS))
 }
 
 /// Whether `id` is an aio context of this memory (io_getevents(2), of no event).

@@ -21,6 +21,15 @@ pub fn write_all(fd: i32, mut bytes: &[u8]) -> Result<()> {
 /// would stand behind a part of it. Neither the `SIGXFSZ` of that limit nor the `SIGPIPE` of a pipe that
 /// nobody reads any more is the target's.
 pub fn write_aside(fd: i32, bytes: &[u8]) -> Result<()> {
+    aside(fd, bytes, true)
+}
+
+/// [`write_aside`], but not where it would have to wait until somebody reads.
+pub fn write_in_passing(fd: i32, bytes: &[u8]) -> Result<()> {
+    aside(fd, bytes, false)
+}
+
+fn aside(fd: i32, bytes: &[u8], waits: bool) -> Result<()> {
     const INFINITY: u64 = u64::MAX;
     match super::fstat(fd) {
         Ok(file) if file.is_file() => {
@@ -33,9 +42,7 @@ pub fn write_aside(fd: i32, bytes: &[u8]) -> Result<()> {
             }
         }
         Ok(file) if file.has_reader() => {
-            if !is_read(fd) {
-                return Err(Errno::PIPE);
-            }
+            wait_for_reader(fd, waits)?;
         }
         // A terminal, the null device.
         Ok(_) => return write_all(fd, bytes),
@@ -59,10 +66,16 @@ pub fn write_aside(fd: i32, bytes: &[u8]) -> Result<()> {
 }
 
 /// Whether a write to `fd` finds somebody to read it. Waits for room as the write would, but signals
-/// arrive meanwhile.
-fn is_read(fd: i32) -> bool {
+/// arrive meanwhile; or does not wait.
+fn wait_for_reader(fd: i32, waits: bool) -> Result<()> {
     let mut asked = nr::pollfd { fd, events: nr::POLLOUT as i16, revents: 0 };
-    // SAFETY: the kernel reads and writes one pollfd.
-    let polled = unsafe { call(nr::__NR_ppoll, [&raw mut asked as usize, 1, 0, 0, 8]) };
-    polled.is_err() || asked.revents & (nr::POLLERR | nr::POLLHUP) as i16 == 0
+    let at_once = [0usize; 2];
+    let time = if waits { 0 } else { at_once.as_ptr() as usize };
+    // SAFETY: the kernel reads and writes one pollfd, and the time, two words, is never left.
+    let polled = unsafe { call(nr::__NR_ppoll, [&raw mut asked as usize, 1, time, 0, 8]) };
+    match polled {
+        Ok(0) => Err(Errno::AGAIN),
+        Ok(_) if asked.revents & (nr::POLLERR | nr::POLLHUP) as i16 != 0 => Err(Errno::PIPE),
+        _ => Ok(()),
+    }
 }

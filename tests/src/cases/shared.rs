@@ -261,7 +261,7 @@ fn rings(bench: &Bench<'_>) -> Result<()> {
     if !["bwrap", "no-proc"].contains(&bench.confinement.name) {
         kinds.extend(["closed", "two"]);
     }
-    kinds.extend(["served", "hidden", "old", "gone"]);
+    kinds.extend(["far", "again", "nested", "full", "queued", "hidden", "served", "old", "gone"]);
     for kind in kinds {
         let outcome = match kind {
             // There before the session.
@@ -269,6 +269,7 @@ fn rings(bench: &Bench<'_>) -> Result<()> {
                 let later = "{vload} sh -c \"exec {1} left '{vload} insmod forward'\"";
                 bench.run_command(Host::Native, &["{1}", kind, later])?
             }
+            "nested" => inside(bench, &[], "{1} nested 'vload -m forward {1} left true'")?,
             _ => inside(bench, &[], &format!("{{1}} {kind} 'vload insmod forward'"))?,
         };
         let text = outcome.text();
@@ -277,7 +278,7 @@ fn rings(bench: &Bench<'_>) -> Result<()> {
             |line: &str| format!("vload: {line}: what goes through it, no module hears of\n");
         let said: String = there.lines().map(name).collect();
         let errors = outcome.error_text();
-        let is_none = ["failed", "destroyed", "gone"].contains(&kind);
+        let is_none = ["failed", "destroyed", "full", "gone"].contains(&kind);
         ensure!(there.is_empty() == is_none && errors == said, "{kind}: {errors}{text}");
     }
     Ok(())
