@@ -165,7 +165,7 @@ pub fn emergency(bytes: &[u8]) {
     write(bytes);
 }
 
-/// The same of what the program goes on after: a standard error that is full, and that nobody reads, does not keep it.
+/// The same of what the program goes on after: a standard error that nobody reads, and that is full, does not keep it.
 pub fn notice(bytes: &[u8]) {
     // What there is no room for is in the log.
     let _ = sys::write_in_passing(2, bytes);

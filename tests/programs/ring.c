@@ -1,15 +1,18 @@
 /* ring KIND COMMAND: sets up what goes around system calls, has the command run, which loads a module, makes a
  * call, and says what there is that the module does not hear of. KIND, of rings: open, kept (over an exec), closed
  * (but for its mappings), registered (and nothing else), two (open, and mapped and registered), far (of which one has a high
- * number), again (the module leaves, and comes back), nested (COMMAND has it), full (and nobody reads standard error), queued (not
- * to be found), hidden (the same, served by a thread of the kernel), served (so, and mapped alone), old (so, and kept over an
+ * number), many, again (the module leaves, and comes back), nested (COMMAND has it), vfork (a child in the same memory has closed
+ * it, and hears of the module), apart (a thread with descriptors of its own has), full and stopped (nobody reads standard error),
+ * queued (not to be found), beside (and a child in the same memory has set up another), hidden (the same, served by a thread of the kernel), served (so, and mapped alone), old (so, and kept over an
  * exec by one whose parent, outside of the session, set it up; COMMAND begins the session); of aio: context, forked (its
  * parent has it), own (as its parent); none: failed, destroyed, and gone, as old, without a ring. */
 #include "check.h"
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <termios.h>
 #include <sys/wait.h>
 
 enum {
@@ -21,6 +24,12 @@ enum {
     REGISTERED_FD_ONLY = 1 << 15,
     NO_SQARRAY = 1 << 16,
 };
+
+static int is_one_of(const char *kind, const char *kinds)
+{
+    const char *found = strstr(kinds, kind);
+    return found && found[strlen(kind)] == ' ';
+}
 
 /* A call at which the process hears of the module. */
 static void hear(void)
@@ -119,13 +128,18 @@ static void of_served(const char *kind, char *command)
     if (strcmp(kind, "served") != 0) {
         int served = strcmp(kind, "hidden") == 0 ? IORING_SETUP_SQPOLL : 0;
         set_up_as(served | NO_MMAP | REGISTERED_FD_ONLY | NO_SQARRAY);
+        if (strcmp(kind, "beside") == 0 && vfork() == 0) {
+            close(set_up());
+            _exit(0);
+        }
         if (fork() == 0) {
             /* It is its parent's. */
             load(command);
             fflush(stdout);
             _exit(0);
         }
-        CHECK(wait(NULL) > 0);
+        while (wait(NULL) > 0)
+            ;
         hear();
         fputs(may_be, stdout);
         return;
@@ -168,6 +182,65 @@ static void fill_errors(void)
     CHECK(errno == EAGAIN && dup2(ends[1], STDERR_FILENO) == STDERR_FILENO);
 }
 
+static void stop_errors(void)
+{
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CHECK(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+    int terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    CHECK(tcflow(terminal, TCOOFF) == 0 && dup2(terminal, STDERR_FILENO) == STDERR_FILENO);
+}
+
+/* Without the ring, in a table of its own. */
+static void *load_apart(void *command)
+{
+    CHECK(close(KEPT) == 0);
+    load(command);
+    return NULL;
+}
+
+static void *leave_table(void *command)
+{
+    CHECK(unshare(CLONE_FILES) == 0);
+    return load_apart(command);
+}
+
+static void use_elsewhere(const char *kind, char *command)
+{
+    CHECK(fcntl(KEPT, F_SETFD, FD_CLOEXEC) == 0);
+    pthread_t thread;
+    if (strcmp(kind, "apart") == 0) {
+        CHECK(pthread_create(&thread, NULL, leave_table, command) == 0 && pthread_join(thread, NULL) == 0);
+    } else if (vfork() == 0) {
+        load_apart(command);
+        _exit(0);
+    } else {
+        CHECK(wait(NULL) > 0);
+    }
+    hear();
+    CHECK(fcntl(KEPT, F_GETFD) == FD_CLOEXEC);
+    /* In another pid namespace's /proc the other thread has another number. */
+    char number[16] = {0};
+    if (readlink("/proc/self", number, sizeof number - 1) > 0 && atoi(number) == getpid())
+        printf("descriptor %d is an io_uring\n", KEPT);
+    else
+        fputs(may_be, stdout);
+}
+
+/* Each is a descriptor and mapped. */
+static void use_many(char *command)
+{
+    enum { MANY = 20 };
+    for (int i = 1; i < MANY; i++) {
+        int ring = set_up();
+        CHECK(dup3(ring, KEPT + i, O_CLOEXEC) == KEPT + i && close(ring) == 0);
+        map_all(KEPT + i);
+    }
+    CHECK(fcntl(KEPT, F_SETFD, FD_CLOEXEC) == 0);
+    load(command);
+    for (int i = 0; i < MANY; i++)
+        printf("descriptor %d is an io_uring\n", KEPT + i);
+}
+
 static void of_rings(const char *kind, char **argv)
 {
     if (strcmp(kind, "registered") == 0) {
@@ -197,9 +270,18 @@ static void of_rings(const char *kind, char **argv)
         use_kept(argv[2]);
         return;
     }
-    if (strcmp(kind, "full") == 0) {
-        fill_errors();
+    if (is_one_of(kind, "full stopped ")) {
+        CHECK(fcntl(KEPT, F_SETFD, FD_CLOEXEC) == 0);
+        (strcmp(kind, "full") == 0 ? fill_errors : stop_errors)();
         load(argv[2]);
+        return;
+    }
+    if (is_one_of(kind, "vfork apart ")) {
+        use_elsewhere(kind, argv[2]);
+        return;
+    }
+    if (strcmp(kind, "many") == 0) {
+        use_many(argv[2]);
         return;
     }
     if (strcmp(kind, "far") == 0) {
@@ -256,12 +338,6 @@ static void of_contexts(const char *kind, char *command)
     printf("aio context %#lx\n", (unsigned long)context);
 }
 
-static int is_one_of(const char *kind, const char *kinds)
-{
-    const char *found = strstr(kinds, kind);
-    return found && found[strlen(kind)] == ' ';
-}
-
 int main(int argc, char **argv)
 {
     if (argc != 3)
@@ -272,9 +348,9 @@ int main(int argc, char **argv)
         return before(strcmp(kind, "old") == 0, argv[2]);
     if (is_one_of(kind, "context forked own destroyed ")) {
         of_contexts(kind, argv[2]);
-    } else if (is_one_of(kind, "open kept closed registered two far again nested full ")) {
+    } else if (is_one_of(kind, "open kept closed registered two far many again nested full stopped vfork apart ")) {
         of_rings(kind, argv);
-    } else if (is_one_of(kind, "served hidden queued ")) {
+    } else if (is_one_of(kind, "served hidden queued beside ")) {
         of_served(kind, argv[2]);
     } else if (strcmp(kind, "left") == 0) {
         use_left(argv[2]);

@@ -1,6 +1,7 @@
 //! What vload offers the framework alone: the kernel as vload itself asks it, and vload's descriptors.
 
 use core::ffi::{c_char, c_int, c_long};
+use core::sync::atomic::Ordering;
 
 use super::guard::Guard;
 use crate::arch;
@@ -73,7 +74,10 @@ pub unsafe extern "C" fn vload_alone(on: c_int) -> c_int {
         0 => guard.locks().give_back(Some(&COPYING)),
         _ => guard.locks().take_private(&COPYING),
     };
-    done.map_or_else(|error| -error.0, |()| if on == 0 { 0 } else { block.table as c_int })
+    done.map_or_else(
+        |error| -error.0,
+        |()| if on == 0 { 0 } else { block.table.load(Ordering::Relaxed) as c_int },
+    )
 }
 
 /// What the thread executes next is shown so.

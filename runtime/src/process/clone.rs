@@ -3,7 +3,7 @@
 //! A child with a copy of our memory comes back where its parent does. One that shares it gets a
 //! block of its own first, with a stack for the resident, and starts on that.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use super::copying;
 use crate::abi::Entry;
@@ -167,7 +167,8 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
     let handlers = sighand.version();
     // What the framework has open for other threads' calls is copied if it is in this thread's table; the same number in
     // another table is the program's.
-    let copied = (request.flags & u64::from(CLONE_FILES) == 0).then_some(call.block.table);
+    let copied = (request.flags & u64::from(CLONE_FILES) == 0)
+        .then_some(call.block.table.load(Ordering::Relaxed));
     // The child must find all these free, and what they guard whole. Who changes the list may run a module, which may
     // want to make a descriptor; who has the texts' lock may use the heap, so the heap's comes last.
     let (mut list, mut alone) = (Kept::none(), Kept::none());
@@ -221,6 +222,7 @@ fn copy(call: &mut Call<'_>, request: &Request) -> isize {
         block.pending.forget();
         block.called.store(0, Ordering::Relaxed);
         view::PROGRAM.forked();
+        layer::ring::forked();
         view::together();
         block.traced = false;
         block.dispatch = super::Dispatch::OFF;
@@ -323,9 +325,9 @@ fn prepare(parent: &Block, child: &mut Block, flags: u64, mask: u64) {
     child.take_layer_words(parent);
     child.handlers_cleared = flags & CLONE_CLEAR_SIGHAND != 0;
     child.descriptors = parent.descriptors;
-    child.table = parent.table;
+    child.table = AtomicU32::new(parent.table.load(Ordering::Relaxed));
     if !has(CLONE_FILES) {
-        child.table = view::new_table();
+        child.table = AtomicU32::new(view::new_table());
         view::maps::share();
         // SAFETY: a bound block has its descriptors.
         child.private.descriptors.copy_from(unsafe { &*parent.descriptors });

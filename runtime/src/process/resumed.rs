@@ -23,7 +23,7 @@ pub const PRIVATE_ARGUMENTS: usize = 7;
 /// How `argv[1]` begins.
 const MARK: &[u8] = b"--resumed=";
 /// Goes up with every change of what is told.
-const VERSION: i64 = 7;
+const VERSION: i64 = 8;
 
 /// The numbers that cross.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,6 +72,8 @@ errnos! {
     NAMETOOLONG = ENAMETOOLONG, "File name too long";
     NOSYS = ENOSYS, "Function not implemented";
     LOOP = ELOOP, "Too many levels of symbolic links";
+    BADFD = EBADFD, "File descriptor in bad state";
+    OWNERDEAD = EOWNERDEAD, "Owner died";
     LIBBAD = ELIBBAD, "Accessing a corrupted shared library";
 }
 

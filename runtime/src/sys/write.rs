@@ -44,7 +44,9 @@ fn aside(fd: i32, bytes: &[u8], waits: bool) -> Result<()> {
         Ok(file) if file.has_reader() => {
             wait_for_reader(fd, waits)?;
         }
-        // A terminal, the null device.
+        // A terminal may be full, or stop who writes in the background (`tostop`, stty(1)).
+        Ok(_) if !waits => wait_for_reader(fd, waits)?,
+        // The null device.
         Ok(_) => return write_all(fd, bytes),
         Err(_) => {}
     }

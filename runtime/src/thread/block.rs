@@ -74,7 +74,7 @@ pub struct Block {
     /// vload's own descriptors: shared by all that share the descriptor table (`CLONE_FILES`).
     pub descriptors: *const Descriptors,
     /// Which table of descriptors the thread has, of those in the process's memory ([`crate::view::new_table`]).
-    pub table: u32,
+    pub table: AtomicU32,
     /// Where handlers and descriptors of a child that shares memory but not these are kept.
     pub private: PrivateTables,
     /// Who gives the block back.

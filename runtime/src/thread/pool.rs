@@ -288,7 +288,7 @@ unsafe fn reset(block: *mut Block) {
         (*block).altstack = AltStack::NONE;
         (*block).sighand = null();
         (*block).descriptors = null();
-        (*block).table = 0;
+        (*block).table = AtomicU32::new(0);
         (*block).exec_scratch = [(0, 0); 2];
         (*block).exec_as = [0; 2];
         (*block).sequences = 0;

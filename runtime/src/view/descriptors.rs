@@ -97,7 +97,7 @@ pub fn new_table() -> u32 {
 /// The calling thread has been given a copy of its table. A child in our memory that has a table of its own has
 /// numbers of its own, too.
 fn part(call: &mut Call<'_>) {
-    call.block.table = new_table();
+    call.block.table.store(new_table(), Ordering::Relaxed);
     if core::ptr::eq(call.descriptors(), &raw const OWN) && !POOL.has_one_thread() {
         APART.store(true, Ordering::Relaxed);
     }

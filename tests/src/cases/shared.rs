@@ -42,7 +42,10 @@ pub fn cases() -> Vec<Case> {
             .seconds(120),
         case("left-mounted").not_under(WITHOUT_PROC).check(left_mounted),
         case("in-use").not_under(WITHOUT_PROC).check(in_use),
-        case("rings").build(Build::c("ring.c")).check(rings).not_under(&["docker"]),
+        case("rings")
+            .build(Build::c_with("ring.c", "", &["-pthread"]))
+            .check(rings)
+            .not_under(&["docker"]),
         case("agreed").check(agreed).seconds(120),
         case("full-of-layers").check(full_of_layers).seconds(120),
         // There views are never free again.
@@ -261,7 +264,15 @@ fn rings(bench: &Bench<'_>) -> Result<()> {
     if !["bwrap", "no-proc"].contains(&bench.confinement.name) {
         kinds.extend(["closed", "two"]);
     }
-    kinds.extend(["far", "again", "nested", "full", "queued", "hidden", "served", "old", "gone"]);
+    // A terminal can be had.
+    if bench.confinement.name != "bwrap" {
+        kinds.push("stopped");
+    }
+    if bench.confinement.name != "deny-unshare" {
+        kinds.push("apart");
+    }
+    kinds.extend(["far", "many", "again", "nested", "vfork", "full"]);
+    kinds.extend(["queued", "beside", "hidden", "served", "old", "gone"]);
     for kind in kinds {
         let outcome = match kind {
             // There before the session.
@@ -278,7 +289,7 @@ fn rings(bench: &Bench<'_>) -> Result<()> {
             |line: &str| format!("vload: {line}: what goes through it, no module hears of\n");
         let said: String = there.lines().map(name).collect();
         let errors = outcome.error_text();
-        let is_none = ["failed", "destroyed", "full", "gone"].contains(&kind);
+        let is_none = ["failed", "destroyed", "full", "stopped", "gone"].contains(&kind);
         ensure!(there.is_empty() == is_none && errors == said, "{kind}: {errors}{text}");
     }
     Ok(())

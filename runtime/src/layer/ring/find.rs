@@ -1,10 +1,15 @@
 //! Which rings and contexts a process has.
 
+use core::ffi::CStr;
+use core::sync::atomic::Ordering;
+
 use super::name;
 use crate::digits::decimal;
+use crate::log::Line;
 use crate::seccomp;
-use crate::sys;
 use crate::sys::maps::each_in;
+use crate::sys::{self, Errno};
+use crate::thread::{Block, POOL, others};
 use linux_raw_sys::general as nr;
 
 /// What a descriptor or a mapping of a ring is named in `/proc` (`io_uring_get_file`, io_uring/io_uring.c).
@@ -14,7 +19,7 @@ const CONTEXT_FILE: &[u8] = b"/[aio]";
 
 /// Rings that have been found, and the inodes of those that are descriptors. For which there is no room may be named twice.
 pub(super) struct Found {
-    inodes: [u64; 8],
+    inodes: [u64; 64],
     count: usize,
     pub(super) descriptors: u32,
     pub(super) any: bool,
@@ -22,7 +27,7 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn new() -> Self {
-        Self { inodes: [0; 8], count: 0, descriptors: 0, any: false }
+        Self { inodes: [0; 64], count: 0, descriptors: 0, any: false }
     }
 
     fn descriptor(&mut self, number: usize) {
@@ -44,14 +49,40 @@ impl Found {
     }
 }
 
-/// Names each descriptor that is a ring. Whether all could be seen.
+/// Names each descriptor that is a ring, in any table that threads in this memory have. Whether all could be seen.
 pub(super) fn descriptors(found: &mut Found) -> bool {
-    list_descriptors(found).is_ok() || ask_descriptors(found)
+    let has_proc = list_descriptors(c"/proc/thread-self/fd", found).is_ok();
+    if !has_proc {
+        *found = Found::new();
+    }
+    let mut is_whole = has_proc || ask_descriptors(found);
+    // For which there is no room are listed again.
+    let mut listed = [Block::own().table.load(Ordering::Relaxed); 8];
+    let mut count = 1;
+    POOL.each_in_use(|block| {
+        let (tid, table) = (block.tid.load(Ordering::Relaxed), block.table.load(Ordering::Relaxed));
+        if tid == 0 || listed[..count].contains(&table) {
+            return;
+        }
+        if let Some(place) = listed.get_mut(count) {
+            *place = table;
+            count += 1;
+        }
+        is_whole &= has_proc && others::is_proc_ours() && list_descriptors_of(tid, found).is_ok();
+    });
+    is_whole
 }
 
-fn list_descriptors(found: &mut Found) -> sys::Result<()> {
+fn list_descriptors_of(tid: i32, found: &mut Found) -> sys::Result<()> {
+    let mut line = Line::new();
+    line.text("/proc/").decimal(tid.into()).raw(b"/fd\0");
+    let folder = CStr::from_bytes_with_nul(line.bytes()).map_err(|_| Errno::INVAL)?;
+    list_descriptors(folder, found)
+}
+
+fn list_descriptors(folder: &CStr, found: &mut Found) -> sys::Result<()> {
     let flags = nr::O_RDONLY | nr::O_DIRECTORY | nr::O_CLOEXEC;
-    let folder = sys::openat(sys::CWD, c"/proc/thread-self/fd", flags, 0)?;
+    let folder = sys::openat(sys::CWD, folder, flags, 0)?;
     let listed = sys::list(folder, &mut |entry| {
         let mut target = [0; 64];
         if sys::readlink(folder, entry, &mut target) != Ok(RING_FILE) {
@@ -68,11 +99,11 @@ fn list_descriptors(found: &mut Found) -> sys::Result<()> {
     listed
 }
 
-/// The same without `/proc`: each number is asked, up to where programs have them. A filter that is not the target's own is not
-/// known here, and might end who asks.
+/// The same of the thread's own table without `/proc`: each number is asked, up to where programs have them. A filter that is not the
+/// target's own is not known here, and might end who asks; a tracer might answer for the kernel.
 fn ask_descriptors(found: &mut Found) -> bool {
     const NUMBERS: usize = 4096;
-    if sys::is_filtered() {
+    if sys::is_filtered() || !sys::can_ask_for_rings() {
         return false;
     }
     for number in (0..NUMBERS).filter(|&number| sys::is_ring(number as i32)) {

@@ -10,7 +10,7 @@ mod find;
 mod name;
 mod reach;
 
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 
 use super::Call;
 use super::raw::Raw;
@@ -25,8 +25,8 @@ static BEGUN: AtomicBool = AtomicBool::new(false);
 /// Rings that the process may have: each that it has set up or entered counts, and what was there before vload, or before an
 /// exec, as one. None any more when it was looked through, and none was found.
 static MAY_BE: AtomicU64 = AtomicU64::new(0);
-/// How many rings the process has set up, and [`SOME_HIDDEN`], below its number.
-static SET_UP: AtomicU64 = AtomicU64::new(0);
+/// How many rings have been set up in this memory, and [`SOME_HIDDEN`]; a fork hands on none, because its parent has them.
+static SET_UP: AtomicU32 = AtomicU32::new(0);
 /// One of them is in the program's own memory, and need not be mapped, nor be a descriptor.
 const SOME_HIDDEN: u32 = 1 << 31;
 /// A layer gives calls a meaning that a ring could make: [`is_claimed`] when the layers last changed.
@@ -65,13 +65,10 @@ fn flags(params: usize) -> u32 {
 }
 
 fn is_set_up(number: usize, flags: u32) {
-    let process = (sys::getpid() as u64) << 32;
-    let is_hidden = flags & IN_MEMORY_OF_PROGRAM != 0;
-    let one_more = |before: u64| {
-        let own = if before >> 32 == process >> 32 { before } else { process };
-        Some((own + 1) | if is_hidden { SOME_HIDDEN.into() } else { 0 })
-    };
-    let _before = SET_UP.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
+    SET_UP.fetch_add(1, Ordering::Relaxed);
+    if flags & IN_MEMORY_OF_PROGRAM != 0 {
+        SET_UP.fetch_or(SOME_HIDDEN, Ordering::Relaxed);
+    }
     MAY_BE.fetch_add(1, Ordering::Relaxed);
     if is_claimed_by_now(RING) {
         name::ring(number, flags & REGISTERED_ONLY != 0);
@@ -83,15 +80,6 @@ fn is_set_up(number: usize, flags: u32) {
 fn is_claimed_by_now(calls: &[usize]) -> bool {
     fence(Ordering::SeqCst);
     is_claimed(calls)
-}
-
-/// How many rings the process has set up, and whether there is one that is not found where it is looked for; its parent's do not
-/// count.
-fn set_up() -> (u32, bool) {
-    let own = SET_UP.load(Ordering::Relaxed);
-    let is_own = own != 0 && (own >> 32) as i32 == sys::getpid();
-    let own = if is_own { own as u32 } else { 0 };
-    (own & !SOME_HIDDEN, own & SOME_HIDDEN != 0)
 }
 
 /// `io_uring_enter(2)`. What could not be found is named now: a ring that is no descriptor of this table and not mapped, or came
@@ -142,6 +130,11 @@ pub fn handed_on() -> u32 {
 pub fn begin_resumed(rings: u32) {
     MAY_BE.store(u64::from(rings != 0), Ordering::Relaxed);
     CLAIMED.store(rings == 2, Ordering::Relaxed);
+}
+
+/// The process is a copy of its parent.
+pub fn forked() {
+    SET_UP.store(0, Ordering::Relaxed);
 }
 
 /// The program's first instruction comes next. A layer that is there already has not met what nobody has named.
@@ -196,8 +189,9 @@ fn report(rings: bool, contexts: bool) {
     if !rings {
         return;
     }
-    let (set_up, some_hidden) = set_up();
-    if some_hidden || (is_without_proc && set_up > found.descriptors) {
+    let set_up = SET_UP.load(Ordering::Relaxed);
+    let is_whole = is_looked_through && !is_without_proc;
+    if set_up & SOME_HIDDEN != 0 || (!is_whole && set_up > found.descriptors) {
         name::what_may_be();
     } else if is_looked_through && !found.any {
         // Unless one was set up since.

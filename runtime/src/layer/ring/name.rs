@@ -1,6 +1,6 @@
 //! What is said of rings and contexts, where a person sees it.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::log::{self, Line};
 
@@ -12,8 +12,14 @@ const DESCRIPTORS: usize = 1 << 16;
 static NAMED: [AtomicU64; DESCRIPTORS / 64 + 1] =
     [const { AtomicU64::new(0) }; DESCRIPTORS / 64 + 1];
 
+/// A bit is set.
+static IS_ANY_NAMED: AtomicBool = AtomicBool::new(false);
+
 /// Another layer comes, for which each is named once more.
 pub(super) fn again() {
+    if !IS_ANY_NAMED.swap(false, Ordering::Relaxed) {
+        return;
+    }
     for word in NAMED.iter().filter(|word| word.load(Ordering::Relaxed) != 0) {
         word.store(0, Ordering::Relaxed);
     }
@@ -25,6 +31,7 @@ pub(super) fn ring(number: usize, is_registered: bool) -> bool {
     let bit = 1 << (number % 64);
     let is_new = NAMED[word].fetch_or(bit, Ordering::Relaxed) & bit == 0;
     if is_new {
+        IS_ANY_NAMED.store(true, Ordering::Relaxed);
         let what = if is_registered { "registered ring " } else { "descriptor " };
         say(&|line| line.text(what).decimal(number as i64).text(IS_RING));
     }

@@ -7,6 +7,7 @@ use crate::layer::raw::Raw;
 /// What an io_uring can do in place of a call (`enum io_uring_op`, linux/io_uring.h, of Linux 6.18), and older forms of the same
 /// calls.
 const RING_NAMES: &[&str] = &[
+    "_newselect",
     "accept",
     "accept4",
     "bind",
@@ -15,6 +16,7 @@ const RING_NAMES: &[&str] = &[
     "close",
     "connect",
     "creat",
+    "dup",
     "epoll_ctl",
     "epoll_pwait",
     "epoll_pwait2",
@@ -98,13 +100,19 @@ const RING_NAMES: &[&str] = &[
     "tee",
     "unlink",
     "unlinkat",
+    "wait4",
     "waitid",
+    "waitpid",
     "write",
     "writev",
 ];
 
 /// The same of aio (`IOCB_CMD_*`, linux/aio_abi.h).
 const AIO_NAMES: &[&str] = &[
+    "_newselect",
+    "epoll_pwait",
+    "epoll_pwait2",
+    "epoll_wait",
     "fdatasync",
     "fsync",
     "poll",
@@ -113,11 +121,14 @@ const AIO_NAMES: &[&str] = &[
     "pread64",
     "preadv",
     "preadv2",
+    "pselect6",
+    "pselect6_time64",
     "pwrite64",
     "pwritev",
     "pwritev2",
     "read",
     "readv",
+    "select",
     "write",
     "writev",
 ];
@@ -159,7 +170,7 @@ mod tests {
         // What operations do at a place in a file, with a flag, or as another form of a call, is among it.
         for name in ["ftruncate", "pwrite64", "preadv2", "fdatasync", "sync_file_range", "unlinkat"]
             .into_iter()
-            .chain(["futex_wait", "epoll_pwait", "clock_nanosleep", "setsockopt", "pipe2"])
+            .chain(["futex_wait", "epoll_pwait", "clock_nanosleep", "setsockopt", "pipe2", "wait4"])
         {
             assert!(reaches(name, RING, false), "{name}");
             assert!(!reaches(name, RING, true), "{name}");
