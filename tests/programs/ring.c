@@ -1,22 +1,28 @@
 /* ring KIND COMMAND: sets up what goes around system calls, has the command run, which loads a module, makes a
- * call, and says what there is that the module does not hear of. KIND, of rings: open, kept (over an exec), closed
- * (but for its mappings), registered (and nothing else), two (open, and mapped and registered), far (of which one has a high
- * number), many, again (the module leaves, and comes back), nested (COMMAND has it), vfork (a child in the same memory has closed
- * it, and hears of the module), apart (a thread with descriptors of its own has), full and stopped (nobody reads standard error),
- * queued (not to be found), beside (and a child in the same memory has set up another), hidden (the same, served by a thread of the kernel), served (so, and mapped alone), old (so, and kept over an
- * exec by one whose parent, outside of the session, set it up; COMMAND begins the session); of aio: context, forked (its
- * parent has it), own (as its parent); none: failed, destroyed, and gone, as old, without a ring. */
+ * call, and says what there is that the module does not hear of. KIND is, of rings:
+ *   open, kept (over an exec), closed (but for its mappings), registered (and nothing else);
+ *   two (open; mapped and registered), far (of which one has a high number), many;
+ *   again (the module leaves, and comes back), nested (COMMAND has it), full and stopped (nobody reads standard error);
+ *   vfork (a child in the same memory has closed it, and hears of the module), apart (a thread with its own descriptors);
+ *   queued (not to be found), beside (and a child in the same memory has set up another);
+ *   served by a thread of the kernel: hidden (as queued), served (mapped alone), old (set up by a parent outside of the session, which
+ *   COMMAND begins, and kept over an exec);
+ * of aio: context, forked (its parent has it), own (as its parent);
+ * none: failed, destroyed, gone (as old, without a ring), killed (a child that was in the same memory has ended), other (it
+ * has executed a program that has one). */
 #include "check.h"
 #include <linux/aio_abi.h>
 #include <linux/io_uring.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <termios.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 enum {
     KEPT = 77,
+    SAYS,
     FAR = KEPT + 1024,
     REGISTERED_RING = 1 << 4,
     REGISTER_RING_FDS = 20,
@@ -198,10 +204,16 @@ static void *load_apart(void *command)
     return NULL;
 }
 
+static atomic_int waits, has_loaded;
+
 static void *leave_table(void *command)
 {
+    while (!waits)
+        ;
     CHECK(unshare(CLONE_FILES) == 0);
-    return load_apart(command);
+    load_apart(command);
+    has_loaded = 1;
+    return NULL;
 }
 
 static void use_elsewhere(const char *kind, char *command)
@@ -209,7 +221,12 @@ static void use_elsewhere(const char *kind, char *command)
     CHECK(fcntl(KEPT, F_SETFD, FD_CLOEXEC) == 0);
     pthread_t thread;
     if (strcmp(kind, "apart") == 0) {
-        CHECK(pthread_create(&thread, NULL, leave_table, command) == 0 && pthread_join(thread, NULL) == 0);
+        CHECK(pthread_create(&thread, NULL, leave_table, command) == 0);
+        waits = 1;
+        /* Without a call, at which this thread would hear of the module. */
+        while (!has_loaded)
+            ;
+        CHECK(pthread_join(thread, NULL) == 0);
     } else if (vfork() == 0) {
         load_apart(command);
         _exit(0);
@@ -239,6 +256,47 @@ static void use_many(char *command)
     load(command);
     for (int i = 0; i < MANY; i++)
         printf("descriptor %d is an io_uring\n", KEPT + i);
+}
+
+static int wait_in_memory(void *unused)
+{
+    (void)unused;
+    while (write(SAYS, "", 1) == 1)
+        pause();
+    return 1;
+}
+
+static int execute_holder(void *path)
+{
+    execl(path, path, "holder", "", NULL);
+    return 1;
+}
+
+/* A child that is in this memory no more. */
+static void use_without(const char *kind, char **argv)
+{
+    static char stack[1 << 16] __attribute__((aligned(16)));
+    int is_other = strcmp(kind, "other") == 0;
+    int ends[2];
+    CHECK(pipe(ends) == 0 && dup2(ends[1], SAYS) == SAYS && (is_other || close(set_up()) == 0));
+    int (*child)(void *) = is_other ? execute_holder : wait_in_memory;
+    pid_t pid = clone(child, stack + sizeof stack, CLONE_VM | SIGCHLD, argv[0]);
+    CHECK(pid > 0);
+    char byte;
+    CHECK(read(ends[0], &byte, 1) == 1);
+    if (is_other)
+        load(argv[2]);
+    CHECK(kill(pid, SIGKILL) == 0 && wait(NULL) == pid);
+    if (!is_other)
+        load(argv[2]);
+}
+
+/* Says so to who has the other end. */
+static void hold(void)
+{
+    CHECK(dup2(set_up(), KEPT) == KEPT && close(STDERR_FILENO) == 0 && write(SAYS, "", 1) == 1);
+    for (;;)
+        pause();
 }
 
 static void of_rings(const char *kind, char **argv)
@@ -344,6 +402,8 @@ int main(int argc, char **argv)
         return 2;
     const char *kind = argv[1];
     aio_context_t more = 0;
+    if (strcmp(kind, "holder") == 0)
+        hold();
     if (is_one_of(kind, "old gone "))
         return before(strcmp(kind, "old") == 0, argv[2]);
     if (is_one_of(kind, "context forked own destroyed ")) {
@@ -352,6 +412,8 @@ int main(int argc, char **argv)
         of_rings(kind, argv);
     } else if (is_one_of(kind, "served hidden queued beside ")) {
         of_served(kind, argv[2]);
+    } else if (is_one_of(kind, "killed other ")) {
+        use_without(kind, argv);
     } else if (strcmp(kind, "left") == 0) {
         use_left(argv[2]);
     } else if (strcmp(kind, "inherited") == 0) {

@@ -262,7 +262,7 @@ fn rings(bench: &Bench<'_>) -> Result<()> {
         vec!["open", "kept", "registered", "context", "forked", "own", "failed", "destroyed"];
     // A mapping can be found there alone.
     if !["bwrap", "no-proc"].contains(&bench.confinement.name) {
-        kinds.extend(["closed", "two"]);
+        kinds.extend(["closed", "two", "killed"]);
     }
     // A terminal can be had.
     if bench.confinement.name != "bwrap" {
@@ -272,7 +272,7 @@ fn rings(bench: &Bench<'_>) -> Result<()> {
         kinds.push("apart");
     }
     kinds.extend(["far", "many", "again", "nested", "vfork", "full"]);
-    kinds.extend(["queued", "beside", "hidden", "served", "old", "gone"]);
+    kinds.extend(["queued", "beside", "hidden", "served", "old", "gone", "other"]);
     for kind in kinds {
         let outcome = match kind {
             // There before the session.
@@ -289,7 +289,8 @@ fn rings(bench: &Bench<'_>) -> Result<()> {
             |line: &str| format!("vload: {line}: what goes through it, no module hears of\n");
         let said: String = there.lines().map(name).collect();
         let errors = outcome.error_text();
-        let is_none = ["failed", "destroyed", "full", "stopped", "gone"].contains(&kind);
+        let none = ["failed", "destroyed", "full", "stopped", "gone", "killed", "other"];
+        let is_none = none.contains(&kind);
         ensure!(there.is_empty() == is_none && errors == said, "{kind}: {errors}{text}");
     }
     Ok(())

@@ -9,7 +9,8 @@ use crate::log::Line;
 use crate::seccomp;
 use crate::sys::maps::each_in;
 use crate::sys::{self, Errno};
-use crate::thread::{Block, POOL, others};
+use crate::thread::others::{self, Thread};
+use crate::thread::{Block, POOL};
 use linux_raw_sys::general as nr;
 
 /// What a descriptor or a mapping of a ring is named in `/proc` (`io_uring_get_file`, io_uring/io_uring.c).
@@ -60,15 +61,27 @@ pub(super) fn descriptors(found: &mut Found) -> bool {
     let mut listed = [Block::own().table.load(Ordering::Relaxed); 8];
     let mut count = 1;
     POOL.each_in_use(|block| {
-        let (tid, table) = (block.tid.load(Ordering::Relaxed), block.table.load(Ordering::Relaxed));
-        if tid == 0 || listed[..count].contains(&table) {
+        let [process, id] = [&block.process, &block.tid].map(|id| id.load(Ordering::Relaxed));
+        let table = block.table.load(Ordering::Relaxed);
+        if id == 0 || listed[..count].contains(&table) {
             return;
         }
-        if let Some(place) = listed.get_mut(count) {
-            *place = table;
-            count += 1;
+        // What has executed another program, or has been killed, has left its block.
+        let thread = Thread { process, id };
+        if thread.is_there() == Ok(false) {
+            return;
         }
-        is_whole &= has_proc && others::is_proc_ours() && list_descriptors_of(tid, found).is_ok();
+        let is_listed =
+            has_proc && others::is_proc_ours() && list_descriptors_of(id, found).is_ok();
+        match listed.get_mut(count) {
+            Some(place) if is_listed => {
+                *place = table;
+                count += 1;
+            }
+            _ => {}
+        }
+        // It may have ended meanwhile.
+        is_whole &= is_listed || thread.is_there() == Ok(false);
     });
     is_whole
 }
