@@ -71,17 +71,19 @@ struct Claim {
 // SAFETY: `text` is only touched by the one that made the state BUSY.
 unsafe impl Sync for Claim {}
 
-static CLAIMS: [Claim; MOST] = [const {
-    Claim {
-        state: AtomicU32::new(FREE),
-        number: AtomicI32::new(0),
-        table: AtomicPtr::new(core::ptr::null_mut()),
-        shared: AtomicBool::new(false),
-        text: UnsafeCell::new(None),
-    }
-}; MOST];
+static CLAIMS: [Claim; MOST] = [const { Claim::free() }; MOST];
 
 impl Claim {
+    const fn free() -> Self {
+        Self {
+            state: AtomicU32::new(FREE),
+            number: AtomicI32::new(0),
+            table: AtomicPtr::new(core::ptr::null_mut()),
+            shared: AtomicBool::new(false),
+            text: UnsafeCell::new(None),
+        }
+    }
+
     /// The descriptor's number, while it is claimed.
     fn fd(&self) -> Option<i32> {
         let number = self.number.load(Ordering::Acquire);
@@ -90,14 +92,7 @@ impl Claim {
 
     /// Does something with the text, unless somebody else does.
     fn with<T>(&self, work: impl FnOnce(&mut Option<Text>) -> T) -> Option<T> {
-        self.state.compare_exchange(LIVE, BUSY, Ordering::Acquire, Ordering::Relaxed).ok()?;
-        // SAFETY: BUSY is ours alone.
-        let done = work(unsafe { &mut *self.text.get() });
-        self.state.store(LIVE, Ordering::Release);
-        if self.fd().is_none() {
-            self.give_back();
-        }
-        Some(done)
+        self.take().then(|| self.work(work))
     }
 
     /// The same, once nobody else does; not where somebody was killed who did.
@@ -105,17 +100,38 @@ impl Claim {
         const ROUNDS: usize = 1000;
         const NANOSECONDS: usize = 1_000_000;
         for _ in 0..ROUNDS {
-            if self.state.load(Ordering::Relaxed) != BUSY {
+            // Who finds it free need not be the one who gets it.
+            if self.take() {
+                return Some(self.work(work));
+            }
+            if self.state.load(Ordering::Relaxed) == FREE {
                 break;
             }
             sys::wait_while_shared(&self.state, BUSY, NANOSECONDS);
         }
-        self.with(work)
+        None
+    }
+
+    /// Makes the state BUSY.
+    fn take(&self) -> bool {
+        self.state.compare_exchange(LIVE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Who has made it so does something with the text, and lets others.
+    fn work<T>(&self, work: impl FnOnce(&mut Option<Text>) -> T) -> T {
+        debug_assert_eq!(self.state.load(Ordering::Relaxed), BUSY);
+        // SAFETY: BUSY is ours alone.
+        let done = work(unsafe { &mut *self.text.get() });
+        self.state.store(LIVE, Ordering::Release);
+        if self.fd().is_none() {
+            self.give_back();
+        }
+        done
     }
 
     /// Frees an entry that is not claimed any more, unless somebody still uses it, who then does.
     fn give_back(&self) {
-        if self.state.compare_exchange(LIVE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+        if self.take() {
             // SAFETY: BUSY is ours alone.
             drop(unsafe { (*self.text.get()).take() });
             self.state.store(FREE, Ordering::Release);
@@ -339,5 +355,37 @@ impl Text {
             }
         }
         Ok(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_gets_its_turn() {
+        const THREADS: usize = 16;
+        const TURNS: usize = 5_000;
+        let claim = Claim::free();
+        claim.number.store(1, Ordering::Relaxed);
+        claim.state.store(LIVE, Ordering::Relaxed);
+        let taken = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    for _ in 0..TURNS {
+                        let turn = || {
+                            // Nobody else comes between the two.
+                            let before = taken.load(Ordering::Relaxed);
+                            std::hint::spin_loop();
+                            taken.store(before + 1, Ordering::Relaxed);
+                        };
+                        std::thread::yield_now();
+                        assert!(claim.with_waiting(|_| turn()).is_some(), "somebody was faster");
+                    }
+                });
+            }
+        });
+        assert_eq!(taken.load(Ordering::Relaxed) as usize, THREADS * TURNS);
     }
 }
